@@ -1,0 +1,92 @@
+import fs from 'node:fs';
+import { parse as parseDotenv } from 'dotenv';
+import { validate as isCronExpression } from 'node-cron';
+import { type Config, type SettingMeta, settingMeta, settingsSchema } from './settings.ts';
+
+export type { Config } from './settings.ts';
+
+const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1', '[::1]']);
+
+/** The start was stopped by settings that can't work; each problem names variable, value and what is allowed. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(`The configuration can't be used:\n${problems.map((line) => `  - ${line}`).join('\n')}`);
+    this.problems = problems;
+  }
+}
+
+/**
+ * Reads every setting once. Variables of the environment win over those of the `.env` file; an
+ * empty value counts as unset. Throws {@link ConfigError} with all problems together.
+ */
+export function loadConfig(
+  environment: Readonly<Record<string, string | undefined>>,
+  envFile?: string,
+): Config {
+  const values = { ...readEnvFile(envFile), ...withoutEmpty(environment) };
+  const parsed = settingsSchema.safeParse(values);
+  if (!parsed.success) {
+    const names = new Set(parsed.error.issues.map((issue) => String(issue.path[0])));
+    throw new ConfigError([...names].map((name) => describeProblem(name, values[name])));
+  }
+  const contradictions = findContradictions(parsed.data);
+  if (contradictions.length > 0) throw new ConfigError(contradictions);
+  return parsed.data;
+}
+
+function isLoopback(host: string): boolean {
+  return LOOPBACK.has(host);
+}
+
+function findContradictions(config: Config): string[] {
+  const problems: string[] = [];
+  if (config.CODEX_PROVIDER !== 'openai' && config.OPENAI_BASE_URL === undefined) {
+    problems.push(
+      `OPENAI_BASE_URL is not set, and CODEX_PROVIDER is "${config.CODEX_PROVIDER}". Allowed: the URL of that provider's Responses API.`,
+    );
+  }
+  if (!isLoopback(config.MCP_HOST) && !config.ALLOW_UNAUTHENTICATED) {
+    problems.push(
+      `MCP_HOST is "${config.MCP_HOST}", which others can reach. Allowed: 127.0.0.1, or any address with ALLOW_UNAUTHENTICATED=true.`,
+    );
+  }
+  if (!isCronExpression(config.REAPER_SCHEDULE)) {
+    problems.push(`REAPER_SCHEDULE is "${config.REAPER_SCHEDULE}". Allowed: a cron expression.`);
+  }
+  if (config.EXTRA_CA_CERTS !== undefined && !isReadableFile(config.EXTRA_CA_CERTS)) {
+    problems.push(`EXTRA_CA_CERTS is "${config.EXTRA_CA_CERTS}". Allowed: a readable file.`);
+  }
+  return problems;
+}
+
+function describeProblem(name: string, value: string | undefined): string {
+  const meta: SettingMeta = settingMeta(name as keyof Config);
+  const shown = meta.secret ? 'a secret that is not shown' : `"${value ?? ''}"`;
+  return `${name} is ${shown}. Allowed: ${meta.allowed}.`;
+}
+
+function readEnvFile(file: string | undefined): Record<string, string> {
+  if (file === undefined || !fs.existsSync(file)) return {};
+  return withoutEmpty(parseDotenv(fs.readFileSync(file)));
+}
+
+function withoutEmpty(
+  environment: Readonly<Record<string, string | undefined>>,
+): Record<string, string> {
+  const set = Object.entries(environment).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined && entry[1] !== '',
+  );
+  return Object.fromEntries(set);
+}
+
+function isReadableFile(file: string): boolean {
+  try {
+    fs.accessSync(file, fs.constants.R_OK);
+    return fs.statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}

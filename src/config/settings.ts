@@ -1,0 +1,426 @@
+import os from 'node:os';
+import path from 'node:path';
+import { z } from 'zod';
+
+/** The sections of docs/configuration.md and .env.example, in order. */
+export const SETTING_GROUPS = [
+  'Model',
+  'Server',
+  'Agents',
+  'Containers',
+  'Limits',
+  'Logging',
+] as const;
+
+export type SettingMeta = {
+  group: (typeof SETTING_GROUPS)[number];
+  description: string;
+  /** What a user reads in an error and in the documents. */
+  allowed: string;
+  /** The default as documents show it, where the real one depends on the machine. */
+  shownDefault?: string;
+  secret?: boolean;
+};
+
+const metas = z.registry<SettingMeta>();
+
+const PORT_MAX = 65_535;
+const DAY_SECONDS = 86_400;
+const SECONDS_MAX = 365 * DAY_SECONDS;
+const MEBIBYTE = 1024 * 1024;
+const SIZE_UNITS: Record<string, number> = { b: 1, k: 1024, m: MEBIBYTE, g: 1024 * MEBIBYTE };
+const SMALLEST_SIZE = 64 * MEBIBYTE;
+
+/** Every variable the server reads, with its rule, its default and its description. */
+export const settingsSchema = z.object({
+  OPENAI_API_KEY: setting(z.string().min(1).optional(), {
+    group: 'Model',
+    description: 'Key of the model provider. It stays in the server and never enters a container.',
+    allowed: 'a non-empty string',
+    secret: true,
+  }),
+  OPENAI_BASE_URL: setting(httpUrl().optional(), {
+    group: 'Model',
+    description:
+      'Base URL of any endpoint that speaks the OpenAI Responses API. Required when `CODEX_PROVIDER` is not `openai`.',
+    allowed: 'an http or https URL',
+    shownDefault: 'https://api.openai.com/v1',
+  }),
+  CODEX_PROVIDER: setting(
+    z
+      .string()
+      .regex(/^[a-z][a-z0-9_-]{0,31}$/)
+      .default('openai'),
+    {
+      group: 'Model',
+      description: 'Name of the model provider. `openai` needs no `OPENAI_BASE_URL`.',
+      allowed: 'a lower-case name of at most 32 characters',
+    },
+  ),
+  CODEX_MODEL: setting(z.string().min(1).max(100).default('gpt-5'), {
+    group: 'Model',
+    description: 'Model of a turn that names none.',
+    allowed: 'a model name the provider knows',
+  }),
+  CODEX_REASONING: setting(
+    z.enum(['minimal', 'low', 'medium', 'high', 'xhigh']).default('medium'),
+    {
+      group: 'Model',
+      description: 'Reasoning effort of a turn that names none.',
+      allowed: 'minimal, low, medium, high or xhigh',
+    },
+  ),
+  CODEX_SANDBOX_MODE: setting(
+    z.enum(['read-only', 'workspace-write', 'danger-full-access']).default('workspace-write'),
+    {
+      group: 'Model',
+      description:
+        'What a `codex` call that does not say may do to its workspace. It never reaches beyond the container.',
+      allowed: 'read-only, workspace-write or danger-full-access',
+    },
+  ),
+  MODEL_MAX_RETRIES: setting(wholeNumber(0, 20).default(5), {
+    group: 'Model',
+    description: 'How often the gateway repeats a model request that was answered 429.',
+    allowed: 'a whole number from 0 to 20',
+  }),
+  MODEL_MAX_RETRY_WAIT: setting(wholeNumber(1, 600).default(60), {
+    group: 'Model',
+    description: 'Longest wait between two such repeats, in seconds.',
+    allowed: 'a whole number from 1 to 600',
+  }),
+
+  MCP_HOST: setting(z.string().min(1).default('127.0.0.1'), {
+    group: 'Server',
+    description: 'Address to listen on. Anything but loopback needs `ALLOW_UNAUTHENTICATED=true`.',
+    allowed: 'an IP address or host name',
+  }),
+  MCP_PORT: setting(wholeNumber(0, PORT_MAX).default(8210), {
+    group: 'Server',
+    description: 'Port to listen on; 0 takes a free one.',
+    allowed: 'a whole number from 0 to 65535',
+  }),
+  ALLOW_UNAUTHENTICATED: setting(flag().default(false), {
+    group: 'Server',
+    description:
+      'Listen on an address other than loopback although callers are not authenticated. Whoever reaches the port can use your model account.',
+    allowed: 'true or false',
+  }),
+  ALLOWED_HOSTS: setting(list().default([]), {
+    group: 'Server',
+    description:
+      'Host names, besides `localhost`, `127.0.0.1`, `[::1]` and `MCP_HOST`, that a `Host` header may carry.',
+    allowed: 'host names separated by commas',
+  }),
+  ALLOWED_ORIGINS: setting(list().default([]), {
+    group: 'Server',
+    description: 'Host names, besides loopback, whose pages may call the server from a browser.',
+    allowed: 'host names separated by commas',
+  }),
+  DATA_DIR: setting(directory().default(path.join(os.homedir(), '.codex-mcp-server')), {
+    group: 'Server',
+    description:
+      'Directory of the database and, in the process runtime, of the agents. One running server per directory.',
+    allowed: 'a writable path',
+    shownDefault: '~/.codex-mcp-server',
+  }),
+
+  AGENT_RUNTIME: setting(z.enum(['auto', 'docker', 'process']).default('auto'), {
+    group: 'Agents',
+    description:
+      'Where agents run. `auto` takes Docker if it answers at start or has agents already, else child processes of the server, with a warning.',
+    allowed: 'auto, docker or process',
+  }),
+  MAX_CONCURRENT_SESSIONS: setting(wholeNumber(1, 10_000).default(20), {
+    group: 'Agents',
+    description:
+      'Agents that run at the same time, paused ones included. When all are taken, the longest idle one is stopped, paused ones first; if all are busy or pinned, the call is refused.',
+    allowed: 'a whole number from 1 to 10000',
+  }),
+  PAUSE_TIMEOUT: setting(wholeNumber(0, SECONDS_MAX).default(300), {
+    group: 'Agents',
+    description:
+      'Seconds without a turn after which an agent is paused: it keeps its memory but no CPU, and wakes at once. 0: never.',
+    allowed: 'a whole number from 0 to 31536000',
+  }),
+  SESSION_TIMEOUT: setting(wholeNumber(1, SECONDS_MAX).default(3600), {
+    group: 'Agents',
+    description:
+      'Seconds without a turn after which an agent is stopped. Its files and conversation stay; the next call wakes it.',
+    allowed: 'a whole number from 1 to 31536000',
+  }),
+  ARCHIVE_TIMEOUT: setting(wholeNumber(0, SECONDS_MAX).default(7 * DAY_SECONDS), {
+    group: 'Agents',
+    description:
+      'Seconds without a turn after which the container of an agent is removed. Its files and conversation stay; the next call wakes it. 0: never.',
+    allowed: 'a whole number from 0 to 31536000',
+  }),
+  RETENTION_TIMEOUT: setting(wholeNumber(0, SECONDS_MAX).default(0), {
+    group: 'Agents',
+    description:
+      'Seconds without a turn after which an agent is removed with its files and its conversation. 0: never.',
+    allowed: 'a whole number from 0 to 31536000',
+  }),
+  EXPIRY_WARNING: setting(wholeNumber(0, DAY_SECONDS).default(60), {
+    group: 'Agents',
+    description:
+      'Seconds before an idle agent is stopped, archived or removed that its clients are told. No agent is removed earlier after its warning than that, or than `RETENTION_TIMEOUT` if that is shorter. 0: no warnings.',
+    allowed: 'a whole number from 0 to 86400',
+  }),
+  ORPHAN_TIMEOUT: setting(wholeNumber(0, SECONDS_MAX).default(7 * DAY_SECONDS), {
+    group: 'Agents',
+    description:
+      'Seconds after their creation until volumes of this installation are removed whose agent the database does not know. 0: never.',
+    allowed: 'a whole number from 0 to 31536000',
+  }),
+  TURN_RETENTION: setting(wholeNumber(0, SECONDS_MAX).default(30 * DAY_SECONDS), {
+    group: 'Agents',
+    description:
+      'Seconds after its end until a turn is forgotten with its result, its events and its `idempotency_key`. 0: never.',
+    allowed: 'a whole number from 0 to 31536000',
+  }),
+  WARM_POOL_SIZE: setting(wholeNumber(0, 1000).default(0), {
+    group: 'Agents',
+    description:
+      'Containers that are started and paused ahead of new agents, beyond `MAX_CONCURRENT_SESSIONS`. Each holds the memory of an idle agent.',
+    allowed: 'a whole number from 0 to 1000',
+  }),
+  PERSISTENT_MODE: setting(flag().default(true), {
+    group: 'Agents',
+    description:
+      'Leave idle agents running when the server stops. `false` stops them; files and conversations stay either way.',
+    allowed: 'true or false',
+  }),
+  REAPER_SCHEDULE: setting(z.string().min(1).default('* * * * *'), {
+    group: 'Agents',
+    description: 'When idle agents, and what was left behind, are looked for.',
+    allowed: 'a cron expression of five or six fields',
+  }),
+  TOOL_DEFAULT_TIMEOUT: setting(wholeNumber(1, 86_400).default(600), {
+    group: 'Agents',
+    description: 'Seconds a call may take when it names no `timeout_seconds`.',
+    allowed: 'a whole number from 1 to 86400',
+  }),
+
+  DOCKER_HOST: setting(z.string().min(1).optional(), {
+    group: 'Containers',
+    description: 'The engine to use.',
+    allowed: 'unix:///path, tcp://host:port, http(s)://host:port or ssh://user@host',
+    shownDefault: 'unix:///var/run/docker.sock',
+  }),
+  AGENT_IMAGE: setting(z.string().min(1).optional(), {
+    group: 'Containers',
+    description: 'Image of the agents. Unset: the server builds `agent-image/` on first start.',
+    allowed: 'an image reference',
+  }),
+  AGENT_BASE_IMAGE: setting(z.string().min(1).default('node:24-bookworm-slim'), {
+    group: 'Containers',
+    description: 'Base of the image that the server builds: Debian with Node 24.',
+    allowed: 'an image reference',
+  }),
+  EXTRA_CA_CERTS: setting(z.string().min(1).optional(), {
+    group: 'Containers',
+    description:
+      'PEM file with further certificate authorities for the image, for networks behind a TLS-inspecting proxy.',
+    allowed: 'a readable file',
+  }),
+  CONTAINER_CPU_LIMIT: setting(z.coerce.number().min(0.01).max(1024).default(4), {
+    group: 'Containers',
+    description: 'CPUs of an agent. More than the engine has counts as all it has.',
+    allowed: 'a number from 0.01 to 1024',
+  }),
+  CONTAINER_MEMORY_LIMIT: setting(memorySize().default(2048 * MEBIBYTE), {
+    group: 'Containers',
+    description: 'Memory of an agent, swap included.',
+    allowed: 'a size of at least 64m, such as 512m or 2g',
+  }),
+  CONTAINER_PIDS_LIMIT: setting(wholeNumber(32, 100_000).default(512), {
+    group: 'Containers',
+    description: 'Processes and threads of an agent.',
+    allowed: 'a whole number from 32 to 100000',
+  }),
+  CONTAINER_DISK_LIMIT: setting(diskSize().default(10 * 1024 * MEBIBYTE), {
+    group: 'Containers',
+    description:
+      'Size of the files of an agent, workspace and home together, measured after turns that write; and of each single file. 0: no limit.',
+    allowed: '0, or a size of at least 64m, such as 512m or 10g',
+    shownDefault: '10g',
+  }),
+  CONTAINER_NETWORK_MODE: setting(z.enum(['none', 'bridge']).default('none'), {
+    group: 'Containers',
+    description:
+      'Network of an agent. `none`: only the gateway of the server. `bridge`: whatever the engine lets it reach.',
+    allowed: 'none or bridge',
+  }),
+  CONTAINER_STARTUP_TIMEOUT: setting(wholeNumber(1, 3600).default(120), {
+    group: 'Containers',
+    description: 'Seconds until a started agent must answer.',
+    allowed: 'a whole number from 1 to 3600',
+  }),
+  CONTAINER_STOP_TIMEOUT: setting(wholeNumber(0, 3600).default(30), {
+    group: 'Containers',
+    description: 'Seconds a stopping agent gets before it is killed.',
+    allowed: 'a whole number from 0 to 3600',
+  }),
+  DOCKER_OPERATION_TIMEOUT: setting(wholeNumber(1, 3600).default(60), {
+    group: 'Containers',
+    description: 'Seconds until a request to the engine is given up.',
+    allowed: 'a whole number from 1 to 3600',
+  }),
+  CODEX_BIN: setting(z.string().min(1).optional(), {
+    group: 'Containers',
+    description:
+      'Codex program of the process runtime. Unset: the one installed with this package.',
+    allowed: 'path of the native codex program',
+  }),
+
+  MAX_PROMPT_BYTES: setting(wholeNumber(1, 64 * MEBIBYTE).default(MEBIBYTE), {
+    group: 'Limits',
+    description: 'Size of all inputs of one call together.',
+    allowed: 'a number of bytes from 1 to 67108864',
+  }),
+  MAX_BODY_BYTES: setting(wholeNumber(1024, 64 * MEBIBYTE).default(4 * MEBIBYTE), {
+    group: 'Limits',
+    description: 'Size of a request body.',
+    allowed: 'a number of bytes from 1024 to 67108864',
+  }),
+  MAX_QUEUED_TURNS: setting(wholeNumber(1, 10_000).default(16), {
+    group: 'Limits',
+    description: 'Calls that may wait for one agent while it works.',
+    allowed: 'a whole number from 1 to 10000',
+  }),
+  MAX_QUEUED_TURNS_TOTAL: setting(wholeNumber(1, 100_000).default(256), {
+    group: 'Limits',
+    description: 'Calls that may wait for all agents together.',
+    allowed: 'a whole number from 1 to 100000',
+  }),
+  MAX_AGENTS: setting(wholeNumber(1, 1_000_000).default(10_000), {
+    group: 'Limits',
+    description:
+      'Agents there may be, sleeping ones included. Each has files; nobody removes them unless `RETENTION_TIMEOUT` is set.',
+    allowed: 'a whole number from 1 to 1000000',
+  }),
+  MAX_CONCURRENT_CALLS: setting(wholeNumber(1, 100_000).default(512), {
+    group: 'Limits',
+    description: 'Calls of tools that are answered at the same time, those that wait included.',
+    allowed: 'a whole number from 1 to 100000',
+  }),
+  MAX_EVENT_READERS: setting(wholeNumber(1, 100_000).default(256), {
+    group: 'Limits',
+    description: 'Streams of events, of turns and of agents, that are open at the same time.',
+    allowed: 'a whole number from 1 to 100000',
+  }),
+  MAX_CONNECTIONS: setting(wholeNumber(1, 100_000).default(2048), {
+    group: 'Limits',
+    description: 'Connections to the server; more are closed at once.',
+    allowed: 'a whole number from 1 to 100000',
+  }),
+  MAX_MCP_SESSIONS: setting(wholeNumber(1, 100_000).default(256), {
+    group: 'Limits',
+    description: 'MCP clients that may be connected at the same time.',
+    allowed: 'a whole number from 1 to 100000',
+  }),
+  MCP_SESSION_IDLE: setting(wholeNumber(1, 604_800).default(3600), {
+    group: 'Limits',
+    description:
+      'Seconds after which an MCP session of Streamable HTTP that nobody uses is closed.',
+    allowed: 'a whole number from 1 to 604800',
+  }),
+  MAX_DIFF_BYTES: setting(wholeNumber(1024, 64 * MEBIBYTE).default(256 * 1024), {
+    group: 'Limits',
+    description: 'Size of the diff of one file in a result; a longer one is cut with a note.',
+    allowed: 'a number of bytes from 1024 to 67108864',
+  }),
+  MAX_DIFF_TOTAL_BYTES: setting(wholeNumber(1024, 64 * MEBIBYTE).default(4 * MEBIBYTE), {
+    group: 'Limits',
+    description:
+      'Size of the diffs of all files in a result; one that does not fit is left out with a note.',
+    allowed: 'a number of bytes from 1024 to 67108864',
+  }),
+
+  LOG_LEVEL: setting(
+    z
+      .string()
+      .toLowerCase()
+      .transform((level) => (level === 'warning' ? 'warn' : level))
+      .pipe(z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']))
+      .default('info'),
+    {
+      group: 'Logging',
+      description:
+        'Least severe log line that is written, in any case. Logs are JSON lines on stderr.',
+      allowed: 'trace, debug, info, warn, error, fatal or silent',
+    },
+  ),
+});
+
+export type Config = z.output<typeof settingsSchema>;
+export type SettingName = keyof Config;
+export const SETTING_NAMES = Object.keys(settingsSchema.shape) as SettingName[];
+
+/** The description of a setting, for error messages and documents. */
+export function settingMeta(name: SettingName): SettingMeta {
+  const meta = metas.get(settingsSchema.shape[name]);
+  if (!meta) throw new Error(`setting ${name} has no description`);
+  return meta;
+}
+
+/** The default as documents show it; undefined if a setting has none. */
+export function shownDefault(name: SettingName): string | undefined {
+  const { shownDefault: shown } = settingMeta(name);
+  if (shown !== undefined) return shown;
+  const value: unknown = settingsSchema.shape[name].safeParse(undefined).data;
+  if (value === undefined || (Array.isArray(value) && value.length === 0)) return undefined;
+  return name === 'CONTAINER_MEMORY_LIMIT' ? `${Number(value) / MEBIBYTE}m` : String(value);
+}
+
+function setting<T extends z.ZodType>(schema: T, meta: SettingMeta): T {
+  metas.add(schema, meta);
+  return schema;
+}
+
+function wholeNumber(min: number, max: number) {
+  return z.coerce.number().int().min(min).max(max);
+}
+
+function httpUrl() {
+  return z.url({ protocol: /^https?$/ }).transform((url) => url.replace(/\/+$/, ''));
+}
+
+function directory() {
+  return z
+    .string()
+    .min(1)
+    .transform((text) => text.replace(/^~(?=\/|$)/, os.homedir()));
+}
+
+function flag() {
+  return z.stringbool();
+}
+
+function list() {
+  return z.string().transform((text) =>
+    text
+      .split(',')
+      .map((part) => part.trim())
+      .filter((part) => part !== ''),
+  );
+}
+
+function memorySize() {
+  return size().refine((bytes) => bytes >= SMALLEST_SIZE);
+}
+
+function diskSize() {
+  return size().refine((bytes) => bytes === 0 || bytes >= SMALLEST_SIZE);
+}
+
+function size() {
+  return z
+    .string()
+    .regex(/^\d+[bkmg]?$/i)
+    .transform((text) => {
+      const unit = /[bkmg]$/i.exec(text)?.[0].toLowerCase() ?? 'b';
+      return Number.parseInt(text, 10) * (SIZE_UNITS[unit] ?? 1);
+    });
+}

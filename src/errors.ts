@@ -1,0 +1,178 @@
+/** How a failure is shown to each kind of client: one row per code, documented in docs/errors.md. */
+export type ErrorRow = {
+  /** HTTP status on `/tools`, `/health` and the MCP endpoints. */
+  readonly status: number;
+  /** JSON-RPC error code where the failure is a protocol error and not a failed tool call. */
+  readonly rpc: number;
+  /** Whether the same request may succeed later without anybody changing anything. */
+  readonly retry: boolean;
+  /** Seconds after which to try again, where nobody knows better. */
+  readonly retryAfter?: number;
+  /** One sentence that says what to do. */
+  readonly hint: string;
+};
+
+const INVALID_PARAMS = -32602;
+const SERVER_ERROR = -32000;
+
+export const ERRORS = {
+  invalid_input: row(400, INVALID_PARAMS, false, 'Correct the named field and call again.'),
+  unknown_tool: row(404, INVALID_PARAMS, false, 'List the tools with tools/list or GET /tools.'),
+  not_found: row(404, -32601, false, 'Check the path; GET /tools lists what can be called.'),
+  agent_not_found: row(404, INVALID_PARAMS, false, 'List the agents with list_sessions.'),
+  turn_not_found: row(404, INVALID_PARAMS, false, 'List the turns with list_turns.'),
+  turn_not_running: row(409, INVALID_PARAMS, false, 'See with get_turn how the turn is.'),
+  thread_not_found: row(
+    404,
+    INVALID_PARAMS,
+    false,
+    'List the conversations with codex-session-info, or begin one with codex.',
+  ),
+  idempotency_conflict: row(
+    409,
+    INVALID_PARAMS,
+    false,
+    'Use a new idempotency_key, or repeat the call exactly.',
+  ),
+  prompt_too_large: row(413, INVALID_PARAMS, false, 'Shorten the input or raise MAX_PROMPT_BYTES.'),
+  body_too_large: row(413, INVALID_PARAMS, false, 'Shorten the request or raise MAX_BODY_BYTES.'),
+  host_not_allowed: row(403, SERVER_ERROR, false, 'Add the host name to ALLOWED_HOSTS.'),
+  origin_not_allowed: row(403, SERVER_ERROR, false, 'Add the origin to ALLOWED_ORIGINS.'),
+  session_expired: row(404, -32001, false, 'Initialize a new MCP session.'),
+  too_many_clients: busy(503, 10, 'Close idle clients or raise MAX_MCP_SESSIONS.'),
+  too_many_calls: busy(503, 5, 'Wait for calls to end, or raise MAX_CONCURRENT_CALLS.'),
+  too_many_readers: busy(503, 10, 'Close streams of events, or raise MAX_EVENT_READERS.'),
+  too_many_sessions: busy(
+    503,
+    10,
+    'Wait for a running turn to end, or raise MAX_CONCURRENT_SESSIONS.',
+  ),
+  too_many_agents: row(
+    507,
+    SERVER_ERROR,
+    false,
+    'Use an agent that exists, remove old ones with cleanup_inactive_agents or RETENTION_TIMEOUT, or raise MAX_AGENTS.',
+  ),
+  queue_full: busy(429, 5, 'Wait for the turns queued on this agent to end.'),
+  server_queue_full: busy(
+    503,
+    5,
+    'Wait for turns of any agent to end, or raise MAX_QUEUED_TURNS_TOTAL.',
+  ),
+  shutting_down: busy(503, 5, 'Call again once the server is back.'),
+  credentials_missing: row(503, SERVER_ERROR, false, 'Set OPENAI_API_KEY and restart the server.'),
+  engine_unreachable: busy(
+    503,
+    10,
+    'Start the Docker engine, check DOCKER_HOST, or set AGENT_RUNTIME=process.',
+  ),
+  engine_failed: row(502, SERVER_ERROR, true, 'See the server log for what the engine answered.'),
+  image_missing: row(503, SERVER_ERROR, false, 'Build or pull the image that AGENT_IMAGE names.'),
+  image_build_failed: row(
+    503,
+    SERVER_ERROR,
+    false,
+    'Read the build output in the server log; behind a TLS-inspecting proxy set EXTRA_CA_CERTS.',
+  ),
+  name_taken: row(409, SERVER_ERROR, false, 'Remove the foreign container that has this name.'),
+  no_space: row(507, SERVER_ERROR, false, 'Free disk space on the engine host.'),
+  storage_full: row(
+    507,
+    SERVER_ERROR,
+    true,
+    'Free space on the disk of DATA_DIR and call again; no restart is needed.',
+  ),
+  start_timeout: row(
+    504,
+    SERVER_ERROR,
+    true,
+    'See the container log, or raise CONTAINER_STARTUP_TIMEOUT.',
+  ),
+  container_lost: row(502, SERVER_ERROR, true, 'Call again; the agent starts anew with its files.'),
+  out_of_memory: row(502, SERVER_ERROR, false, 'Raise CONTAINER_MEMORY_LIMIT or ask for less.'),
+  codex_missing: row(503, SERVER_ERROR, false, 'Install @openai/codex or set CODEX_BIN.'),
+  codex_incompatible: row(502, SERVER_ERROR, false, 'Use an image with a supported Codex version.'),
+  codex_failed: row(502, SERVER_ERROR, true, 'See the error of the turn; call again.'),
+  model_unauthorized: row(502, SERVER_ERROR, false, 'Check OPENAI_API_KEY at the model provider.'),
+  model_rate_limited: busy(429, 30, 'Wait, or raise the limit at the provider.'),
+  model_quota_exceeded: row(402, SERVER_ERROR, false, 'Check plan and billing at the provider.'),
+  model_rejected: row(502, SERVER_ERROR, false, 'Check CODEX_MODEL and the input.'),
+  model_unavailable: row(502, SERVER_ERROR, true, 'The model provider failed; call again later.'),
+  context_too_long: row(422, SERVER_ERROR, false, 'Start a new agent or shorten the input.'),
+  output_invalid: row(502, SERVER_ERROR, true, 'The model did not answer in the asked form.'),
+  turn_timeout: row(504, SERVER_ERROR, true, 'Raise timeout_seconds or split the task.'),
+  turn_interrupted: row(
+    409,
+    SERVER_ERROR,
+    true,
+    'The turn was stopped before its end; call again.',
+  ),
+  cancelled: row(499, SERVER_ERROR, false, 'The caller cancelled this call.'),
+  workspace_full: row(
+    507,
+    SERVER_ERROR,
+    false,
+    'Have files of the agent deleted from outside, use another agent, or raise CONTAINER_DISK_LIMIT.',
+  ),
+  workspace_failed: row(500, SERVER_ERROR, true, 'See the server log for what git answered.'),
+  internal: row(500, -32603, true, 'See the server log for this correlation id.'),
+} as const satisfies Record<string, ErrorRow>;
+
+export type ErrorCode = keyof typeof ERRORS;
+
+/** A failure with a code of {@link ERRORS}; `message` is meant for the user, `cause` for the log. */
+export class AppError extends Error {
+  override readonly name = 'AppError';
+  readonly code: ErrorCode;
+  /** Facts a program can use, such as `retry_after_seconds` or `issues`. Never secrets. */
+  readonly data: Readonly<Record<string, unknown>>;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; data?: Record<string, unknown> } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.code = code;
+    this.data = options.data ?? {};
+  }
+}
+
+/** What a client is told of a failure, over every transport. */
+export type ErrorReport = {
+  code: ErrorCode;
+  message: string;
+  hint: string;
+  retryable: boolean;
+  correlation_id?: string;
+  [fact: string]: unknown;
+};
+
+/** Shows a failure to a client. An error that is not ours keeps its text out of the report. */
+export function reportError(error: unknown, correlationId?: string): ErrorReport {
+  const { code, message, data } = toAppError(error);
+  const { hint, retry, retryAfter }: ErrorRow = ERRORS[code];
+  return {
+    ...(retryAfter !== undefined && { retry_after_seconds: retryAfter }),
+    ...data,
+    code,
+    message,
+    hint,
+    retryable: retry,
+    ...(correlationId && { correlation_id: correlationId }),
+  };
+}
+
+export function toAppError(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  return new AppError('internal', 'The server failed in an unexpected way.', { cause: error });
+}
+
+function row(status: number, rpc: number, retry: boolean, hint: string): ErrorRow {
+  return { status, rpc, retry, hint };
+}
+
+/** Answered 429 or 503, which clients take as a word to wait: it says for how long. */
+function busy(status: 429 | 503, retryAfter: number, hint: string): ErrorRow {
+  return { status, rpc: SERVER_ERROR, retry: true, retryAfter, hint };
+}
