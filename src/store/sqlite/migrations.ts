@@ -1,0 +1,88 @@
+import type { DatabaseSync } from 'node:sqlite';
+
+/** Step n brings a database of version n to version n + 1. Steps are never edited, only added. */
+const STEPS: readonly string[] = [
+  `
+  CREATE TABLE meta (
+    key TEXT PRIMARY KEY,
+    value TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE agents (
+    agent_id TEXT PRIMARY KEY,
+    thread_id TEXT,
+    token_sha256 TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    last_used_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE TABLE turns (
+    turn_id TEXT PRIMARY KEY,
+    agent_id TEXT NOT NULL REFERENCES agents (agent_id) ON DELETE CASCADE,
+    tool TEXT NOT NULL,
+    state TEXT NOT NULL,
+    error_code TEXT,
+    usage TEXT,
+    created_at INTEGER NOT NULL,
+    ended_at INTEGER
+  ) STRICT;
+  CREATE INDEX turns_by_agent ON turns (agent_id, created_at DESC);
+  CREATE INDEX turns_unfinished ON turns (state) WHERE ended_at IS NULL;
+  `,
+  `
+  ALTER TABLE turns ADD COLUMN request TEXT;
+  ALTER TABLE turns ADD COLUMN sent TEXT;
+  ALTER TABLE turns ADD COLUMN result TEXT;
+  ALTER TABLE turns ADD COLUMN error TEXT;
+  ALTER TABLE turns ADD COLUMN idempotency_key TEXT;
+  CREATE UNIQUE INDEX turns_by_key ON turns (agent_id, idempotency_key)
+    WHERE idempotency_key IS NOT NULL;
+  CREATE TABLE turn_events (
+    turn_id TEXT NOT NULL REFERENCES turns (turn_id) ON DELETE CASCADE,
+    seq INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    event TEXT NOT NULL,
+    PRIMARY KEY (turn_id, seq)
+  ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  ALTER TABLE agents ADD COLUMN pinned INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE agents ADD COLUMN archived INTEGER NOT NULL DEFAULT 0;
+  `,
+  `
+  CREATE TABLE slots (
+    slot_id TEXT PRIMARY KEY,
+    token_sha256 TEXT NOT NULL,
+    ready INTEGER NOT NULL DEFAULT 0,
+    agent_id TEXT UNIQUE
+  ) STRICT;
+  `,
+  `
+  CREATE TABLE threads (
+    thread_id TEXT PRIMARY KEY,
+    agent_id TEXT NOT NULL REFERENCES agents (agent_id) ON DELETE CASCADE,
+    settings TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    last_used_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX threads_by_agent ON threads (agent_id, last_used_at DESC);
+  CREATE INDEX agents_by_thread ON agents (thread_id);
+  `,
+  `
+  CREATE INDEX turns_by_end ON turns (ended_at) WHERE ended_at IS NOT NULL;
+  `,
+];
+
+/** The version of a database that is up to date. */
+export const DATABASE_VERSION = STEPS.length;
+
+/** Brings the tables up to date. Throws, and changes nothing, if a newer server wrote them. */
+export function migrate(database: DatabaseSync): void {
+  const version = Number(database.prepare('PRAGMA user_version').get()?.user_version);
+  if (version > STEPS.length) {
+    throw new Error(
+      `the database has version ${version}, and this server knows versions up to ${STEPS.length}; use a newer server`,
+    );
+  }
+  STEPS.slice(version).forEach((step, index) => {
+    database.exec(`BEGIN; ${step}; PRAGMA user_version = ${version + index + 1}; COMMIT;`);
+  });
+}

@@ -1,0 +1,100 @@
+import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
+import type { AgentRecord } from '../../agents/agent.ts';
+import type { AgentStore } from '../store.ts';
+
+export class SqliteAgentStore implements AgentStore {
+  readonly #get: StatementSync;
+  readonly #byThread: StatementSync;
+  readonly #list: StatementSync;
+  readonly #count: StatementSync;
+  readonly #put: StatementSync;
+  readonly #setThread: StatementSync;
+  readonly #touch: StatementSync;
+  readonly #setPinned: StatementSync;
+  readonly #setArchived: StatementSync;
+  readonly #remove: StatementSync;
+
+  constructor(database: DatabaseSync) {
+    this.#get = database.prepare('SELECT * FROM agents WHERE agent_id = ?');
+    this.#byThread = database.prepare('SELECT * FROM agents WHERE thread_id = ?');
+    this.#list = database.prepare('SELECT * FROM agents ORDER BY last_used_at DESC, agent_id');
+    this.#count = database.prepare('SELECT count(*) AS agents FROM agents');
+    this.#put = database.prepare(`
+      INSERT INTO agents
+        (agent_id, thread_id, token_sha256, pinned, archived, created_at, last_used_at)
+      VALUES (?, ?, ?, ?, ?, ?, ?)
+      ON CONFLICT (agent_id) DO UPDATE SET
+        thread_id = excluded.thread_id,
+        token_sha256 = excluded.token_sha256,
+        pinned = excluded.pinned,
+        archived = excluded.archived,
+        last_used_at = excluded.last_used_at`);
+    this.#setThread = database.prepare('UPDATE agents SET thread_id = ? WHERE agent_id = ?');
+    this.#touch = database.prepare('UPDATE agents SET last_used_at = ? WHERE agent_id = ?');
+    this.#setPinned = database.prepare('UPDATE agents SET pinned = ? WHERE agent_id = ?');
+    this.#setArchived = database.prepare('UPDATE agents SET archived = ? WHERE agent_id = ?');
+    this.#remove = database.prepare('DELETE FROM agents WHERE agent_id = ?');
+  }
+
+  get(agentId: string): AgentRecord | undefined {
+    const row = this.#get.get(agentId);
+    return row && toRecord(row);
+  }
+
+  findByThread(threadId: string): AgentRecord | undefined {
+    const row = this.#byThread.get(threadId);
+    return row && toRecord(row);
+  }
+
+  list(): AgentRecord[] {
+    return this.#list.all().map(toRecord);
+  }
+
+  count(): number {
+    return Number(this.#count.get()?.agents);
+  }
+
+  put(agent: AgentRecord): void {
+    this.#put.run(
+      agent.agentId,
+      agent.threadId ?? null,
+      agent.tokenSha256,
+      Number(agent.pinned),
+      Number(agent.archived),
+      agent.createdAt.getTime(),
+      agent.lastUsedAt.getTime(),
+    );
+  }
+
+  setThread(agentId: string, threadId: string): void {
+    this.#setThread.run(threadId, agentId);
+  }
+
+  touch(agentId: string, usedAt: Date): void {
+    this.#touch.run(usedAt.getTime(), agentId);
+  }
+
+  setPinned(agentId: string, pinned: boolean): void {
+    this.#setPinned.run(Number(pinned), agentId);
+  }
+
+  setArchived(agentId: string, archived: boolean): void {
+    this.#setArchived.run(Number(archived), agentId);
+  }
+
+  remove(agentId: string): void {
+    this.#remove.run(agentId);
+  }
+}
+
+function toRecord(row: Record<string, SQLOutputValue>): AgentRecord {
+  return {
+    agentId: String(row.agent_id),
+    ...(row.thread_id !== null && { threadId: String(row.thread_id) }),
+    tokenSha256: String(row.token_sha256),
+    pinned: row.pinned === 1,
+    archived: row.archived === 1,
+    createdAt: new Date(Number(row.created_at)),
+    lastUsedAt: new Date(Number(row.last_used_at)),
+  };
+}

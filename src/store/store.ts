@@ -1,0 +1,95 @@
+import type { AgentRecord } from '../agents/agent.ts';
+import type { ThreadRecord } from '../agents/thread.ts';
+import type { TurnRecord } from '../turns/turn.ts';
+import type { TurnEvent } from '../turns/turn-event.ts';
+
+/** What must outlive the server. Every write is durable when the call returns. */
+export interface Store {
+  /** Random and fixed for the life of the store: what tells our containers from those of others. */
+  readonly installationId: string;
+  readonly agents: AgentStore;
+  readonly threads: ThreadStore;
+  readonly turns: TurnStore;
+  readonly slots: SlotStore;
+  /** What ran the agents last; undefined if none ever ran. */
+  readonly runtimeKind: string | undefined;
+  setRuntimeKind(kind: string): void;
+  /** Makes several writes one: all are durable when it returns, or none if `work` throws. */
+  transaction<T>(work: () => T): T;
+  /** What can still be written; undefined if that cannot be told. */
+  freeBytes(): number | undefined;
+  close(): void;
+}
+
+export interface AgentStore {
+  get(agentId: string): AgentRecord | undefined;
+  /** The agent whose own conversation it is. */
+  findByThread(threadId: string): AgentRecord | undefined;
+  /** The last used first. */
+  list(): AgentRecord[];
+  count(): number;
+  /** Inserts or replaces. */
+  put(agent: AgentRecord): void;
+  setThread(agentId: string, threadId: string): void;
+  touch(agentId: string, usedAt: Date): void;
+  setPinned(agentId: string, pinned: boolean): void;
+  setArchived(agentId: string, archived: boolean): void;
+  /** Forgets an agent, its conversations and its turns. Nothing if it is gone. */
+  remove(agentId: string): void;
+}
+
+/** Of each agent so many conversations are known; those that were not used for longest are forgotten. */
+export const THREADS_KEPT = 1000;
+
+/** Conversations that agents have besides their own ones. */
+export interface ThreadStore {
+  get(threadId: string): ThreadRecord | undefined;
+  /** Of an agent, or of all, the last used first. */
+  list(options: { agentId?: string; limit: number }): ThreadRecord[];
+  /** Inserts or replaces. */
+  put(thread: ThreadRecord): void;
+  touch(threadId: string, usedAt: Date): void;
+}
+
+/** Containers that were made ahead of the agents that will have them. */
+export interface SlotStore {
+  add(slot: Pick<Slot, 'slotId' | 'tokenSha256'>): void;
+  list(): Slot[];
+  /** The slot that an agent claimed. */
+  of(agentId: string): Slot | undefined;
+  setReady(slotId: string, ready: boolean): void;
+  /** Gives an agent a slot that is ready and nobody's, for ever; undefined if there is none. */
+  claim(agentId: string): Slot | undefined;
+  remove(slotId: string): void;
+}
+
+export type Slot = {
+  /** What the runtime knows the container by, now and once it is claimed. */
+  slotId: string;
+  tokenSha256: string;
+  /** Whether it may be claimed: its Codex was seen to answer. */
+  ready: boolean;
+  /** Whose it is. */
+  agentId?: string;
+};
+
+export interface TurnStore {
+  get(turnId: string): TurnRecord | undefined;
+  /** The turn that an earlier call with this key began. */
+  findByKey(agentId: string, idempotencyKey: string): TurnRecord | undefined;
+  /** Inserts or replaces. */
+  put(turn: TurnRecord): void;
+  /** Turns of an agent, or of all, the last one put for the first time first; those that follow the turn `before` in this order. */
+  list(options: { agentId?: string; before?: string; limit: number }): TurnRecord[];
+  count(agentId: string): number;
+  /** Turns that have not ended, in the order in which they were put for the first time. */
+  unfinished(): TurnRecord[];
+  /** Removes turns that ended before a time, the oldest first, with their events; answers how many. */
+  removeEnded(options: { endedBefore: Date; limit: number }): number;
+  /** Appends events of a turn; `seq` goes on from 1 without gaps. */
+  appendEvents(turnId: string, events: readonly JournaledEvent[]): void;
+  /** Events of a turn after a number, in order. */
+  events(turnId: string, options: { after: number; limit: number }): JournaledEvent[];
+}
+
+export type JournaledEvent = { seq: number; at: Date; event: TurnEvent };
