@@ -1,0 +1,148 @@
+#!/bin/sh
+# Runs in the container for as long as the agent is awake: reads commands, one a line, and answers
+# each with one line. A process of its own for every snapshot would cost more than the snapshot.
+#
+# A snapshot is two git trees in a repository that the user never sees: one of the files that git
+# would not ignore, those of nested repositories included, and one of `.git` itself without its
+# objects, so that a branch moved or a hook planted is noticed too.
+#
+# - `snapshot` answers `ok FILES GIT TICKS`, the last being when it was taken, as the kernel counts
+# - `restore FILES GIT` brings both back, after a snapshot of the present, and answers `ok`
+# - `pack` drops what no file of the last snapshot needs, and answers `ok`
+# - `kill TICKS` kills what was started since then and still runs, and answers `ok`
+#
+# A failure answers `failed`, with the reason on standard error.
+set -u
+shadow="$SNAPSHOTS"
+export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null LC_ALL=C
+
+git_files() {
+  GIT_DIR="$shadow" GIT_INDEX_FILE="$shadow/files.index" GIT_WORK_TREE="$WORKSPACE" \
+    git -c core.fsmonitor=false -c core.hooksPath=/dev/null -c core.safecrlf=false \
+      -c core.autocrlf=false -c core.attributesFile=/dev/null -c core.looseCompression=1 \
+      -c advice.addEmbeddedRepo=false "$@"
+}
+
+git_meta() {
+  GIT_DIR="$shadow" GIT_INDEX_FILE="$shadow/meta.index" GIT_WORK_TREE="$WORKSPACE/.git" \
+    git -c core.fsmonitor=false -c core.hooksPath=/dev/null -c core.autocrlf=false \
+      -c core.looseCompression=1 "$@"
+}
+
+prepare() {
+  cd "$WORKSPACE" || return 1
+  [ -e .git ] || git -c init.defaultBranch=main init -q . || return 1
+  [ -f "$shadow/HEAD" ] || git init -q --bare "$shadow"
+}
+
+nested_repositories() {
+  find . -mindepth 2 -name .git -prune -print | sed 's|^\./||; s|/\.git$||'
+}
+
+add_nested() {
+  while IFS= read -r nested; do
+    git_files ls-files -z -- "$nested"
+    find "$nested" -name .git -prune -o \( -type f -o -type l \) -print0
+  done | git_files update-index --add --remove --replace -z --stdin
+}
+
+add_files() {
+  cd "$WORKSPACE" || return 1
+  nested=$(nested_repositories) || return 1
+  if [ -z "$nested" ]; then git_files add -A .; return; fi
+  set -- .
+  while IFS= read -r path; do set -- "$@" ":(exclude,literal)$path"; done <<EOF
+$nested
+EOF
+  git_files add -A -- "$@" && printf '%s\n' "$nested" | add_nested
+}
+
+add_meta() {
+  [ -d "$WORKSPACE/.git" ] || { git_meta read-tree --empty; return; }
+  cd "$WORKSPACE/.git" && git_meta add -A -f -- . ':(exclude,glob)objects/**' ':(exclude,glob)**/*.lock'
+}
+
+# In hundredths of a second since the machine started, the unit of field 22 of /proc/PID/stat.
+ticks() {
+  read -r uptime _ </proc/uptime && echo "${uptime%.*}${uptime#*.}"
+}
+
+take_snapshot() {
+  ticks_now=$(ticks) || return 1
+  files_now=$(add_files >&2 && git_files write-tree) || return 1
+  meta_now=$(add_meta >&2 && git_meta write-tree) || return 1
+  echo "ok $files_now $meta_now $ticks_now"
+}
+
+# Who is killed while it records leaves a lock, or half an index. Both only save time, so that they can
+# go; but one that outlived the server may still be at work, and gets a while to end.
+forget_indexes() {
+  looks=0
+  while [ -n "$(find "$shadow" -maxdepth 1 -name '*.index.lock')" ] && [ "$looks" -lt 20 ]; do
+    sleep 0.1
+    looks=$((looks + 1))
+  done
+  rm -f "$shadow"/files.index* "$shadow"/meta.index*
+}
+
+snapshot() {
+  take_snapshot || { forget_indexes; take_snapshot; }
+}
+
+remove_new_repositories() {
+  cd "$WORKSPACE" || return 1
+  nested_repositories | while IFS= read -r path; do
+    [ -n "$(git_files ls-tree "$1" -- "$path")" ] || rm -rf -- "$path"
+  done
+}
+
+restore() {
+  mkdir -p "$WORKSPACE/.git/objects" "$WORKSPACE/.git/refs/heads"
+  remove_new_repositories "$1" && cd "$WORKSPACE" && git_files read-tree --reset -u "$1" \
+    && cd "$WORKSPACE/.git" && git_meta read-tree --reset -u "$2" && echo ok
+}
+
+# Callers wait for it, so it gives up after a while; what it leaves half done the next one drops.
+pack() {
+  command -v timeout >/dev/null && limit='timeout 60' || limit=
+  GIT_DIR="$shadow" git update-ref refs/kept/files "$(git_files write-tree)" \
+    && GIT_DIR="$shadow" git update-ref refs/kept/meta "$(git_meta write-tree)" \
+    && GIT_DIR="$shadow" $limit git -c core.bigFileThreshold=16m repack -a -d -q --window=0 \
+    && GIT_DIR="$shadow" $limit git prune --expire=now && echo ok
+}
+
+# What the server runs by exec has no parent here, and a daemon gets the first process as its parent.
+strays() {
+  for dir in /proc/[0-9]*; do
+    read -r stat 2>/dev/null <"$dir/stat" || continue
+    set -- ${stat##*) }
+    [ "$1" = Z ] || [ "$2" = 0 ] || [ "$2" = $$ ] || [ "${20}" -lt "$since" ] && continue
+    case $(readlink "$dir/exe") in */codex-code-mode-host) continue ;; esac
+    echo "${dir#/proc/}"
+  done
+}
+
+# A machine that is busy takes its time to let even the killed die.
+kill_strays() {
+  since=$1
+  tries=0
+  while [ "$tries" -lt 100 ]; do
+    found=$(strays)
+    [ -n "$found" ] || { echo ok; return; }
+    kill -9 $found 2>/dev/null
+    tries=$((tries + 1))
+    [ "$tries" -lt 3 ] || sleep 0.05
+  done
+  return 1
+}
+
+prepare >&2 || exit 1
+while read -r command first second; do
+  case "$command" in
+    snapshot) (snapshot) || echo failed ;;
+    restore) (snapshot >/dev/null && restore "$first" "$second") || echo failed ;;
+    pack) (pack) || echo failed ;;
+    kill) kill_strays "$first" || echo failed ;;
+    *) echo failed ;;
+  esac
+done

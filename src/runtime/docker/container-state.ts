@@ -1,0 +1,28 @@
+import type Docker from 'dockerode';
+import type { ContainerState, ContainerSummary } from '../container-runtime.ts';
+import { LABELS } from './labels.ts';
+
+/** What an engine tells of a container, shown as the port does. */
+export function summarize(
+  container: Docker.ContainerInspectInfo,
+  expected: { specFingerprint: string | undefined; outOfMemory: boolean },
+): ContainerSummary {
+  const { Labels: labels } = container.Config;
+  const state = stateOf(container);
+  const { specFingerprint } = expected;
+  return {
+    agentId: labels[LABELS.agent] ?? '',
+    id: container.Id,
+    state,
+    // The engine sets its flag when the main process ends and keeps it over the next start.
+    outOfMemory: expected.outOfMemory || (state === 'stopped' && container.State.OOMKilled),
+    ...(container.State.Status === 'exited' && { exitCode: container.State.ExitCode }),
+    // Without the image there is nothing better to replace the container with.
+    outdated: specFingerprint !== undefined && labels[LABELS.spec] !== specFingerprint,
+  };
+}
+
+export function stateOf({ State }: Docker.ContainerInspectInfo): ContainerState {
+  if (State.Paused) return 'paused';
+  return State.Running ? 'running' : 'stopped';
+}

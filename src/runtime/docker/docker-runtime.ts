@@ -1,0 +1,227 @@
+import type Docker from 'dockerode';
+import type { Logger } from 'pino';
+import type { Config } from '../../config/settings.ts';
+import type {
+  ContainerLayout,
+  ContainerProcess,
+  ContainerRuntime,
+  ContainerSpec,
+  ContainerStats,
+  ContainerSummary,
+  EngineInfo,
+  ExecOptions,
+  Readiness,
+  VolumeSummary,
+} from '../container-runtime.ts';
+import { AgentImage, type ImageConfig } from './agent-image.ts';
+import { AgentVolumes } from './agent-volumes.ts';
+import { ContainerFactory } from './container-factory.ts';
+import { ContainerLookup } from './container-lookup.ts';
+import { type ContainerConfig, containerNames, DOCKER_LAYOUT } from './container-options.ts';
+import { stateOf, summarize } from './container-state.ts';
+import { Engine } from './engine.ts';
+import { engineStatus } from './engine-errors.ts';
+import { execInContainer } from './engine-exec.ts';
+import { readStats } from './engine-stats.ts';
+import { FrameSplitter } from './frame-splitter.ts';
+import { LABELS } from './labels.ts';
+import { MemoryKills } from './memory-kills.ts';
+import { OpenStreams } from './open-streams.ts';
+
+type DockerConfig = ContainerConfig &
+  ImageConfig &
+  Pick<Config, 'DOCKER_HOST' | 'DOCKER_OPERATION_TIMEOUT'>;
+
+type DockerRuntimeOptions = {
+  config: DockerConfig;
+  /** Keeps the containers of several servers on one engine apart. */
+  installationId: string;
+  log: Logger;
+  /** Where the image is built from, if not agent-image/ of this package. */
+  imageDirectory?: string;
+};
+
+/** Runs agents as containers of a Docker engine. */
+export class DockerRuntime implements ContainerRuntime {
+  readonly kind = 'docker';
+  readonly confines = true;
+  readonly #engine: Engine;
+  readonly #image: AgentImage;
+  readonly #lookup: ContainerLookup;
+  readonly #factory: ContainerFactory;
+  readonly #memoryKills: MemoryKills;
+  readonly #volumes: AgentVolumes;
+  readonly #streams = new OpenStreams();
+  readonly #installationId: string;
+  readonly #log: Logger;
+
+  constructor({ config, installationId, log, imageDirectory }: DockerRuntimeOptions) {
+    this.#installationId = installationId;
+    this.#log = log;
+    this.#engine = new Engine({
+      host: config.DOCKER_HOST,
+      timeoutSeconds: config.DOCKER_OPERATION_TIMEOUT,
+    });
+    this.#image = new AgentImage({
+      engine: this.#engine,
+      config,
+      ...(imageDirectory && { contextDirectory: imageDirectory }),
+    });
+    this.#lookup = new ContainerLookup(this.#engine, installationId);
+    this.#factory = new ContainerFactory({
+      engine: this.#engine,
+      lookup: this.#lookup,
+      image: this.#image,
+      config,
+      installationId,
+      log,
+    });
+    this.#volumes = new AgentVolumes(this.#engine, installationId);
+    this.#memoryKills = new MemoryKills(this.#engine, installationId);
+  }
+
+  async ping(signal?: AbortSignal): Promise<EngineInfo> {
+    const info = await this.#engine.info(signal);
+    return {
+      description: `Docker ${info.ServerVersion}`,
+      cpus: info.NCPU,
+      memoryBytes: info.MemTotal,
+      ...(info.CgroupVersion && { cgroupVersion: info.CgroupVersion }),
+      ...(info.DockerRootDir && { dataDirectory: info.DockerRootDir }),
+    };
+  }
+
+  async prepare(onProgress: (line: string) => void): Promise<void> {
+    await this.#image.ensure(onProgress);
+  }
+
+  async readiness(): Promise<Readiness> {
+    const [image, found] = await Promise.all([this.#image.name(), this.#image.inspect()]);
+    const codexVersion = found?.Config.Labels?.[LABELS.codexVersion];
+    return { image, present: found !== undefined, ...(codexVersion && { codexVersion }) };
+  }
+
+  create(spec: ContainerSpec): Promise<void> {
+    return this.#factory.create(spec);
+  }
+
+  async start(agentId: string): Promise<void> {
+    const found = await this.#lookup.existing(agentId);
+    const state = stateOf(found);
+    if (state === 'running') return;
+    const container = this.#engine.docker.getContainer(found.Id);
+    await this.#engine
+      .call('start a container', (call) =>
+        state === 'paused' ? container.unpause(call) : container.start(call),
+      )
+      .catch(async (error: unknown) => {
+        // Another call may have started it since.
+        const now = await this.#lookup.find(agentId);
+        if (!now || stateOf(now) !== 'running') throw error;
+      });
+    this.#log.debug({ agentId, containerId: found.Id }, 'container started');
+  }
+
+  async stop(agentId: string, { graceSeconds }: { graceSeconds: number }): Promise<void> {
+    const found = await this.#lookup.find(agentId);
+    if (!found?.State.Running) return;
+    const container = this.#engine.docker.getContainer(found.Id);
+    // A frozen process cannot take the signal.
+    if (found.State.Paused) {
+      await this.#engine.call('resume a container', (call) => container.unpause(call));
+    }
+    await this.#streams
+      .whileStopping(agentId, () =>
+        this.#engine.call(
+          'stop a container',
+          (call) => container.stop({ ...call, t: graceSeconds }),
+          { extraSeconds: graceSeconds },
+        ),
+      )
+      .catch(unless(304, 404));
+    this.#log.debug({ agentId, containerId: found.Id }, 'container stopped');
+  }
+
+  async pause(agentId: string): Promise<void> {
+    const found = await this.#lookup.existing(agentId);
+    if (found.State.Paused) return;
+    await this.#engine.call('pause a container', (call) =>
+      this.#engine.docker.getContainer(found.Id).pause(call),
+    );
+  }
+
+  async remove(agentId: string, { volumes }: { volumes: boolean }): Promise<void> {
+    const found = await this.#lookup.find(agentId);
+    this.#streams.close(agentId);
+    if (found) await this.#factory.remove(found.Id);
+    if (!volumes) return;
+    await this.#volumes.remove(agentId);
+    this.#log.debug({ agentId }, 'container and volumes removed');
+  }
+
+  async list(): Promise<ContainerSummary[]> {
+    return this.#summarize(await this.#lookup.all());
+  }
+
+  listVolumes(): Promise<VolumeSummary[]> {
+    return this.#volumes.list();
+  }
+
+  async inspect(agentId: string): Promise<ContainerSummary | undefined> {
+    const found = await this.#lookup.find(agentId);
+    return found && (await this.#summarize([found]))[0];
+  }
+
+  async exec(
+    agentId: string,
+    command: readonly string[],
+    options?: ExecOptions,
+  ): Promise<ContainerProcess> {
+    const { container } = this.#names(agentId);
+    const child = await execInContainer(this.#engine, container, command, options);
+    this.#streams.add(agentId, child.stdio);
+    return child;
+  }
+
+  layout(_agentId: string): ContainerLayout {
+    return DOCKER_LAYOUT;
+  }
+
+  async stats(agentId: string): Promise<ContainerStats | undefined> {
+    const found = await this.#lookup.find(agentId);
+    if (!found || stateOf(found) === 'stopped') return undefined;
+    return readStats(this.#engine, found.Id);
+  }
+
+  async logs(agentId: string, { tail }: { tail: number }): Promise<string> {
+    const found = await this.#lookup.existing(agentId);
+    const output = await this.#engine.call('read the log of a container', (call) =>
+      this.#engine.docker
+        .getContainer(found.Id)
+        .logs({ ...call, stdout: true, stderr: true, tail, follow: false }),
+    );
+    const frames = [...new FrameSplitter().split(output)];
+    return Buffer.concat(frames.map(({ bytes }) => bytes)).toString();
+  }
+
+  async #summarize(found: Docker.ContainerInspectInfo[]): Promise<ContainerSummary[]> {
+    const [specFingerprint, killed] = await Promise.all([
+      this.#factory.expectedFingerprint(),
+      this.#memoryKills.since(found),
+    ]);
+    return found.map((container) =>
+      summarize(container, { specFingerprint, outOfMemory: killed.has(container.Id) }),
+    );
+  }
+
+  #names(agentId: string) {
+    return containerNames(this.#installationId, agentId);
+  }
+}
+
+/** Takes an answer that says that there is nothing to do for done. */
+function unless(...statuses: number[]): (error: unknown) => undefined {
+  return (error) => {
+    if (!statuses.includes(engineStatus(error) ?? 0)) throw error;
+  };
+}

@@ -1,0 +1,88 @@
+import net from 'node:net';
+import { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type Docker from 'dockerode';
+import { AppError } from '../../errors.ts';
+import type { ContainerProcess, ExecOptions } from '../container-runtime.ts';
+import type { Engine } from './engine.ts';
+import { ExecStream } from './exec-stream.ts';
+
+const FIRST_POLL_MS = 2;
+const LAST_POLL_MS = 2000;
+/** Exit status of a process that was killed. */
+const KILLED = 137;
+const ENDING_MS = 100;
+
+/** Runs a program in a running container. */
+export async function execInContainer(
+  engine: Engine,
+  container: string,
+  command: readonly string[],
+  options: ExecOptions = {},
+): Promise<ContainerProcess & { stdio: ExecStream }> {
+  const exec = await engine.call(`prepare ${command[0]} in ${container}`, (call) =>
+    engine.docker.getContainer(container).exec({
+      ...call,
+      Cmd: [...command],
+      AttachStdin: true,
+      AttachStdout: true,
+      AttachStderr: true,
+      ...(options.cwd && { WorkingDir: options.cwd }),
+      ...(options.env && {
+        Env: Object.entries(options.env).map(([name, value]) => `${name}=${value}`),
+      }),
+    }),
+  );
+  const connection = await engine.call(`run ${command[0]} in ${container}`, (call) =>
+    exec.start({ ...call, hijack: true, Tty: false }),
+  );
+  makeImmediate(connection);
+  const stdio = new ExecStream(connection);
+  const closed = new Promise<void>((resolve) => {
+    connection.once('end', resolve);
+    connection.once('close', resolve);
+  });
+  return { stdio, stderr: stdio.stderr, exited: closed.then(() => exitStatus(engine, exec)) };
+}
+
+function makeImmediate(connection: unknown): asserts connection is Duplex {
+  if (!(connection instanceof Duplex)) {
+    throw new AppError(
+      'engine_failed',
+      'The Docker engine does not give a connection to a program.',
+    );
+  }
+  if (connection instanceof net.Socket) connection.setNoDelay(true).setTimeout(0);
+}
+
+/** The output ends shortly before the engine knows the status, or long before if it was let go. */
+async function exitStatus(engine: Engine, exec: Docker.Exec): Promise<number | undefined> {
+  try {
+    for (let wait = FIRST_POLL_MS; ; wait = Math.min(wait * 2, LAST_POLL_MS)) {
+      const state = await engine.call('tell an exit status', (call) => exec.inspect(call));
+      if (!state.Running) return await unlessContainerEnded(engine, state);
+      if (wait === LAST_POLL_MS && !(await runs(engine, state.ContainerID))) return undefined;
+      await sleep(wait, undefined, { ref: false });
+    }
+  } catch {
+    return undefined;
+  }
+}
+
+/** When the main process ends, the kernel kills all others. */
+async function unlessContainerEnded(
+  engine: Engine,
+  { ExitCode, ContainerID }: Docker.ExecInspectInfo,
+): Promise<number | undefined> {
+  if (ExitCode !== KILLED) return ExitCode ?? undefined;
+  // The engine learns of the end of the main process after that of the others.
+  await sleep(ENDING_MS, undefined, { ref: false });
+  return (await runs(engine, ContainerID)) ? KILLED : undefined;
+}
+
+async function runs(engine: Engine, container: string): Promise<boolean> {
+  const { State } = await engine.call('tell the state of a container', (call) =>
+    engine.docker.getContainer(container).inspect(call),
+  );
+  return State.Running;
+}

@@ -1,0 +1,118 @@
+import Docker from 'dockerode';
+import { z } from 'zod';
+import { engineError } from './engine-errors.ts';
+
+const TLS_PORT = '2376';
+
+const infoSchema = z.looseObject({
+  ServerVersion: z.string(),
+  NCPU: z.number(),
+  MemTotal: z.number(),
+  SystemTime: z.string(),
+  CgroupVersion: z.string().optional(),
+  DockerRootDir: z.string().optional(),
+});
+
+/** What stays the same about an engine, as far as a server needs it. */
+type EngineFacts = {
+  cpus: number;
+  /** Milliseconds that its clock is ahead of ours. */
+  clockAhead: number;
+};
+
+type CallOptions = {
+  /** Time on top of the usual, for calls that take long by request. */
+  extraSeconds?: number;
+  signal?: AbortSignal;
+};
+
+/** A connection to an engine whose calls end in time and fail with a code. */
+export class Engine {
+  readonly docker: Docker;
+  readonly #timeoutSeconds: number;
+  #facts: Promise<EngineFacts> | undefined;
+
+  constructor(options: { host: string | undefined; timeoutSeconds: number }) {
+    this.docker = new Docker(connection(options.host));
+    this.#timeoutSeconds = options.timeoutSeconds;
+  }
+
+  async info(signal?: AbortSignal): Promise<z.output<typeof infoSchema>> {
+    const options = signal ? { signal } : {};
+    const answer = await this.call('describe itself', () => this.docker.info(), options);
+    return infoSchema.parse(answer);
+  }
+
+  /** Asked once: the engine takes tens of milliseconds to describe itself. */
+  facts(): Promise<EngineFacts> {
+    this.#facts ??= this.info().then(
+      ({ NCPU, SystemTime }) => ({ cpus: NCPU, clockAhead: Date.parse(SystemTime) - Date.now() }),
+      (error: unknown) => {
+        this.#facts = undefined;
+        throw error;
+      },
+    );
+    return this.#facts;
+  }
+
+  /** Runs one request; `doing` completes "The engine failed to …". */
+  async call<T>(
+    doing: string,
+    request: (options: { abortSignal: AbortSignal }) => Promise<T>,
+    options: CallOptions = {},
+  ): Promise<T> {
+    // docker-modem's own timeout would also end exec streams that are silent for so long.
+    const seconds = this.#timeoutSeconds + (options.extraSeconds ?? 0);
+    const deadline = AbortSignal.timeout(seconds * 1000);
+    const abortSignal = options.signal ? AbortSignal.any([deadline, options.signal]) : deadline;
+    return this.callUnbounded(doing, () =>
+      // Not every method of dockerode takes a signal.
+      Promise.race([request({ abortSignal }), aborted(abortSignal)]),
+    );
+  }
+
+  /** Runs a request that may take as long as it needs, such as a build. */
+  async callUnbounded<T>(doing: string, request: () => Promise<T>): Promise<T> {
+    try {
+      return await request();
+    } catch (error) {
+      throw engineError(error, doing);
+    }
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const fail = () => reject(signal.reason);
+    if (signal.aborted) fail();
+    else signal.addEventListener('abort', fail, { once: true });
+  });
+}
+
+/** Keys that are absent keep what docker-modem finds out itself, such as the client certificates. */
+function connection(host: string | undefined): Docker.DockerOptions {
+  if (host === undefined) return {};
+  // docker-modem prefers its own idea of the host to a socket unless it is unset by name.
+  if (host.startsWith('unix://')) return { socketPath: host.slice(7), host: undefined };
+  const url = new URL(host.includes('://') ? host : `tcp://${host}`);
+  const protocol = protocolOf(url);
+  return {
+    host: url.hostname,
+    ...(url.port && { port: url.port }),
+    ...(url.username && { username: decodeURIComponent(url.username) }),
+    ...(protocol && { protocol }),
+  };
+}
+
+function protocolOf(url: URL): 'http' | 'https' | 'ssh' | undefined {
+  switch (url.protocol) {
+    case 'http:':
+      return 'http';
+    case 'https:':
+      return 'https';
+    case 'ssh:':
+      return 'ssh';
+    default:
+      return url.port === TLS_PORT ? 'https' : undefined;
+  }
+}

@@ -1,0 +1,82 @@
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type Docker from 'dockerode';
+import { z } from 'zod';
+import type { Engine } from './engine.ts';
+import { installationFilter } from './labels.ts';
+
+const NANOSECONDS = 1_000_000;
+/** An engine tells what is past at once; one whose clock was set since goes on to wait for its future. */
+const PAST_MS = 1_000;
+
+const eventSchema = z.looseObject({
+  Actor: z.looseObject({ ID: z.string() }),
+  timeNano: z.number(),
+});
+
+/**
+ * Whether the kernel killed a process of a running container. The engine says so only in its events,
+ * of which it remembers the last few hundred: an old kill may be forgotten.
+ */
+export class MemoryKills {
+  readonly #engine: Engine;
+  readonly #installationId: string;
+
+  constructor(engine: Engine, installationId: string) {
+    this.#engine = engine;
+    this.#installationId = installationId;
+  }
+
+  /** Of these containers, the ids of those with a kill since their start. */
+  async since(containers: readonly Docker.ContainerInspectInfo[]): Promise<Set<string>> {
+    const starts = new Map(
+      containers
+        .filter(({ State }) => State.Running)
+        .map(({ Id, State }) => [Id, Date.parse(State.StartedAt)]),
+    );
+    if (starts.size === 0) return new Set();
+    const killed = (await this.#events(Math.min(...starts.values()))).filter(
+      ({ Actor, timeNano }) => timeNano / NANOSECONDS >= (starts.get(Actor.ID) ?? Infinity),
+    );
+    return new Set(killed.map(({ Actor }) => Actor.ID));
+  }
+
+  async #events(start: number): Promise<z.output<typeof eventSchema>[]> {
+    const { clockAhead } = await this.#engine.facts();
+    const since = Math.floor(start / 1000);
+    const lines = await this.#engine.call('list its events', async (call) =>
+      readWithin(
+        PAST_MS,
+        await this.#engine.docker.getEvents({
+          ...call,
+          since,
+          // Without an end, or with one in its future, the engine goes on to send. Its clock is known
+          // to some milliseconds only, and a container may have started in the last one.
+          until: Math.max(since, (Date.now() + clockAhead) / 1000),
+          filters: JSON.stringify({ ...installationFilter(this.#installationId), event: ['oom'] }),
+        }),
+      ),
+    );
+    return lines
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => eventSchema.parse(JSON.parse(line)));
+  }
+}
+
+/** What a stream has to say until it ends, or in so many milliseconds. */
+async function readWithin(limitMs: number, source: NodeJS.ReadableStream): Promise<string> {
+  const stream = new Readable().wrap(source);
+  const chunks: Buffer[] = [];
+  stream.on('data', (chunk: Buffer) => chunks.push(chunk));
+  const timer = new AbortController();
+  const { signal } = timer;
+  await Promise.race([
+    once(stream, 'end'),
+    sleep(limitMs, undefined, { signal, ref: false }).catch(() => undefined),
+  ]);
+  timer.abort();
+  stream.destroy();
+  return Buffer.concat(chunks).toString();
+}

@@ -1,0 +1,160 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { z } from 'zod';
+import { AppError } from '../../errors.ts';
+import type { VolumeSummary } from '../container-runtime.ts';
+import { hasCode } from './system-error.ts';
+
+const AGENT_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+
+const recordSchema = z.object({
+  agentId: z.string(),
+  id: z.string(),
+  env: z.record(z.string(), z.string()),
+  gatewayPort: z.number().int(),
+  /** Which Codex and which record format it was made for. */
+  fingerprint: z.string(),
+  main: z.object({ pid: z.number().int(), birth: z.string() }).optional(),
+  exitCode: z.number().int().optional(),
+});
+
+/** What container.json says of an agent; the processes say whether it still holds. */
+export type AgentRecord = z.output<typeof recordSchema>;
+
+/** The directory of one agent; it is the "container" and its "volumes". */
+export class AgentDirectory {
+  readonly agentId: string;
+  readonly root: string;
+  readonly workspace: string;
+  readonly home: string;
+  readonly codexHome: string;
+  readonly temporary: string;
+  readonly log: string;
+  /** Codex makes this a link to a short path, so that it may be longer than a socket's name. */
+  readonly socket: string;
+  /** Environment variable by which every process of the agent is found. */
+  readonly marker: readonly [name: string, value: string];
+  readonly #record: string;
+
+  /** Throws `invalid_input` for an id that is no single, plain file name. */
+  constructor(parent: string, agentId: string) {
+    if (!AGENT_ID.test(agentId) || agentId.includes('..')) {
+      throw new AppError('invalid_input', 'The agent id has characters that are not allowed.');
+    }
+    this.agentId = agentId;
+    this.root = path.join(parent, agentId);
+    this.workspace = path.join(this.root, 'workspace');
+    this.home = path.join(this.root, 'home');
+    this.codexHome = path.join(this.home, '.codex');
+    this.temporary = path.join(this.root, 'tmp');
+    this.log = path.join(this.root, 'main.log');
+    this.socket = path.join(this.root, 'app.sock');
+    this.marker = ['CODEX_MCP_AGENT', sha256(this.root).slice(0, 32)];
+    this.#record = path.join(this.root, 'container.json');
+  }
+
+  /** Undefined if the container was never created, or was removed. */
+  async readRecord(): Promise<AgentRecord | undefined> {
+    const text = await unlessMissing(fs.readFile(this.#record, 'utf8'));
+    if (text === undefined) return undefined;
+    const record = parseRecord(text);
+    if (!record) return undefined;
+    if (record.agentId !== this.agentId) {
+      // File systems that ignore case give two agents the same directory.
+      throw new AppError('name_taken', `Agent ${record.agentId} has this name in other case.`);
+    }
+    return record;
+  }
+
+  async writeRecord(record: AgentRecord): Promise<void> {
+    await fs.writeFile(`${this.#record}.new`, JSON.stringify(record), { mode: 0o600 });
+    await fs.rename(`${this.#record}.new`, this.#record);
+  }
+
+  async make(): Promise<void> {
+    for (const directory of [this.root, this.workspace, this.home, this.codexHome]) {
+      await fs.mkdir(directory, { recursive: true, mode: 0o700 });
+    }
+  }
+
+  /** When it was made, undefined for a directory that is none of ours, and whether it has files. */
+  async volumes(): Promise<
+    Omit<VolumeSummary, 'agentId' | 'createdAt'> & { createdAt?: Date | undefined }
+  > {
+    const [root, home, workspace] = await Promise.all(
+      [this.root, this.home, this.workspace].map((directory) => unlessMissing(fs.stat(directory))),
+    );
+    return {
+      createdAt: home && root?.birthtime,
+      holdsWorkspace: workspace !== undefined,
+      holdsHome: home !== undefined,
+    };
+  }
+
+  /** An empty directory for temporary files, as a new container has. */
+  async resetTemporary(): Promise<void> {
+    await removeTree(this.temporary);
+    await fs.mkdir(this.temporary, { mode: 0o700 });
+  }
+
+  async removeSocket(): Promise<void> {
+    const target = path.join(`/tmp/codex-daemon-${process.geteuid?.()}`, sha256(this.socket));
+    for (const file of [this.socket, target, `${target}.lock`]) await fs.rm(file, { force: true });
+  }
+
+  async removeContainer(): Promise<void> {
+    await this.removeSocket();
+    await removeTree(this.temporary);
+    for (const file of [this.log, `${this.#record}.new`, this.#record]) {
+      await fs.rm(file, { force: true });
+    }
+  }
+
+  async removeAll(): Promise<void> {
+    await removeTree(this.root);
+  }
+}
+
+/** A record that a crash of the machine cut short counts as none; the files it was about stay. */
+function parseRecord(text: string): AgentRecord | undefined {
+  try {
+    return recordSchema.parse(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+/** The names in a directory that are agent ids; none if the directory does not exist. */
+export async function listAgentIds(parent: string): Promise<string[]> {
+  const entries = (await unlessMissing(fs.readdir(parent, { withFileTypes: true }))) ?? [];
+  return entries
+    .filter((entry) => entry.isDirectory() && AGENT_ID.test(entry.name))
+    .map((entry) => entry.name)
+    .filter((name) => !name.includes('..'));
+}
+
+export function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('hex');
+}
+
+async function removeTree(directory: string): Promise<void> {
+  try {
+    await fs.rm(directory, { recursive: true, force: true, maxRetries: 3 });
+  } catch {
+    // Package caches have directories without write permission.
+    await promisify(execFile)('chmod', ['-R', 'u+rwx', directory]).catch(() => undefined);
+    await fs.rm(directory, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+async function unlessMissing<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (hasCode(error, 'ENOENT')) return undefined;
+    throw error;
+  }
+}

@@ -1,0 +1,118 @@
+import type { Logger } from 'pino';
+import type { Config } from '../../config/settings.ts';
+import { AgentDirectory, type AgentRecord, listAgentIds, sha256 } from './agent-directory.ts';
+import { agentEnvironment, writeHomeConfig } from './agent-environment.ts';
+import { AgentProcesses, type ProcessId } from './agent-processes.ts';
+import { chooseGatewayPort, isFree } from './gateway-port.ts';
+import type { KeyedLock } from './keyed-lock.ts';
+import { type MainProcess, spawnMain, waitForSocket } from './main-process.ts';
+
+/** No agent id, so the lock on ports is nobody's. */
+const PORTS = ':ports';
+
+type LauncherOptions = {
+  config: Pick<Config, 'CONTAINER_STARTUP_TIMEOUT'>;
+  directory: string;
+  log: Logger;
+  locks: KeyedLock;
+};
+
+/** Starts and ends the processes of agents. The caller holds the lock of the agent. */
+export class Launcher {
+  readonly #options: LauncherOptions;
+
+  constructor(options: LauncherOptions) {
+    this.#options = options;
+  }
+
+  /** Starts or resumes the Codex of an agent, and waits until it listens. */
+  async start(directory: AgentDirectory, record: AgentRecord, codex: string): Promise<void> {
+    const processes = processesOf(directory);
+    const main = await processes.main(record.main);
+    if (!main) return await this.#startAnew(directory, record, codex);
+    await processes.thaw(main);
+    // The server that started it may have died before it listened.
+    await this.#waitUntilReady(directory, main);
+  }
+
+  /** Ends all processes of an agent, at once if no grace time is given. */
+  async end(
+    directory: AgentDirectory,
+    record: AgentRecord | undefined,
+    graceSeconds?: number,
+  ): Promise<void> {
+    const processes = processesOf(directory);
+    const main = await processes.main(record?.main);
+    if (main && graceSeconds !== undefined) await processes.end(main, graceSeconds * 1000);
+    else await processes.killAll(main);
+  }
+
+  /** Runs a task, that must store the port, with the port an agent had if it is still free. */
+  async withPort(
+    directory: AgentDirectory,
+    wanted: number | undefined,
+    task: (port: number) => Promise<void>,
+  ): Promise<void> {
+    if (wanted !== undefined && (await isFree(wanted))) return await task(wanted);
+    await this.#options.locks.run(PORTS, async () => task(await this.#choosePort(directory)));
+  }
+
+  async #startAnew(directory: AgentDirectory, old: AgentRecord, codex: string): Promise<void> {
+    await this.end(directory, old);
+    await directory.make();
+    await directory.resetTemporary();
+    await directory.removeSocket();
+    await this.withPort(directory, old.gatewayPort, async (gatewayPort) => {
+      const record = { ...old, exitCode: undefined, gatewayPort };
+      await writeHomeConfig(directory, gatewayPort);
+      const main = await spawnMain(directory, codex, agentEnvironment(directory, record));
+      try {
+        await directory.writeRecord({ ...record, main: main.id });
+        await this.#waitUntilReady(directory, main.id);
+      } catch (error) {
+        await this.end(directory, { ...record, main: main.id });
+        throw error;
+      }
+      void this.#watchExit(directory, main);
+    });
+  }
+
+  async #waitUntilReady(directory: AgentDirectory, main: ProcessId): Promise<void> {
+    const processes = processesOf(directory);
+    await waitForSocket(directory, {
+      isAlive: async () => (await processes.main(main)) !== undefined,
+      seconds: this.#options.config.CONTAINER_STARTUP_TIMEOUT,
+    });
+  }
+
+  async #choosePort(directory: AgentDirectory): Promise<number> {
+    const parent = this.#options.directory;
+    const others = (await listAgentIds(parent)).filter((id) => id !== directory.agentId);
+    const records = await Promise.all(
+      others.map((id) => new AgentDirectory(parent, id).readRecord()),
+    );
+    const taken = records.map((record) => record?.gatewayPort).filter((port) => port !== undefined);
+    return await chooseGatewayPort(sha256(directory.root), new Set(taken));
+  }
+
+  /** Keeps the exit status, and ends what the main process left behind as an engine would. */
+  async #watchExit(directory: AgentDirectory, main: MainProcess): Promise<void> {
+    const { locks, log } = this.#options;
+    try {
+      const exitCode = await main.exited;
+      await locks.run(directory.agentId, async () => {
+        const record = await directory.readRecord();
+        if (record?.main?.pid !== main.id.pid || record.main.birth !== main.id.birth) return;
+        await processesOf(directory).killAll(undefined);
+        await directory.writeRecord({ ...record, exitCode });
+      });
+    } catch (error) {
+      log.warn({ err: error, agentId: directory.agentId }, 'exit status not kept');
+    }
+  }
+}
+
+/** The processes of the agent that has this directory. */
+export function processesOf(directory: AgentDirectory): AgentProcesses {
+  return new AgentProcesses(directory.marker.join('='));
+}

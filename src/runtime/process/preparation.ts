@@ -1,0 +1,63 @@
+import fs from 'node:fs/promises';
+import path from 'node:path';
+import type { Logger } from 'pino';
+import type { Config } from '../../config/settings.ts';
+import { codexVersion, findCodex, sandboxProblem } from './codex-binary.ts';
+
+/** No agent has such a name. */
+const PROBE = '.probe';
+
+type Progress = (line: string) => void;
+
+/** Checks once at a time, for all who ask meanwhile, that Codex and its sandbox work here. */
+export class Preparation {
+  readonly #config: Pick<Config, 'CODEX_BIN'>;
+  readonly #directory: string;
+  readonly #log: Logger;
+  readonly #listeners = new Set<Progress>();
+  #running: Promise<void> | undefined;
+
+  /** @param options.directory absolute path of the agents' directories */
+  constructor(options: { config: Pick<Config, 'CODEX_BIN'>; directory: string; log: Logger }) {
+    this.#config = options.config;
+    this.#directory = options.directory;
+    this.#log = options.log;
+  }
+
+  /** Throws `codex_missing`; a sandbox that can't start is only reported. */
+  async run(onProgress: Progress): Promise<void> {
+    this.#listeners.add(onProgress);
+    this.#running ??= this.#check().finally(() => {
+      this.#running = undefined;
+    });
+    try {
+      await this.#running;
+    } finally {
+      this.#listeners.delete(onProgress);
+    }
+  }
+
+  async #check(): Promise<void> {
+    const codex = findCodex(this.#config.CODEX_BIN);
+    this.#tell(`${await codexVersion(codex)} at ${codex}`);
+    const problem = await this.#probeSandbox(codex);
+    if (problem === undefined) return;
+    this.#log.warn({ problem }, "Codex's sandbox does not work here: commands of agents will fail");
+    this.#tell(`Codex's sandbox does not work here, so commands of agents will fail: ${problem}`);
+  }
+
+  async #probeSandbox(codex: string): Promise<string | undefined> {
+    // Always the same, so that what a killed server left is used again.
+    const home = path.join(this.#directory, PROBE);
+    await fs.mkdir(home, { recursive: true, mode: 0o700 });
+    try {
+      return await sandboxProblem(codex, home);
+    } finally {
+      await fs.rm(home, { recursive: true, force: true });
+    }
+  }
+
+  #tell(line: string): void {
+    for (const listener of this.#listeners) listener(line);
+  }
+}

@@ -1,0 +1,245 @@
+import { randomUUID } from 'node:crypto';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import type { Logger } from 'pino';
+import type { Config } from '../../config/settings.ts';
+import { AppError } from '../../errors.ts';
+import type {
+  ContainerLayout,
+  ContainerProcess,
+  ContainerRuntime,
+  ContainerSpec,
+  ContainerState,
+  ContainerStats,
+  ContainerSummary,
+  EngineInfo,
+  ExecOptions,
+  Readiness,
+  VolumeSummary,
+} from '../container-runtime.ts';
+import { AgentDirectory, type AgentRecord, listAgentIds, sha256 } from './agent-directory.ts';
+import { AGENT_IMAGE, agentEnvironment } from './agent-environment.ts';
+import { findCodex } from './codex-binary.ts';
+import { KeyedLock } from './keyed-lock.ts';
+import { Launcher, processesOf } from './launcher.ts';
+import { tailLog } from './main-log.ts';
+import { Preparation } from './preparation.ts';
+import { readStats } from './process-stats.ts';
+import type { ProcessInfo } from './process-table.ts';
+import { spawnChild } from './spawn-child.ts';
+import { withDiskErrors } from './system-error.ts';
+
+/** Raised when an older server's directories can't be used as they are. */
+const FORMAT = 1;
+
+/** What a {@link ProcessRuntime} needs. */
+export type ProcessRuntimeOptions = {
+  config: Pick<Config, 'CODEX_BIN' | 'CONTAINER_STARTUP_TIMEOUT'>;
+  /** Absolute path under which every agent has a directory. */
+  directory: string;
+  log: Logger;
+};
+
+/**
+ * The fallback where no container engine is found: a "container" is a directory and the processes
+ * that were started for it. They have the rights of the server's user and nothing limits their
+ * memory, CPU or number; only Codex's own sandbox confines what a turn does.
+ */
+export class ProcessRuntime implements ContainerRuntime {
+  readonly kind = 'process';
+  readonly confines = false;
+  readonly #options: ProcessRuntimeOptions;
+  readonly #locks = new KeyedLock();
+  readonly #preparation: Preparation;
+  readonly #launcher: Launcher;
+
+  constructor(options: ProcessRuntimeOptions) {
+    this.#options = options;
+    this.#preparation = new Preparation(options);
+    this.#launcher = new Launcher({ ...options, locks: this.#locks });
+  }
+
+  async ping(): Promise<EngineInfo> {
+    return {
+      description: 'processes of this machine',
+      cpus: os.availableParallelism(),
+      memoryBytes: os.totalmem(),
+    };
+  }
+
+  async prepare(onProgress: (line: string) => void): Promise<void> {
+    await this.#preparation.run(onProgress);
+  }
+
+  async readiness(): Promise<Readiness> {
+    try {
+      return { image: this.#codex(), present: true };
+    } catch {
+      return { image: this.#options.config.CODEX_BIN ?? '@openai/codex', present: false };
+    }
+  }
+
+  async create(spec: ContainerSpec): Promise<void> {
+    const directory = this.#directory(spec.agentId);
+    const codex = this.#codex();
+    await this.#locks.run(spec.agentId, async () => {
+      const existing = await directory.readRecord();
+      if (existing && isDeepStrictEqual(existing.env, { ...spec.env })) return;
+      await this.#launcher.end(directory, existing);
+      await withDiskErrors(async () => {
+        await directory.make();
+        await this.#launcher.withPort(directory, existing?.gatewayPort, async (gatewayPort) => {
+          const id = randomUUID();
+          const { agentId, env } = spec;
+          await directory.writeRecord({
+            agentId,
+            id,
+            env: { ...env },
+            gatewayPort,
+            fingerprint: fingerprint(codex),
+          });
+        });
+      });
+    });
+  }
+
+  async start(agentId: string): Promise<void> {
+    const directory = this.#directory(agentId);
+    await this.#locks.run(agentId, async () => {
+      const record = await this.#existing(directory);
+      await withDiskErrors(() => this.#launcher.start(directory, record, this.#codex()));
+    });
+  }
+
+  async stop(agentId: string, options: { graceSeconds: number }): Promise<void> {
+    const directory = this.#directory(agentId);
+    await this.#locks.run(agentId, async () => {
+      await this.#launcher.end(directory, await directory.readRecord(), options.graceSeconds);
+    });
+  }
+
+  async pause(agentId: string): Promise<void> {
+    const directory = this.#directory(agentId);
+    await this.#locks.run(agentId, async () => {
+      const processes = processesOf(directory);
+      const main = await processes.main((await directory.readRecord())?.main);
+      if (main) await processes.freeze(main);
+    });
+  }
+
+  async remove(agentId: string, options: { volumes: boolean }): Promise<void> {
+    const directory = this.#directory(agentId);
+    await this.#locks.run(agentId, async () => {
+      await this.#launcher.end(directory, await directory.readRecord());
+      await directory.removeContainer();
+      if (options.volumes) await directory.removeAll();
+    });
+  }
+
+  async list(): Promise<ContainerSummary[]> {
+    const ids = await listAgentIds(this.#options.directory);
+    const found = await Promise.all(ids.map((agentId) => this.inspect(agentId)));
+    return found.filter((summary) => summary !== undefined);
+  }
+
+  async listVolumes(): Promise<VolumeSummary[]> {
+    const ids = await listAgentIds(this.#options.directory);
+    const found = await Promise.all(
+      ids.map(async (agentId) => ({ agentId, ...(await this.#directory(agentId).volumes()) })),
+    );
+    return found.flatMap(({ createdAt, ...rest }) => (createdAt ? [{ createdAt, ...rest }] : []));
+  }
+
+  async inspect(agentId: string): Promise<ContainerSummary | undefined> {
+    const directory = this.#directory(agentId);
+    const record = await directory.readRecord();
+    if (!record) return undefined;
+    const state = stateOf(await processesOf(directory).main(record.main));
+    return {
+      agentId,
+      id: record.id,
+      state,
+      outOfMemory: false,
+      ...(state === 'stopped' && record.exitCode !== undefined && { exitCode: record.exitCode }),
+      outdated: this.#isOutdated(record),
+    };
+  }
+
+  async exec(
+    agentId: string,
+    command: readonly string[],
+    options: ExecOptions = {},
+  ): Promise<ContainerProcess> {
+    const directory = this.#directory(agentId);
+    const record = await this.#existing(directory);
+    const containerRuns = async () =>
+      stateOf(await processesOf(directory).main(record.main)) === 'running';
+    if (!(await containerRuns())) throw lost(agentId, 'does not run');
+    const child = await spawnChild(command, {
+      cwd: path.resolve(directory.workspace, options.cwd ?? '.'),
+      env: agentEnvironment(directory, record, options.env),
+      containerRuns,
+    });
+    if (!child) throw lost(agentId, 'was stopped');
+    return child;
+  }
+
+  layout(agentId: string): ContainerLayout {
+    const { workspace, home, socket } = this.#directory(agentId);
+    return {
+      workspace,
+      home,
+      appServerProxy: [this.#codex(), 'app-server', 'proxy', '--sock', socket],
+      tunnel: [process.execPath, path.join(AGENT_IMAGE, 'tunnel.mjs')],
+    };
+  }
+
+  async stats(agentId: string): Promise<ContainerStats | undefined> {
+    const directory = this.#directory(agentId);
+    const processes = processesOf(directory);
+    const main = await processes.main((await directory.readRecord())?.main);
+    return main && (await readStats(await processes.members(main)));
+  }
+
+  async logs(agentId: string, options: { tail: number }): Promise<string> {
+    return await tailLog(this.#directory(agentId).log, options.tail);
+  }
+
+  async #existing(directory: AgentDirectory): Promise<AgentRecord> {
+    const record = await directory.readRecord();
+    if (!record) throw lost(directory.agentId, 'does not exist');
+    return record;
+  }
+
+  #isOutdated(record: AgentRecord): boolean {
+    try {
+      return record.fingerprint !== fingerprint(this.#codex());
+    } catch {
+      return false; // Without Codex nothing newer can be made.
+    }
+  }
+
+  #codex(): string {
+    return findCodex(this.#options.config.CODEX_BIN);
+  }
+
+  #directory(agentId: string): AgentDirectory {
+    return new AgentDirectory(this.#options.directory, agentId);
+  }
+}
+
+function stateOf(main: ProcessInfo | undefined): ContainerState {
+  if (!main) return 'stopped';
+  return main.state === 'frozen' ? 'paused' : 'running';
+}
+
+/** Changes with the program, so that an agent started with another version of it is noticed. */
+function fingerprint(codex: string): string {
+  return sha256(`${FORMAT} ${codex} ${fs.statSync(codex).size}`).slice(0, 16);
+}
+
+function lost(agentId: string, why: string): AppError {
+  return new AppError('container_lost', `The container of agent ${agentId} ${why}.`);
+}

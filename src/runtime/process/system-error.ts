@@ -1,0 +1,21 @@
+import { AppError } from '../../errors.ts';
+
+/** Whether an error is of the operating system and has one of the codes, such as `ENOENT`. */
+export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    typeof error.code === 'string' &&
+    codes.includes(error.code)
+  );
+}
+
+/** Makes a full disk a `no_space`. */
+export async function withDiskErrors<T>(task: () => Promise<T>): Promise<T> {
+  try {
+    return await task();
+  } catch (cause) {
+    if (!hasCode(cause, 'ENOSPC', 'EDQUOT')) throw cause;
+    throw new AppError('no_space', 'The disk of the agents is full.', { cause });
+  }
+}
