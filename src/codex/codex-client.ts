@@ -1,0 +1,89 @@
+import type { TurnEvent } from '../turns/turn-event.ts';
+
+/** One connection to the Codex of one agent. */
+export interface CodexClient {
+  /** Such as `0.169.0`. */
+  readonly version: string;
+  /** Settles when the connection is over, with the reason if it broke. Never rejects. */
+  readonly closed: Promise<Error | undefined>;
+  startThread(options: ThreadOptions): Promise<{ threadId: string }>;
+  /** Loads a thread from the agent's home and subscribes to it. Throws `codex_failed` if there is none. */
+  resumeThread(threadId: string, options: ThreadOptions): Promise<void>;
+  /** Gives up a thread that was started or resumed, so that Codex may put it away. */
+  leaveThread(threadId: string): Promise<void>;
+  /** Whether a turn runs, on whichever thread, that this connection did not start. */
+  hasRunningTurn(): Promise<boolean>;
+  /**
+   * Starts a turn. There must be none running on the thread: Codex would silently steer that one.
+   * Events arrive in order, from before this resolves until `completed` settles.
+   */
+  startTurn(options: TurnOptions, onEvent: (event: TurnEvent) => void): Promise<RunningTurn>;
+  /**
+   * Finds a turn of an earlier connection by the id it was given, on a thread that was resumed, and
+   * listens to it if it still runs. Undefined if Codex never got it. Events that are past are lost.
+   */
+  joinTurn(
+    threadId: string,
+    clientMessageId: string,
+    onEvent: (event: TurnEvent) => void,
+  ): Promise<RunningTurn | undefined>;
+  /** Says more to a running turn. Throws `turn_not_running` if it has ended. */
+  steerTurn(threadId: string, turnId: string, message: string): Promise<void>;
+  /** Asks a running turn to end; nothing if it has ended. */
+  interruptTurn(threadId: string, turnId: string): Promise<void>;
+  /** Kills the commands that a turn left behind. */
+  cleanBackgroundTerminals(threadId: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+export type ThreadOptions = {
+  cwd: string;
+  model: string;
+  /** Takes the place of Codex's own instructions. */
+  baseInstructions?: string | undefined;
+  developerInstructions?: string | undefined;
+  /** Settings of Codex, by its own names. */
+  config?: Record<string, unknown> | undefined;
+};
+
+/** `external`: the container is the sandbox. The others are Codex's own, for runtimes without one. */
+export type TurnSandbox = 'external' | 'workspace-write' | 'read-only';
+
+export type TurnOptions = {
+  threadId: string;
+  prompt: string;
+  cwd: string;
+  model: string;
+  effort: string;
+  sandbox: TurnSandbox;
+  /** What Codex has to ask for; it gets a no. */
+  approvalPolicy: 'untrusted' | 'on-request' | 'never';
+  /** JSON schema of the final message. */
+  outputSchema?: Record<string, unknown> | undefined;
+  /** Stored by Codex with the prompt, to find the turn again. */
+  clientMessageId: string;
+};
+
+export type RunningTurn = {
+  turnId: string;
+  /** Rejects only when the connection breaks before the turn ends. */
+  completed: Promise<TurnCompletion>;
+};
+
+export type TurnCompletion =
+  | { status: 'completed'; finalMessage: string }
+  | { status: 'interrupted' }
+  | { status: 'failed'; failure: TurnFailure };
+
+export type TurnFailure = {
+  kind:
+    | 'unauthorized'
+    | 'rate_limited'
+    | 'quota_exceeded'
+    | 'rejected'
+    | 'unavailable'
+    | 'context_too_long'
+    | 'other';
+  message: string;
+  httpStatus?: number;
+};
