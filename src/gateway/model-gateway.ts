@@ -1,0 +1,179 @@
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Logger } from 'pino';
+import type { TokenUsage } from '../turns/turn-event.ts';
+import { GatewayAgent } from './gateway-agent.ts';
+import { MeteringPeriod } from './metering.ts';
+import { ModelForwarder } from './model-forwarder.ts';
+import type { ModelUpstream } from './model-upstream.ts';
+import { answerError } from './openai-error.ts';
+import { OUTAGE_PATIENCE_MS } from './retry-policy.ts';
+import { UpstreamClient } from './upstream-client.ts';
+import type { UpstreamFailure } from './upstream-failure.ts';
+
+/** Everything of the provider that an agent may use. */
+const ROUTES = new Set(['POST /v1/responses', 'POST /v1/responses/compact', 'GET /v1/models']);
+/** Codex closes idle connections after 90 s; it has to be first, or a request meets a closed one. */
+const KEEP_ALIVE_MS = 120_000;
+
+export type ModelGatewayOptions = {
+  upstream: ModelUpstream;
+  /** How often a request that was answered 429 is sent again, and the longest wait before that. */
+  maxRetries: number;
+  maxRetryWaitSeconds: number;
+  /** How long an outage of the model is waited out. */
+  outagePatienceMs?: number;
+  /** Hears of requests to anything but the model. */
+  onDenied?: (request: DeniedRequest) => void;
+  log: Logger;
+};
+
+type DeniedRequest = { agentId: string; method: string; target: string };
+
+export type UsageMeter = {
+  /** The usage since the meter was started. */
+  stop(): TokenUsage;
+};
+
+/**
+ * The only thing that agents reach. It knows an agent by the tunnel that a connection came through
+ * and by its token, and puts the real credentials of the model provider in the token's place.
+ */
+export class ModelGateway {
+  readonly #agents = new Map<string, GatewayAgent>();
+  readonly #agentOf = new WeakMap<Duplex, GatewayAgent>();
+  readonly #server: http.Server;
+  readonly #client: UpstreamClient;
+  readonly #forwarder: ModelForwarder;
+  readonly #onDenied: ModelGatewayOptions['onDenied'];
+  readonly #log: Logger;
+
+  constructor(options: ModelGatewayOptions) {
+    const { maxRetries, maxRetryWaitSeconds, outagePatienceMs = OUTAGE_PATIENCE_MS } = options;
+    this.#log = options.log;
+    this.#onDenied = options.onDenied;
+    this.#client = new UpstreamClient(options.upstream);
+    this.#forwarder = new ModelForwarder({
+      client: this.#client,
+      limits: { maxRetries, maxRetryWaitSeconds, outagePatienceMs },
+      log: options.log,
+    });
+    this.#server = this.#createServer();
+  }
+
+  /** Lets an agent in that carries the token with this hash. */
+  register(agentId: string, tokenSha256Hex: string): void {
+    this.#agent(agentId).allow(tokenSha256Hex);
+  }
+
+  /** Locks an agent out and cuts its connections. Nothing if it was never let in. */
+  revoke(agentId: string): void {
+    this.#agents.get(agentId)?.revoke();
+    this.#agents.delete(agentId);
+  }
+
+  /** Serves a connection that came through the tunnel of an agent. */
+  attach(agentId: string, socket: Duplex): void {
+    const agent = this.#agent(agentId);
+    agent.add(socket);
+    this.#agentOf.set(socket, agent);
+    this.#server.emit('connection', socket);
+  }
+
+  /** Counts anew what an agent uses, and forgets its last failure. */
+  startMetering(agentId: string): UsageMeter {
+    const period = new MeteringPeriod();
+    this.#agent(agentId).period = period;
+    return { stop: () => period.usage };
+  }
+
+  /** What went wrong last since metering began, unless the model has completed an answer after it. */
+  lastFailure(agentId: string): UpstreamFailure | undefined {
+    return this.#agents.get(agentId)?.period.failure;
+  }
+
+  /** Keeps answers of the model back until `until` settles; if it rejects, they are answered 400. */
+  hold(agentId: string, until: Promise<void>): void {
+    // Nobody may be asking the model when it rejects.
+    until.catch(() => undefined);
+    this.#agent(agentId).ready = until;
+  }
+
+  /** Cuts all connections. */
+  close(): void {
+    for (const agentId of [...this.#agents.keys()]) this.revoke(agentId);
+    this.#client.close();
+  }
+
+  #agent(agentId: string): GatewayAgent {
+    const known = this.#agents.get(agentId);
+    if (known) return known;
+    const agent = new GatewayAgent(agentId);
+    this.#agents.set(agentId, agent);
+    return agent;
+  }
+
+  #createServer(): http.Server {
+    const server = http.createServer({ noDelay: true, keepAliveTimeout: KEEP_ALIVE_MS });
+    server.on('request', (request, response) => this.#serve(request, response));
+    server.on('connect', (request: IncomingMessage, socket: Duplex) => {
+      const sentence = this.#deny(request);
+      end(socket, '403 Forbidden', sentence);
+    });
+    // Codex takes this as the sign to speak plain HTTP.
+    server.on('upgrade', (_request: IncomingMessage, socket: Duplex) => {
+      end(socket, '426 Upgrade Required', 'The gateway does not speak WebSocket.');
+    });
+    server.on('clientError', (error, socket) => {
+      this.#log.debug({ err: error }, 'bad request to the gateway');
+      socket.destroy();
+    });
+    return server;
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse): void {
+    const { url = '', method = 'GET' } = request;
+    const agent = this.#agentOf.get(request.socket);
+    const route = `${method} ${url.split('?', 1)[0]}`;
+    if (!url.startsWith('/')) {
+      response.writeHead(403, { 'content-type': 'text/plain' }).end(`${this.#deny(request)}\n`);
+    } else if (!agent?.accepts(request.headers.authorization)) {
+      refuseToken(response);
+    } else if (!ROUTES.has(route)) {
+      refuseRoute(response, route);
+    } else {
+      const path = url.slice('/v1'.length);
+      void this.#forwarder.forward({ agent, request, response, path });
+    }
+  }
+
+  /** Reports an attempt to leave the container; answers what to tell who tried. */
+  #deny(request: IncomingMessage): string {
+    const { method = '', url = '' } = request;
+    const target = method === 'CONNECT' ? url : (URL.parse(url)?.host ?? url);
+    const agentId = this.#agentOf.get(request.socket)?.id ?? '';
+    this.#log.info({ agentId, method, target }, 'network access denied');
+    this.#onDenied?.({ agentId, method, target });
+    return `network access is denied by the gateway: ${target}`;
+  }
+}
+
+function refuseToken(response: ServerResponse): void {
+  const message = 'The gateway does not know this token.';
+  const type = 'invalid_request_error';
+  answerError(response, { status: 401, type, code: 'invalid_api_key', message });
+}
+
+function refuseRoute(response: ServerResponse, route: string): void {
+  const message = `The gateway does not allow ${route}.`;
+  const type = 'invalid_request_error';
+  answerError(response, { status: 403, type, code: 'not_allowed', message });
+}
+
+/** Answers on a bare socket and closes it. */
+function end(socket: Duplex, status: string, sentence: string): void {
+  const body = `${sentence}\n`;
+  const head = `content-type: text/plain\r\ncontent-length: ${Buffer.byteLength(body)}`;
+  socket.on('error', () => socket.destroy());
+  socket.end(`HTTP/1.1 ${status}\r\n${head}\r\nconnection: close\r\n\r\n${body}`);
+}

@@ -1,0 +1,95 @@
+import type { IncomingMessage } from 'node:http';
+import { createParser } from 'eventsource-parser';
+import { z } from 'zod';
+import type { MeteringPeriod } from './metering.ts';
+import { failureOfEvent, type UpstreamFailure } from './upstream-failure.ts';
+
+/** Longest single event, or whole JSON answer, that is looked into. Longer ones pass unmetered. */
+const MAX_OBSERVED_BYTES = 32 * 1024 * 1024;
+/** Spares parsing the many events that are only a few characters of the answer. */
+const TERMINAL_EVENT = /"response\.(?:completed|incomplete|failed)"/;
+
+const UNFINISHED: UpstreamFailure = {
+  status: 200,
+  code: 'model_unavailable',
+  message: 'The model provider ended its answer before it was complete.',
+};
+
+const responseSchema = z.object({ usage: z.unknown(), error: z.unknown() }).partial();
+const terminalEventSchema = z.object({
+  type: z.enum(['response.completed', 'response.incomplete', 'response.failed']),
+  response: responseSchema,
+});
+
+/** Looks at an answer as it passes, without holding it up. */
+export type ResponseObserver = {
+  see(chunk: Buffer): void;
+  /** Called when the answer has passed whole. */
+  end(): void;
+};
+
+/** Finds the usage and the failure that an answer of the model carries. */
+export function observeResponse(answer: IncomingMessage, period: MeteringPeriod): ResponseObserver {
+  const isStream = answer.headers['content-type']?.startsWith('text/event-stream');
+  return isStream ? observeStream(period) : observeJson(period);
+}
+
+function observeStream(period: MeteringPeriod): ResponseObserver {
+  const decoder = new TextDecoder();
+  let readable = true;
+  let settled = false;
+  const parser = createParser({
+    maxBufferSize: MAX_OBSERVED_BYTES,
+    onEvent: ({ data }) => {
+      if (TERMINAL_EVENT.test(data)) settled = settle(data, period) || settled;
+    },
+    onError: (error) => {
+      readable &&= error.type !== 'max-buffer-size-exceeded';
+    },
+  });
+  return {
+    see(chunk) {
+      if (readable) parser.feed(decoder.decode(chunk, { stream: true }));
+    },
+    end() {
+      if (readable && !settled) period.recordFailure(UNFINISHED);
+    },
+  };
+}
+
+/** Answers whether this is the event that ends an answer. */
+function settle(data: string, period: MeteringPeriod): boolean {
+  const event = terminalEventSchema.safeParse(parseJson(data)).data;
+  if (!event) return false;
+  period.addUsage(event.response.usage);
+  if (event.type === 'response.failed') period.recordFailure(failureOfEvent(event.response.error));
+  else period.recordCompletion();
+  return true;
+}
+
+function observeJson(period: MeteringPeriod): ResponseObserver {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  return {
+    see(chunk) {
+      bytes += chunk.length;
+      if (bytes > MAX_OBSERVED_BYTES) chunks.length = 0;
+      else chunks.push(chunk);
+    },
+    end() {
+      if (bytes > MAX_OBSERVED_BYTES) return;
+      const body = responseSchema.safeParse(parseJson(Buffer.concat(chunks).toString())).data;
+      if (!body) return period.recordFailure(UNFINISHED);
+      period.addUsage(body.usage);
+      period.recordCompletion();
+    },
+  };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,76 @@
+import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { ContainerRuntime } from '../runtime/container-runtime.ts';
+import { openTunnel, type Tunnel } from './tunnel.ts';
+
+const REOPEN_DELAY_MS = 200;
+
+/** Keeps the tunnel of a running agent open: a turn waits while it is away, and goes on. */
+export class TunnelKeeper {
+  readonly #runtime: ContainerRuntime;
+  readonly #agentId: string;
+  readonly #log: Logger;
+  readonly #stop = new AbortController();
+  #tunnel: Tunnel | undefined;
+  /** Connections that came before somebody takes them; a cut one counts as a failure to Codex. */
+  readonly #waiting: Duplex[] = [];
+  #onConnection: (socket: Duplex) => void = (socket) => void this.#waiting.push(socket);
+
+  private constructor(options: TunnelOptions) {
+    this.#runtime = options.runtime;
+    this.#agentId = options.agentId;
+    this.#log = options.log;
+  }
+
+  /** Resolves once the first tunnel is there. */
+  static async open(options: TunnelOptions): Promise<TunnelKeeper> {
+    const keeper = new TunnelKeeper(options);
+    await keeper.#open();
+    void keeper.#keepOpen();
+    return keeper;
+  }
+
+  /** Says who takes the connections that come through. */
+  serve(onConnection: (socket: Duplex) => void): void {
+    this.#onConnection = onConnection;
+    for (const socket of this.#waiting.splice(0)) onConnection(socket);
+  }
+
+  close(): void {
+    this.#stop.abort();
+    this.#tunnel?.close();
+  }
+
+  async #open(): Promise<void> {
+    const command = this.#runtime.layout(this.#agentId).tunnel;
+    const process = await this.#runtime.exec(this.#agentId, command);
+    this.#tunnel = await openTunnel({
+      process,
+      onConnection: (socket) => this.#onConnection(socket),
+      log: this.#log,
+    });
+    if (this.#stop.signal.aborted) this.#tunnel.close();
+  }
+
+  async #keepOpen(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      await this.#tunnel?.closed;
+      if (this.#stop.signal.aborted) return;
+      this.#log.warn({ agentId: this.#agentId }, 'The tunnel of the agent ended; opening it again');
+      await sleep(REOPEN_DELAY_MS);
+      try {
+        await this.#open();
+      } catch (error) {
+        // A container that is gone ends the link to the agent, and that ends this keeper.
+        this.#log.warn({ err: error, agentId: this.#agentId }, 'The tunnel could not be opened');
+      }
+    }
+  }
+}
+
+type TunnelOptions = {
+  runtime: ContainerRuntime;
+  agentId: string;
+  log: Logger;
+};
