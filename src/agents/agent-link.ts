@@ -1,0 +1,32 @@
+import type { CodexClient } from '../codex/codex-client.ts';
+import type { ModelGateway } from '../gateway/model-gateway.ts';
+import type { Workspace } from '../workspaces/workspace.ts';
+import type { ContainerLink } from './container-link.ts';
+import { type ConversationOptions, Conversations } from './conversations.ts';
+
+type LinkOptions = Omit<ConversationOptions, 'codex' | 'onNote'> & { gateway: ModelGateway };
+
+/** An agent that is awake: its Codex, its conversations and its files. */
+export class AgentLink {
+  readonly codex: CodexClient;
+  readonly conversations: Conversations;
+  readonly workspace: Workspace;
+  /** What the next caller has to know; whoever tells it takes it away. */
+  readonly notes: string[] = [];
+  readonly #container: ContainerLink;
+
+  /** Gives an agent the connections to its container. */
+  constructor(container: ContainerLink, { gateway, ...options }: LinkOptions) {
+    const { codex, workspace } = container;
+    this.codex = codex;
+    this.workspace = workspace;
+    const onNote = (note: string) => void this.notes.push(note);
+    this.conversations = new Conversations({ ...options, codex, onNote });
+    this.#container = container;
+    container.serve((socket) => gateway.attach(options.agentId, socket));
+  }
+
+  close(): Promise<void> {
+    return this.#container.close();
+  }
+}

@@ -1,0 +1,157 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Config } from '../config/config.ts';
+import type { AgentRecord, AgentStatus } from './agent.ts';
+import { AgentEvents, type TakeReason } from './agent-events.ts';
+import type { AgentLife, AgentStep } from './agent-life.ts';
+import type { AgentLink } from './agent-link.ts';
+import { AgentPlaces } from './agent-places.ts';
+import { AgentSteps } from './agent-steps.ts';
+import { AgentWaker, type WakerOptions } from './agent-waker.ts';
+import { DiskWatch } from './disk-watch.ts';
+import { Reconciler } from './reconciler.ts';
+import { dateOfSteady } from './steady-clock.ts';
+
+/** With what else closing takes, it stays below what `docker stop` waits. */
+const CLOSE_LIMIT_MS = 4000;
+
+type AgentManagerOptions = WakerOptions & {
+  config: WakerOptions['config'] &
+    Pick<Config, 'MAX_CONCURRENT_SESSIONS' | 'ORPHAN_TIMEOUT' | 'CONTAINER_DISK_LIMIT'>;
+};
+
+/** Gives every agent id its container: made on first use, woken on later use, put to sleep when idle. */
+export class AgentManager {
+  /** What happens to agents, from now on. */
+  readonly events: AgentEvents;
+  readonly disk: DiskWatch;
+  readonly #options: AgentManagerOptions;
+  readonly #places: AgentPlaces;
+  readonly #waker: AgentWaker;
+  readonly #steps: AgentSteps;
+  readonly #reconciler: Reconciler;
+  #isAwaited: (agentId: string) => boolean = () => false;
+
+  constructor(options: AgentManagerOptions) {
+    this.#options = options;
+    const events = new AgentEvents(options.log);
+    this.events = events;
+    const { runtime, gateway, store, config, log } = options;
+    this.#places = new AgentPlaces({
+      limit: config.MAX_CONCURRENT_SESSIONS,
+      mayEvict: (agentId) => !this.#isKept(agentId),
+      evict: async ({ agentId }) => void (await this.#steps.take('stop', agentId, 'eviction')),
+    });
+    this.#waker = new AgentWaker({ ...options, events }, this.#places);
+    const { agents } = store;
+    const parts = { runtime, gateway, agents, places: this.#places, events, config, log };
+    this.#steps = new AgentSteps({ ...parts, isAwaited: (agentId) => this.#isAwaited(agentId) });
+    this.#reconciler = new Reconciler(parts);
+    const packSnapshots = (agentId: string) => this.packSnapshots(agentId);
+    this.disk = new DiskWatch({ runtime, packSnapshots, events, config, log });
+  }
+
+  /** Says which agents have calls waiting: they keep their places between two of them. */
+  keepWhile(isAwaited: (agentId: string) => boolean): void {
+    this.#isAwaited = isAwaited;
+  }
+
+  /** Takes over what runs, clears away what is nobody's, and fills the warm pool in the background. */
+  async reconcile(): Promise<void> {
+    await this.#reconciler.run();
+    this.#options.pool.refill();
+  }
+
+  /**
+   * Runs `use` with an agent that is awake. Creates, starts or reconnects as needed; concurrent
+   * starts of one agent share one run. Throws `too_many_sessions` if all places are busy.
+   */
+  async withAgent<T>(agentId: string, use: (link: AgentLink) => Promise<T>): Promise<T> {
+    const place = await this.#places.take(agentId);
+    try {
+      return await use(await this.#waker.wake(place));
+    } finally {
+      this.#places.leave(place);
+      if (place.link === undefined) await this.#waker.freeIfDown(place);
+    }
+  }
+
+  statusOf(agentId: string): AgentStatus {
+    const place = this.#places.get(agentId);
+    if (place) return runningStatus(place);
+    return this.#options.store.agents.get(agentId)?.archived ? 'archived' : 'stopped';
+  }
+
+  /** What decides how long an agent stays as it is. */
+  lifeOf({ agentId, pinned, lastUsedAt }: AgentRecord): AgentLife {
+    const place = this.#places.get(agentId);
+    return {
+      status: this.statusOf(agentId),
+      pinned,
+      awaited: this.#isAwaited(agentId),
+      idleSince: place ? dateOfSteady(place.idleSince) : lastUsedAt,
+    };
+  }
+
+  /** How many agents have a place, and how many of those work. */
+  counts(): { active: number; busy: number } {
+    const all = this.#places.all();
+    return { active: all.length, busy: all.filter(({ users }) => users > 0).length };
+  }
+
+  /** Puts an agent to sleep that nobody uses; answers whether it did. */
+  takeStep(step: AgentStep, agentId: string, reason: TakeReason = 'idle'): Promise<boolean> {
+    return this.#steps.take(step, agentId, reason);
+  }
+
+  /**
+   * Drops what only past turns needed to tell what they changed; answers false, and does nothing, if
+   * somebody uses the agent or it sleeps. Who calls meanwhile waits.
+   */
+  async packSnapshots(agentId: string): Promise<boolean> {
+    const place = this.#places.get(agentId);
+    if (!place?.link || place.paused) return false;
+    return this.#places.change(agentId, async () => {
+      const link = await place.link;
+      if (!place.paused) await link?.workspace.packSnapshots();
+    });
+  }
+
+  /** Kills all that runs in the container. The next use starts it again; files and conversation stay. */
+  async halt(agentId: string): Promise<void> {
+    const place = this.#places.get(agentId);
+    const link = await place?.link?.catch(() => undefined);
+    if (place) {
+      place.link = undefined;
+      place.down = true;
+    }
+    await link?.close();
+    await this.#options.runtime.stop(agentId, { graceSeconds: 0 });
+    this.events.emit({ type: 'agent_taken', agentId, step: 'stop', reason: 'halt' });
+  }
+
+  /** Lets go of all agents; they run on unless asked to stop. */
+  async close({ stopAgents }: { stopAgents: boolean }): Promise<void> {
+    this.disk[Symbol.dispose]();
+    const closing = Promise.all([
+      this.#options.pool.close({ keep: !stopAgents }),
+      ...this.#places.all().map(async ({ agentId, link }) => {
+        await this.#places.settled(agentId);
+        if (stopAgents) return this.#steps.take('stop', agentId, 'shutdown');
+        return (await link?.catch(() => undefined))?.close();
+      }),
+    ]);
+    // What runs on needs no farewell: an engine that is slow must not keep the server.
+    const limit = sleep(CLOSE_LIMIT_MS, undefined, { ref: false });
+    await (stopAgents ? closing : Promise.race([closing, limit]));
+  }
+
+  #isKept(agentId: string): boolean {
+    const pinned = this.#options.store.agents.get(agentId)?.pinned ?? false;
+    return pinned || this.#isAwaited(agentId);
+  }
+}
+
+function runningStatus({ users, paused }: { users: number; paused: boolean }): AgentStatus {
+  if (users > 0) return 'busy';
+  return paused ? 'paused' : 'idle';
+}

@@ -1,0 +1,178 @@
+import PQueue from 'p-queue';
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.ts';
+import { toAppError } from '../errors.ts';
+import type { ModelGateway } from '../gateway/model-gateway.ts';
+import type { ContainerRuntime } from '../runtime/container-runtime.ts';
+import type { Store } from '../store/store.ts';
+import type { AgentRecord } from './agent.ts';
+import type { AgentEvents, Sleep } from './agent-events.ts';
+import { AgentLink } from './agent-link.ts';
+import type { AgentPlace, AgentPlaces } from './agent-places.ts';
+import { ContainerLauncher } from './container-launcher.ts';
+import { ContainerLink } from './container-link.ts';
+import type { WarmPool } from './warm-pool.ts';
+
+/** More at a time would only make all of them late, until none is in time: it is work of the CPU. */
+const OPENED_AT_ONCE = 8;
+
+export type WakerOptions = {
+  runtime: ContainerRuntime;
+  gateway: ModelGateway;
+  store: Store;
+  pool: WarmPool;
+  config: Pick<Config, 'CODEX_MODEL' | 'CONTAINER_STARTUP_TIMEOUT' | 'CONTAINER_STOP_TIMEOUT'>;
+  version: string;
+  log: Logger;
+};
+
+/** Brings an agent that has a place to run, and connects to it. */
+export class AgentWaker {
+  readonly #options: WakerOptions & { events: AgentEvents };
+  readonly #launcher: ContainerLauncher;
+  readonly #places: AgentPlaces;
+  readonly #openings = new PQueue({ concurrency: OPENED_AT_ONCE });
+
+  constructor(options: WakerOptions & { events: AgentEvents }, places: AgentPlaces) {
+    this.#options = options;
+    this.#launcher = new ContainerLauncher(options);
+    this.#places = places;
+  }
+
+  /** The link of a place whose agent is awake then. Concurrent calls share one start. */
+  async wake(place: AgentPlace): Promise<AgentLink> {
+    if (place.paused && place.link) await this.#resume(place);
+    place.link ??= this.#openings.add(() => this.#start(place));
+    const opening = place.link;
+    const forget = () => {
+      if (place.link === opening) place.link = undefined;
+    };
+    try {
+      const link = await opening;
+      void link.codex.closed.then(forget);
+      return link;
+    } catch (error) {
+      forget();
+      throw error;
+    }
+  }
+
+  /** An agent that may still run keeps its place, so that the reaper finds it. */
+  async freeIfDown(place: AgentPlace): Promise<void> {
+    try {
+      const container = await this.#options.runtime.inspect(place.agentId);
+      if (!container || container.state === 'stopped') this.#free(place);
+    } catch (error) {
+      this.#options.log.debug(
+        { err: error, agentId: place.agentId },
+        'The agent was not looked at',
+      );
+    }
+  }
+
+  /** Frees the place of an agent that is down; tells if nobody brought it down. */
+  #free(place: AgentPlace): void {
+    const { agentId, down } = place;
+    const ours = down || this.#places.isChanging(agentId);
+    if (!this.#places.free(place) || ours) return;
+    this.#options.events.emit({ type: 'agent_failed', agentId, code: 'container_lost' });
+  }
+
+  async #resume(place: AgentPlace): Promise<void> {
+    place.waking ??= this.#unpause(place).finally(() => {
+      place.waking = undefined;
+    });
+    await place.waking;
+  }
+
+  /** The connections of the link survive a pause. If the container did not, a new link is opened. */
+  async #unpause(place: AgentPlace): Promise<void> {
+    try {
+      await this.#options.runtime.start(place.agentId);
+      this.#options.events.emit({ type: 'agent_woken', agentId: place.agentId, from: 'paused' });
+    } catch (error) {
+      this.#options.log.warn({ err: error, agentId: place.agentId }, 'The agent did not resume');
+      const link = await place.link?.catch(() => undefined);
+      place.link = undefined;
+      place.down = true;
+      await link?.close();
+    }
+    place.paused = false;
+  }
+
+  /** Opens a link and tells of it, unless the agent was awake and only the link was missing. */
+  async #start(place: AgentPlace): Promise<AgentLink> {
+    const { store, events } = this.#options;
+    const { agentId } = place;
+    const from = sleepOf(place, store.agents.get(agentId));
+    try {
+      const link = await this.#open(place);
+      place.down = false;
+      if (from) events.emit({ type: 'agent_woken', agentId, from });
+      return link;
+    } catch (error) {
+      events.emit({ type: 'agent_failed', agentId, code: toAppError(error).code });
+      throw error;
+    }
+  }
+
+  async #open(place: AgentPlace): Promise<AgentLink> {
+    const { agentId } = place;
+    const launched = await this.#launcher.run(agentId);
+    place.paused = false;
+    const container =
+      launched.link ??
+      (await this.#connect(agentId).catch(async (error: unknown) => {
+        if (!launched.isSame || toAppError(error).code !== 'container_lost') throw error;
+        // It was dying already when it was found running.
+        launched.notes.push(...(await this.#launcher.run(agentId)).notes);
+        return this.#connect(agentId);
+      }));
+    const link = this.#linkTo(agentId, container);
+    link.notes.push(...launched.notes);
+    void link.codex.closed.then(async () => {
+      await link.close();
+      await this.freeIfDown(place);
+    });
+    return link;
+  }
+
+  #linkTo(agentId: string, container: ContainerLink): AgentLink {
+    const { runtime, gateway, store, config, log } = this.#options;
+    const { workspace } = runtime.layout(agentId);
+    const model = config.CODEX_MODEL;
+    return new AgentLink(container, { agentId, gateway, workspace, store, model, log });
+  }
+
+  async #connect(agentId: string): Promise<ContainerLink> {
+    const { runtime, config, version, log } = this.#options;
+    const startTimeoutMs = config.CONTAINER_STARTUP_TIMEOUT * 1000;
+    const options = { runtime, agentId, startTimeoutMs, version, log };
+    const link = await ContainerLink.open(options);
+    try {
+      if (this.#isTakenUp(agentId) || !(await link.codex.hasRunningTurn())) return link;
+    } catch (error) {
+      await link.close();
+      throw error;
+    }
+    log.warn({ agentId }, 'Ending a turn that an earlier server left running');
+    await link.close();
+    await runtime.stop(agentId, { graceSeconds: 0 });
+    await runtime.start(agentId);
+    return ContainerLink.open(options);
+  }
+
+  /** Whether the turn that still runs is one of ours, sent by an earlier server: it is joined. */
+  #isTakenUp(agentId: string): boolean {
+    const unfinished = this.#options.store.turns.unfinished();
+    return unfinished.some((turn) => turn.agentId === agentId && turn.sent !== undefined);
+  }
+}
+
+/** Undefined if it is awake. */
+function sleepOf({ paused, down }: AgentPlace, agent: AgentRecord | undefined): Sleep | undefined {
+  if (paused) return 'paused';
+  if (!down) return undefined;
+  if (!agent?.tokenSha256) return 'new';
+  return agent.archived ? 'archived' : 'stopped';
+}

@@ -1,0 +1,41 @@
+import { z } from 'zod';
+
+/** An agent id becomes part of container names, volume names and paths. */
+export const agentIdSchema = z
+  .string()
+  .regex(
+    /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/,
+    'must be 1 to 64 letters, digits, "_", "." or "-", begin with a letter or digit and not hold ".."',
+  );
+
+/** What the server remembers of an agent, whether or not a container runs. */
+export type AgentRecord = {
+  agentId: string;
+  /** Codex's id of the conversation, once there is one: the `session_id` of clients. */
+  threadId?: string;
+  /** SHA-256, in hex, of the token that its container shows to the gateway. */
+  tokenSha256: string;
+  /** Whether it runs until somebody unpins it: no reaper and no other agent takes its place. */
+  pinned: boolean;
+  /** Whether only its volumes are left. */
+  archived: boolean;
+  createdAt: Date;
+  lastUsedAt: Date;
+};
+
+/** An agent that has never run: it has no token yet. */
+export function newAgent(agentId: string): AgentRecord {
+  const now = new Date();
+  return {
+    agentId,
+    tokenSha256: '',
+    pinned: false,
+    archived: false,
+    createdAt: now,
+    lastUsedAt: now,
+  };
+}
+
+export const AGENT_STATUSES = ['busy', 'idle', 'paused', 'stopped', 'archived'] as const;
+/** What an agent does now. All but busy ones wake on the next call. */
+export type AgentStatus = (typeof AGENT_STATUSES)[number];

@@ -1,0 +1,50 @@
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { AppError } from '../errors.ts';
+import type { ContainerRuntime } from '../runtime/container-runtime.ts';
+import type { AgentLink } from './agent-link.ts';
+import { containerAfterBreak } from './container-after-break.ts';
+
+/** The connections of a container that ends break one after another. */
+const ENDING_MS = 200;
+
+/** Why there is no connection to an agent whose turn goes on without it, or never began: it can be joined. */
+export class ConnectionLost extends AppError {}
+
+/** Says why the connection to an agent broke before Codex had begun with a turn, or in the middle of it. */
+export async function explainBrokenTurn(
+  runtime: Pick<ContainerRuntime, 'inspect'>,
+  agentId: string,
+  { begun, cause }: { begun: boolean; cause: unknown },
+): Promise<AppError> {
+  try {
+    const container = await containerAfterBreak(runtime, agentId);
+    if (container?.outOfMemory) {
+      return new AppError('out_of_memory', 'The agent used all the memory it may.', { cause });
+    }
+    if (container?.state === 'running') {
+      const message = 'The connection to Codex broke in the turn.';
+      return new ConnectionLost('codex_failed', message, { cause });
+    }
+    const message = 'The container of the agent ended in the turn.';
+    if (!begun) return new ConnectionLost('container_lost', message, { cause });
+    return new AppError('container_lost', message, { cause });
+  } catch (error) {
+    if (isUnreachable(error)) return new ConnectionLost(error.code, error.message, { cause });
+    return error instanceof AppError ? error : new AppError('internal', String(error), { cause });
+  }
+}
+
+/** Whether the engine is away, so that nobody can tell how its containers are. */
+export function isUnreachable(error: unknown): error is AppError {
+  return error instanceof AppError && error.code === 'engine_unreachable';
+}
+
+/** Whether the connection to Codex is over by now. */
+export function lostConnection({ codex }: AgentLink): Promise<boolean> {
+  return Promise.race([codex.closed.then(() => true), setImmediate(false)]);
+}
+
+/** Whether it ends now, when something else in the container has. */
+export function losesConnection({ codex }: AgentLink): Promise<boolean> {
+  return Promise.race([codex.closed.then(() => true), sleep(ENDING_MS, false)]);
+}

@@ -1,0 +1,100 @@
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.ts';
+import type { ModelGateway } from '../gateway/model-gateway.ts';
+import type { ContainerRuntime } from '../runtime/container-runtime.ts';
+import type { Store } from '../store/store.ts';
+import { newAgent } from './agent.ts';
+import type { ContainerLink } from './container-link.ts';
+import { newGatewayToken } from './gateway-token.ts';
+import { endStaleConnections } from './stale-connections.ts';
+import type { WarmPool } from './warm-pool.ts';
+
+type LauncherOptions = {
+  runtime: ContainerRuntime;
+  gateway: ModelGateway;
+  store: Store;
+  /** Containers for agents that never had one. */
+  pool: WarmPool;
+  config: Pick<Config, 'CONTAINER_STOP_TIMEOUT'>;
+  log: Logger;
+};
+
+const FILES_LOST = 'The files of this agent were lost with their volume: the workspace began anew.';
+
+type Launched = {
+  /** Whether the container was found running, or paused, with all that ran in it. */
+  isSame: boolean;
+  /** Connections to it that the pool held ready. */
+  link?: ContainerLink | undefined;
+  /** What the next caller has to know. */
+  notes: string[];
+};
+
+/** Brings the container of an agent to run. */
+export class ContainerLauncher {
+  readonly #options: LauncherOptions;
+
+  constructor(options: LauncherOptions) {
+    this.#options = options;
+  }
+
+  /** Makes the container anew if there is none or its settings no longer hold; volumes stay. */
+  async run(agentId: string): Promise<Launched> {
+    const link = this.#options.pool.claim(agentId);
+    try {
+      const launched = await this.#makeRun(agentId, link);
+      if (launched.isSame) return { ...launched, link };
+      await link?.close();
+      return launched;
+    } catch (error) {
+      await link?.close();
+      throw error;
+    }
+  }
+
+  async #makeRun(agentId: string, link: ContainerLink | undefined): Promise<Launched> {
+    const { runtime, gateway, store, log } = this.#options;
+    const agent = store.agents.get(agentId);
+    const container = await runtime.inspect(agentId);
+    if (!agent || !container || container.outdated) {
+      if (container) await this.#discard(agentId);
+      const notes = (await this.#hasLostFiles(agentId)) ? [FILES_LOST] : [];
+      await this.#create(agentId);
+      await runtime.start(agentId);
+      return { isSame: false, notes };
+    }
+    gateway.register(agentId, agent.tokenSha256);
+    if (container.state !== 'running') await runtime.start(agentId);
+    if (container.state !== 'stopped' && !link) await endStaleConnections(runtime, agentId, log);
+    return { isSame: container.state !== 'stopped', notes: [] };
+  }
+
+  /** Whether somebody removed the volume of an agent that had one. */
+  async #hasLostFiles(agentId: string): Promise<boolean> {
+    const { runtime, store, log } = this.#options;
+    if (!store.agents.get(agentId)?.tokenSha256) return false;
+    const volumes = await runtime.listVolumes();
+    const own = volumes.find((each) => each.agentId === agentId);
+    if (own?.holdsWorkspace) return false;
+    log.warn({ agentId }, FILES_LOST);
+    return true;
+  }
+
+  // The row is written first: a container that no row knows would have a token that nobody takes.
+  async #create(agentId: string): Promise<void> {
+    const { runtime, gateway, store, log } = this.#options;
+    await runtime.prepare((line) => log.info({ line }, 'Preparing the runtime'));
+    const { tokenSha256, env } = newGatewayToken();
+    const agent = store.agents.get(agentId) ?? newAgent(agentId);
+    store.agents.put({ ...agent, tokenSha256, archived: false });
+    gateway.register(agentId, tokenSha256);
+    await runtime.create({ agentId, env });
+  }
+
+  async #discard(agentId: string): Promise<void> {
+    const { runtime, config, log } = this.#options;
+    log.info({ agentId }, 'Replacing the container of the agent: its settings changed');
+    await runtime.stop(agentId, { graceSeconds: config.CONTAINER_STOP_TIMEOUT });
+    await runtime.remove(agentId, { volumes: false });
+  }
+}

@@ -1,0 +1,49 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ContainerRuntime } from '../runtime/container-runtime.ts';
+import { readAtMost } from '../runtime/read-at-most.ts';
+
+const LIMIT_SECONDS = 5;
+const KIBIBYTE = 1024;
+/** Two lines are expected. */
+const OUTPUT_BYTES = 64 * 1024;
+/** Ends by itself where the system has `timeout`: what we let go of would go on in the container. */
+const MEASURE = `seconds=$1; shift
+set -- nice -n 19 du -skx -- "$@"
+command -v timeout >/dev/null && set -- timeout "$seconds" "$@"
+exec "$@" 2>/dev/null`;
+
+export type DiskUsage = { workspaceBytes: number; homeBytes: number };
+
+/** What the files of an agent that is awake take; undefined if that cannot be told in time. */
+export async function measureDisk(
+  runtime: ContainerRuntime,
+  agentId: string,
+  limitSeconds = LIMIT_SECONDS,
+): Promise<DiskUsage | undefined> {
+  try {
+    const { workspace, home } = runtime.layout(agentId);
+    const command = ['sh', '-c', MEASURE, 'du', String(limitSeconds), workspace, home];
+    const child = await runtime.exec(agentId, command);
+    child.stderr.resume();
+    child.stdio.end();
+    const late = new AbortController();
+    const output = await Promise.race([
+      readAtMost(child.stdio, OUTPUT_BYTES),
+      sleep(limitSeconds * 1000, undefined, { signal: late.signal, ref: false }),
+    ]);
+    late.abort();
+    child.stdio.destroy();
+    return parse(String(output ?? ''));
+  } catch {
+    // It was stopped or paused meanwhile.
+    return undefined;
+  }
+}
+
+function parse(output: string): DiskUsage | undefined {
+  const [workspace, home] = [...output.matchAll(/^(\d+)\s/gm)].map(([, kibibytes]) =>
+    Number(kibibytes),
+  );
+  if (workspace === undefined || home === undefined) return undefined;
+  return { workspaceBytes: workspace * KIBIBYTE, homeBytes: home * KIBIBYTE };
+}

@@ -1,0 +1,56 @@
+import type { Logger } from 'pino';
+import type { AgentStore } from '../store/store.ts';
+import type { AgentLife, AgentStep } from './agent-life.ts';
+import type { AgentManager } from './agent-manager.ts';
+import { type ExpirySettings, stepOfRound, type Told, warningsOf } from './expiry-warning.ts';
+
+type WarnerOptions = {
+  agents: AgentManager;
+  store: { readonly agents: AgentStore };
+  config: ExpirySettings;
+  log: Logger;
+};
+
+/** Tells of idle agents before the reaper takes them, and remembers what it told. */
+export class ExpiryWarner {
+  readonly #options: WarnerOptions;
+  #told: ReadonlyMap<string, Told> = new Map();
+
+  constructor(options: WarnerOptions) {
+    this.#options = options;
+  }
+
+  /** Tells what is to be told now; `rounds` are the reaper's next ones. Never throws. */
+  check(rounds: readonly Date[]): void {
+    try {
+      this.#check(rounds);
+    } catch (error) {
+      this.#options.log.error(
+        { err: error },
+        'No warnings could be given; the next look tries again',
+      );
+    }
+  }
+
+  /** What is to be taken of an agent in a round of the reaper. */
+  stepOf(agentId: string, life: AgentLife): AgentStep | 'none' {
+    return stepOfRound(life, this.#told.get(agentId), new Date(), this.#options.config);
+  }
+
+  #check(rounds: readonly Date[]): void {
+    const { agents, store, config, log } = this.#options;
+    const now = new Date();
+    const told = new Map<string, Told>();
+    for (const record of store.agents.list()) {
+      const { agentId } = record;
+      const life = agents.lifeOf(record);
+      const next = warningsOf(life, this.#told.get(agentId), { now, rounds }, config);
+      told.set(agentId, next.told);
+      for (const warning of next.warnings) {
+        log.info({ agentId, ...warning }, 'An idle agent will be taken down');
+        agents.events.emit({ type: 'agent_expiring', agentId, ...warning, reason: 'idle' });
+      }
+    }
+    this.#told = told;
+  }
+}

@@ -1,0 +1,125 @@
+import PQueue from 'p-queue';
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.ts';
+import type { ModelGateway } from '../gateway/model-gateway.ts';
+import type {
+  ContainerRuntime,
+  ContainerState,
+  ContainerSummary,
+} from '../runtime/container-runtime.ts';
+import type { AgentStore } from '../store/store.ts';
+import type { AgentEvents } from './agent-events.ts';
+import type { AgentPlaces } from './agent-places.ts';
+
+/** An engine has more to do than that. */
+const AT_ONCE = 8;
+
+type ReconcilerOptions = {
+  runtime: ContainerRuntime;
+  gateway: ModelGateway;
+  agents: AgentStore;
+  places: AgentPlaces;
+  events: AgentEvents;
+  config: Pick<Config, 'ORPHAN_TIMEOUT'>;
+  log: Logger;
+};
+
+/** Brings what the server believes and what the engine has together, whoever changed it. */
+export class Reconciler {
+  readonly #options: ReconcilerOptions;
+
+  constructor(options: ReconcilerOptions) {
+    this.#options = options;
+  }
+
+  async run(): Promise<void> {
+    const { runtime, places } = this.#options;
+    const states = new Map((await runtime.list()).map(({ agentId, state }) => [agentId, state]));
+    const ids = [...states.keys(), ...places.all().map(({ agentId }) => agentId)];
+    const odd = ids.filter((agentId) => this.#differs(agentId, states.get(agentId)));
+    await this.#each(odd, (agentId) => this.#settle(agentId));
+    await this.#each(await this.#orphans(), (agentId) => this.#removeOrphan(agentId));
+  }
+
+  /** What cannot be settled now, or is being changed by somebody else, waits for the next round. */
+  async #each(agentIds: string[], settle: (agentId: string) => Promise<void>): Promise<void> {
+    const { places, log } = this.#options;
+    const queue = new PQueue({ concurrency: AT_ONCE });
+    const settled = [...new Set(agentIds)].map((agentId) =>
+      queue.add(() =>
+        places
+          .change(agentId, () => settle(agentId))
+          .catch((error: unknown) => log.error({ err: error, agentId }, 'An agent is not settled')),
+      ),
+    );
+    await Promise.all(settled);
+  }
+
+  /** Whether the engine has another idea of an agent; no call has to wait for one that is as it should be. */
+  #differs(agentId: string, state: ContainerState | undefined): boolean {
+    const { places, agents } = this.#options;
+    const place = places.get(agentId);
+    if (state && !agents.get(agentId)) return true;
+    if (!state || state === 'stopped') return place !== undefined;
+    return place?.paused !== (state === 'paused');
+  }
+
+  /** Looks again, as nobody can use the agent meanwhile: the list may be of yesterday by now. */
+  async #settle(agentId: string): Promise<void> {
+    const { runtime, agents } = this.#options;
+    const container = await runtime.inspect(agentId);
+    if (container && !agents.get(agentId)) await this.#removeUnknown(agentId);
+    else if (!container || container.state === 'stopped') await this.#freePlace(agentId);
+    else this.#takeOver(container);
+  }
+
+  /** Agents that the store forgot, or never knew, and that left volumes a good while ago. */
+  async #orphans(): Promise<string[]> {
+    const { runtime, agents, config } = this.#options;
+    if (config.ORPHAN_TIMEOUT === 0) return [];
+    const bound = Date.now() - config.ORPHAN_TIMEOUT * 1000;
+    return (await runtime.listVolumes())
+      .filter(({ agentId, createdAt }) => !agents.get(agentId) && createdAt.getTime() <= bound)
+      .map(({ agentId }) => agentId);
+  }
+
+  async #removeOrphan(agentId: string): Promise<void> {
+    const { runtime, agents, log } = this.#options;
+    if (agents.get(agentId)) return;
+    log.warn({ agentId }, 'Removing the volumes of an unknown agent');
+    await runtime.remove(agentId, { volumes: true });
+  }
+
+  async #removeUnknown(agentId: string): Promise<void> {
+    const { runtime, log } = this.#options;
+    log.warn({ agentId }, 'Removing the container of an unknown agent');
+    await runtime.remove(agentId, { volumes: false });
+    await this.#freePlace(agentId);
+  }
+
+  async #freePlace(agentId: string): Promise<void> {
+    const { places, gateway, events, log } = this.#options;
+    const place = places.get(agentId);
+    if (!place) return;
+    log.warn({ agentId }, 'An agent was stopped behind our back');
+    const link = await place.link?.catch(() => undefined);
+    await link?.close();
+    gateway.revoke(agentId);
+    places.free(place);
+    events.emit({ type: 'agent_failed', agentId, code: 'container_lost' });
+  }
+
+  #takeOver({ agentId, state }: ContainerSummary): void {
+    const { places, gateway, agents } = this.#options;
+    const agent = agents.get(agentId);
+    if (!agent) return;
+    const paused = state === 'paused';
+    const place = places.get(agentId);
+    if (place) {
+      place.paused = paused;
+      return;
+    }
+    gateway.register(agentId, agent.tokenSha256);
+    places.occupy(agentId, { idleSince: agent.lastUsedAt, paused });
+  }
+}

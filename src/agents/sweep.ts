@@ -1,0 +1,66 @@
+import PQueue from 'p-queue';
+import type { Logger } from 'pino';
+import type { AgentStore } from '../store/store.ts';
+import type { AgentRecord } from './agent.ts';
+import type { TakeReason } from './agent-events.ts';
+import type { AgentLife, AgentStep } from './agent-life.ts';
+import type { AgentManager } from './agent-manager.ts';
+
+/** Stopping takes its time, and an engine has more to do than that. */
+const AT_ONCE = 8;
+
+type SweepOptions = {
+  agents: AgentManager;
+  store: { readonly agents: AgentStore };
+  reason: TakeReason;
+  log: Logger;
+};
+
+export type Decision = (life: AgentLife, agentId: string) => AgentStep | 'none';
+
+export type Swept = {
+  agentId: string;
+  /** How it was before. */
+  life: AgentLife;
+  step: AgentStep;
+  /** `in_use`: a call came first. */
+  outcome: 'taken' | 'in_use' | 'failed';
+};
+
+/** Takes every agent the step that is decided for it; answers for which there was one. */
+export async function sweep(options: SweepOptions, decide: Decision): Promise<Swept[]> {
+  const queue = new PQueue({ concurrency: AT_ONCE });
+  const ids = options.store.agents.list().map(({ agentId }) => agentId);
+  const swept = await queue.addAll(ids.map((agentId) => () => sweepOne(options, agentId, decide)));
+  return swept.filter((one) => one !== undefined);
+}
+
+/** The decision is of the moment when it is acted on: others may have been stopped for long before. */
+async function sweepOne(
+  { agents, store, reason, log }: SweepOptions,
+  agentId: string,
+  decide: Decision,
+): Promise<Swept | undefined> {
+  const record = notOfTheFuture(store.agents, store.agents.get(agentId));
+  const life = record && agents.lifeOf(record);
+  const step = life ? decide(life, agentId) : 'none';
+  if (!life || step === 'none') return undefined;
+  try {
+    const taken = await agents.takeStep(step, agentId, reason);
+    return { agentId, life, step, outcome: taken ? 'taken' : 'in_use' };
+  } catch (error) {
+    log.error({ err: error, agentId, step }, 'An idle agent could not be taken down');
+    return { agentId, life, step, outcome: 'failed' };
+  }
+}
+
+/** By a clock that was set back, an agent would be idle only when the same time comes again. */
+function notOfTheFuture(
+  agents: AgentStore,
+  record: AgentRecord | undefined,
+): AgentRecord | undefined {
+  const now = new Date();
+  if (!record || record.lastUsedAt <= now) return record;
+  agents.touch(record.agentId, now);
+  return { ...record, lastUsedAt: now };
+}

@@ -1,0 +1,31 @@
+import type { REASONING_EFFORTS } from '../turns/turn.ts';
+
+export const SANDBOXES = ['read-only', 'workspace-write', 'danger-full-access'] as const;
+export const APPROVAL_POLICIES = ['untrusted', 'on-request', 'never'] as const;
+
+/** How the turns of one conversation run. Fixed when it begins, so that no later turn may do more. */
+export type ThreadSettings = {
+  sandbox: (typeof SANDBOXES)[number];
+  /** What Codex has to ask for. Whatever it asks for is declined. */
+  approvalPolicy: (typeof APPROVAL_POLICIES)[number];
+  /** Directory of its turns, relative to the workspace. */
+  cwd?: string | undefined;
+  /** Model and effort of a turn that names none. */
+  model?: string | undefined;
+  effort?: (typeof REASONING_EFFORTS)[number] | undefined;
+  /** Takes the place of Codex's own instructions. */
+  baseInstructions?: string | undefined;
+  developerInstructions?: string | undefined;
+  /** Settings of Codex, by its own names. */
+  config?: Record<string, unknown> | undefined;
+};
+
+/** A conversation that an agent has besides its own one. */
+export type ThreadRecord = {
+  /** Codex's id of it. */
+  threadId: string;
+  agentId: string;
+  settings: ThreadSettings;
+  createdAt: Date;
+  lastUsedAt: Date;
+};

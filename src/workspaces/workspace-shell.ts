@@ -1,0 +1,80 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import readline from 'node:readline';
+import type { Readable } from 'node:stream';
+import type { Logger } from 'pino';
+import type { ContainerProcess, ContainerRuntime } from '../runtime/container-runtime.ts';
+
+/** Passed along with every exec, so that it always fits the server, whatever the image is. */
+const SCRIPT = readFileSync(new URL('../../agent-image/workspace.sh', import.meta.url), 'utf8');
+const STDERR_KEPT = 2_000;
+/** Far longer than any answer. Others in the container can put words into the mouth of the shell. */
+const LINE_BYTES = 64 * 1024;
+
+type ShellOptions = {
+  runtime: ContainerRuntime;
+  agentId: string;
+  env: Record<string, string>;
+  log: Logger;
+};
+
+/** One run of agent-image/workspace.sh in the container of an agent. */
+export class WorkspaceShell {
+  readonly #process: ContainerProcess;
+  readonly #answers: AsyncIterator<string>;
+  /** Settles when its connection is over; readline does not see one that was destroyed. */
+  readonly #ended: Promise<undefined>;
+  #complaints = '';
+
+  private constructor(process: ContainerProcess, { agentId, log }: ShellOptions) {
+    this.#process = process;
+    this.#answers = readline.createInterface({ input: process.stdio })[Symbol.asyncIterator]();
+    this.#ended = new Promise((resolve) => process.stdio.once('close', () => resolve(undefined)));
+    endAtLongLine(process.stdio);
+    process.stderr.on('data', (chunk) => {
+      this.#complaints = (this.#complaints + chunk).slice(-STDERR_KEPT);
+    });
+    process.stdio.on('error', (error) =>
+      log.debug({ err: error, agentId }, 'Workspace shell ended'),
+    );
+  }
+
+  static async open(options: ShellOptions): Promise<WorkspaceShell> {
+    const { runtime, agentId, env } = options;
+    return new WorkspaceShell(await runtime.exec(agentId, ['sh', '-c', SCRIPT], { env }), options);
+  }
+
+  /** Whether it may still answer; it can end by itself, or by whatever else runs in the container. */
+  get open(): boolean {
+    return this.#process.stdio.readable;
+  }
+
+  /** What it said on standard error since it was asked last. */
+  get complaints(): string {
+    return this.#complaints.trim();
+  }
+
+  /** Its one line of answer; undefined if it ended instead. One question at a time. */
+  async ask(command: string): Promise<string | undefined> {
+    if (!this.open) return undefined;
+    this.#complaints = '';
+    if (this.#process.stdio.write(`${command}\n`) === false) {
+      await Promise.race([once(this.#process.stdio, 'drain'), this.#process.exited]);
+    }
+    const line = await Promise.race([this.#answers.next(), this.#ended]);
+    return line?.done ? undefined : line?.value;
+  }
+
+  close(): void {
+    this.#process.stdio.destroy();
+  }
+}
+
+function endAtLongLine(stream: Readable): void {
+  let bytes = 0;
+  stream.on('data', (chunk: Buffer) => {
+    const end = chunk.lastIndexOf('\n');
+    bytes = end < 0 ? bytes + chunk.length : chunk.length - end - 1;
+    if (bytes > LINE_BYTES) stream.destroy(new Error('The shell of the workspace talks nonsense.'));
+  });
+}

@@ -1,0 +1,169 @@
+import path from 'node:path';
+import type { Logger } from 'pino';
+import { AppError } from '../errors.ts';
+import type { ContainerRuntime } from '../runtime/container-runtime.ts';
+import { readAtMost } from '../runtime/read-at-most.ts';
+import { type DiffBounds, FILES_LISTED, type FileChange, parseDiff } from './file-change.ts';
+import { WorkspaceShell } from './workspace-shell.ts';
+
+/** The state of all files at one moment: two git trees, as agent-image/workspace.sh makes them. */
+export type Snapshot = {
+  readonly files: string;
+  readonly meta: string;
+  /** When it was taken, on the clock of the container's kernel. */
+  readonly ticks: string;
+};
+
+const SNAPSHOT_DIRECTORY = '.workspace-snapshots';
+const SNAPSHOT = /^ok ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) (\d+)$/;
+const STDERR_KEPT = 2_000;
+/** Bounds what one answer of git may cost in memory, whatever the agent wrote. */
+const GIT_BYTES_READ = 32 * 1024 * 1024;
+/** Git says of larger files only that they differ: it would hold them in memory otherwise. */
+const DIFFED_FILE = '32m';
+/** Ends git, by a pipe that breaks, once it has said all that is read. */
+const BOUNDED_GIT = `exec 3>&1
+status=$({ { git "$@"; echo $? >&4; } | head -c ${GIT_BYTES_READ} >&3; } 4>&1)
+exit $status`;
+/** Git touches its index when somebody only looks: no change of the user's. */
+const NOT_A_CHANGE = new Set(['.git/index']);
+
+type WorkspaceOptions = {
+  runtime: ContainerRuntime;
+  agentId: string;
+  env: { WORKSPACE: string; SNAPSHOTS: string };
+  log: Logger;
+};
+
+/** The files of one agent while it is awake. Commands run one after another. */
+export class Workspace {
+  readonly #options: WorkspaceOptions;
+  #shell: WorkspaceShell;
+  #closed = false;
+  #last: Promise<unknown> = Promise.resolve();
+
+  private constructor(options: WorkspaceOptions, shell: WorkspaceShell) {
+    this.#options = options;
+    this.#shell = shell;
+  }
+
+  static async open(runtime: ContainerRuntime, agentId: string, log: Logger): Promise<Workspace> {
+    const { workspace, home } = runtime.layout(agentId);
+    const env = { WORKSPACE: workspace, SNAPSHOTS: path.posix.join(home, SNAPSHOT_DIRECTORY) };
+    const options = { runtime, agentId, env, log };
+    return new Workspace(options, await WorkspaceShell.open(options));
+  }
+
+  async snapshot(): Promise<Snapshot> {
+    const [, files, meta, ticks] = SNAPSHOT.exec(await this.#ask('snapshot')) ?? [];
+    if (files && meta && ticks) return { files, meta, ticks };
+    throw this.#failure('The files of the workspace could not be recorded.');
+  }
+
+  /** Brings all files back to how they were. */
+  async restore(snapshot: Snapshot): Promise<void> {
+    const answer = await this.#ask(`restore ${snapshot.files} ${snapshot.meta}`);
+    if (answer !== 'ok') throw this.#failure('The files of the workspace could not be put back.');
+  }
+
+  /** Kills what was started since a snapshot and still runs, daemons included. */
+  async killStartedSince({ ticks }: Snapshot): Promise<void> {
+    const answer = await this.#ask(`kill ${ticks}`);
+    if (answer !== 'ok') throw this.#failure('Processes of the turn could not be killed.');
+  }
+
+  /** Drops all snapshots but the last. No turn may be under way, which needs the one before it. */
+  async packSnapshots(): Promise<void> {
+    const answer = await this.#ask('pack');
+    if (answer !== 'ok') throw this.#failure('The snapshots of the workspace could not be packed.');
+  }
+
+  /** How the files differ, those of `.git` left out; and how many there are beyond those told of. */
+  async changesBetween(
+    from: Snapshot,
+    to: Snapshot,
+    bounds: DiffBounds,
+  ): Promise<{ changes: FileChange[]; unlisted: number }> {
+    if (from.files === to.files) return { changes: [], unlisted: 0 };
+    const diff = await this.#git(...DIFF_OPTIONS, ...DIFF_TREE, from.files, to.files);
+    const changes = parseDiff(diff.cut ? withoutLastFile(diff.text) : diff.text, bounds);
+    if (!diff.cut && changes.length < FILES_LISTED) return { changes, unlisted: 0 };
+    const all = await this.#changedNames(from.files, to.files);
+    return { changes, unlisted: all.length - changes.length };
+  }
+
+  /** The paths of all files that differ, those of `.git` included. */
+  async pathsChangedBetween(from: Snapshot, to: Snapshot): Promise<string[]> {
+    const [files, meta] = await Promise.all([
+      this.#changedNames(from.files, to.files),
+      this.#changedNames(from.meta, to.meta),
+    ]);
+    const inGit = meta.map((name) => `.git/${name}`).filter((name) => !NOT_A_CHANGE.has(name));
+    return [...files, ...inGit];
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#shell.close();
+  }
+
+  async #changedNames(from: string, to: string): Promise<string[]> {
+    if (from === to) return [];
+    const names = await this.#git('diff-tree', '-r', '-z', '--name-only', '--no-renames', from, to);
+    return names.text.split('\0').filter((name) => name !== '');
+  }
+
+  #ask(command: string): Promise<string> {
+    const answer = this.#last.then(() => this.#askShell(command));
+    this.#last = answer.catch(() => undefined);
+    return answer;
+  }
+
+  /** An agent can kill the shell like any process of its own: then another one is asked the same. */
+  async #askShell(command: string): Promise<string> {
+    const answer = await this.#shell.ask(command);
+    if (answer !== undefined) return answer;
+    if (this.#closed) throw this.#failure('The shell of the workspace was closed.');
+    const { agentId, log } = this.#options;
+    log.warn({ agentId }, 'The shell of the workspace ended; opening it again');
+    this.#shell = await WorkspaceShell.open(this.#options);
+    if (this.#closed) this.#shell.close();
+    const second = await this.#shell.ask(command);
+    if (second !== undefined) return second;
+    throw this.#failure('The shell of the workspace ended.');
+  }
+
+  async #git(...args: string[]): Promise<{ text: string; cut: boolean }> {
+    const { runtime, agentId, env } = this.#options;
+    const process = await runtime.exec(agentId, ['sh', '-c', BOUNDED_GIT, 'sh', ...args], {
+      env: { GIT_DIR: env.SNAPSHOTS, GIT_CONFIG_NOSYSTEM: '1' },
+    });
+    // Its input is left open: some proxies of engines end the output with it, and a diff would be cut.
+    let complaint = '';
+    process.stderr.on('data', (chunk) => {
+      complaint = (complaint + chunk).slice(-STDERR_KEPT);
+    });
+    const [output, exitCode] = await Promise.all([
+      readAtMost(process.stdio, GIT_BYTES_READ),
+      process.exited,
+    ]);
+    const cut = output.length >= GIT_BYTES_READ;
+    if (exitCode !== 0 && !cut) {
+      throw this.#failure('Git could not compare the files of the workspace.', complaint);
+    }
+    return { text: output.toString(), cut };
+  }
+
+  #failure(message: string, complaint = this.#shell.complaints): AppError {
+    return new AppError('workspace_failed', message, { cause: new Error(complaint.trim()) });
+  }
+}
+
+const DIFF_OPTIONS = ['-c', 'core.quotePath=false', '-c', `core.bigFileThreshold=${DIFFED_FILE}`];
+const DIFF_TREE = ['diff-tree', '-r', '-p', '--no-renames', '--no-ext-diff', '--no-textconv'];
+
+/** A diff that was cut in the middle of a file ends with the file before, if there is one. */
+function withoutLastFile(diff: string): string {
+  const last = diff.lastIndexOf('\ndiff --git ');
+  return last < 0 ? diff : diff.slice(0, last + 1);
+}
