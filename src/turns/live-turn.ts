@@ -1,0 +1,97 @@
+import type { JournaledEvent } from '../store/store.ts';
+import type { Steer } from './codex-asker.ts';
+import { boundEvent } from './event-bounds.ts';
+import { ProgressReporter } from './progress-reporter.ts';
+import type { TurnRecord } from './turn.ts';
+import type { TurnEvent } from './turn-event.ts';
+import type { TurnJournal } from './turn-journal.ts';
+
+/** A turn that has not ended: who listens to it, and how it can be cancelled. */
+export class LiveTurn {
+  readonly record: TurnRecord;
+  /** Whether an earlier server accepted it. */
+  readonly recovered: boolean;
+  /** Settles when the turn has ended and its record says how. Never rejects. */
+  readonly ended: Promise<void>;
+  readonly cancelled = new AbortController();
+  /** What the caller has to know besides the result. */
+  readonly notes: string[] = [];
+  /** Says more to Codex, while it works. */
+  steer: Steer | undefined;
+  readonly #progress = new ProgressReporter((message) => this.#tell(message));
+  readonly #listeners = new Set<(message: string) => void>();
+  readonly #watchers = new Set<(event: JournaledEvent) => void>();
+  readonly #journal: TurnJournal;
+  readonly #end = Promise.withResolvers<void>();
+
+  constructor(
+    record: TurnRecord,
+    journalFor: (onEvent: (event: JournaledEvent) => void) => TurnJournal,
+    { recovered }: { recovered: boolean },
+  ) {
+    this.recovered = recovered;
+    this.record = record;
+    this.ended = this.#end.promise;
+    this.#journal = journalFor((event) => {
+      for (const watcher of this.#watchers) watcher(event);
+    });
+  }
+
+  readonly onEvent = (event: TurnEvent): void => {
+    const bounded = boundEvent(event);
+    this.#journal.add(bounded);
+    this.#progress.event(bounded);
+  };
+
+  say(message: string): void {
+    this.#progress.say(message);
+  }
+
+  /** Says what the caller has to know, with the result too. */
+  note(note: string): void {
+    this.notes.push(note);
+    this.warn(note);
+  }
+
+  /** Says what is not as usual, for good. */
+  warn(message: string): void {
+    this.onEvent({ type: 'warning', message });
+    this.say(message);
+  }
+
+  /** What was said last, and when. */
+  get latest(): { message: string; at: Date } {
+    const { latest: message, latestAt: at } = this.#progress;
+    return { message, at };
+  }
+
+  /** Hears in sentences what happens, beginning with the last; call what is returned to stop. */
+  listen(listener: (message: string) => void): () => void {
+    this.#listeners.add(listener);
+    listener(this.#progress.latest);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Hears every event that the store does not have, from now on too; call what is returned to stop. */
+  watch(watcher: (event: JournaledEvent) => void): () => void {
+    for (const event of this.#journal.unwritten) watcher(event);
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
+  }
+
+  /** Writes the events so far. Throws if they cannot be written. */
+  save(): void {
+    this.#journal.flush();
+  }
+
+  /** Tells everybody that it has ended; what it did since the last save is kept for the next. */
+  finish(): void {
+    this.#journal.stop();
+    this.#progress[Symbol.dispose]();
+    this.#end.resolve();
+  }
+
+  #tell(message: string): void {
+    for (const listener of this.#listeners) listener(message);
+  }
+}

@@ -1,0 +1,115 @@
+import type { TurnEvent } from './turn-event.ts';
+
+/** At most four messages a second reach a client, whatever Codex does. */
+const SHORTEST_INTERVAL_MS = 250;
+/** Clients give up on a call that is silent: some after 30 s. */
+const LONGEST_SILENCE_MS = 15_000;
+const LONGEST_MESSAGE = 200;
+
+/** Tells a client in sentences what Codex does: not too often, and never silent for long. */
+export class ProgressReporter {
+  readonly #send: (message: string) => void;
+  readonly #startedAt = performance.now();
+  readonly #heartbeat: NodeJS.Timeout;
+  #pending: string | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #sentAt = -Infinity;
+  #latest = 'Accepted';
+  #latestAt = new Date();
+
+  constructor(send: (message: string) => void) {
+    this.#send = send;
+    this.#heartbeat = setInterval(() => this.#beat(), LONGEST_SILENCE_MS / 3);
+    this.#heartbeat.unref();
+  }
+
+  /** What was said last, for somebody who begins to listen. */
+  get latest(): string {
+    return this.#latest;
+  }
+
+  get latestAt(): Date {
+    return this.#latestAt;
+  }
+
+  event(event: TurnEvent): void {
+    const message = describeEvent(event);
+    if (message) this.say(message);
+  }
+
+  say(message: string): void {
+    this.#latest = shorten(message);
+    this.#latestAt = new Date();
+    this.#pending = this.#latest;
+    const wait = this.#sentAt + SHORTEST_INTERVAL_MS - performance.now();
+    if (wait <= 0) this.#flush();
+    else this.#timer ??= setTimeout(() => this.#flush(), wait);
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#heartbeat);
+    clearTimeout(this.#timer);
+  }
+
+  #flush(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#pending === undefined) return;
+    this.#sentAt = performance.now();
+    this.#send(this.#pending);
+    this.#pending = undefined;
+  }
+
+  #beat(): void {
+    const now = performance.now();
+    if (now - Math.max(this.#sentAt, this.#startedAt) < LONGEST_SILENCE_MS) return;
+    this.#sentAt = now;
+    this.#send(`${this.#latest} (${Math.round((now - this.#startedAt) / 1000)} s)`);
+  }
+}
+
+/** Undefined for events that would not interest somebody who waits. */
+function describeEvent(event: TurnEvent): string | undefined {
+  switch (event.type) {
+    case 'turn_started':
+      return 'Codex begins';
+    case 'thinking':
+      // Models write the title of a thought in bold.
+      return `Thinking: ${event.text.replaceAll('**', '')}`;
+    case 'plan_updated':
+      return describePlan(event.steps);
+    case 'command_started':
+      return `Running: ${event.command}`;
+    case 'command_completed':
+      return event.exitCode === 0 ? undefined : `Failed (${event.exitCode}): ${event.command}`;
+    case 'files_changed':
+      return `${event.applied ? 'Changed' : 'Could not change'} ${event.paths.join(', ')}`;
+    case 'tool_called':
+      return `Calling ${event.tool}`;
+    case 'web_searched':
+      return `Searching the web: ${event.query}`;
+    case 'message':
+      return event.text.trimStart().startsWith('{') ? 'Answering' : event.text;
+    case 'steered':
+      return 'Told more by the caller';
+    case 'context_compacted':
+      return 'Shortening the conversation';
+    case 'reconnecting':
+      return `The model does not answer: ${event.message}`;
+    case 'warning':
+      return undefined;
+    default:
+      return event satisfies never;
+  }
+}
+
+function describePlan(steps: Extract<TurnEvent, { type: 'plan_updated' }>['steps']): string {
+  const done = steps.filter((step) => step.status === 'completed').length;
+  const current = steps.find((step) => step.status === 'in_progress');
+  return `Step ${Math.min(done + 1, steps.length)} of ${steps.length}${current ? `: ${current.step}` : ''}`;
+}
+
+function shorten(message: string): string {
+  const line = message.replace(/\s+/g, ' ').trim();
+  return line.length > LONGEST_MESSAGE ? `${line.slice(0, LONGEST_MESSAGE - 1)}…` : line;
+}

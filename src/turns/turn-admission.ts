@@ -1,0 +1,83 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { Config } from '../config/config.ts';
+import { AppError } from '../errors.ts';
+import type { Store } from '../store/store.ts';
+import type { TurnRecord, TurnRequest } from './turn.ts';
+
+export type AdmissionOptions = {
+  store: Store;
+  credentials: { readonly ready: boolean };
+  config: Pick<
+    Config,
+    'MAX_PROMPT_BYTES' | 'MAX_QUEUED_TURNS' | 'MAX_QUEUED_TURNS_TOTAL' | 'MAX_AGENTS'
+  >;
+};
+
+export type Queues = {
+  /** Whether the agent works: a further call would have to wait. */
+  busy: boolean;
+  /** How many calls wait for the agent. */
+  waiting: number;
+  /** How many wait for any agent. */
+  waitingInAll: number;
+};
+
+/** The turn that an earlier call with the same key began. Throws `idempotency_conflict` if it was another call. */
+export function earlierTurn({ store }: AdmissionOptions, request: TurnRequest) {
+  const { agentId, idempotencyKey: key } = request;
+  const earlier: TurnRecord | undefined =
+    key === undefined ? undefined : store.turns.findByKey(agentId, key);
+  if (!earlier || isDeepStrictEqual(earlier.request, JSON.parse(JSON.stringify(request)))) {
+    return earlier;
+  }
+  throw new AppError(
+    'idempotency_conflict',
+    `The key "${key}" was used for another call to agent ${agentId}.`,
+    { data: { turn_id: earlier.turnId } },
+  );
+}
+
+/** Throws why work cannot be taken: its size, no credentials, or as much of something as may be. */
+export function admit(options: AdmissionOptions, request: TurnRequest, queues: Queues): void {
+  checkSize(options.config, request.args);
+  if (!options.credentials.ready) {
+    throw new AppError('credentials_missing', 'The server has no key for the model provider.');
+  }
+  checkQueues(options, request, queues);
+  checkAgents(options, request);
+}
+
+/** Throws `prompt_too_large`. */
+export function checkSize(
+  { MAX_PROMPT_BYTES: limit }: Pick<Config, 'MAX_PROMPT_BYTES'>,
+  input: Record<string, unknown>,
+): void {
+  const bytes = Buffer.byteLength(JSON.stringify(input));
+  if (bytes <= limit) return;
+  throw new AppError('prompt_too_large', `The input has ${bytes} bytes; ${limit} are allowed.`, {
+    data: { bytes, limit },
+  });
+}
+
+function checkQueues({ config }: AdmissionOptions, { agentId }: TurnRequest, queues: Queues) {
+  const { MAX_QUEUED_TURNS: most, MAX_QUEUED_TURNS_TOTAL: mostOfAll } = config;
+  if (queues.waiting >= most) {
+    throw new AppError('queue_full', `${most} calls wait for agent ${agentId} already.`, {
+      data: { limit: most },
+    });
+  }
+  if (queues.busy && queues.waitingInAll >= mostOfAll) {
+    throw new AppError('server_queue_full', `${mostOfAll} calls wait for agents already.`, {
+      data: { limit: mostOfAll },
+    });
+  }
+}
+
+/** Each agent has files, which nobody removes for a caller that invents ids. */
+function checkAgents({ store, config }: AdmissionOptions, { agentId }: TurnRequest): void {
+  const { MAX_AGENTS: limit } = config;
+  if (store.agents.get(agentId) || store.agents.count() < limit) return;
+  throw new AppError('too_many_agents', `There are ${limit} agents, as many as may be.`, {
+    data: { limit },
+  });
+}

@@ -1,0 +1,121 @@
+import type { Logger } from 'pino';
+import type { AgentStatus } from '../agents/agent.ts';
+import type { AgentManager } from '../agents/agent-manager.ts';
+import type { AppError } from '../errors.ts';
+import type { Store } from '../store/store.ts';
+import type { LiveTurn } from './live-turn.ts';
+import { isNoConnection, persevere } from './perseverance.ts';
+import { type TurnDeadline, untilStarted } from './turn-deadline.ts';
+import type { TurnKind } from './turn-kind.ts';
+import { goesOn } from './turn-outcome.ts';
+import type { TurnOutcome, TurnRunner } from './turn-runner.ts';
+
+const AWAKE: ReadonlySet<AgentStatus> = new Set(['busy', 'idle']);
+
+type TurnExecutorOptions = {
+  agents: AgentManager;
+  runner: TurnRunner;
+  store: Store;
+  /** Whether turns go on without this server. */
+  isDetached: () => boolean;
+  log: Logger;
+};
+
+/** Brings a turn to its end whose time has come: wakes the agent, and tries again while there is no way to it. */
+export class TurnExecutor {
+  readonly #options: TurnExecutorOptions;
+
+  constructor(options: TurnExecutorOptions) {
+    this.#options = options;
+  }
+
+  /** Throws why there is no outcome, at the deadline at the latest. */
+  async execute(live: LiveTurn, kind: TurnKind, deadline: TurnDeadline): Promise<TurnOutcome> {
+    const { record } = live;
+    // A turn that Codex works on ends itself at the deadline, and in order; one without a connection too.
+    let endsItself = false;
+    let lost = false;
+    let over = false;
+    const attempt = () => {
+      endsItself = false;
+      return this.#attempt(live, kind, deadline, () => {
+        endsItself = true;
+        lost = false;
+      });
+    };
+    const work = persevere(attempt, {
+      deadline,
+      mayAwaitEngine: () => live.recovered || record.sent !== undefined,
+      isOver: this.#options.isDetached,
+      onWait: (reason) => {
+        if (!lost) live.warn(`${reason.message} The turn is taken up as soon as that is possible.`);
+        this.#logLoss(live, reason);
+        endsItself = true;
+        lost = true;
+      },
+    }).catch(async (error: unknown) => {
+      const isGivenUp = !over && (lost || isNoConnection(error));
+      if (isGivenUp) await this.#abandon(live, kind);
+      throw error;
+    });
+    try {
+      return await untilStarted(deadline, work, () => endsItself);
+    } finally {
+      over = true;
+    }
+  }
+
+  async #attempt(
+    live: LiveTurn,
+    kind: TurnKind,
+    deadline: TurnDeadline,
+    onConnected: () => void,
+  ): Promise<TurnOutcome> {
+    const { agents, runner, store, isDetached } = this.#options;
+    const { record } = live;
+    if (isDetached()) throw goesOn(record);
+    deadline.signal.throwIfAborted();
+    // Before the agent can reach the model again, which it may wait for.
+    if (record.sent && !record.sent.before) runner.holdBack(record.agentId);
+    if (!AWAKE.has(agents.statusOf(record.agentId))) live.say('Waking the agent');
+    return agents.withAgent(record.agentId, (link) => {
+      deadline.signal.throwIfAborted();
+      onConnected();
+      record.state = 'running';
+      return runner.run(link, {
+        turnId: record.turnId,
+        request: record.request,
+        kind,
+        sent: record.sent,
+        deadline,
+        detached: isDetached,
+        onEvent: live.onEvent,
+        onNote: (note) => live.note(note),
+        onSteerable: (steer) => {
+          live.steer = steer;
+        },
+        journal: (sent) => {
+          store.transaction(() => {
+            store.agents.touch(record.agentId, new Date());
+            store.turns.put({ ...record, sent });
+          });
+          record.sent = sent;
+        },
+      });
+    });
+  }
+
+  /** Has what a turn did undone that nobody will join any more, if that is asked of its kind. */
+  async #abandon({ record }: LiveTurn, kind: TurnKind): Promise<void> {
+    const { runner, isDetached } = this.#options;
+    const { request, sent } = record;
+    if (sent && !isDetached()) await runner.abandon({ request, sent, kind });
+  }
+
+  #logLoss({ record: { turnId, agentId } }: LiveTurn, reason: AppError): void {
+    this.#options.log.warn(
+      { turnId, agentId, err: reason },
+      'No connection to a turn; trying again',
+    );
+  }
+}

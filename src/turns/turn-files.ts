@@ -1,0 +1,55 @@
+import type { AgentLink } from '../agents/agent-link.ts';
+import type { AgentManager } from '../agents/agent-manager.ts';
+import { AppError } from '../errors.ts';
+import { type DiffBounds, FILES_LISTED } from '../workspaces/file-change.ts';
+import type { Snapshot } from '../workspaces/workspace.ts';
+import type { TurnFiles } from './turn-kind.ts';
+
+export const UNTOUCHED: TurnFiles = { changes: [], undone: [], unlisted: 0 };
+
+/** Tells how the files differ from how they were before the turn. */
+export async function changesOfTurn(
+  { workspace }: AgentLink,
+  before: Snapshot,
+  bounds: DiffBounds,
+): Promise<TurnFiles> {
+  const after = await workspace.snapshot();
+  return { ...UNTOUCHED, ...(await workspace.changesBetween(before, after, bounds)) };
+}
+
+/** Ends what the turn started and puts the files back as they were before. */
+export async function undoTurn(
+  { workspace, codex }: AgentLink,
+  before: Snapshot,
+  { threadId, killProcesses }: { threadId: string; killProcesses: boolean },
+): Promise<TurnFiles> {
+  await codex.cleanBackgroundTerminals(threadId);
+  if (killProcesses) await workspace.killStartedSince(before);
+  const after = await workspace.snapshot();
+  const paths = await workspace.pathsChangedBetween(before, after);
+  if (before.files !== after.files || before.meta !== after.meta) await workspace.restore(before);
+  return { ...UNTOUCHED, undone: bounded(paths) };
+}
+
+/** The same for a turn that failed, in whatever state it left the container. */
+export async function undoFailedTurn(
+  agents: AgentManager,
+  agentId: string,
+  before: Snapshot,
+): Promise<void> {
+  try {
+    await agents.halt(agentId);
+    await agents.withAgent(agentId, ({ workspace }) => workspace.restore(before));
+  } catch (cause) {
+    throw new AppError(
+      'workspace_failed',
+      'The turn failed, and what it changed in the workspace could not be put back.',
+      { cause },
+    );
+  }
+}
+
+function bounded(paths: readonly string[]): string[] {
+  const more = paths.length - FILES_LISTED;
+  return more > 0 ? [...paths.slice(0, FILES_LISTED), `… and ${more} more`] : [...paths];
+}

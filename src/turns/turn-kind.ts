@@ -1,0 +1,37 @@
+import type { z } from 'zod';
+import type { FileChange } from '../workspaces/file-change.ts';
+
+/** How the arguments of one tool become a turn of Codex, and its answer the tool's result. */
+export type TurnKind<
+  Args extends z.ZodObject = z.ZodObject,
+  Answer extends TurnAnswer = TurnAnswer,
+> = {
+  /** Name of the tool. */
+  name: string;
+  access(args: z.output<Args>): TurnAccess;
+  args: Args;
+  prompt(args: z.output<Args>): string;
+  /** What the final message must hold; every key required, as the Responses API wants it. */
+  answer: Answer;
+  /** The tool's own part of the result. */
+  result(
+    answer: z.output<Answer>,
+    files: TurnFiles,
+    conversation: { threadId: string },
+  ): Record<string, unknown>;
+};
+
+/** `read`: whatever the turn changes in the workspace is put back. */
+export type TurnAccess = 'read' | 'write';
+
+/** An object as JSON, or any text. */
+export type TurnAnswer = z.ZodObject | z.ZodString;
+
+export type TurnFiles = {
+  /** How the workspace differs after a turn that may write, by git and not by the model's word. */
+  changes: readonly FileChange[];
+  /** How many more files changed than are listed. */
+  unlisted: number;
+  /** What a turn that may only read changed and what was put back. */
+  undone: readonly string[];
+};

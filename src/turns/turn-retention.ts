@@ -1,0 +1,17 @@
+import { setImmediate } from 'node:timers/promises';
+import type { TurnStore } from '../store/store.ts';
+
+/** A turn has thousands of events, and nothing else happens while they are removed. */
+const AT_ONCE = 20;
+
+/** Removes turns, with their events, that ended so many seconds ago; 0 keeps all. Answers how many. */
+export async function forgetOldTurns(turns: TurnStore, seconds: number): Promise<number> {
+  if (seconds === 0) return 0;
+  const endedBefore = new Date(Date.now() - seconds * 1000);
+  for (let removed = 0; ; ) {
+    const batch = turns.removeEnded({ endedBefore, limit: AT_ONCE });
+    removed += batch;
+    if (batch < AT_ONCE) return removed;
+    await setImmediate();
+  }
+}

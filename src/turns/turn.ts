@@ -1,0 +1,73 @@
+import type { ThreadSettings } from '../agents/thread.ts';
+import type { ErrorCode, ErrorReport } from '../errors.ts';
+import type { Snapshot } from '../workspaces/workspace.ts';
+import type { TokenUsage } from './turn-event.ts';
+
+export const TURN_STATES = [
+  'queued',
+  'running',
+  'completed',
+  'failed',
+  'interrupted',
+  'expired',
+] as const;
+export type TurnState = (typeof TURN_STATES)[number];
+
+export const REASONING_EFFORTS = ['minimal', 'low', 'medium', 'high', 'xhigh'] as const;
+
+/** One piece of work for Codex, as a caller asked for it. */
+export type TurnRequest = {
+  agentId: string;
+  /** Name of a {@link TurnKind}. */
+  tool: string;
+  /** Arguments that the kind has checked. */
+  args: Record<string, unknown>;
+  /** The conversation: one of a caller, to be begun where it has no id yet. Default: the agent's own. */
+  thread?: { threadId?: string | undefined; settings: ThreadSettings } | undefined;
+  model?: string | undefined;
+  effort?: (typeof REASONING_EFFORTS)[number] | undefined;
+  /** Bounds the whole call, waiting included. */
+  timeoutSeconds?: number | undefined;
+  /** The same key never runs a turn twice. */
+  idempotencyKey?: string | undefined;
+};
+
+/** Written before Codex is asked, so that a later server finds the turn again. */
+export type SentTurn = {
+  /** The id under which Codex has the prompt. */
+  clientMessageId: string;
+  threadId: string;
+  /** The files before the turn; absent until known, and nothing runs before that. */
+  before?: Snapshot;
+};
+
+/** One call of a working tool, from being accepted to its end. */
+export type TurnRecord = {
+  turnId: string;
+  agentId: string;
+  tool: string;
+  state: TurnState;
+  request: TurnRequest;
+  sent?: SentTurn;
+  /** What the tool returns, once completed. */
+  result?: Record<string, unknown>;
+  /** Why it did not complete. */
+  error?: ErrorReport;
+  usage?: TokenUsage;
+  createdAt: Date;
+  endedAt?: Date;
+};
+
+/** The state in which an error of this code leaves a turn. */
+export function endStateOf(code: ErrorCode): TurnState {
+  switch (code) {
+    case 'turn_timeout':
+      return 'expired';
+    case 'cancelled':
+    case 'shutting_down':
+    case 'turn_interrupted':
+      return 'interrupted';
+    default:
+      return 'failed';
+  }
+}
