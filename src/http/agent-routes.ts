@@ -1,0 +1,55 @@
+import type { FastifyInstance, FastifyReply } from 'fastify';
+import { type AgentEvent, type AgentEvents, agentEventData } from '../agents/agent-events.ts';
+import { EventFeed } from '../turns/event-feed.ts';
+import type { EventStreams, StreamedEvent } from './event-streams.ts';
+
+/** What these routes need of the agents. */
+export type AgentFeed = {
+  readonly events: AgentEvents;
+  /** How agents are now, and how long: all, or one. Throws `agent_not_found`. */
+  outlooks(agentId?: string): readonly object[];
+};
+
+type AgentParams = { Params: { id: string } };
+
+/** What happens to agents, as it happens; each stream begins with how they are. */
+export function agentRoutes(app: FastifyInstance, agents: AgentFeed, streams: EventStreams): void {
+  const send = (reply: FastifyReply, agentId?: string) =>
+    streams.send(reply, (signal) => follow(agents, agentId, signal));
+  app.get('/api/v1/agents/events', { sse: 'only' }, (_request, reply) => send(reply));
+  app.get<AgentParams>('/api/v1/agents/:id/events', { sse: 'only' }, (request, reply) =>
+    send(reply, request.params.id),
+  );
+}
+
+function follow(
+  { events, outlooks }: AgentFeed,
+  agentId: string | undefined,
+  signal: AbortSignal,
+): AsyncIterable<StreamedEvent> {
+  const known = outlooks(agentId);
+  const feed = new EventFeed<StreamedEvent>();
+  const stop = events.listen((event) => {
+    if (agentId === undefined || event.agentId === agentId) feed.push(streamed(event));
+  });
+  signal.addEventListener('abort', () => feed.end());
+  if (signal.aborted) feed.end();
+  return stream(known, feed, stop);
+}
+
+async function* stream(
+  outlooks: readonly object[],
+  feed: AsyncIterable<StreamedEvent>,
+  stop: () => void,
+): AsyncGenerator<StreamedEvent> {
+  try {
+    for (const data of outlooks) yield { event: 'state', data };
+    yield* feed;
+  } finally {
+    stop();
+  }
+}
+
+function streamed(event: AgentEvent): StreamedEvent {
+  return { event: event.type, data: { at: new Date(), ...agentEventData(event) } };
+}

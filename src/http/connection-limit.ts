@@ -1,0 +1,16 @@
+import type { Server } from 'node:http';
+import type { Logger } from 'pino';
+
+/** Whoever floods the server shall not flood its log. */
+const WARN_EVERY_MS = 60_000;
+
+/** Closes connections beyond a number as soon as they come; those that are open stay. */
+export function limitConnections(server: Server, limit: number, log: Logger): void {
+  let warnedAt = Number.NEGATIVE_INFINITY;
+  server.maxConnections = limit;
+  server.on('drop', () => {
+    if (performance.now() - warnedAt < WARN_EVERY_MS) return;
+    warnedAt = performance.now();
+    log.warn({ limit }, 'Connections are closed: there are as many as MAX_CONNECTIONS allows');
+  });
+}

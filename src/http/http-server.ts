@@ -1,0 +1,101 @@
+import { randomUUID } from 'node:crypto';
+import { fastifySSE } from '@fastify/sse';
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import type { Config } from '../config/config.ts';
+import { McpSessions } from '../mcp/mcp-sessions.ts';
+import { sseRoutes } from '../mcp/sse-routes.ts';
+import { streamableRoutes } from '../mcp/streamable-routes.ts';
+import { Tasks, type TaskTurns } from '../mcp/tasks.ts';
+import type { Toolbox } from '../tools/toolbox.ts';
+import { type AgentFeed, agentRoutes } from './agent-routes.ts';
+import { limitConnections } from './connection-limit.ts';
+import { handleErrors, replyWithError } from './error-handler.ts';
+import { EventStreams } from './event-streams.ts';
+import { infoRoutes } from './info-routes.ts';
+import { acceptJsonBodies } from './json-body.ts';
+import { guardRequests } from './request-guard.ts';
+import { RequestLog } from './request-log.ts';
+import { toolRoutes } from './tool-routes.ts';
+import { type TurnFeed, turnRoutes } from './turn-routes.ts';
+
+/** A request must have arrived within this; how long its answer takes has no bound here. */
+const RECEIVE_TIMEOUT_MS = 60_000;
+/** How often Node looks for requests that take longer. */
+const RECEIVE_CHECK_MS = 10_000;
+/** A reader of events that takes nothing for so long is dropped. */
+const READER_PATIENCE_MS = 60_000;
+/** Longer than the 60 s that load balancers keep idle connections, so that they close first. */
+const KEEP_ALIVE_TIMEOUT_MS = 75_000;
+/** Clients and proxies give up silent streams after 30 s and more. */
+const SSE_HEARTBEAT_MS = 15_000;
+
+export type HttpServerOptions = {
+  config: Config;
+  toolbox: Toolbox;
+  turns: TurnFeed & TaskTurns;
+  agents: AgentFeed;
+  health: () => Promise<{ ready: boolean }>;
+  log: Logger;
+  version: string;
+  receiveTimeoutMs?: number;
+  readerPatienceMs?: number;
+};
+
+/** Every transport on one server that is not yet listening; `close()` ends all sessions and streams. */
+export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
+  const { config, toolbox, turns, log, readerPatienceMs = READER_PATIENCE_MS } = options;
+  const app = createApp(options);
+  const streams = new EventStreams(config.MAX_EVENT_READERS, readerPatienceMs);
+  const sessions = new McpSessions({ config, log });
+  const tasks = new Tasks(toolbox, turns, config);
+
+  app.addHook('onRequest', (request, reply, done) => {
+    reply.header('x-correlation-id', request.id);
+    done();
+  });
+  guardRequests(app, config);
+  handleErrors(app);
+  acceptJsonBodies(app);
+  // Routes have to wait for the SSE plugin, which works by looking at them as they are added.
+  app.register(fastifySSE, { heartbeatInterval: SSE_HEARTBEAT_MS });
+  app.register((routes, _options, done) => {
+    infoRoutes(routes, options);
+    const { events } = options.agents;
+    const served = { ...options, tasks, events, sessions };
+    sseRoutes(routes, served);
+    streamableRoutes(routes, served);
+    done();
+  });
+  app.register((routes, _options, done) => {
+    toolRoutes(routes, options);
+    turnRoutes(routes, turns, streams);
+    agentRoutes(routes, options.agents, streams);
+    done();
+  });
+  app.addHook('preClose', () => sessions.closeAll());
+  return app;
+}
+
+function createApp({ config, log, receiveTimeoutMs }: HttpServerOptions): FastifyInstance {
+  const loggerInstance: FastifyBaseLogger = log;
+  const receiveMs = receiveTimeoutMs ?? RECEIVE_TIMEOUT_MS;
+  const app = fastify({
+    loggerInstance,
+    logController: new RequestLog(),
+    genReqId: () => randomUUID(),
+    frameworkErrors: replyWithError,
+    bodyLimit: config.MAX_BODY_BYTES,
+    forceCloseConnections: true,
+    connectionTimeout: 0,
+    handlerTimeout: 0,
+    requestTimeout: receiveMs,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    http: {
+      headersTimeout: receiveMs,
+      connectionsCheckingInterval: Math.min(receiveMs, RECEIVE_CHECK_MS),
+    },
+  });
+  limitConnections(app.server, config.MAX_CONNECTIONS, log);
+  return app;
+}

@@ -1,0 +1,27 @@
+import type { FastifyInstance } from 'fastify';
+
+const ENDPOINTS = {
+  '/sse': 'MCP over HTTP+SSE (claude mcp add --transport sse)',
+  '/mcp': 'MCP over Streamable HTTP',
+  '/tools': 'the tools as plain HTTP: GET lists them, POST /tools/NAME calls one',
+  '/api/v1/turns/ID': 'a turn as it is now; /events streams what happens in it',
+  '/api/v1/agents/events': 'what happens to agents, as it happens; /api/v1/agents/ID/events of one',
+  '/health': 'whether calls can be served, and why not',
+  '/ping': 'whether the server process answers',
+};
+
+/** What the server is and how it is. */
+export function infoRoutes(
+  app: FastifyInstance,
+  { health, version }: { health: () => Promise<{ ready: boolean }>; version: string },
+): void {
+  app.get('/', () => ({ name: 'codex-mcp-server', version, endpoints: ENDPOINTS }));
+  app.get('/ping', () => ({ status: 'ok' }));
+  app.get('/health', async (_request, reply) => {
+    const report = await health();
+    return reply
+      .code(report.ready ? 200 : 503)
+      .header('cache-control', 'no-store')
+      .send(report);
+  });
+}

@@ -1,0 +1,58 @@
+import {
+  localhostAllowedHostnames,
+  validateHostHeader,
+  validateOriginHeader,
+} from '@modelcontextprotocol/server';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Config } from '../config/config.ts';
+import { AppError } from '../errors.ts';
+
+const READABLE_HEADERS = 'Mcp-Session-Id, X-Correlation-Id, Retry-After';
+
+/**
+ * Refuses requests that a browser was tricked into sending: a `Host` that is not ours (DNS
+ * rebinding) or an `Origin` that nobody allowed. Pages of allowed origins get CORS answers.
+ */
+export function guardRequests(app: FastifyInstance, config: Config): void {
+  const loopback = localhostAllowedHostnames();
+  const hosts = [...loopback, ...[config.MCP_HOST, ...config.ALLOWED_HOSTS].map(hostnameOf)];
+  const origins = [...loopback, ...config.ALLOWED_ORIGINS.map(hostnameOf)];
+
+  app.addHook('onRequest', (request, reply, done) => {
+    const host = validateHostHeader(request.headers.host, hosts);
+    if (!host.ok) return done(new AppError('host_not_allowed', host.message));
+    const origin = validateOriginHeader(request.headers.origin, origins);
+    if (!origin.ok) return done(new AppError('origin_not_allowed', origin.message));
+    if (request.headers.origin) allowPage(request, reply, request.headers.origin);
+    if (isPreflight(request)) return void reply.code(204).send();
+    done();
+  });
+}
+
+function allowPage(request: FastifyRequest, reply: FastifyReply, origin: string): void {
+  reply.headers({
+    'access-control-allow-origin': origin,
+    'access-control-expose-headers': READABLE_HEADERS,
+    vary: 'Origin',
+  });
+  if (!isPreflight(request)) return;
+  reply.headers({
+    'access-control-allow-methods': 'GET, POST, DELETE',
+    'access-control-allow-headers': request.headers['access-control-request-headers'] ?? '*',
+    'access-control-max-age': '600',
+  });
+}
+
+function isPreflight({ method, headers }: FastifyRequest): boolean {
+  return method === 'OPTIONS' && headers['access-control-request-method'] !== undefined;
+}
+
+/** The host name as `URL` writes it (lower case, IPv6 in brackets), of a name, an address, a host:port or a URL. */
+function hostnameOf(entry: string): string {
+  const address = /^[0-9a-f:]*:[0-9a-f:]*:[0-9a-f:.]*$/i.test(entry) ? `[${entry}]` : entry;
+  try {
+    return new URL(address.includes('://') ? address : `http://${address}`).hostname;
+  } catch {
+    return entry;
+  }
+}

@@ -1,0 +1,108 @@
+import {
+  ProtocolError,
+  type Result,
+  SdkError,
+  SdkErrorCode,
+  type Server,
+  type ServerContext,
+} from '@modelcontextprotocol/server';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import { toAppError } from '../errors.ts';
+import { logFailure } from '../http/failure-log.ts';
+import type { Toolbox } from '../tools/toolbox.ts';
+import { progressOf } from './progress.ts';
+import { protocolError } from './protocol-error.ts';
+import { SessionTasks } from './session-tasks.ts';
+import { TaskServer } from './task-server.ts';
+import type { CallParams, TaskProtocol, Tasks } from './tasks.ts';
+import { TasksExtension } from './tasks-extension.ts';
+import { errorResult, successResult } from './tool-result.ts';
+import { correlationIdOf } from './web-exchange.ts';
+
+/** The tools change only with the server; a client of a restarted one asks again in this time. */
+const LIST_TTL_MS = 300_000;
+
+const INSTRUCTIONS = `Every agent id names one Codex with its own files and conversation, kept in a locked-down container.
+Each tool takes an optional agent_id: give the same one to go on with the same files and conversation, another one to work in parallel. Without it, your connection has an agent of its own; results name it, so pass that id on when you call again.
+Calls take from seconds to minutes and report progress. Calls on one agent run one after another.
+A failed call says with a code what went wrong, what to do, and whether calling again can help.`;
+
+const callParams = z.object({
+  name: z.string(),
+  arguments: z.record(z.string(), z.unknown()).optional(),
+  task: z.unknown().optional(),
+});
+
+export type McpServerOptions = {
+  /** What is listed and called: all tools, or a wrapper that watches the calls of one session. */
+  toolbox: Pick<Toolbox, 'list' | 'call'>;
+  tasks: Tasks;
+  /** The agent meant by calls that name none. */
+  defaultAgentId: string;
+  /** For one request of 2026-07-28, and not for a session. Its client cancels by hanging up, having no other way. */
+  stateless: boolean;
+  log: Logger;
+  version: string;
+};
+
+/** The MCP face of the tools, for one session or one stateless request, in either era of the protocol. */
+export function createMcpServer(options: McpServerOptions): Server {
+  const { toolbox, stateless, log, version } = options;
+  const server = new TaskServer(
+    { name: 'codex-mcp-server', title: 'Codex MCP Server', version },
+    {
+      capabilities: { tools: {} },
+      instructions: INSTRUCTIONS,
+      cacheHints: {
+        'tools/list': { ttlMs: LIST_TTL_MS, cacheScope: 'private' },
+        'server/discover': { ttlMs: LIST_TTL_MS, cacheScope: 'private' },
+      },
+    },
+  );
+  server.onerror = (error) => log.debug({ err: error }, 'MCP message could not be handled');
+  server.setRequestHandler('tools/list', () => ({ tools: [...toolbox.list()] }));
+  const tasks = new (stateless ? TasksExtension : SessionTasks)({ ...options, server });
+  tasks.serve();
+  server.setRequestHandler('tools/call', { params: callParams }, (params, context) =>
+    callTool(tasks, params, context, options),
+  );
+  return server;
+}
+
+async function callTool(
+  tasks: TaskProtocol,
+  params: CallParams,
+  context: ServerContext,
+  { toolbox, defaultAgentId, stateless, ...session }: McpServerOptions,
+): Promise<Result> {
+  const { name, arguments: args } = params;
+  const correlationId = correlationIdOf(context);
+  const log = session.log.child({ correlation_id: correlationId, tool: name });
+  const progress = progressOf(context, log);
+  const { signal: ended } = context.mcpReq;
+  const signal = stateless ? ended : cancelledOnly(ended);
+  const call = { defaultAgentId, signal, correlationId, log, progress: progress.send };
+  try {
+    const task = await tasks.begin(params, context);
+    return task ?? successResult(await toolbox.call(name, args, call));
+  } catch (error) {
+    if (error instanceof ProtocolError) throw error;
+    logFailure(log, error);
+    if (toAppError(error).code === 'unknown_tool') throw protocolError(error, correlationId);
+    return errorResult(error, correlationId);
+  } finally {
+    progress.end();
+  }
+}
+
+/** A client that is gone has not cancelled: what it asked for goes on, and it may come back. */
+function cancelledOnly(ended: AbortSignal): AbortSignal {
+  const controller = new AbortController();
+  ended.addEventListener('abort', () => {
+    const { reason } = ended;
+    const hungUp = reason instanceof SdkError && reason.code === SdkErrorCode.ConnectionClosed;
+    if (!hungUp) controller.abort(reason);
+  });
+  return controller.signal;
+}

@@ -1,0 +1,83 @@
+import type { AgentManager } from '../agents/agent-manager.ts';
+import type { Config } from '../config/config.ts';
+import type { HealthReport } from '../health/health-check.ts';
+import type { ContainerRuntime } from '../runtime/container-runtime.ts';
+import type { Store } from '../store/store.ts';
+import type { TurnKind } from '../turns/turn-kind.ts';
+import type { TurnService } from '../turns/turn-service.ts';
+import { agentStatusTool, listActiveTool } from './agent-tools.ts';
+import { auditKind, auditTool } from './audit-tool.ts';
+import { chatKind, chatTool } from './chat-tool.ts';
+import { sessionCleanupTool, sessionInfoTool } from './codex-session-tools.ts';
+import { CODEX_KINDS, codexTool, replyTool } from './codex-tool.ts';
+import { debugKind, debugTool } from './debug-tool.ts';
+import { fixKind, fixTool } from './fix-tool.ts';
+import { healthTool } from './health-tool.ts';
+import { implementKind, implementTool } from './implement-tool.ts';
+import { cleanupTool, pinTool, unpinTool } from './lifecycle-tools.ts';
+import { planKind, planTool } from './plan-tool.ts';
+import { reviewKind, reviewTool } from './review-tool.ts';
+import { listSessionsTool, mySessionTool } from './session-tools.ts';
+import type { Tool } from './tool.ts';
+import {
+  cancelTurnTool,
+  getTurnTool,
+  listTurnsTool,
+  steerTool,
+  waitTurnTool,
+} from './turn-tools.ts';
+
+/** Every kind of turn that tools submit. */
+export const TURN_KINDS: readonly TurnKind[] = [
+  planKind,
+  implementKind,
+  reviewKind,
+  fixKind,
+  chatKind,
+  auditKind,
+  debugKind,
+  ...CODEX_KINDS,
+];
+
+/** Names that callers of other systems use. They can be called and are not listed. */
+export const TOOL_ALIASES = { codex_chat: 'chat' } as const;
+
+type Services = {
+  agents: AgentManager;
+  turns: TurnService;
+  store: Store;
+  runtime: ContainerRuntime;
+  config: Config;
+  health: () => Promise<HealthReport>;
+};
+
+/** Every tool, in the order in which clients list them. */
+export function allTools(services: Services): readonly Tool[] {
+  const { turns, health } = services;
+  return [
+    planTool(turns),
+    implementTool(turns),
+    reviewTool(turns),
+    fixTool(turns),
+    chatTool(turns),
+    auditTool(turns),
+    debugTool(turns),
+    codexTool(services),
+    replyTool(services),
+    sessionInfoTool(services),
+    sessionCleanupTool(services),
+    listSessionsTool(services),
+    mySessionTool(services),
+    getTurnTool(turns),
+    waitTurnTool(turns),
+    steerTool(turns),
+    cancelTurnTool(turns),
+    listTurnsTool(turns),
+    listActiveTool(services),
+    agentStatusTool(services),
+    pinTool(services),
+    unpinTool(services),
+    cleanupTool(services),
+    healthTool(health),
+  ];
+}

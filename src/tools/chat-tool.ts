@@ -1,0 +1,35 @@
+import { z } from 'zod';
+import type { TurnKind } from '../turns/turn-kind.ts';
+import type { TurnService } from '../turns/turn-service.ts';
+import { chatAnswer } from './answers.ts';
+import type { Tool } from './tool.ts';
+import { readingHints, section, textInput, undoneOutput, workTool } from './work.ts';
+
+const args = z.object({
+  message: textInput('What to say.'),
+  context: z.string().optional().describe('What to know for the answer.'),
+});
+
+export const chatKind: TurnKind<typeof args, typeof chatAnswer> = {
+  name: 'chat',
+  access: () => 'read',
+  args,
+  prompt: ({ message, context }) =>
+    `Answer the following message. Look at the workspace as far as it helps. Do not change any file.${section(
+      'Message',
+      message,
+    )}${section('Context', context)}`,
+  answer: chatAnswer,
+  result: (answer, { undone }) => ({ ...answer, undone_changes: undone }),
+};
+
+/** Talks with the agent about its workspace and its work. */
+export function chatTool(turns: TurnService): Tool {
+  return workTool(turns, chatKind, {
+    title: 'Talk with the agent',
+    description:
+      'Codex answers a message in the conversation of the agent, which knows its workspace and its earlier work, and suggests what to do next. Changes nothing.',
+    annotations: readingHints,
+    output: z.object({ ...chatAnswer.shape, ...undoneOutput }),
+  });
+}

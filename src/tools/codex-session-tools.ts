@@ -1,0 +1,160 @@
+import { z } from 'zod';
+import { AGENT_STATUSES, type AgentRecord, agentIdSchema } from '../agents/agent.ts';
+import { type LifeSettings, mayTake, nextStep } from '../agents/agent-life.ts';
+import type { AgentManager } from '../agents/agent-manager.ts';
+import { sweep } from '../agents/sweep.ts';
+import { SANDBOXES, type ThreadRecord, type ThreadSettings } from '../agents/thread.ts';
+import type { Config } from '../config/config.ts';
+import { AppError } from '../errors.ts';
+import type { Store } from '../store/store.ts';
+import type { Tool } from './tool.ts';
+
+const MOST_SESSIONS = 200;
+
+type SessionServices = {
+  agents: AgentManager;
+  store: Store;
+  config: LifeSettings & Pick<Config, 'CODEX_SANDBOX_MODE' | 'CODEX_MODEL'>;
+};
+
+const infoInput = z.strictObject({
+  session_id: z.string().min(1).max(100).optional().describe('Only this conversation.'),
+  list_active: z
+    .boolean()
+    .default(false)
+    .describe('Those of all agents that are awake or paused, instead of those of one agent.'),
+  agent_id: agentIdSchema.optional().describe('Default: the agent of your session.'),
+});
+const session = z.object({
+  session_id: z.string().describe('Pass it to codex-reply, as session_id or as threadId.'),
+  agent_id: z.string(),
+  own: z.boolean().describe('Whether it is the one that plan, implement and the like go on with.'),
+  status: z.enum(AGENT_STATUSES).describe('Of the agent. One that sleeps wakes on the next call.'),
+  model: z.string(),
+  sandbox: z.enum(SANDBOXES),
+  cwd: z.string(),
+  created_at: z.iso.datetime(),
+  last_used_at: z.iso.datetime(),
+});
+const infoOutput = z.object({ sessions: z.array(session), total: z.number().int() });
+
+/** The conversations that can be gone on with. */
+export function sessionInfoTool(
+  services: SessionServices,
+): Tool<typeof infoInput, typeof infoOutput> {
+  const { agents, store } = services;
+  return {
+    name: 'codex-session-info',
+    title: 'Show conversations',
+    description:
+      'Shows the conversations of an agent, of all active agents, or one of them: how each was begun and when it was last used.',
+    annotations: {
+      readOnlyHint: true,
+      destructiveHint: false,
+      idempotentHint: true,
+      openWorldHint: false,
+    },
+    input: infoInput,
+    output: infoOutput,
+    async run({ session_id, list_active, agent_id }, call) {
+      if (session_id !== undefined) {
+        return { sessions: [describe(services, findSession(store, session_id))], total: 1 };
+      }
+      const meant = store.agents
+        .list()
+        .filter(({ agentId }) =>
+          list_active ? isActive(agents, agentId) : agentId === (agent_id ?? call.defaultAgentId),
+        );
+      const found = meant.flatMap((agent) => sessionsOf(store, agent));
+      const shown = found.slice(0, MOST_SESSIONS).map((one) => describe(services, one));
+      return { sessions: shown, total: found.length };
+    },
+  };
+}
+
+const cleanupInput = z.strictObject({
+  force: z.boolean().default(false).describe('All agents that are idle, and not only those due.'),
+});
+const cleanupOutput = z.object({
+  agents: z.array(
+    z.object({
+      agent_id: z.string(),
+      step: z.enum(['pause', 'stop', 'archive', 'remove']),
+      outcome: z.enum(['taken', 'in_use', 'failed']).describe('`in_use`: a call came first.'),
+    }),
+  ),
+  total: z.number().int(),
+});
+
+/** What the reaper does on its schedule, now. */
+export function sessionCleanupTool(
+  services: SessionServices,
+): Tool<typeof cleanupInput, typeof cleanupOutput> {
+  return {
+    name: 'codex-cleanup',
+    title: 'Clean up sessions',
+    description:
+      'Takes down the agents whose time has come, or with force all that are idle. A stopped one wakes on its next call with its files and conversations. See cleanup_inactive_agents for more choice.',
+    annotations: {
+      readOnlyHint: false,
+      destructiveHint: true,
+      idempotentHint: true,
+      openWorldHint: false,
+    },
+    input: cleanupInput,
+    output: cleanupOutput,
+    async run({ force }, { log }) {
+      const swept = await sweep({ ...services, reason: 'cleanup', log }, (life) => {
+        const due = nextStep(life, new Date(), services.config);
+        if (!force || due === 'archive' || due === 'remove') return due;
+        return mayTake('stop', life) ? 'stop' : 'none';
+      });
+      return {
+        agents: swept.map(({ agentId, step, outcome }) => ({ agent_id: agentId, step, outcome })),
+        total: swept.length,
+      };
+    },
+  };
+}
+
+function isActive(agents: AgentManager, agentId: string): boolean {
+  const status = agents.statusOf(agentId);
+  return status !== 'stopped' && status !== 'archived';
+}
+
+/** A conversation of an agent, with the settings of one that a caller began. */
+type Session = Omit<ThreadRecord, 'settings'> & { settings?: ThreadSettings };
+
+function findSession(store: Store, threadId: string): Session {
+  const agent = store.agents.findByThread(threadId);
+  const found = store.threads.get(threadId) ?? (agent && ownSession(agent, threadId));
+  if (found) return found;
+  throw new AppError('thread_not_found', `There is no conversation "${threadId}".`);
+}
+
+function sessionsOf(store: Store, agent: AgentRecord): Session[] {
+  const { agentId, threadId } = agent;
+  const begun = store.threads.list({ agentId, limit: MOST_SESSIONS });
+  return threadId ? [ownSession(agent, threadId), ...begun] : begun;
+}
+
+function ownSession({ agentId, createdAt, lastUsedAt }: AgentRecord, threadId: string): Session {
+  return { threadId, agentId, createdAt, lastUsedAt };
+}
+
+function describe(
+  { agents, config }: SessionServices,
+  { threadId, agentId, settings, createdAt, lastUsedAt }: Session,
+): z.input<typeof session> {
+  return {
+    session_id: threadId,
+    agent_id: agentId,
+    own: settings === undefined,
+    status: agents.statusOf(agentId),
+    model: settings?.model ?? config.CODEX_MODEL,
+    sandbox: settings?.sandbox ?? config.CODEX_SANDBOX_MODE,
+    cwd: settings?.cwd ?? '.',
+    created_at: createdAt.toISOString(),
+    last_used_at: lastUsedAt.toISOString(),
+  };
+}

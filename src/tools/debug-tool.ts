@@ -1,0 +1,40 @@
+import { z } from 'zod';
+import type { TurnKind } from '../turns/turn-kind.ts';
+import type { TurnService } from '../turns/turn-service.ts';
+import { debugAnswer } from './answers.ts';
+import type { Tool } from './tool.ts';
+import { listInput, readingHints, section, textInput, undoneOutput, workTool } from './work.ts';
+
+const args = z.object({
+  problem: textInput('What goes wrong, and what should happen instead.'),
+  error_output: z.string().optional().describe('What was printed: messages, stack traces.'),
+  context_files: listInput('Files of the workspace to read first.'),
+  attempts: listInput('What was tried already.'),
+});
+
+export const debugKind: TurnKind<typeof args, typeof debugAnswer> = {
+  name: 'debug',
+  access: () => 'read',
+  args,
+  prompt: ({ problem, error_output, context_files, attempts }) =>
+    `Find the root cause of the following problem and propose solutions, the best first. Run what helps to find out; whatever you change in the workspace is put back afterwards.${section(
+      'Problem',
+      problem,
+    )}${section('Output', error_output)}${section('Files to read first', context_files)}${section(
+      'Tried already',
+      attempts,
+    )}`,
+  answer: debugAnswer,
+  result: (answer, { undone }) => ({ ...answer, undone_changes: undone }),
+};
+
+/** Has the agent find out why something goes wrong. */
+export function debugTool(turns: TurnService): Tool {
+  return workTool(turns, debugKind, {
+    title: 'Find a root cause',
+    description:
+      'Codex finds the root cause of a problem and proposes solutions, each with its confidence. It may run code to find out, and changes nothing for good. Follow up with fix and the same agent_id.',
+    annotations: readingHints,
+    output: z.object({ ...debugAnswer.shape, ...undoneOutput }),
+  });
+}

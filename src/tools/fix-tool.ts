@@ -1,0 +1,75 @@
+import { z } from 'zod';
+import { AppError } from '../errors.ts';
+import type { TurnKind } from '../turns/turn-kind.ts';
+import type { TurnService } from '../turns/turn-service.ts';
+import { fixAnswer } from './answers.ts';
+import type { Tool } from './tool.ts';
+import {
+  codeChange,
+  explainChanges,
+  listInput,
+  section,
+  warningsOf,
+  workTool,
+  writingHints,
+} from './work.ts';
+
+const args = z.object({
+  failing_tests: listInput('Tests that fail.'),
+  error_output: z.string().optional().describe('What was printed.'),
+  context_files: listInput('Files of the workspace to read first.'),
+  symptoms: listInput('What goes wrong, in words.'),
+});
+
+const SIGNS = ['failing_tests', 'error_output', 'symptoms'] as const;
+
+export const fixKind: TurnKind<typeof args, typeof fixAnswer> = {
+  name: 'fix',
+  access: () => 'write',
+  args,
+  prompt: ({ failing_tests, error_output, symptoms, context_files }) =>
+    `Find the cause of the following problem and mend it in the workspace. Edit the files themselves.${section(
+      'Failing tests',
+      failing_tests,
+    )}${section('Output', error_output)}${section('Symptoms', symptoms)}${section(
+      'Files to read first',
+      context_files,
+    )}`,
+  answer: fixAnswer,
+  result: (answer, files) => ({
+    ...answer,
+    changes: explainChanges(files.changes, answer.changes),
+    warnings: warningsOf(files, answer.changes),
+  }),
+};
+
+/** Has the agent find out what is wrong and mend it in its workspace. */
+export function fixTool(turns: TurnService): Tool {
+  return workTool(turns, fixKind, {
+    title: 'Fix a problem',
+    description:
+      "Codex finds the cause of failing tests, errors or symptoms and mends it in the agent's workspace. Give at least one of the three. The result holds the true diff of every changed file.",
+    annotations: writingHints,
+    output: z.object({
+      ...fixAnswer.shape,
+      changes: z.array(codeChange),
+      warnings: z.array(z.string()),
+    }),
+    asks: {
+      input: args.shape,
+      request(own) {
+        requireSign(own);
+        return { args: own };
+      },
+    },
+  });
+}
+
+function requireSign(input: Record<string, unknown>): void {
+  const given = SIGNS.map((name) => input[name]);
+  if (given.some((value) => (Array.isArray(value) ? value.length > 0 : value !== undefined)))
+    return;
+  throw new AppError('invalid_input', `fix was called wrongly: give one of ${SIGNS.join(', ')}`, {
+    data: { issues: SIGNS.map((field) => ({ field, problem: 'one of these is needed' })) },
+  });
+}

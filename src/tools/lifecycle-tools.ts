@@ -1,0 +1,156 @@
+import { z } from 'zod';
+import { AGENT_STATUSES, agentIdSchema } from '../agents/agent.ts';
+import { type AgentStep, idleSecondsOf, mayTake } from '../agents/agent-life.ts';
+import type { AgentManager } from '../agents/agent-manager.ts';
+import { type Decision, type Swept, sweep } from '../agents/sweep.ts';
+import { AppError } from '../errors.ts';
+import type { Store } from '../store/store.ts';
+import { knownAgent } from './session-tools.ts';
+import type { Tool } from './tool.ts';
+
+type LifecycleServices = { agents: AgentManager; store: Store };
+
+const pinInput = z.strictObject({ agent_id: agentIdSchema });
+const pinOutput = z.object({ agent_id: z.string(), pinned: z.boolean() });
+
+const SAFE = {
+  readOnlyHint: false,
+  destructiveHint: false,
+  idempotentHint: true,
+  openWorldHint: false,
+};
+
+/** For agents whose background processes must go on, or whose work must not be lost. */
+export function pinTool({
+  agents,
+  store,
+}: LifecycleServices): Tool<typeof pinInput, typeof pinOutput> {
+  return {
+    name: 'pin',
+    title: 'Pin an agent',
+    description:
+      'Keeps an agent from being paused, stopped, archived or removed for being idle, until it is unpinned. A paused one goes on at once.',
+    annotations: SAFE,
+    input: pinInput,
+    output: pinOutput,
+    async run({ agent_id }) {
+      knownAgent(store, agent_id);
+      store.agents.setPinned(agent_id, true);
+      if (agents.statusOf(agent_id) === 'paused') await agents.withAgent(agent_id, async () => {});
+      return { agent_id, pinned: true };
+    },
+  };
+}
+
+export function unpinTool({ store }: LifecycleServices): Tool<typeof pinInput, typeof pinOutput> {
+  return {
+    name: 'unpin',
+    title: 'Unpin an agent',
+    description: 'Lets an agent be paused, stopped, archived and removed again for being idle.',
+    annotations: SAFE,
+    input: pinInput,
+    output: pinOutput,
+    async run({ agent_id }) {
+      knownAgent(store, agent_id);
+      store.agents.setPinned(agent_id, false);
+      return { agent_id, pinned: false };
+    },
+  };
+}
+
+const AGENTS_LISTED = 1000;
+const cleanupInput = z.strictObject({
+  older_than_seconds: z
+    .number()
+    .int()
+    .min(0)
+    .optional()
+    .describe('Only agents that were idle for so long. Default: all idle ones.'),
+  dry_run: z.boolean().default(false).describe('Only tell what would be done.'),
+  remove: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Remove the agents with their files and conversations, sleeping ones too, instead of stopping them. Needs older_than_seconds.',
+    ),
+});
+const cleanupOutput = z.object({
+  agents: z.array(
+    z.object({
+      agent_id: z.string(),
+      status: z.enum(AGENT_STATUSES).describe('What it was before.'),
+      idle_seconds: z.number().int(),
+      outcome: z
+        .enum(['stopped', 'removed', 'would_stop', 'would_remove', 'in_use', 'failed'])
+        .describe('`in_use`: a call came first.'),
+    }),
+  ),
+  total: z.number().int(),
+});
+
+/** Makes room now instead of when the reaper comes. */
+export function cleanupTool(
+  services: LifecycleServices,
+): Tool<typeof cleanupInput, typeof cleanupOutput> {
+  return {
+    name: 'cleanup_inactive_agents',
+    title: 'Clean up inactive agents',
+    description:
+      'Stops the agents that are idle now; they wake on their next call. Never touches agents that work, have calls waiting or are pinned.',
+    annotations: { ...SAFE, destructiveHint: true },
+    servedWhenFull: true,
+    input: cleanupInput,
+    output: cleanupOutput,
+    async run(input, { log }) {
+      const decide = decisionOf(input);
+      const found = input.dry_run
+        ? rehearse(services, decide)
+        : await sweep({ ...services, reason: 'cleanup', log }, decide);
+      return { agents: found.slice(0, AGENTS_LISTED).map(report), total: found.length };
+    },
+  };
+}
+
+function decisionOf({ older_than_seconds, remove }: z.output<typeof cleanupInput>): Decision {
+  if (remove && older_than_seconds === undefined) {
+    throw new AppError('invalid_input', 'remove needs older_than_seconds: it deletes work.');
+  }
+  const step = remove ? 'remove' : 'stop';
+  const bound = older_than_seconds ?? 0;
+  return (life) =>
+    mayTake(step, life) && idleSecondsOf(life, new Date()) >= bound ? step : 'none';
+}
+
+type Found = Omit<Swept, 'outcome'> & { outcome: Swept['outcome'] | 'rehearsed' };
+
+function rehearse({ agents, store }: LifecycleServices, decide: Decision): Found[] {
+  return store.agents.list().flatMap((record) => {
+    const life = agents.lifeOf(record);
+    const step = decide(life, record.agentId);
+    return step === 'none' ? [] : [{ agentId: record.agentId, life, step, outcome: 'rehearsed' }];
+  });
+}
+
+function report({ agentId, life, step, outcome }: Found) {
+  return {
+    agent_id: agentId,
+    status: life.status,
+    idle_seconds: Math.round(idleSecondsOf(life, new Date())),
+    outcome: wordOf(step, outcome),
+  };
+}
+
+function wordOf(step: AgentStep, outcome: Found['outcome']) {
+  const removes = step === 'remove';
+  switch (outcome) {
+    case 'taken':
+      return removes ? 'removed' : 'stopped';
+    case 'rehearsed':
+      return removes ? 'would_remove' : 'would_stop';
+    case 'in_use':
+    case 'failed':
+      return outcome;
+    default:
+      return outcome satisfies never;
+  }
+}

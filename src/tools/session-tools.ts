@@ -1,0 +1,170 @@
+import { z } from 'zod';
+import { AGENT_STATUSES, type AgentRecord, agentIdSchema } from '../agents/agent.ts';
+import { type LifeSettings, secondsUntil } from '../agents/agent-life.ts';
+import type { AgentManager } from '../agents/agent-manager.ts';
+import { AppError } from '../errors.ts';
+import type { ContainerRuntime } from '../runtime/container-runtime.ts';
+import type { Store } from '../store/store.ts';
+import { TURN_STATES } from '../turns/turn.ts';
+import type { TurnService } from '../turns/turn-service.ts';
+import type { Tool } from './tool.ts';
+
+const LAST_TURNS = 5;
+const DEFAULT_LIMIT = 100;
+const LARGEST_LIMIT = 1000;
+
+type SessionServices = {
+  agents: AgentManager;
+  turns: TurnService;
+  store: Store;
+  runtime: ContainerRuntime;
+  config: LifeSettings;
+};
+
+const session = z.object({
+  session_id: z.string().nullable().describe('The conversation; null before the first turn.'),
+  agent_id: z.string(),
+  created_at: z.iso.datetime(),
+  last_used_at: z.iso.datetime(),
+  status: z
+    .enum(AGENT_STATUSES)
+    .describe('An agent that sleeps wakes on the next call, as it was.'),
+  pinned: z.boolean().describe('Whether it is kept from being paused, stopped or removed.'),
+  container_id: z.string().nullable(),
+  turns: z.number().int().describe('How many calls there were.'),
+  calls_waiting: z.number().int().describe('Calls that run or wait now.'),
+  stops_in_seconds: z.number().int().nullable().describe('When it is stopped if nobody calls.'),
+  removed_in_seconds: z
+    .number()
+    .int()
+    .nullable()
+    .describe('When it is removed with its files and conversation if nobody calls. Null: never.'),
+});
+
+const listInput = z.strictObject({
+  agent_id: agentIdSchema.optional().describe('Only this agent.'),
+  limit: z.number().int().min(1).max(LARGEST_LIMIT).default(DEFAULT_LIMIT),
+});
+const listOutput = z.object({
+  sessions: z.array(session).describe('The last used first.'),
+  total: z.number().int().describe('How many there are, listed or not.'),
+});
+
+const READ_ONLY = {
+  readOnlyHint: true,
+  destructiveHint: false,
+  idempotentHint: true,
+  openWorldHint: false,
+};
+
+/** All agents, or one. */
+export function listSessionsTool(
+  services: SessionServices,
+): Tool<typeof listInput, typeof listOutput> {
+  return {
+    name: 'list_sessions',
+    title: 'List sessions',
+    description: 'Lists the agents with their conversations, containers and state.',
+    annotations: READ_ONLY,
+    input: listInput,
+    output: listOutput,
+    async run({ agent_id, limit }) {
+      const records = agent_id
+        ? [knownAgent(services.store, agent_id)]
+        : services.store.agents.list();
+      const containers = await containerIds(services.runtime);
+      const listed = records.slice(0, limit);
+      const sessions = listed.map((record) => describe(services, record, containers));
+      return { sessions, total: records.length };
+    },
+  };
+}
+
+const mineInput = z.strictObject({
+  agent_id: agentIdSchema.optional().describe('Default: the agent of your session.'),
+});
+const mineOutput = z.object({
+  agent_id: z
+    .string()
+    .describe('Pass it to other tools, and in later sessions, to keep this agent.'),
+  exists: z.boolean().describe('False until the first call that works.'),
+  session: session.nullable(),
+  last_turns: z.array(
+    z.object({
+      turn_id: z.string(),
+      tool: z.string(),
+      state: z.enum(TURN_STATES),
+      error_code: z.string().nullable(),
+      created_at: z.iso.datetime(),
+      ended_at: z.iso.datetime().nullable(),
+    }),
+  ),
+});
+
+/** The agent that a caller gets when it names none. */
+export function mySessionTool(
+  services: SessionServices,
+): Tool<typeof mineInput, typeof mineOutput> {
+  return {
+    name: 'get_my_session_info',
+    title: 'Show my session',
+    description: 'Shows which agent your calls go to, its state and its last calls.',
+    annotations: READ_ONLY,
+    input: mineInput,
+    output: mineOutput,
+    async run({ agent_id }, call) {
+      const agentId = agent_id ?? call.defaultAgentId;
+      const record = services.store.agents.get(agentId);
+      if (!record) return { agent_id: agentId, exists: false, session: null, last_turns: [] };
+      const containers = await containerIds(services.runtime);
+      return {
+        agent_id: agentId,
+        exists: true,
+        session: describe(services, record, containers),
+        last_turns: services.store.turns.list({ agentId, limit: LAST_TURNS }).map((turn) => ({
+          turn_id: turn.turnId,
+          tool: turn.tool,
+          state: turn.state,
+          error_code: turn.error?.code ?? null,
+          created_at: turn.createdAt.toISOString(),
+          ended_at: turn.endedAt?.toISOString() ?? null,
+        })),
+      };
+    },
+  };
+}
+
+/** Throws `agent_not_found`. */
+export function knownAgent(store: Store, agentId: string): AgentRecord {
+  const record = store.agents.get(agentId);
+  if (record) return record;
+  throw new AppError('agent_not_found', `There is no agent "${agentId}".`);
+}
+
+/** Empty while the engine is away: what the store knows can still be told. */
+async function containerIds(runtime: ContainerRuntime): Promise<ReadonlyMap<string, string>> {
+  const containers = await runtime.list().catch(() => []);
+  return new Map(containers.map(({ agentId, id }) => [agentId, id]));
+}
+
+function describe(
+  { agents, turns, store, config }: SessionServices,
+  record: AgentRecord,
+  containers: ReadonlyMap<string, string>,
+): z.input<typeof session> {
+  const { agentId } = record;
+  const until = secondsUntil(agents.lifeOf(record), new Date(), config);
+  return {
+    session_id: record.threadId ?? null,
+    agent_id: agentId,
+    created_at: record.createdAt.toISOString(),
+    last_used_at: record.lastUsedAt.toISOString(),
+    status: agents.statusOf(agentId),
+    pinned: record.pinned,
+    container_id: containers.get(agentId) ?? null,
+    turns: store.turns.count(agentId),
+    calls_waiting: turns.load(agentId),
+    stops_in_seconds: until.stop ?? null,
+    removed_in_seconds: until.remove ?? null,
+  };
+}

@@ -1,0 +1,114 @@
+import { z } from 'zod';
+import { AppError } from '../errors.ts';
+import type { TurnRecord } from '../turns/turn.ts';
+import { outcomeOf } from '../turns/turn-outcome.ts';
+import { describeTool, type Tool, type ToolCall, type ToolDescription } from './tool.ts';
+
+const resultSchema = z.record(z.string(), z.unknown());
+
+/** Calls beyond the limit for those that help where the server is full. */
+const RESERVE = 32;
+
+type ToolboxOptions = {
+  /** How many calls are answered at the same time. */
+  maxCalls: number;
+  /** Other names of tools, which are not listed. */
+  aliases?: Readonly<Record<string, string>>;
+};
+
+/** All tools by name: the one way in for every transport. */
+export class Toolbox {
+  readonly #tools: ReadonlyMap<string, Tool>;
+  readonly #aliases: ReadonlyMap<string, string>;
+  readonly #descriptions: readonly ToolDescription[];
+  readonly #maxCalls: number;
+  #calls = 0;
+
+  constructor(tools: readonly Tool[], { maxCalls, aliases = {} }: ToolboxOptions) {
+    this.#maxCalls = maxCalls;
+    this.#tools = new Map(tools.map((tool) => [tool.name, tool]));
+    this.#aliases = new Map(Object.entries(aliases));
+    this.#descriptions = tools.map(describeTool);
+  }
+
+  list(): readonly ToolDescription[] {
+    return this.#descriptions;
+  }
+
+  /**
+   * Checks the arguments, runs the tool and checks its result. Throws `unknown_tool`,
+   * `too_many_calls` or `invalid_input` with the problems in `data.issues`, or whatever code the
+   * tool ends with.
+   */
+  async call(name: string, args: unknown, call: ToolCall): Promise<Record<string, unknown>> {
+    const tool = this.#find(name);
+    const input = parsed(tool, args);
+    return this.hold(async () => checked(tool, await tool.run(input, call)), tool);
+  }
+
+  /** Does something that counts as an open call while it lasts. Throws `too_many_calls`. */
+  async hold<T>(
+    action: () => Promise<T>,
+    { servedWhenFull }: Pick<Tool, 'servedWhenFull'> = {},
+  ): Promise<T> {
+    const limit = this.#maxCalls;
+    if (this.#calls >= limit + (servedWhenFull ? RESERVE : 0)) {
+      throw new AppError('too_many_calls', `${limit} calls are open, as many as may be.`, {
+        data: { limit },
+      });
+    }
+    this.#calls += 1;
+    try {
+      return await action();
+    } finally {
+      this.#calls -= 1;
+    }
+  }
+
+  /** Whether a call of the tool is a turn, which can be submitted. Throws `unknown_tool`. */
+  submits(name: string): boolean {
+    return this.#find(name).submit !== undefined;
+  }
+
+  /** Begins the turn of a call and does not wait for it. Throws as `call` does. */
+  submit(name: string, args: unknown, call: Pick<ToolCall, 'defaultAgentId'>): TurnRecord {
+    const tool = this.#find(name);
+    if (!tool.submit) throw new AppError('invalid_input', `Calls of ${name} are no turns.`);
+    return tool.submit(parsed(tool, args), call);
+  }
+
+  /** What `call` answers where the call is a turn that has ended, or throws. */
+  outcome(turn: TurnRecord): Record<string, unknown> {
+    return checked(this.#find(turn.tool), outcomeOf(turn));
+  }
+
+  #find(name: string): Tool {
+    const tool = this.#tools.get(this.#aliases.get(name) ?? name);
+    if (tool) return tool;
+    throw new AppError('unknown_tool', `There is no tool named "${name.slice(0, 100)}".`, {
+      data: { tools: [...this.#tools.keys()] },
+    });
+  }
+}
+
+function parsed({ name, input }: Tool, args: unknown) {
+  const { data, error } = input.safeParse(args ?? {});
+  if (error) throw invalidInput(name, error);
+  return data;
+}
+
+function checked({ output }: Tool, result: object): Record<string, unknown> {
+  return resultSchema.parse(output.parse(result));
+}
+
+function invalidInput(tool: string, error: z.ZodError): AppError {
+  const issues = error.issues.map((issue) => ({
+    field: issue.path.join('.') || '(arguments)',
+    problem: issue.message,
+  }));
+  const first = issues.map(({ field, problem }) => `${field}: ${problem}`).slice(0, 5);
+  return new AppError('invalid_input', `${tool} was called wrongly: ${first.join('; ')}`, {
+    cause: error,
+    data: { issues: issues.slice(0, 20) },
+  });
+}

@@ -1,0 +1,149 @@
+import { z } from 'zod';
+import { agentIdSchema } from '../agents/agent.ts';
+import { TURN_STATES, type TurnRecord } from '../turns/turn.ts';
+import type { TurnService } from '../turns/turn-service.ts';
+import type { Tool } from './tool.ts';
+
+/** Below the 60 s after which most clients give a call up. */
+const DEFAULT_WAIT_SECONDS = 50;
+const LONGEST_WAIT_SECONDS = 3600;
+const DEFAULT_LIMIT = 20;
+const LARGEST_LIMIT = 200;
+
+const turnId = z.string().min(1).max(100).describe('From a result, or from list_turns.');
+
+const summary = z.object({
+  turn_id: z.string(),
+  agent_id: z.string(),
+  tool: z.string(),
+  state: z.enum(TURN_STATES),
+  error_code: z.string().nullable(),
+  created_at: z.iso.datetime(),
+  ended_at: z.iso.datetime().nullable(),
+});
+const whole = summary.extend({
+  result: z.record(z.string(), z.unknown()).nullable().describe('What the tool returned.'),
+  error: z.record(z.string(), z.unknown()).nullable().describe('Why it has no result.'),
+});
+
+const READ_ONLY = {
+  readOnlyHint: true,
+  destructiveHint: false,
+  idempotentHint: true,
+  openWorldHint: false,
+};
+
+const getInput = z.strictObject({ turn_id: turnId });
+
+/** How a turn is now. */
+export function getTurnTool(turns: TurnService): Tool<typeof getInput, typeof whole> {
+  return {
+    name: 'get_turn',
+    title: 'Show a turn',
+    description:
+      'Shows how a call of a working tool is now: its state, and its result once it has ended.',
+    annotations: READ_ONLY,
+    input: getInput,
+    output: whole,
+    run: async ({ turn_id }) => describeWhole(turns.get(turn_id)),
+  };
+}
+
+const waitInput = getInput.extend({
+  timeout_seconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(LONGEST_WAIT_SECONDS)
+    .default(DEFAULT_WAIT_SECONDS)
+    .describe('How long to wait at most. The turn itself goes on.'),
+});
+
+/** Waits for a turn. */
+export function waitTurnTool(turns: TurnService): Tool<typeof waitInput, typeof whole> {
+  return {
+    name: 'wait_turn',
+    title: 'Wait for a turn',
+    description:
+      'Waits until a turn has ended, with progress, and returns it. Still running after timeout_seconds: call again.',
+    annotations: READ_ONLY,
+    input: waitInput,
+    output: whole,
+    async run({ turn_id, timeout_seconds }, call) {
+      const signal = AbortSignal.any([call.signal, AbortSignal.timeout(timeout_seconds * 1000)]);
+      const progress = (message: string) => call.progress(message);
+      return describeWhole(await turns.wait(turn_id, { signal, progress }));
+    },
+  };
+}
+
+const steerInput = z.strictObject({
+  turn_id: turnId,
+  message: z.string().trim().min(1).describe('What Codex should know or do differently.'),
+});
+
+/** Says more to a turn that runs. */
+export function steerTool(turns: TurnService): Tool<typeof steerInput, typeof summary> {
+  return {
+    name: 'steer',
+    title: 'Steer a turn',
+    description:
+      'Says more to Codex while it works on a turn, without ending it: a correction, a hint, a wish. The turn goes on to its result.',
+    annotations: { ...READ_ONLY, readOnlyHint: false, idempotentHint: false },
+    input: steerInput,
+    output: summary,
+    run: async ({ turn_id, message }) => describe(await turns.steer(turn_id, message)),
+  };
+}
+
+/** Ends a turn. */
+export function cancelTurnTool(turns: TurnService): Tool<typeof getInput, typeof whole> {
+  return {
+    name: 'cancel_turn',
+    title: 'Cancel a turn',
+    description:
+      'Ends a turn that waits or runs, and everything that it started. What an implement had written stays.',
+    annotations: { ...READ_ONLY, readOnlyHint: false, destructiveHint: true },
+    servedWhenFull: true,
+    input: getInput,
+    output: whole,
+    run: async ({ turn_id }) => describeWhole(await turns.cancel(turn_id)),
+  };
+}
+
+const listInput = z.strictObject({
+  agent_id: agentIdSchema.optional().describe('Only turns of this agent.'),
+  limit: z.number().int().min(1).max(LARGEST_LIMIT).default(DEFAULT_LIMIT),
+});
+const listOutput = z.object({ turns: z.array(summary) });
+
+/** The last turns. */
+export function listTurnsTool(turns: TurnService): Tool<typeof listInput, typeof listOutput> {
+  return {
+    name: 'list_turns',
+    title: 'List turns',
+    description: 'Lists the last calls of the working tools, the newest first.',
+    annotations: READ_ONLY,
+    input: listInput,
+    output: listOutput,
+    run: async ({ agent_id, limit }) => ({
+      turns: turns.list({ ...(agent_id && { agentId: agent_id }), limit }).map(describe),
+    }),
+  };
+}
+
+function describe(turn: TurnRecord): z.input<typeof summary> {
+  return {
+    turn_id: turn.turnId,
+    agent_id: turn.agentId,
+    tool: turn.tool,
+    state: turn.state,
+    error_code: turn.error?.code ?? null,
+    created_at: turn.createdAt.toISOString(),
+    ended_at: turn.endedAt?.toISOString() ?? null,
+  };
+}
+
+function describeWhole(turn: TurnRecord): z.input<typeof whole> {
+  return { ...describe(turn), result: turn.result ?? null, error: turn.error ?? null };
+}

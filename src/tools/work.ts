@@ -1,0 +1,181 @@
+import { z } from 'zod';
+import { agentIdSchema } from '../agents/agent.ts';
+import { REASONING_EFFORTS, TURN_STATES, type TurnRequest } from '../turns/turn.ts';
+import type { TurnFiles, TurnKind } from '../turns/turn-kind.ts';
+import type { TurnService } from '../turns/turn-service.ts';
+import type { FileChange } from '../workspaces/file-change.ts';
+import type { Tool, ToolCall } from './tool.ts';
+
+const LONGEST_TIMEOUT_SECONDS = 86_400;
+const RETURNED_AS_IS = 'Pass it back to go on with the same workspace and conversation.';
+
+/** Hints of tools that leave the workspace alone; clients may run them side by side. */
+export const readingHints = {
+  readOnlyHint: true,
+  destructiveHint: false,
+  idempotentHint: false,
+  openWorldHint: true,
+};
+
+/** Hints of tools that change the workspace. */
+export const writingHints = { ...readingHints, readOnlyHint: false, destructiveHint: true };
+
+/** Arguments that every working tool takes. */
+const workInput = {
+  agent_id: agentIdSchema
+    .optional()
+    .describe(
+      'Which agent works. Each id has its own container, workspace and conversation, made on first use. Default: the one of your session.',
+    ),
+  model: z.string().min(1).max(100).optional().describe('Model of this turn.'),
+  reasoning_effort: z.enum(REASONING_EFFORTS).optional().describe('How hard the model thinks.'),
+  timeout_seconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(LONGEST_TIMEOUT_SECONDS)
+    .optional()
+    .describe('Bounds the whole call, waiting included.'),
+  wait: z
+    .boolean()
+    .optional()
+    .describe('false: answer at once with a turn_id for get_turn and wait_turn. Default: true.'),
+  idempotency_key: z
+    .string()
+    .min(1)
+    .max(200)
+    .optional()
+    .describe('The same key never runs the work twice: a repeated call gets the same turn.'),
+};
+
+/**
+ * Where a result comes from, in every result of a working tool.
+ * @public
+ */
+export const workOutput = {
+  agent_id: z.string().describe(RETURNED_AS_IS),
+  session_id: z.string().describe('The conversation of the agent.'),
+  turn_id: z.string(),
+  notes: z
+    .array(z.string())
+    .optional()
+    .describe(
+      'What to know besides: that files or the conversation were lost and began anew, or that the disk is nearly full.',
+    ),
+  duration_ms: z.number().int(),
+  usage: z.object({
+    input_tokens: z.number().int(),
+    cached_input_tokens: z.number().int(),
+    output_tokens: z.number().int(),
+    reasoning_output_tokens: z.number().int(),
+    total_tokens: z.number().int(),
+    model_requests: z.number().int(),
+  }),
+};
+
+/** Results of the tools that must leave the workspace alone. */
+export const undoneOutput = {
+  undone_changes: z
+    .array(z.string())
+    .describe('Files that Codex changed although it may not here; they were put back.'),
+};
+
+export const codeChange = z.object({
+  file: z.string(),
+  action: z.enum(['create', 'modify', 'delete']),
+  diff: z.string().describe('Unified diff of the workspace, made by git.'),
+  explanation: z.string(),
+  line_numbers: z.string().optional().describe('Lines of the new file, such as 3-7, 12.'),
+});
+
+export const textInput = (description: string) => z.string().trim().min(1).describe(description);
+export const listInput = (description: string) =>
+  z.array(z.string().trim().min(1)).max(1000).optional().describe(description);
+
+/** What a call with `wait: false` gets. */
+const accepted = z.object({
+  turn_id: z.string().describe('Pass it to wait_turn or get_turn.'),
+  agent_id: z.string(),
+  state: z.enum(TURN_STATES),
+});
+
+/** What a call asks for, by the arguments that are the tool's own. */
+type Asked = Pick<TurnRequest, 'args'> & Partial<Omit<TurnRequest, 'tool' | 'args'>>;
+
+type Face = Pick<Tool, 'title' | 'description' | 'annotations'> & {
+  output: z.ZodObject;
+  /** Where callers give other arguments than the kind takes, and how those follow from them. */
+  asks?: {
+    input: z.ZodRawShape;
+    request(own: Record<string, unknown>, agentId: string | undefined): Asked;
+  };
+};
+
+/** A tool whose calls are turns. */
+export function workTool(turns: TurnService, kind: TurnKind, face: Face): Tool {
+  const { name } = kind;
+  const { asks, ...shown } = face;
+  const requestOf = (input: object, { defaultAgentId }: Pick<ToolCall, 'defaultAgentId'>) => {
+    const { agent_id, model, reasoning_effort, timeout_seconds, wait, idempotency_key, ...own } =
+      workArguments.parse(input);
+    const asked: Asked = asks ? asks.request(own, agent_id) : { args: own };
+    return {
+      ...asked,
+      agentId: asked.agentId ?? agent_id ?? defaultAgentId,
+      tool: name,
+      model: model ?? asked.model,
+      effort: reasoning_effort ?? asked.effort,
+      timeoutSeconds: timeout_seconds,
+      idempotencyKey: idempotency_key,
+    };
+  };
+  return {
+    ...shown,
+    name,
+    input: z.strictObject({ ...(asks?.input ?? kind.args.shape), ...workInput }),
+    output: z.union([face.output.extend(workOutput), accepted]),
+    async run(input, call) {
+      const { wait } = workArguments.parse(input);
+      if (wait !== false) return turns.run(requestOf(input, call), call);
+      const { turnId, agentId, state } = turns.submit(requestOf(input, call));
+      return { turn_id: turnId, agent_id: agentId, state };
+    },
+    submit: (input, call) => turns.submit(requestOf(input, call)),
+  };
+}
+
+const workArguments = z.looseObject(workInput);
+
+type Explained = readonly { file: string; explanation: string }[];
+
+/** Joins what git says was changed with what the model says about it. */
+export function explainChanges(changes: readonly FileChange[], explained: Explained) {
+  return changes.map(({ file, action, diff, lineNumbers }) => ({
+    file,
+    action,
+    diff,
+    explanation: explained.find((one) => names(one.file, file))?.explanation ?? '',
+    ...(lineNumbers && { line_numbers: lineNumbers }),
+  }));
+}
+
+/** Where the list of changes does not say all, or the model says what is not so. */
+export function warningsOf({ changes, unlisted }: TurnFiles, explained: Explained): string[] {
+  if (unlisted > 0) return [`${unlisted} more files changed, which are not listed.`];
+  return explained
+    .filter((one) => !changes.some(({ file }) => names(one.file, file)))
+    .map((one) => `Codex reports a change of ${one.file}, but the file did not change.`);
+}
+
+/** One part of a prompt; nothing if there is nothing to say. */
+export function section(title: string, body: string | readonly string[] | undefined): string {
+  const text = typeof body === 'string' ? body : (body ?? []).map((line) => `- ${line}`).join('\n');
+  return text === '' ? '' : `\n\n## ${title}\n\n${text}`;
+}
+
+/** Models call a file by its path in the workspace, with `./` before it, or by its whole path. */
+function names(said: string, file: string): boolean {
+  return (
+    said === file || said === `./${file}` || (said.startsWith('/') && said.endsWith(`/${file}`))
+  );
+}
