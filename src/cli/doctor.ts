@@ -1,0 +1,81 @@
+import { parseArgs } from 'node:util';
+import { type Check, counted, isOpen, type RepairReport } from '../doctor/check.ts';
+import { checkNode } from '../doctor/node-check.ts';
+import { VERSION } from '../version.ts';
+
+const SIGNS = { ok: '✓', warning: '!', problem: '✗' } as const;
+const TOPIC_WIDTH = 12;
+
+type Options = { repair: boolean; envFile: string };
+
+/** Looks whether a server can do its work here, and sets the exit code: 1 if somebody has to act. */
+export async function doctor(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      repair: { type: 'boolean', default: false },
+      json: { type: 'boolean', default: false },
+      'env-file': { type: 'string', default: '.env' },
+    },
+  });
+  const checks: Check[] = [];
+  for await (const check of run({ repair: values.repair, envFile: values['env-file'] })) {
+    checks.push(check);
+    if (!values.json) console.log(line(check));
+  }
+  console.log(values.json ? JSON.stringify(report(checks), undefined, 2) : `\n${summary(checks)}`);
+  if (checks.some(isOpen)) process.exitCode = 1;
+}
+
+async function* run({ repair, envFile }: Options): AsyncGenerator<Check> {
+  const node = checkNode(process.versions.node);
+  yield node;
+  if (isOpen(node)) return;
+  // What an older Node cannot load.
+  const { examine } = await import('../doctor/examination.ts');
+  yield* examine({ environment: process.env, envFile, repair });
+}
+
+function line(check: Check): string {
+  const { topic, verdict, message, advice, repair } = check;
+  const indent = ' '.repeat(TOPIC_WIDTH + 2);
+  const notes = [advice, repair && describe(repair)].filter((note) => note !== undefined);
+  const shown = repair?.outcome === 'done' ? notes.slice(-1) : notes;
+  return [
+    `${SIGNS[verdict]} ${topic.padEnd(TOPIC_WIDTH)}${message}`,
+    ...shown.map((note) => `${indent}→ ${note}`),
+  ].join('\n');
+}
+
+function describe({ act, outcome, error }: RepairReport): string {
+  switch (outcome) {
+    case 'possible':
+      return `--repair will ${act}.`;
+    case 'done':
+      return `Done: ${act}.`;
+    case 'failed':
+      return `Failed: ${act}: ${error}`;
+    default:
+      return outcome satisfies never;
+  }
+}
+
+function summary(checks: Check[]): string {
+  const open = checks.filter(isOpen).length;
+  const repaired = checks.filter(({ repair }) => repair?.outcome === 'done').length;
+  const warnings = checks.filter(
+    ({ verdict, repair }) => verdict === 'warning' && repair?.outcome !== 'done',
+  ).length;
+  const possible = checks.filter(({ repair }) => repair?.outcome === 'possible').length;
+  const counts = [
+    counted(open, 'problem'),
+    counted(warnings, 'warning'),
+    ...(repaired > 0 ? [`${repaired} repaired`] : []),
+    ...(possible > 0 ? [`${possible} that --repair puts right`] : []),
+  ];
+  return `${counts.join(', ')}.`;
+}
+
+function report(checks: Check[]) {
+  return { version: VERSION, ok: !checks.some(isOpen), checks };
+}

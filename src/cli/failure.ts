@@ -1,0 +1,54 @@
+import { ConfigError } from '../config/config.ts';
+import { DataDirError } from '../store/data-dir-error.ts';
+
+export const USAGE = `Usage: codex-mcp-server [--port 8210] [--host 127.0.0.1] [--env-file .env]
+       codex-mcp-server stdio [--url http://127.0.0.1:8210] [--agent-id ID] [--env-file FILE]
+       codex-mcp-server doctor [--repair] [--json] [--env-file .env]
+
+Gives every agent id its own Codex container, over MCP:
+  claude mcp add --transport sse codex-mcp http://localhost:8210/sse
+  claude mcp add codex-mcp -- npx codex-mcp-server stdio
+
+stdio serves one client over stdin and stdout: through the server that runs, else one of its own.
+doctor tells what is wrong on a bad day, with or without a running server; --repair puts right what it can.
+Every setting is an environment variable: see docs/configuration.md.`;
+
+const EXIT_USAGE = 2;
+
+/** The command line can't be followed. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** Something outside this program has to change; the message says what. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+}
+
+/** What a user reads of a failure that ends the program. */
+export function explain(error: unknown): string {
+  if (
+    error instanceof ConfigError ||
+    error instanceof DataDirError ||
+    error instanceof StartError
+  ) {
+    return error.message;
+  }
+  if (!(error instanceof Error)) return String(error);
+  if ('code' in error && error.code === 'EADDRINUSE') {
+    return `The port is taken: ${error.message}. Stop what listens there, or set another MCP_PORT (--port).`;
+  }
+  if (isUsageError(error)) return `${error.message}\n\n${USAGE}`;
+  // Of what the system refused, the stack tells a user nothing.
+  if ('syscall' in error) return `The server could not start: ${error.message}`;
+  return `The server could not start: ${error.stack ?? error.message}`;
+}
+
+export function exitCodeOf(error: unknown): number {
+  return error instanceof ConfigError || isUsageError(error) ? EXIT_USAGE : 1;
+}
+
+function isUsageError(error: unknown): boolean {
+  if (error instanceof UsageError) return true;
+  return error instanceof Error && 'code' in error && /^ERR_PARSE_ARGS/.test(String(error.code));
+}

@@ -1,0 +1,89 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { App } from '../app.ts';
+import type { Config } from '../config/config.ts';
+import { addressOf, LOOPBACK, type Sighting, sight } from '../health/server-sight.ts';
+import { DataDirError } from '../store/data-dir-error.ts';
+import { VERSION } from '../version.ts';
+import { StartError } from './failure.ts';
+
+const PING_INTERVAL_MS = 250;
+/** What a server that restarts, or is being started by somebody else, gets to answer again. */
+const PATIENCE_MS = 10_000;
+
+type Options = { config: Config; url: string | undefined; log: Logger };
+
+/** Knows where a server is: the one that `url` names, else the one that runs here, else one of its own. */
+export class ServerFinder {
+  readonly #config: Config;
+  readonly #log: Logger;
+  readonly #named: string | undefined;
+  /** Undefined where MCP_PORT is 0: then nobody can know the address. */
+  readonly #url: string | undefined;
+  #own: Promise<App> | undefined;
+
+  constructor({ config, url, log }: Options) {
+    this.#config = config;
+    this.#log = log;
+    this.#named = url;
+    this.#url = url ?? addressOf(config);
+  }
+
+  /** The URL of a server that answers. One that was lost at `lostAt` gets some time to come back. */
+  async find(lostAt?: number): Promise<string> {
+    if (this.#own !== undefined) return (await this.#own).url;
+    const until = lostAt === undefined ? 0 : lostAt + PATIENCE_MS;
+    const seen = await this.#look(until);
+    if (this.#url && seen.state === 'running') return this.#url;
+    if (this.#named) {
+      throw new StartError(
+        `No codex-mcp-server answers at ${this.#named}: ${seen.reason}. Start it, or leave --url out.`,
+      );
+    }
+    return this.#start(seen.state === 'nothing');
+  }
+
+  /** Closes the server that was started here; answers whether there was one. */
+  async close(): Promise<boolean> {
+    const own = await this.#own?.catch(() => undefined);
+    await own?.close();
+    return own !== undefined;
+  }
+
+  /** On the usual port if that is free, so that the next client finds it. */
+  async #start(portIsFree: boolean): Promise<string> {
+    const config = {
+      ...this.#config,
+      MCP_HOST: LOOPBACK,
+      MCP_PORT: portIsFree ? this.#config.MCP_PORT : 0,
+    };
+    const { startApp } = await import('../app.ts');
+    try {
+      this.#own = startApp({ config, log: this.#log, version: VERSION });
+      const { url } = await this.#own;
+      this.#log.info({ url, version: VERSION }, 'No server runs: started one for this client');
+      return url;
+    } catch (error) {
+      this.#own = undefined;
+      if (!(error instanceof DataDirError && error.inUse)) throw error;
+      return this.#useOwnerOf(config.DATA_DIR);
+    }
+  }
+
+  /** Another process may have started a server at the same moment, and listen soon. */
+  async #useOwnerOf(dataDir: string): Promise<string> {
+    const seen = await this.#look(Date.now() + PATIENCE_MS);
+    if (this.#url && seen.state === 'running') return this.#url;
+    throw new StartError(
+      `DATA_DIR is "${dataDir}", which another running server uses, but none answers at ${this.#url ?? 'a known address'}. Name that server with --url, stop it, or set another DATA_DIR.`,
+    );
+  }
+
+  async #look(until: number): Promise<Sighting> {
+    for (;;) {
+      const seen = await sight(this.#url);
+      if (seen.state === 'running' || Date.now() >= until) return seen;
+      await sleep(PING_INTERVAL_MS);
+    }
+  }
+}

@@ -1,0 +1,168 @@
+import {
+  isJSONRPCNotification,
+  isJSONRPCRequest,
+  type JSONRPCMessage,
+  type JSONRPCRequest,
+  type RequestId,
+  SseError,
+  type Transport,
+} from '@modelcontextprotocol/client';
+import type { Logger } from 'pino';
+import { AppError, ERRORS, reportError } from '../errors.ts';
+import { OpenRequests } from './open-requests.ts';
+import { Refusal } from './server-session.ts';
+
+/** The id of our own initialize in a session that replaces a lost one; its answer is not for the client. */
+const REPLAY_ID = 'codex-mcp-stdio-initialize';
+
+type Options = {
+  client: Transport;
+  /** A session that is not started yet; after a loss, when that was. */
+  connect: (lostAt?: number) => Promise<Transport>;
+  log: Logger;
+};
+
+/** Carries messages between one client and sessions of a server, one after the other. */
+export class StdioBridge {
+  readonly #client: Transport;
+  readonly #connect: Options['connect'];
+  readonly #log: Logger;
+  /** What the client asked and the server has not answered. */
+  readonly #unanswered = new OpenRequests();
+  /** What the server of the current session asked the client. */
+  readonly #asked = new OpenRequests();
+  #session: Transport | undefined;
+  #sessionEnd = Promise.withResolvers<void>();
+  #lostAt: number | undefined;
+  #initialize: JSONRPCRequest | undefined;
+  #sending: Promise<void> = Promise.resolve();
+
+  constructor({ client, connect, log }: Options) {
+    this.#client = client;
+    this.#connect = connect;
+    this.#log = log;
+  }
+
+  async start(): Promise<void> {
+    await this.#open();
+    // One after the other, so that no cancel overtakes its request.
+    this.#client.onmessage = (message) => {
+      this.#sending = this.#sending.then(() => this.#toServer(message));
+    };
+    this.#client.onerror = (error) => this.#log.warn({ err: error }, 'Bad message from the client');
+    await this.#client.start();
+  }
+
+  /** Resolves when all is said that the server of the session, which was closed, had still to say. */
+  async sessionEnd(): Promise<void> {
+    if (this.#session) await this.#sessionEnd.promise;
+  }
+
+  async close(): Promise<void> {
+    const session = this.#session;
+    this.#session = undefined;
+    this.#leaveNobodyWaiting('This program was stopped before the server answered.');
+    await session?.close();
+    await this.#client.close();
+  }
+
+  async #toServer(message: JSONRPCMessage): Promise<void> {
+    if (isJSONRPCRequest(message)) return this.#ask(message);
+    if (isJSONRPCNotification(message)) this.#unanswered.closeIfCancelled(message);
+    // Answers to a session that is gone are of no use to the next, whose ids may be the same.
+    else if (!this.#asked.close(message.id)) return;
+    await this.#session
+      ?.send(message)
+      .catch((error) => this.#log.warn({ err: error }, 'A message did not reach the server'));
+  }
+
+  async #ask(request: JSONRPCRequest): Promise<void> {
+    this.#unanswered.add(request.id);
+    try {
+      const session = this.#session ?? (await this.#reopen(request));
+      if (request.method === 'initialize') this.#initialize = request;
+      await session.send(request);
+    } catch (error) {
+      this.#log.warn({ err: error }, 'A request did not reach the server');
+      if (error instanceof Refusal) this.#refuse(request.id, error.error);
+      else this.#refuse(request.id, lost(error instanceof Error ? error.message : String(error)));
+    }
+  }
+
+  /** Initializes a new session as the client did the lost one, unless it is about to do that itself. */
+  async #reopen({ method }: JSONRPCRequest): Promise<Transport> {
+    const session = await this.#open();
+    this.#log.info('Connected to the server again');
+    if (!this.#initialize || method === 'initialize') return session;
+    try {
+      await session.send({ ...this.#initialize, id: REPLAY_ID });
+      await session.send({ jsonrpc: '2.0', method: 'notifications/initialized' });
+    } catch (error) {
+      this.#lose(session);
+      throw error;
+    }
+    return session;
+  }
+
+  async #open(): Promise<Transport> {
+    const session = await this.#connect(this.#lostAt);
+    session.onmessage = (message) => this.#toClient(session, message);
+    session.onerror = (error) => {
+      if (error instanceof SseError) this.#lose(session);
+    };
+    try {
+      await session.start();
+    } catch (error) {
+      // It would go on trying.
+      await session.close();
+      throw error;
+    }
+    this.#session = session;
+    this.#sessionEnd = Promise.withResolvers();
+    return session;
+  }
+
+  #toClient(session: Transport, message: JSONRPCMessage): void {
+    if (session !== this.#session) return;
+    if (isJSONRPCRequest(message)) this.#asked.add(message.id);
+    else if (isJSONRPCNotification(message)) this.#asked.closeIfCancelled(message);
+    else if (message.id === REPLAY_ID) return;
+    else this.#unanswered.close(message.id);
+    this.#tell(message);
+  }
+
+  #lose(session: Transport): void {
+    if (session !== this.#session) return;
+    this.#session = undefined;
+    this.#lostAt = Date.now();
+    this.#sessionEnd.resolve();
+    this.#log.warn({ unanswered: this.#unanswered.size }, 'The connection to the server is lost');
+    // Its own attempts to connect would lead to a session that nobody initialized.
+    void session.close();
+    this.#leaveNobodyWaiting('The server went away before it answered.');
+  }
+
+  #leaveNobodyWaiting(reason: string): void {
+    const error = lost(`${reason} get_my_session_info tells what became of a call.`);
+    for (const id of this.#unanswered.closeAll()) this.#tell({ jsonrpc: '2.0', id, error });
+    for (const requestId of this.#asked.closeAll()) {
+      const params = { requestId, reason };
+      this.#tell({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
+    }
+  }
+
+  #refuse(id: RequestId, error: { code: number; message: string; data?: unknown }): void {
+    if (this.#unanswered.close(id)) this.#tell({ jsonrpc: '2.0', id, error });
+  }
+
+  #tell(message: JSONRPCMessage): void {
+    this.#client
+      .send(message)
+      .catch((error) => this.#log.debug({ err: error }, 'The client reads no more'));
+  }
+}
+
+function lost(message: string): { code: number; message: string; data: unknown } {
+  const report = reportError(new AppError('shutting_down', message));
+  return { code: ERRORS.shutting_down.rpc, message: `${message} ${report.hint}`, data: report };
+}

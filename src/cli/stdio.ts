@@ -1,0 +1,89 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
+import closeWithGrace from 'close-with-grace';
+import { agentIdSchema } from '../agents/agent.ts';
+import { loadConfig } from '../config/config.ts';
+import { UsageError } from './failure.ts';
+import { logToStderr, SHUTDOWN_LIMIT_MS } from './process.ts';
+import { ServerFinder } from './server-finder.ts';
+import { serverSession } from './server-session.ts';
+import { StdioBridge } from './stdio-bridge.ts';
+
+/** More than any server takes, so that it is the server that refuses. */
+const MAX_MESSAGE_BYTES = 65 * 1024 * 1024;
+
+/**
+ * Serves one client over standard input and output until it leaves. Without `--env-file` no `.env`
+ * is read: the directory is the project that the client works on, and not to be trusted with keys.
+ */
+export async function stdio(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      url: { type: 'string' },
+      'agent-id': { type: 'string' },
+      'env-file': { type: 'string' },
+    },
+  });
+  const agentId = agentIdOf(values['agent-id']);
+  const url = values.url === undefined ? undefined : baseUrlOf(values.url);
+  const config = loadConfig(process.env, values['env-file']);
+  const log = logToStderr(config);
+  const servers = new ServerFinder({ config, url, log });
+  const client = new StdioServerTransport(process.stdin, process.stdout, {
+    maxBufferSize: MAX_MESSAGE_BYTES,
+  });
+  const bridge = new StdioBridge({
+    client,
+    connect: async (lostAt) => serverSession(await servers.find(lostAt), agentId),
+    log,
+  });
+  let closing: Promise<void> | undefined;
+  const close = () => {
+    closing ??= closeBoth(servers, bridge);
+    return closing;
+  };
+  const grace = closeWithGrace({ delay: SHUTDOWN_LIMIT_MS, logger: false }, async ({ err }) => {
+    if (err) log.fatal({ err }, 'Stopping after an unexpected failure');
+    if (err) process.exitCode = 1;
+    await close();
+  });
+  try {
+    await bridge.start();
+  } catch (error) {
+    grace.uninstall();
+    await close();
+    throw error;
+  }
+  // Not by `grace`: for it the signal that clients send soon after would be the second one, and fatal.
+  client.onclose = () => {
+    void Promise.race([close(), sleep(SHUTDOWN_LIMIT_MS)]).finally(() => process.exit());
+  };
+}
+
+/** A server of our own first: it answers what it interrupts. */
+async function closeBoth(servers: ServerFinder, bridge: StdioBridge): Promise<void> {
+  try {
+    if (await servers.close()) await bridge.sessionEnd();
+  } finally {
+    await bridge.close();
+  }
+}
+
+/** The same over reconnects, so that calls that name no agent go on with theirs. */
+function agentIdOf(given: string | undefined): string {
+  if (given === undefined) return `stdio-${randomBytes(4).toString('hex')}`;
+  const parsed = agentIdSchema.safeParse(given);
+  if (parsed.success) return parsed.data;
+  throw new UsageError(`--agent-id is "${given}", but ${parsed.error.issues[0]?.message}.`);
+}
+
+function baseUrlOf(given: string): string {
+  const url = URL.parse(given);
+  if (url && /^https?:$/.test(url.protocol)) {
+    return `${url.origin}${url.pathname.replace(/\/(sse|mcp)?\/*$/, '')}`;
+  }
+  throw new UsageError(`--url is "${given}". Allowed: an http or https URL.`);
+}
