@@ -1,0 +1,169 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, inject, test, vi } from 'vitest';
+import { AgentsRig } from './agents-rig.ts';
+
+const engine = inject('engine');
+const PAUSES = 15;
+/** Half of the pauses end within this, on a machine that runs other tests too. */
+const WAKE_LIMIT_MS = 250;
+const MANY = 12;
+const FEW = 8;
+
+describe.each([
+  { kind: 'docker', here: engine.available },
+  { kind: 'process', here: true },
+] as const)('agents in the $kind runtime', ({ kind, here }) => {
+  test.runIf(here)('a paused agent wakes over the link it had, and at once', async () => {
+    await using rig = await AgentsRig.start(kind);
+    const { agents } = rig;
+    const before = await agents.withAgent('a', async (link) => link);
+    const times: number[] = [];
+    for (let round = 0; round < PAUSES; round += 1) {
+      expect(await agents.takeStep('pause', 'a')).toBe(true);
+      expect([agents.statusOf('a'), await rig.stateOf('a')]).toEqual(['paused', 'paused']);
+      const startedAt = performance.now();
+      await agents.withAgent('a', async (link) => {
+        expect(link).toBe(before);
+        await link.codex.cleanBackgroundTerminals(await link.conversations.main());
+        times.push(performance.now() - startedAt);
+      });
+      expect(agents.statusOf('a')).toBe('idle');
+    }
+    expect(times.sort((a, b) => a - b)[Math.floor(PAUSES / 2)]).toBeLessThan(WAKE_LIMIT_MS);
+  });
+
+  test.runIf(here)(
+    'calls that come while an agent is being paused wake it, all of them',
+    async () => {
+      await using rig = await AgentsRig.start(kind);
+      await rig.use('a');
+      const pausing = rig.agents.takeStep('pause', 'a');
+      await Promise.all([rig.use('a'), rig.use('a'), rig.use('a')]);
+      expect(await pausing).toBe(true);
+      expect(rig.agents.statusOf('a')).toBe('idle');
+    },
+  );
+
+  test.runIf(here)('of many agents that wake at once a few are started at a time', async () => {
+    await using rig = await AgentsRig.start(kind);
+    const create = vi.spyOn(rig.runtime, 'create');
+    let awake = 0;
+    const waiting: number[] = [];
+    const wake = (agentId: string) =>
+      rig.agents.withAgent(agentId, async () => {
+        awake += 1;
+        waiting.push(create.mock.calls.length - awake);
+      });
+    await Promise.all(Array.from({ length: MANY }, (_, index) => wake(`agent-${index}`)));
+    expect(awake).toBe(MANY);
+    expect(Math.max(...waiting)).toBeLessThanOrEqual(FEW);
+  });
+
+  test.runIf(here)('an agent that is used is not put to sleep', async () => {
+    await using rig = await AgentsRig.start(kind);
+    await rig.agents.withAgent('a', async () => {
+      expect(rig.agents.statusOf('a')).toBe('busy');
+      for (const step of ['pause', 'stop', 'archive', 'remove'] as const) {
+        expect(await rig.agents.takeStep(step, 'a')).toBe(false);
+      }
+    });
+    expect(await rig.stateOf('a')).toBe('running');
+  });
+
+  test.runIf(here)('an agent keeps its files through every sleep but the last', async () => {
+    await using rig = await AgentsRig.start(kind);
+    await rig.use('a');
+    const { workspace } = rig.runtime.layout('a');
+    await rig.shell('a', `echo kept > ${workspace}/file`);
+    for (const [step, status] of [
+      ['pause', 'paused'],
+      ['stop', 'stopped'],
+      ['archive', 'archived'],
+    ] as const) {
+      expect(await rig.agents.takeStep(step, 'a')).toBe(true);
+      expect(rig.agents.statusOf('a')).toBe(status);
+      await rig.use('a');
+      expect(await rig.shell('a', `cat ${workspace}/file`)).toBe('kept\n');
+      expect(rig.agents.statusOf('a')).toBe('idle');
+    }
+    expect(await rig.agents.takeStep('remove', 'a')).toBe(true);
+    expect(rig.store.agents.get('a')).toBeUndefined();
+    await rig.use('a');
+    expect(await rig.shell('a', `cat ${workspace}/file 2>&1 || echo nothing`)).toContain('nothing');
+  });
+
+  test.runIf(here)('a removed agent leaves nothing behind', async () => {
+    await using rig = await AgentsRig.start(kind);
+    await rig.use('a');
+    await rig.agents.takeStep('pause', 'a');
+    await rig.agents.takeStep('remove', 'a');
+    expect(await rig.runtime.list()).toEqual([]);
+    expect(await rig.leftBehind()).toEqual([]);
+  });
+
+  test.runIf(here)('a call that comes while its agent is being removed begins anew', async () => {
+    await using rig = await AgentsRig.start(kind);
+    await rig.use('a');
+    const { workspace } = rig.runtime.layout('a');
+    await rig.shell('a', `echo old > ${workspace}/file`);
+    let waiting = false;
+    rig.agents.keepWhile(() => waiting);
+    const removing = rig.agents.takeStep('remove', 'a');
+    waiting = true;
+    await rig.use('a');
+    expect(await removing).toBe(true);
+    expect(rig.store.agents.get('a')).toBeDefined();
+    expect(await rig.shell('a', `cat ${workspace}/file 2>&1 || echo nothing`)).toContain('nothing');
+  });
+
+  test.runIf(here)('a paused agent is taken over by the next server', async () => {
+    await using rig = await AgentsRig.start(kind);
+    await rig.use('a');
+    await rig.agents.takeStep('pause', 'a');
+    await rig.restart();
+    expect(rig.agents.statusOf('a')).toBe('paused');
+    await rig.use('a');
+    expect(rig.agents.statusOf('a')).toBe('idle');
+  });
+
+  test.runIf(here)('a paused agent whose container is gone is made again', async () => {
+    await using rig = await AgentsRig.start(kind);
+    await rig.use('a');
+    await rig.agents.takeStep('pause', 'a');
+    await rig.runtime.remove('a', { volumes: false });
+    await rig.use('a');
+    expect(rig.agents.statusOf('a')).toBe('idle');
+  });
+
+  test.runIf(here)(
+    'a new agent takes the place of a paused one, else of the longest idle',
+    async () => {
+      await using rig = await AgentsRig.start(kind, { MAX_CONCURRENT_SESSIONS: '2' });
+      await rig.use('a');
+      await sleep(5);
+      await rig.use('b');
+      await rig.agents.takeStep('pause', 'b');
+      await rig.use('c');
+      expect(statuses(rig, 'a', 'b', 'c')).toEqual(['idle', 'stopped', 'idle']);
+      await rig.use('d');
+      expect(statuses(rig, 'a', 'c', 'd')).toEqual(['stopped', 'idle', 'idle']);
+    },
+  );
+
+  test.runIf(here)('the places of pinned and awaited agents are not given away', async () => {
+    await using rig = await AgentsRig.start(kind, { MAX_CONCURRENT_SESSIONS: '2' });
+    await rig.use('pinned');
+    await rig.use('awaited');
+    rig.store.agents.setPinned('pinned', true);
+    rig.agents.keepWhile((agentId) => agentId === 'awaited');
+    await expect(rig.use('c')).rejects.toMatchObject({ code: 'too_many_sessions' });
+    expect(statuses(rig, 'pinned', 'awaited')).toEqual(['idle', 'idle']);
+    rig.agents.keepWhile(() => false);
+    await rig.use('c');
+    expect(statuses(rig, 'pinned', 'awaited')).toEqual(['idle', 'stopped']);
+  });
+});
+
+function statuses({ agents }: AgentsRig, ...agentIds: string[]): string[] {
+  return agentIds.map((agentId) => agents.statusOf(agentId));
+}

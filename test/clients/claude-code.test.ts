@@ -1,0 +1,104 @@
+import { execFile } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { startTestServer, type TestServer } from '../e2e/test-server.ts';
+import { answerAnything } from '../fakes/stand-in-model/script.ts';
+import { installClient } from './install-client.ts';
+import { startScriptedClaude } from './scripted-claude.ts';
+
+const execute = promisify(execFile);
+const CLAUDE_LIMIT_MS = 90_000;
+const engine = inject('engine');
+const client = await installClient('@anthropic-ai/claude-code', '2.1.329');
+
+const CASES = [
+  { runtime: 'process', transport: 'sse', route: '/sse', here: true },
+  { runtime: 'process', transport: 'http', route: '/mcp', here: true },
+  { runtime: 'docker', transport: 'sse', route: '/sse', here: engine.available },
+] as const;
+
+describe.skipIf(!client.available).each(CASES.filter(({ here }) => here))(
+  'Claude Code over $transport, agents in the $runtime runtime',
+  ({ runtime, transport, route }) => {
+    let server: TestServer;
+    let home: string;
+
+    beforeAll(async () => {
+      server = await startTestServer({ runtime, script: answerAnything });
+      home = fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-claude-'));
+    });
+
+    afterAll(async () => {
+      await server?.[Symbol.asyncDispose]();
+      if (home) fs.rmSync(home, { recursive: true, force: true });
+    });
+
+    const claude = (args: string[], modelUrl?: string) => runClaude(home, args, modelUrl);
+
+    test('the documented command adds the server, and it connects', async () => {
+      const url = `${server.url.replace('127.0.0.1', 'localhost')}${route}`;
+      await claude(['mcp', 'add', '--transport', transport, 'codex-mcp', url, '--scope', 'user']);
+      expect(await claude(['mcp', 'list'])).toMatch(/codex-mcp: .*Connected/);
+    });
+
+    test(
+      'it calls plan, and its model reads the whole structured result',
+      async () => {
+        const tool = 'mcp__codex-mcp__plan';
+        const input = { task: 'Say hello', agent_id: 'claude' };
+        await using model = await startScriptedClaude({ tool, input });
+        const prompt = ['-p', 'Plan to say hello', '--allowedTools', tool];
+        expect(await claude([...prompt, '--output-format', 'text'], model.url)).toBe('done\n');
+        expect(model.results).toEqual([{ text: expect.any(String), isError: false }]);
+        expect(JSON.parse(model.results[0]?.text ?? '')).toMatchObject({
+          task_breakdown: [],
+          estimated_complexity: 'low',
+          undone_changes: [],
+          agent_id: 'claude',
+          usage: { model_requests: 1 },
+        });
+        expect(server.model.requests.at(-1)?.seen.prompt).toContain('Say hello');
+      },
+      CLAUDE_LIMIT_MS,
+    );
+
+    test(
+      'it shows its model why a call failed',
+      async () => {
+        const tool = 'mcp__codex-mcp__list_sessions';
+        await using model = await startScriptedClaude({ tool, input: { agent_id: 'nobody' } });
+        await claude(['-p', 'Who is nobody?', '--allowedTools', tool], model.url);
+        expect(model.results).toEqual([
+          { text: expect.stringContaining('agent_not_found'), isError: true },
+        ]);
+      },
+      CLAUDE_LIMIT_MS,
+    );
+  },
+);
+
+/** Answers what it printed; a failure carries that and what it wrote to standard error. */
+async function runClaude(home: string, args: string[], modelUrl?: string): Promise<string> {
+  if (!client.available) throw new Error(client.reason);
+  const program = path.join(client.directory, 'node_modules/.bin/claude');
+  const running = execute(program, args, {
+    cwd: home,
+    timeout: CLAUDE_LIMIT_MS,
+    env: {
+      PATH: process.env.PATH,
+      HOME: home,
+      ANTHROPIC_API_KEY: 'sk-ant-scripted',
+      ANTHROPIC_BASE_URL: modelUrl ?? 'http://127.0.0.1:9',
+      CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC: '1',
+      DISABLE_AUTOUPDATER: '1',
+      DISABLE_ERROR_REPORTING: '1',
+      DISABLE_TELEMETRY: '1',
+    },
+  });
+  // In headless mode it waits for what may come from standard input.
+  running.child.stdin?.end();
+  return (await running).stdout;
+}

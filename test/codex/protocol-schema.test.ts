@@ -1,0 +1,142 @@
+import { Ajv } from 'ajv';
+import formats from 'ajv-formats';
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import type { TurnSandbox } from '../../src/codex/codex-client.ts';
+import {
+  codexNotification,
+  initializeReply,
+  loadedThreadsReply,
+  parseNotification,
+  threadReply,
+  turnIdReply,
+  turnReply,
+  turnsListReply,
+  UNWANTED_NOTIFICATIONS,
+} from '../../src/codex/protocol.ts';
+import {
+  initializeParams,
+  threadResumeParams,
+  threadStartParams,
+  turnStartParams,
+  turnSteerParams,
+  turnsListParams,
+} from '../../src/codex/requests.ts';
+import { ANSWERED_METHODS, answerServerRequest } from '../../src/codex/server-requests.ts';
+import { TURN } from './fake-app-server.ts';
+import {
+  closed,
+  generateSchemas,
+  paramsByMethod,
+  type Schema,
+  samples,
+  unknownPaths,
+} from './generated-schema.ts';
+
+const schemaOf = generateSchemas();
+const notifications = paramsByMethod(schemaOf('ServerNotification'));
+const serverRequests = paramsByMethod(schemaOf('ServerRequest'));
+
+/** What is wrong with a value, or null. */
+function faults(schema: Schema, value: unknown): unknown {
+  const ajv = formats.default(new Ajv({ strict: false, allErrors: true, logger: false }));
+  const plain: unknown = JSON.parse(JSON.stringify(value));
+  return ajv.validate(closed(schema) as Schema, plain) ? null : ajv.errors;
+}
+
+describe('what we send is what Codex takes', () => {
+  const thread = {
+    cwd: '/workspace',
+    model: 'gpt-5.5',
+    developerInstructions: 'Be brief.',
+    baseInstructions: 'Work.',
+    config: { model_verbosity: 'low' },
+  };
+  const turn = (sandbox: TurnSandbox) =>
+    turnStartParams({ ...TURN, sandbox, outputSchema: { type: 'object' } });
+  test.each([
+    ['initialize', 'v1/InitializeParams', initializeParams('0.0.1')],
+    ['thread/start', 'v2/ThreadStartParams', threadStartParams(thread)],
+    ['thread/resume', 'v2/ThreadResumeParams', threadResumeParams('thread-1', thread)],
+    ['turn/start', 'v2/TurnStartParams', turn('external')],
+    ['turn/start', 'v2/TurnStartParams', turn('workspace-write')],
+    ['turn/start', 'v2/TurnStartParams', turn('read-only')],
+    ['thread/turns/list', 'v2/ThreadTurnsListParams', turnsListParams('thread-1')],
+    ['thread/loaded/list', 'v2/ThreadLoadedListParams', {}],
+    ['thread/read', 'v2/ThreadReadParams', { threadId: 'a' }],
+    ['thread/unsubscribe', 'v2/ThreadUnsubscribeParams', { threadId: 'a' }],
+    ['turn/steer', 'v2/TurnSteerParams', turnSteerParams('a', 'b', 'Be quick.')],
+    ['turn/interrupt', 'v2/TurnInterruptParams', { threadId: 'a', turnId: 'b' }],
+    [
+      'thread/backgroundTerminals/clean',
+      'v2/ThreadBackgroundTerminalsCleanParams',
+      { threadId: 'a' },
+    ],
+  ])('%s', (method, file, params) => {
+    const methods = paramsByMethod(schemaOf('ClientRequest'));
+    expect(methods.get(method)).toBe(file.split('/')[1]);
+    expect(faults(schemaOf(file), params)).toBeNull();
+  });
+
+  test('a misspelt key would be found', () => {
+    const misspelt = { ...turn('external'), outputScheme: {} };
+    expect(faults(schemaOf('v2/TurnStartParams'), misspelt)).not.toBeNull();
+  });
+});
+
+describe('what Codex sends is what we read', () => {
+  test.each([
+    ['v1/InitializeResponse', initializeReply],
+    ['v2/ThreadStartResponse', threadReply],
+    ['v2/ThreadResumeResponse', threadReply],
+    ['v2/ThreadReadResponse', threadReply],
+    ['v2/ThreadLoadedListResponse', loadedThreadsReply],
+    ['v2/TurnSteerResponse', turnIdReply],
+    ['v2/TurnStartResponse', turnReply],
+    ['v2/ThreadTurnsListResponse', turnsListReply],
+  ])('%s', (file, ours) => {
+    const theirs = schemaOf(file);
+    const json = z.toJSONSchema(ours) as Schema;
+    expect(unknownPaths(json, theirs, theirs)).toEqual([]);
+    for (const sample of samples(theirs, theirs)) ours.parse(sample);
+  });
+
+  test.each(
+    codexNotification.options.map(({ shape }) => [shape.method.value, shape.params] as const),
+  )('%s', (method, ours) => {
+    const theirs = schemaOf(`v2/${notifications.get(method)}`);
+    const json = z.toJSONSchema(ours) as Schema;
+    expect(unknownPaths(json, theirs, theirs)).toEqual([]);
+    const all = samples(theirs, theirs);
+    expect(all.length).toBeGreaterThan(0);
+    for (const sample of all) parseNotification(method, sample);
+  });
+
+  test('a renamed key would be found', () => {
+    const theirs = schemaOf('v2/ItemCompletedNotification');
+    const ours = z.object({ item: z.object({ type: z.literal('webSearch'), words: z.string() }) });
+    const json = z.toJSONSchema(ours) as Schema;
+    expect(unknownPaths(json, theirs, theirs)).toEqual(['.item.webSearch.words']);
+  });
+
+  test('the notifications that we turn off exist, and we read none of them', () => {
+    const read = codexNotification.options.map(({ shape }) => String(shape.method.value));
+    for (const method of UNWANTED_NOTIFICATIONS) {
+      expect(notifications.has(method), method).toBe(true);
+      expect(read).not.toContain(method);
+    }
+  });
+});
+
+describe('what Codex asks is what we answer', () => {
+  test('exactly the requests that it can make', () => {
+    expect([...ANSWERED_METHODS].sort()).toEqual([...serverRequests.keys()].sort());
+  });
+
+  test.each(ANSWERED_METHODS)('%s', (method) => {
+    const answer = answerServerRequest(method);
+    if ('error' in answer) return expect(answer.error.message).not.toBe('');
+    const file = serverRequests.get(method)?.replace(/Params$/, 'Response');
+    expect(faults(schemaOf(String(file)), answer.result)).toBeNull();
+  });
+});

@@ -1,0 +1,93 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { expect, test } from 'vitest';
+import { ConfigError, loadConfig } from '../../src/config/config.ts';
+import { configurationPage, exampleEnvFile } from '../../src/config/config-documents.ts';
+
+function problemsOf(environment: Record<string, string>): readonly string[] {
+  try {
+    loadConfig(environment);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+}
+
+function envFile(content: string): string {
+  const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'config-')), '.env');
+  fs.writeFileSync(file, content);
+  return file;
+}
+
+test('the defaults are those that users of such servers know', () => {
+  expect(loadConfig({})).toMatchObject({
+    MCP_HOST: '127.0.0.1',
+    MCP_PORT: 8210,
+    CODEX_MODEL: 'gpt-5',
+    CODEX_REASONING: 'medium',
+    MAX_CONCURRENT_SESSIONS: 20,
+    SESSION_TIMEOUT: 3600,
+    CONTAINER_CPU_LIMIT: 4,
+    CONTAINER_MEMORY_LIMIT: 2048 * 1024 * 1024,
+    LOG_LEVEL: 'info',
+  });
+});
+
+test('a wrong value is named with its variable, the value and what is allowed', () => {
+  expect(problemsOf({ MCP_PORT: 'http' })).toEqual([
+    'MCP_PORT is "http". Allowed: a whole number from 0 to 65535.',
+  ]);
+});
+
+test('all problems are told together', () => {
+  expect(
+    problemsOf({ MCP_PORT: '70000', AGENT_RUNTIME: 'lxc', SESSION_TIMEOUT: '0' }),
+  ).toHaveLength(3);
+});
+
+test('an address that others can reach needs a word of consent', () => {
+  expect(problemsOf({ MCP_HOST: '0.0.0.0' })[0]).toContain('ALLOW_UNAUTHENTICATED=true');
+  expect(problemsOf({ MCP_HOST: '0.0.0.0', ALLOW_UNAUTHENTICATED: 'true' })).toEqual([]);
+});
+
+test('a provider other than OpenAI needs its URL', () => {
+  expect(problemsOf({ CODEX_PROVIDER: 'azure' })[0]).toContain('OPENAI_BASE_URL');
+});
+
+test('a CA file that is not there and a schedule that is none are refused', () => {
+  const problems = problemsOf({ EXTRA_CA_CERTS: '/nowhere.pem', REAPER_SCHEDULE: 'often' });
+  expect(problems.join()).toMatch(/REAPER_SCHEDULE is "often".*EXTRA_CA_CERTS is "\/nowhere.pem"/s);
+});
+
+test('values in .env may be quoted, and the environment wins over them', () => {
+  const file = envFile('CODEX_MODEL="gpt-5.5"\nOPENAI_API_KEY=\'sk-quoted\'\nMCP_PORT=1\n');
+  expect(loadConfig({ MCP_PORT: '2' }, file)).toMatchObject({
+    CODEX_MODEL: 'gpt-5.5',
+    OPENAI_API_KEY: 'sk-quoted',
+    MCP_PORT: 2,
+  });
+});
+
+test('an empty value counts as unset', () => {
+  expect(loadConfig({ OPENAI_API_KEY: '', MCP_PORT: '' })).toMatchObject({ MCP_PORT: 8210 });
+  expect(loadConfig({ OPENAI_API_KEY: '' }).OPENAI_API_KEY).toBeUndefined();
+});
+
+test('log levels are taken in any case, by the names of other loggers too', () => {
+  expect(loadConfig({ LOG_LEVEL: 'WARNING' }).LOG_LEVEL).toBe('warn');
+});
+
+test('sizes are taken with a unit', () => {
+  expect(loadConfig({ CONTAINER_MEMORY_LIMIT: '2g' }).CONTAINER_MEMORY_LIMIT).toBe(2 ** 31);
+  expect(problemsOf({ CONTAINER_MEMORY_LIMIT: '1m' })).toHaveLength(1);
+});
+
+test.each([
+  ['docs/configuration.md', configurationPage],
+  ['.env.example', exampleEnvFile],
+])('%s says what the schema says', (file, make) => {
+  const written = fs.readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
+  expect(written, 'run `npm run docs`').toBe(make());
+});

@@ -1,0 +1,196 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import Docker from 'dockerode';
+import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
+import { LABELS } from '../src/runtime/docker/labels.ts';
+import { scriptedEngineer } from './demo/scripted-model.ts';
+import { answerAnything } from './fakes/stand-in-model/script.ts';
+import { startStandInModel } from './fakes/stand-in-model/stand-in-model.ts';
+
+const DEMO = path.join(import.meta.dirname, 'demo/demo.ts');
+const LIMIT_MS = 300_000;
+const engine = inject('engine');
+
+/** Everything a demo makes outside of containers is in here. */
+let scratch: string;
+
+beforeEach(() => {
+  scratch = fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-demo-test-'));
+});
+
+afterEach(() => fs.rmSync(scratch, { recursive: true, force: true }));
+
+describe.each([
+  { where: 'as processes', environment: { AGENT_RUNTIME: 'process' }, here: true },
+  { where: 'in containers', environment: { AGENT_RUNTIME: 'docker' }, here: engine.available },
+])('$where', ({ environment, here }) => {
+  test.runIf(here)(
+    'the demo shows plan, true diff, review and session, and leaves nothing',
+    async () => {
+      const demo = startDemo(environment);
+      expect(await demo.exitCode, demo.output()).toBe(0);
+      const output = demo.output();
+      expect(output).toContain('STAND-IN MODEL: no OPENAI_API_KEY found');
+      expect(output).toContain('Failed (1): node --test');
+      expect(output).toContain('+++ b/slugify.js\n    @@ -0,0 +1,9 @@\n');
+      expect(output).toContain('complexity: low');
+      expect(output).toMatch(/maintainability +■+□ 9\/10/);
+      expect(output).toMatch(/agent id +demo-[0-9a-f]{6}\n/);
+      expect(output).not.toContain('\u001b[');
+      await expectNothingLeft(output);
+    },
+    LIMIT_MS,
+  );
+
+  test.runIf(here)(
+    'Ctrl-C in the middle of a turn ends the demo and leaves nothing',
+    async () => {
+      const demo = startDemo(environment);
+      await expect.poll(demo.output, { timeout: 60_000 }).toContain('Running: node --test');
+      demo.child.kill('SIGINT');
+      // npm repeats the signal that a terminal has sent already.
+      demo.child.kill('SIGINT');
+      expect(await demo.exitCode).toBe(130);
+      expect(demo.output()).toContain('Stopped by SIGINT.');
+      await expectNothingLeft(demo.output());
+    },
+    LIMIT_MS,
+  );
+});
+
+test(
+  'without an engine the demo says so and runs as processes',
+  async () => {
+    const demo = startDemo({ DOCKER_HOST: `unix://${scratch}/none.sock` });
+    expect(await demo.exitCode, demo.output()).toBe(0);
+    expect(demo.output()).toContain('No Docker engine answers');
+    expect(demo.output()).toContain('+++ b/slugify.js');
+  },
+  LIMIT_MS,
+);
+
+test.runIf(engine.available)(
+  'without a base image the demo tells why and runs as processes',
+  async () => {
+    const demo = startDemo({ AGENT_BASE_IMAGE: 'registry.invalid/none:1' });
+    expect(await demo.exitCode, demo.output()).toBe(0);
+    expect(demo.output()).toContain('registry.invalid/none:1');
+    expect(demo.output()).toContain('AGENT_RUNTIME=process');
+    expect(demo.output()).toContain('+++ b/slugify.js');
+  },
+  LIMIT_MS,
+);
+
+test(
+  'with a key the demo asks the model that is configured',
+  async () => {
+    await using model = await startStandInModel({ apiKey: 'sk-own', script: scriptedEngineer });
+    const demo = startDemo({
+      AGENT_RUNTIME: 'process',
+      OPENAI_API_KEY: 'sk-own',
+      OPENAI_BASE_URL: model.url,
+    });
+    expect(await demo.exitCode, demo.output()).toBe(0);
+    expect(demo.output()).toContain('The model is gpt-5 of openai.');
+    expect(demo.output()).not.toContain('STAND-IN');
+    expect(demo.output()).not.toContain('sk-own');
+    await expectNothingLeft(demo.output());
+  },
+  LIMIT_MS,
+);
+
+test(
+  'a key that is refused ends the demo with the reason and leaves nothing',
+  async () => {
+    await using model = await startStandInModel({ apiKey: 'sk-other', script: answerAnything });
+    const demo = startDemo({
+      AGENT_RUNTIME: 'process',
+      OPENAI_API_KEY: 'sk-own',
+      OPENAI_BASE_URL: model.url,
+    });
+    expect(await demo.exitCode, demo.output()).toBe(1);
+    expect(demo.output()).toContain('✗ model_unauthorized: Incorrect API key provided.');
+    await expectNothingLeft(demo.output());
+  },
+  LIMIT_MS,
+);
+
+test(
+  'a server that dies in the middle of a turn ends the demo, and its agent is removed',
+  async () => {
+    const demo = startDemo({ AGENT_RUNTIME: 'process' });
+    await expect.poll(demo.output, { timeout: 60_000 }).toContain('Running: node --test');
+    const [pid] = childrenOf(demo.child.pid);
+    process.kill(Number(pid), 'SIGKILL');
+    expect(await demo.exitCode).toBe(1);
+    expect(demo.output()).toContain('The server ended by itself.');
+    await expectNothingLeft(demo.output());
+  },
+  LIMIT_MS,
+);
+
+test('a wrong setting is told in a sentence', async () => {
+  const demo = startDemo({ SESSION_TIMEOUT: 'soon' });
+  expect(await demo.exitCode).toBe(1);
+  expect(demo.output()).toContain('SESSION_TIMEOUT is "soon". Allowed: a whole number');
+  await expectNothingLeft(demo.output());
+});
+
+type Demo = { child: ChildProcess; exitCode: Promise<number | null>; output: () => string };
+
+/** Runs where there is no .env, without a key, and with a directory for temporary files of its own. */
+function startDemo(environment: Record<string, string>): Demo {
+  const { OPENAI_API_KEY: _, OPENAI_BASE_URL: __, FORCE_COLOR: ___, ...inherited } = process.env;
+  const child = spawn(process.execPath, [DEMO], {
+    cwd: scratch,
+    env: { ...inherited, TMPDIR: scratch, ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (chunk: string) => {
+      output += chunk;
+    });
+  }
+  const exitCode = once(child, 'close').then(([code]) => code as number | null);
+  return { child, exitCode, output: () => output };
+}
+
+async function expectNothingLeft(output: string): Promise<void> {
+  expect(fs.readdirSync(scratch)).toEqual([]);
+  expect(processesWith(`TMPDIR=${scratch}`)).toEqual([]);
+  const agentId = /demo-[0-9a-f]{6}\b/.exec(output)?.[0];
+  if (!engine.available || agentId === undefined) return;
+  const docker = new Docker();
+  const filters = { label: [`${LABELS.agent}=${agentId}`] };
+  expect(await docker.listContainers({ all: true, filters })).toEqual([]);
+  expect((await docker.listVolumes({ filters })).Volumes).toEqual([]);
+}
+
+/** Commands of all processes whose environment holds a setting. Linux only. */
+function processesWith(setting: string): string[] {
+  if (process.platform !== 'linux') return [];
+  return fs
+    .readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => read(`/proc/${pid}/environ`).includes(setting))
+    .map((pid) => read(`/proc/${pid}/cmdline`).replaceAll('\0', ' '));
+}
+
+function childrenOf(parent: number | undefined): string[] {
+  return execFileSync('pgrep', ['-P', String(parent)], { encoding: 'utf8' })
+    .trim()
+    .split('\n');
+}
+
+/** Processes end, and those of others cannot be looked into. */
+function read(file: string): string {
+  try {
+    return fs.readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}

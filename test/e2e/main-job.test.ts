@@ -1,0 +1,213 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, inject, test } from 'vitest';
+import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
+import { answerAnything, runsOnce, type Script } from '../fakes/stand-in-model/script.ts';
+import {
+  json,
+  patch,
+  plan,
+  reasoning,
+  type Step,
+  shell,
+  text,
+} from '../fakes/stand-in-model/step.ts';
+import { call, connect, startTestServer } from './test-server.ts';
+
+const engine = inject('engine');
+
+describe.each([
+  { runtime: 'docker', here: engine.available },
+  { runtime: 'process', here: true },
+] as const)('in the $runtime runtime', ({ runtime, here }) => {
+  const server = (script: Script = answerAnything) => startTestServer({ runtime, script });
+
+  test.runIf(here)('a plan over SSE holds everything that was asked for, twice', async () => {
+    await using target = await server();
+    await using client = await connect(target);
+    const result = await client.client.callTool({ name: 'plan', arguments: { task: 'Say hello' } });
+    expect(result.structuredContent).toMatchObject({
+      task_breakdown: [],
+      estimated_complexity: 'low',
+      undone_changes: [],
+      agent_id: expect.stringMatching(/^session-/),
+      usage: { model_requests: 1, total_tokens: 1050 },
+    });
+    const [block] = result.content as { text: string }[];
+    expect(JSON.parse(block?.text ?? '')).toEqual(result.structuredContent);
+  });
+
+  test.runIf(here)('implement returns what really changed, whatever the model says', async () => {
+    await using target = await server(({ toolOutputs }) =>
+      toolOutputs.length === 0
+        ? shell('mkdir -p src && printf "one\\ntwo\\n" > src/list.txt && printf x > "other file"')
+        : json({
+            changes: [
+              { file: 'src/list.txt', explanation: 'The list.' },
+              { file: 'src/never.txt', explanation: 'A lie.' },
+            ],
+            dependencies_added: [],
+            tests_needed: [],
+            integration_notes: '',
+            next_steps: [],
+            warnings: [],
+          }),
+    );
+    await using client = await connect(target);
+    const result = await call(client, 'implement', { task: 'Write a list' });
+    expect(result.changes).toEqual([
+      expect.objectContaining({ file: 'other file', action: 'create', explanation: '' }),
+      {
+        file: 'src/list.txt',
+        action: 'create',
+        explanation: 'The list.',
+        line_numbers: '1-2',
+        diff: expect.stringContaining('+++ b/src/list.txt\n@@ -0,0 +1,2 @@\n+one\n+two\n'),
+      },
+    ]);
+    expect(result.warnings).toEqual([
+      'Codex reports a change of src/never.txt, but the file did not change.',
+    ]);
+  });
+
+  test.runIf(here)('progress tells what Codex thinks, plans, runs and changes', async () => {
+    const steps: [Step, ...Step[]] = [
+      plan([{ step: 'Look', status: 'in_progress' }]),
+      reasoning('**Looking around**', shell('true')),
+      shell('echo a > a.txt; sleep 0.5'),
+      patch('*** Begin Patch\n*** Add File: b.txt\n+b\n*** End Patch\n'),
+      shell('sleep 0.5; exit 3'),
+    ];
+    await using target = await server(async ({ toolOutputs, schema }) => {
+      // A client hears only of what lasts: a few messages a second.
+      await sleep(400);
+      return steps[toolOutputs.length] ?? json(fillSchema(schema));
+    });
+    await using client = await connect(target);
+    await call(client, 'implement', { task: 'x' });
+    const told = client.progress.join('\n');
+    expect(told).toContain('Waking the agent');
+    expect(told).toContain('Step 1 of 1: Look');
+    expect(told).toMatch(/Thinking: Looking around|Running: true/);
+    expect(told).toContain('Running: echo a > a.txt');
+    expect(told).toContain('Failed (3)');
+  });
+
+  test.runIf(here)('fix returns the true diffs of what it mended', async () => {
+    await using target = await server(runsOnce('echo broken > a.txt'));
+    await using client = await connect(target);
+    await call(client, 'implement', { task: 'Begin', agent_id: 'fixer' });
+    target.model.setScript(runsOnce('echo mended > a.txt'));
+    const result = await call(client, 'fix', { symptoms: ['a is broken'], agent_id: 'fixer' });
+    expect(result.changes).toEqual([
+      expect.objectContaining({
+        file: 'a.txt',
+        action: 'modify',
+        diff: expect.stringContaining('-broken\n+mended\n'),
+      }),
+    ]);
+  });
+
+  test.runIf(here)('the conversation goes on from call to call', async () => {
+    await using target = await server();
+    await using client = await connect(target);
+    const first = await call(client, 'plan', { task: 'Remember BLUE', agent_id: 'memory' });
+    const second = await call(client, 'review', { content: 'What was it?', agent_id: 'memory' });
+    expect(second.session_id).toBe(first.session_id);
+    expect(JSON.stringify(target.model.requests.at(-1)?.body)).toContain('Remember BLUE');
+  });
+
+  test.runIf(here)(
+    'files and conversation outlive the server, over the other transport too',
+    async () => {
+      await using target = await server(runsOnce('echo kept > kept.txt'));
+      const before = await (async () => {
+        await using client = await connect(target);
+        return await call(client, 'implement', { task: 'Remember GREEN', agent_id: 'durable' });
+      })();
+      target.model.setScript(({ toolOutputs, schema }) =>
+        toolOutputs.length === 0 ? shell('cat kept.txt') : json(fillSchema(schema)),
+      );
+      await target.restart();
+      await using client = await connect(target, 'http');
+      const after = await call(client, 'plan', { task: 'Look', agent_id: 'durable' });
+      expect(after.session_id).toBe(before.session_id);
+      const last = target.model.requests.at(-1);
+      expect(last?.seen.toolOutputs.join()).toContain('kept');
+      expect(JSON.stringify(last?.body)).toContain('Remember GREEN');
+    },
+  );
+
+  test.runIf(here)(
+    'an idle agent is stopped after its time, and the next call wakes it as it was',
+    async () => {
+      await using target = await startTestServer({
+        runtime,
+        script: runsOnce('echo 1 >> count.txt; cat count.txt'),
+        environment: { SESSION_TIMEOUT: '1', REAPER_SCHEDULE: '* * * * * *' },
+      });
+      await using client = await connect(target);
+      const first = await call(client, 'implement', { task: 'Count', agent_id: 'sleeper' });
+      await expect
+        .poll(() => statusOf(client, 'sleeper'), { timeout: 20_000, interval: 300 })
+        .toBe('stopped');
+      const second = await call(client, 'implement', { task: 'Count', agent_id: 'sleeper' });
+      expect(second.session_id).toBe(first.session_id);
+      expect(second.changes[0].diff).toContain(' 1\n+1\n');
+    },
+  );
+
+  test.runIf(here)('an answer that cannot be read is asked for once more', async () => {
+    let asked = 0;
+    await using target = await server(({ schema }) => {
+      asked += 1;
+      return asked === 1 ? text('Here is my plan: do it.') : json(fillSchema(schema));
+    });
+    await using client = await connect(target);
+    const result = await call(client, 'plan', { task: 'Plan' });
+    expect(result.usage.model_requests).toBe(2);
+    expect(target.model.requests.at(-1)?.seen.prompt).toContain('It is not JSON');
+  });
+
+  test.runIf(here)('two answers that cannot be read are an error, not an empty plan', async () => {
+    await using target = await server(() => json({ task_breakdown: 'none' }));
+    await using client = await connect(target);
+    await expect(call(client, 'plan', { task: 'Plan' })).rejects.toMatchObject({
+      code: 'output_invalid',
+    });
+  });
+
+  test.runIf(here)('calls to one agent run in their order', async () => {
+    await using target = await server(runsOnce('sleep 0.3'));
+    await using client = await connect(target);
+    const ended: string[] = [];
+    await Promise.all(
+      ['first', 'second', 'third'].map(async (task) => {
+        await call(client, 'plan', { task, agent_id: 'one' });
+        ended.push(task);
+      }),
+    );
+    expect(ended).toEqual(['first', 'second', 'third']);
+    expect(client.progress.join()).toContain('Waiting for');
+  });
+
+  test.runIf(here)('calls to different agents run side by side', async () => {
+    let open = 0;
+    let most = 0;
+    await using target = await server(async ({ schema }) => {
+      open += 1;
+      most = Math.max(most, open);
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      open -= 1;
+      return json(fillSchema(schema));
+    });
+    await using client = await connect(target);
+    const agents = ['a', 'b', 'c'].map((agent_id) => call(client, 'plan', { task: 'x', agent_id }));
+    await Promise.all(agents);
+    expect(most).toBe(3);
+  });
+});
+
+async function statusOf(client: Awaited<ReturnType<typeof connect>>, agentId: string) {
+  const { sessions } = await call(client, 'list_sessions', { agent_id: agentId });
+  return sessions[0].status;
+}

@@ -1,0 +1,118 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, inject, test } from 'vitest';
+import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
+import { runsOnce } from '../fakes/stand-in-model/script.ts';
+import { http, json, patch, shell } from '../fakes/stand-in-model/step.ts';
+import { call, connect, startTestServer } from './test-server.ts';
+
+const engine = inject('engine');
+
+/** What a model may try that was told to change nothing. */
+const ATTEMPTS = {
+  'a new file': 'echo evil > evil.txt',
+  'a changed file': 'echo evil >> kept.txt',
+  'a removed file': 'rm kept.txt',
+  'a new repository inside': 'git init -q sub && echo evil > sub/evil && git -C sub add evil',
+  'a commit': 'git add -A && git commit -qm evil',
+  'a hook': 'echo evil > .git/hooks/pre-commit',
+  'the loss of the repository': 'find .git -type f -delete',
+  'a link to elsewhere': 'ln -s /etc/passwd link && mv kept.txt moved.txt',
+  'a process that goes on': 'echo evil > early.txt; (sleep 1; echo evil > late.txt) & sleep 0.1',
+  'a daemon':
+    'echo evil > early.txt; setsid -f sh -c "sleep 1; echo evil > /workspace/late.txt" >/dev/null 2>&1',
+};
+
+const LOOK =
+  'git status --porcelain --branch; find . -not -path "./.git/*" | sort; cat kept.txt; git for-each-ref';
+
+describe.runIf(engine.available)('a plan changes nothing in a container', () => {
+  test.each(Object.entries(ATTEMPTS))('not by %s', async (_name, command) => {
+    await using target = await startTestServer({
+      runtime: 'docker',
+      script: runsOnce('echo good > kept.txt'),
+    });
+    await using client = await connect(target);
+    await call(client, 'implement', { task: 'Begin', agent_id: 'reader' });
+    const before = await look(target, client);
+
+    target.model.setScript(runsOnce(command));
+    const plan = await call(client, 'plan', { task: 'Look only', agent_id: 'reader' });
+    expect(plan.undone_changes.length).toBeGreaterThan(0);
+    if (/late/.test(command)) await sleep(1500);
+    expect(await look(target, client)).toBe(before);
+  });
+
+  test('not by a patch in a review either', async () => {
+    await using target = await startTestServer({
+      runtime: 'docker',
+      script: runsOnce('echo good > kept.txt'),
+    });
+    await using client = await connect(target);
+    await call(client, 'implement', { task: 'Begin', agent_id: 'reader' });
+    const before = await look(target, client);
+    target.model.setScript(({ toolOutputs, schema }) =>
+      toolOutputs.length === 0
+        ? patch('*** Begin Patch\n*** Add File: evil.txt\n+evil\n*** End Patch\n')
+        : json(fillSchema(schema)),
+    );
+    const review = await call(client, 'review', { content: 'kept.txt', agent_id: 'reader' });
+    expect(review.undone_changes).toEqual(['evil.txt']);
+    expect(await look(target, client)).toBe(before);
+  });
+
+  test('not by a turn that fails after it wrote', async () => {
+    await using target = await startTestServer({
+      runtime: 'docker',
+      script: runsOnce('echo good > kept.txt'),
+    });
+    await using client = await connect(target);
+    await call(client, 'implement', { task: 'Begin', agent_id: 'reader' });
+    const before = await look(target, client);
+    target.model.setScript(({ toolOutputs }) =>
+      toolOutputs.length === 0 ? shell('echo evil > kept.txt') : http(400),
+    );
+    const failing = call(client, 'plan', { task: 'Look', agent_id: 'reader' });
+    await expect(failing).rejects.toMatchObject({ code: 'model_rejected' });
+    expect(await look(target, client)).toBe(before);
+  });
+
+  test('not by a turn that is cancelled in the middle', async () => {
+    await using target = await startTestServer({
+      runtime: 'docker',
+      script: runsOnce('echo good > kept.txt'),
+    });
+    await using client = await connect(target);
+    await call(client, 'implement', { task: 'Begin', agent_id: 'reader' });
+    const before = await look(target, client);
+    target.model.setScript(runsOnce('echo evil > kept.txt; sleep 60'));
+    const timed = call(client, 'plan', { task: 'Look', agent_id: 'reader', timeout_seconds: 2 });
+    await expect(timed).rejects.toMatchObject({ code: 'turn_timeout' });
+    expect(await look(target, client)).toBe(before);
+  });
+});
+
+test('Codex keeps a plan from writing in the process runtime', async () => {
+  await using target = await startTestServer({
+    runtime: 'process',
+    script: runsOnce('echo good > kept.txt'),
+  });
+  await using client = await connect(target);
+  await call(client, 'implement', { task: 'Begin', agent_id: 'reader' });
+  const before = await look(target, client);
+  target.model.setScript(runsOnce('echo evil > kept.txt; echo evil > new.txt'));
+  const plan = await call(client, 'plan', { task: 'Look only', agent_id: 'reader' });
+  expect(plan.undone_changes).toEqual([]);
+  expect(await look(target, client)).toBe(before);
+});
+
+/** What somebody sees who looks around in the workspace. */
+async function look(
+  target: Awaited<ReturnType<typeof startTestServer>>,
+  client: Awaited<ReturnType<typeof connect>>,
+): Promise<string> {
+  target.model.setScript(runsOnce(LOOK));
+  await call(client, 'implement', { task: 'Look', agent_id: 'reader' });
+  const output = target.model.requests.at(-1)?.seen.toolOutputs.at(-1) ?? '';
+  expect(output).toContain('./kept.txt');
+  return output.slice(output.indexOf('Output:'));
+}

@@ -1,0 +1,138 @@
+import { describe, expect, test } from 'vitest';
+import { answerAnything, runsOnce, type Script } from '../fakes/stand-in-model/script.ts';
+import { silence } from '../fakes/stand-in-model/step.ts';
+import { call, connect, startTestServer } from './test-server.ts';
+
+const server = (script: Script = answerAnything) => startTestServer({ runtime: 'process', script });
+
+describe('a call that does not wait', () => {
+  test('answers at once, and its result is waited for with progress', async () => {
+    await using target = await server(runsOnce('echo a > a.txt; sleep 1'));
+    await using client = await connect(target);
+    const accepted = await call(client, 'implement', { task: 'x', agent_id: 'a', wait: false });
+    expect(accepted).toEqual({ turn_id: expect.any(String), agent_id: 'a', state: 'queued' });
+    client.progress.length = 0;
+    const ended = await call(client, 'wait_turn', { turn_id: accepted.turn_id });
+    expect(ended).toMatchObject({ state: 'completed', error: null });
+    expect(ended.result.changes).toMatchObject([{ file: 'a.txt' }]);
+    expect(client.progress.join()).toContain('Running: echo a');
+    const { state } = await call(client, 'get_turn', { turn_id: accepted.turn_id });
+    expect(state).toBe('completed');
+  });
+
+  test('is waited for no longer than asked', async () => {
+    await using target = await server(silence);
+    await using client = await connect(target);
+    const { turn_id } = await call(client, 'plan', { task: 'x', wait: false });
+    const waited = await call(client, 'wait_turn', { turn_id, timeout_seconds: 1 });
+    expect(waited).toMatchObject({ result: null, error: null, ended_at: null });
+    await call(client, 'cancel_turn', { turn_id });
+  });
+
+  test('can be cancelled while it runs and while it waits', async () => {
+    await using target = await server(silence);
+    await using client = await connect(target);
+    const running = await call(client, 'plan', { task: '1', agent_id: 'a', wait: false });
+    const waiting = await call(client, 'plan', { task: '2', agent_id: 'a', wait: false });
+    await expect.poll(() => target.model.requests.length).toBe(1);
+    for (const { turn_id } of [waiting, running]) {
+      expect(await call(client, 'cancel_turn', { turn_id })).toMatchObject({
+        state: 'interrupted',
+        error: { code: 'cancelled' },
+      });
+    }
+    const { turns } = await call(client, 'list_turns', { agent_id: 'a' });
+    expect(turns.map(({ turn_id }: { turn_id: string }) => turn_id)).toEqual([
+      waiting.turn_id,
+      running.turn_id,
+    ]);
+    target.model.setScript(answerAnything);
+    await expect(call(client, 'plan', { task: '3', agent_id: 'a' })).resolves.toBeTruthy();
+  });
+});
+
+describe('an idempotency key', () => {
+  test('never runs the work twice, at the same time or later', async () => {
+    await using target = await server();
+    await using client = await connect(target);
+    const args = { task: 'x', agent_id: 'a', idempotency_key: 'once' };
+    const [first, second] = await Promise.all([
+      call(client, 'plan', args),
+      call(client, 'plan', args),
+    ]);
+    expect(second).toEqual(first);
+    expect(await call(client, 'plan', args)).toEqual(first);
+    expect(target.model.requests).toHaveLength(1);
+  });
+
+  test('with another body is an error', async () => {
+    await using target = await server();
+    await using client = await connect(target);
+    const args = { agent_id: 'a', idempotency_key: 'once' };
+    await call(client, 'plan', { ...args, task: 'x' });
+    await expect(call(client, 'plan', { ...args, task: 'y' })).rejects.toMatchObject({
+      code: 'idempotency_conflict',
+    });
+    await expect(call(client, 'plan', { ...args, agent_id: 'b', task: 'y' })).resolves.toBeTruthy();
+  });
+});
+
+test('a turn that is not known is told so', async () => {
+  await using target = await server();
+  await using client = await connect(target);
+  for (const tool of ['get_turn', 'wait_turn', 'cancel_turn']) {
+    await expect(call(client, tool, { turn_id: 'nope' })).rejects.toMatchObject({
+      code: 'turn_not_found',
+    });
+  }
+  expect((await fetch(`${target.url}/api/v1/turns/nope`)).status).toBe(404);
+  expect((await fetch(`${target.url}/api/v1/turns/nope/events`)).status).toBe(404);
+});
+
+describe('the events of a turn over HTTP', () => {
+  test('are told as they happen, and again from a number on', async () => {
+    await using target = await server(runsOnce('echo a > a.txt; sleep 1'));
+    await using client = await connect(target);
+    const { turn_id } = await call(client, 'implement', { task: 'x', wait: false });
+    const live = await events(`${target.url}/api/v1/turns/${turn_id}/events`);
+    expect(live.map(({ event }) => event)).toEqual(
+      expect.arrayContaining([
+        'turn_started',
+        'command_started',
+        'command_completed',
+        'message',
+        'end',
+      ]),
+    );
+    const numbers = live.slice(0, -1).map(({ id }) => Number(id));
+    expect(numbers).toEqual(numbers.map((_, index) => index + 1));
+    expect(live.at(-1)?.data).toMatchObject({ state: 'completed' });
+    const again = await events(`${target.url}/api/v1/turns/${turn_id}/events`, '2');
+    expect(again).toEqual(live.slice(2));
+    const turn = await (await fetch(`${target.url}/api/v1/turns/${turn_id}`)).json();
+    expect(turn).toMatchObject({ turn_id, state: 'completed', result: { turn_id } });
+  });
+
+  test('are not told from a number that is none', async () => {
+    await using target = await server();
+    await using client = await connect(target);
+    const { turn_id } = await call(client, 'plan', { task: 'x' });
+    const headers = { 'last-event-id': 'yesterday', accept: 'text/event-stream' };
+    const response = await fetch(`${target.url}/api/v1/turns/${turn_id}/events`, { headers });
+    expect(response.status).toBe(400);
+  });
+});
+
+async function events(url: string, lastEventId?: string) {
+  const response = await fetch(url, {
+    headers: {
+      accept: 'text/event-stream',
+      ...(lastEventId !== undefined && { 'last-event-id': lastEventId }),
+    },
+  });
+  const blocks = (await response.text()).split('\n\n').filter((block) => /^data:/m.test(block));
+  return blocks.map((block) => {
+    const field = (name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1];
+    return { id: field('id'), event: field('event'), data: JSON.parse(field('data') ?? 'null') };
+  });
+}

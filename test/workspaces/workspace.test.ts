@@ -1,0 +1,63 @@
+import { describe, expect, inject, test } from 'vitest';
+import { AgentsRig } from '../agents/agents-rig.ts';
+
+const engine = inject('engine');
+const MEBIBYTE = 1024 * 1024;
+const WIDE = { file: MEBIBYTE, total: 64 * MEBIBYTE };
+
+describe.each([
+  { kind: 'docker', here: engine.available },
+  { kind: 'process', here: true },
+] as const)('a workspace in the $kind runtime', ({ kind, here }) => {
+  test.runIf(here)('tells of 32 MiB of diff, and how many files are not in it', async () => {
+    await using rig = await AgentsRig.start(kind);
+    const { workspace: root } = rig.runtime.layout('a');
+    await rig.agents.withAgent('a', async ({ workspace }) => {
+      const before = await workspace.snapshot();
+      await rig.shell(
+        'a',
+        `cd ${root}; yes 'a line of text' | head -c 1000000 > 10; for i in $(seq 11 49); do cp 10 $i; done`,
+      );
+      const after = await workspace.snapshot();
+      const { changes, unlisted } = await workspace.changesBetween(before, after, WIDE);
+      expect(changes.length).toBeGreaterThan(28);
+      expect(changes.length).toBeLessThan(32);
+      expect(changes.length + unlisted).toBe(40);
+      expect(changes.every(({ diff }) => diff.endsWith('\n'))).toBe(true);
+      expect(await workspace.pathsChangedBetween(before, after)).toHaveLength(40);
+    });
+  });
+
+  test.runIf(here)('says only that a file of more than 32 MiB differs', async () => {
+    await using rig = await AgentsRig.start(kind);
+    const { workspace: root } = rig.runtime.layout('a');
+    await rig.agents.withAgent('a', async ({ workspace }) => {
+      const before = await workspace.snapshot();
+      await rig.shell('a', `yes 'a line of text' | head -c 34000000 > ${root}/huge`);
+      const after = await workspace.snapshot();
+      const { changes } = await workspace.changesBetween(before, after, WIDE);
+      expect(changes).toMatchObject([{ file: 'huge', action: 'create' }]);
+      expect(changes[0]?.diff).toContain('Binary files /dev/null and b/huge differ');
+    });
+  });
+});
+
+test.runIf(engine.available)(
+  'a workspace survives programs that talk in the place of its shell, or end it',
+  async () => {
+    await using rig = await AgentsRig.start('docker');
+    const { workspace: root } = rig.runtime.layout('a');
+    const shells = `for p in $(grep -l 'Runs in the container for as long' /proc/[0-9]*/cmdline); do
+      p=\${p%/cmdline}; [ "$(readlink $p/cwd)" = ${root} ] && [ "\${p#/proc/}" != $$ ] && PART; done 2>/dev/null`;
+    await rig.agents.withAgent('a', async ({ workspace }) => {
+      const before = await workspace.snapshot();
+      await rig.shell('a', shells.replace('PART', 'head -c 1000000 /dev/zero > $p/fd/1'));
+      await expect.poll(() => rig.shell('a', shells.replace('PART', 'echo $p'))).toBe('');
+      await rig.shell('a', `echo 1 > ${root}/one`);
+      await expect.poll(() => workspace.snapshot().catch(() => before)).not.toEqual(before);
+      await rig.shell('a', shells.replace('PART', 'kill -9 $(basename $p)'));
+      await expect.poll(() => workspace.restore(before).catch((error) => error)).toBeUndefined();
+      expect(await rig.shell('a', `ls ${root}`)).toBe('');
+    });
+  },
+);
