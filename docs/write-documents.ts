@@ -1,0 +1,8 @@
+import { writeFileSync } from 'node:fs';
+import { configurationPage, exampleEnvFile } from '../src/config/config-documents.ts';
+import { errorsPage } from '../src/errors-document.ts';
+
+const root = new URL('../', import.meta.url);
+writeFileSync(new URL('docs/configuration.md', root), configurationPage());
+writeFileSync(new URL('docs/errors.md', root), errorsPage());
+writeFileSync(new URL('.env.example', root), exampleEnvFile());
