@@ -1,9 +1,13 @@
 import type { AddressInfo } from 'node:net';
 import type { Logger } from 'pino';
+import { Access } from './access/access.ts';
+import { ApiTokens } from './access/api-tokens.ts';
+import { Authenticator } from './access/authenticator.ts';
+import type { CallerAgents } from './access/caller-agents.ts';
 import { AgentManager } from './agents/agent-manager.ts';
 import { startIdleReaper } from './agents/idle-reaper.ts';
 import { WarmPool } from './agents/warm-pool.ts';
-import type { Config } from './config/config.ts';
+import { type Config, isLoopback } from './config/config.ts';
 import { ApiKeyUpstream } from './credentials/api-key-upstream.ts';
 import { ModelGateway } from './gateway/model-gateway.ts';
 import { checkHealth } from './health/health-check.ts';
@@ -13,10 +17,10 @@ import { chooseRuntime } from './runtime/choose-runtime.ts';
 import { RuntimePreparation } from './runtime/runtime-preparation.ts';
 import { SlottedRuntime } from './runtime/slotted-runtime.ts';
 import { SqliteStore } from './store/sqlite/sqlite-store.ts';
+import { SqliteTokenStore } from './store/sqlite/sqlite-token-store.ts';
 import type { Store } from './store/store.ts';
 import { outlookOf } from './tools/agent-tools.ts';
 import { allTools, TOOL_ALIASES, TURN_KINDS } from './tools/catalog.ts';
-import { knownAgent } from './tools/session-tools.ts';
 import { Toolbox } from './tools/toolbox.ts';
 import { TurnRunner } from './turns/turn-runner.ts';
 import { TurnService } from './turns/turn-service.ts';
@@ -65,22 +69,23 @@ async function startWith(store: Store, { config, log, version }: AppOptions): Pr
   const preparation = new RuntimePreparation(runtime, log);
   const health = () =>
     checkHealth({
-      runtime,
-      runtimeWarning: warning,
-      preparation,
-      agents,
-      store,
-      credentials,
-      config,
-      version,
+      ...{ runtime, runtimeWarning: warning, preparation, agents },
+      ...{ store, credentials, config, version },
     });
   agents.keepWhile((agentId) => turns.load(agentId) > 0);
-  const toolbox = new Toolbox(allTools({ agents, turns, store, runtime, config, health }), {
+  const access = new Access({ store, turns, events: agents.events });
+  const toolbox = new Toolbox(allTools({ access, agents, turns, store, runtime, config, health }), {
     aliases: TOOL_ALIASES,
     maxCalls: config.MAX_CONCURRENT_CALLS,
   });
-  const feed = agentFeed(agents, store, config);
-  const http = buildHttpServer({ config, toolbox, turns, agents: feed, health, log, version });
+  const tokens = SqliteTokenStore.open(config.DATA_DIR);
+  const authenticator = authenticatorOf(new ApiTokens(tokens), config, log);
+  const http = buildHttpServer({
+    authenticator,
+    turns: (principal) => access.turns(principal),
+    agents: (principal) => agentFeed(access.agents(principal), agents, config),
+    ...{ config, toolbox, health, log, version },
+  });
 
   await agents
     .reconcile()
@@ -102,17 +107,33 @@ async function startWith(store: Store, { config, log, version }: AppOptions): Pr
       await reaped;
       await agents.close({ stopAgents: !config.PERSISTENT_MODE });
       gateway.close();
+      tokens.close();
       store.close();
     },
   };
 }
 
-function agentFeed(agents: AgentManager, store: Store, config: Config): AgentFeed {
+function authenticatorOf(tokens: ApiTokens, config: Config, log: Logger): Authenticator {
+  const onLoopback = isLoopback(config.MCP_HOST);
+  const authenticator = new Authenticator({ tokens, config, isLoopback: onLoopback, log });
+  if (authenticator.isOpen) {
+    const who = onLoopback ? 'Every user of this machine' : 'Whoever reaches the port';
+    log[onLoopback ? 'info' : 'warn'](`${who} may call: no token is needed`);
+  } else if (!authenticator.canLogIn) {
+    log.warn('Nobody can call yet: make a token with codex-mcp-server token create');
+  }
+  return authenticator;
+}
+
+function agentFeed(own: CallerAgents, agents: AgentManager, config: Config): AgentFeed {
   return {
-    events: agents.events,
-    outlooks(agentId) {
-      const records = agentId ? [knownAgent(store, agentId)] : store.agents.list();
-      return records.map((record) => outlookOf({ agents, config }, record));
+    listen: (listener) => own.listen(listener),
+    outlooks(name) {
+      const records = name === undefined ? own.list() : [own.get(name)];
+      return records.map((record) => ({
+        agent_id: own.nameOf(record.agentId),
+        ...outlookOf({ agents, config }, record),
+      }));
     },
   };
 }

@@ -23,6 +23,10 @@ async function run(): Promise<void> {
     const { doctor } = await import('./cli/doctor.ts');
     return doctor(args.slice(1));
   }
+  if (args[0] === 'token') {
+    const { token } = await import('./cli/token.ts');
+    return token(args.slice(1));
+  }
   const { serve } = await import('./cli/serve.ts');
   return serve(args[0] === 'serve' ? args.slice(1) : args);
 }

@@ -100,7 +100,7 @@ export class AgentSteps {
     await this.#stop(agentId);
     await runtime.remove(agentId, { volumes: true });
     // A call that came meanwhile has its turn in the row's care; it begins anew.
-    if (isAwaited(agentId)) agents.put(newAgent(agentId));
+    if (isAwaited(agentId)) agents.put(newAgent(agentId, agents.get(agentId)));
     else agents.remove(agentId);
   }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { LOCAL } from '../access/principal.ts';
 
 /** An agent id becomes part of container names, volume names and paths. */
 export const agentIdSchema = z
@@ -8,8 +9,26 @@ export const agentIdSchema = z
     'must be 1 to 64 letters, digits, "_", "." or "-", begin with a letter or digit and not hold ".."',
   );
 
+/** What callers write: an agent of their own or, for administrators, `ID@OWNER`. */
+export const agentNameSchema = z
+  .string()
+  .regex(
+    /^(?!.*\.\.)[A-Za-z0-9][A-Za-z0-9_.-]{0,63}(@\S{1,200})?$/,
+    'must be 1 to 64 letters, digits, "_", "." or "-", begin with a letter or digit and not hold ".."',
+  );
+
+/** Whose an agent is. */
+export type Ownership = {
+  /** What its owner calls it: the `agent_id` of clients. */
+  name: string;
+  /** Id of the principal. */
+  owner: string;
+  tenant: string;
+};
+
 /** What the server remembers of an agent, whether or not a container runs. */
-export type AgentRecord = {
+export type AgentRecord = Ownership & {
+  /** What the server calls it: unique, and the name of its container. */
   agentId: string;
   /** Codex's id of the conversation, once there is one: the `session_id` of clients. */
   threadId?: string;
@@ -23,11 +42,17 @@ export type AgentRecord = {
   lastUsedAt: Date;
 };
 
-/** An agent that has never run: it has no token yet. */
-export function newAgent(agentId: string): AgentRecord {
+/** An agent that has never run: it has no token yet. Without an owner it is the machine's own user's. */
+export function newAgent(
+  agentId: string,
+  { name, owner, tenant }: Ownership = { name: agentId, owner: LOCAL.id, tenant: LOCAL.tenant },
+): AgentRecord {
   const now = new Date();
   return {
     agentId,
+    name,
+    owner,
+    tenant,
     tokenSha256: '',
     pinned: false,
     archived: false,

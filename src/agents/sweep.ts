@@ -12,6 +12,8 @@ const AT_ONCE = 8;
 type SweepOptions = {
   agents: AgentManager;
   store: { readonly agents: AgentStore };
+  /** Default: all. */
+  records?: readonly AgentRecord[];
   reason: TakeReason;
   log: Logger;
 };
@@ -30,7 +32,8 @@ export type Swept = {
 /** Takes every agent the step that is decided for it; answers for which there was one. */
 export async function sweep(options: SweepOptions, decide: Decision): Promise<Swept[]> {
   const queue = new PQueue({ concurrency: AT_ONCE });
-  const ids = options.store.agents.list().map(({ agentId }) => agentId);
+  const records = options.records ?? options.store.agents.list();
+  const ids = records.map(({ agentId }) => agentId);
   const swept = await queue.addAll(ids.map((agentId) => () => sweepOne(options, agentId, decide)));
   return swept.filter((one) => one !== undefined);
 }

@@ -4,12 +4,16 @@ import { DataDirError } from '../store/data-dir-error.ts';
 export const USAGE = `Usage: codex-mcp-server [--port 8210] [--host 127.0.0.1] [--env-file .env]
        codex-mcp-server stdio [--url http://127.0.0.1:8210] [--agent-id ID] [--env-file FILE]
        codex-mcp-server doctor [--repair] [--json] [--env-file .env]
+       codex-mcp-server token create NAME [--role viewer|developer|approver|admin]... [--tenant T]
+                              [--agents A,B] [--expires 30d] [--json]
+       codex-mcp-server token list [--json] | token revoke ID
 
 Gives every agent id its own Codex container, over MCP:
   claude mcp add --transport sse codex-mcp http://localhost:8210/sse
   claude mcp add codex-mcp -- npx codex-mcp-server stdio
 
 stdio serves one client over stdin and stdout: through the server that runs, else one of its own.
+token makes, lists and revokes what callers show; with the first one, every caller needs one.
 doctor tells what is wrong on a bad day, with or without a running server; --repair puts right what it can.
 Every setting is an environment variable: see docs/configuration.md.`;
 

@@ -37,7 +37,8 @@ export function loadConfig(
   return parsed.data;
 }
 
-function isLoopback(host: string): boolean {
+/** Whether only this machine reaches an address to listen on. */
+export function isLoopback(host: string): boolean {
   return LOOPBACK.has(host);
 }
 
@@ -48,9 +49,9 @@ function findContradictions(config: Config): string[] {
       `OPENAI_BASE_URL is not set, and CODEX_PROVIDER is "${config.CODEX_PROVIDER}". Allowed: the URL of that provider's Responses API.`,
     );
   }
-  if (!isLoopback(config.MCP_HOST) && !config.ALLOW_UNAUTHENTICATED) {
+  if (config.OIDC_ISSUER !== undefined && config.OIDC_AUDIENCE === undefined) {
     problems.push(
-      `MCP_HOST is "${config.MCP_HOST}", which others can reach. Allowed: 127.0.0.1, or any address with ALLOW_UNAUTHENTICATED=true.`,
+      'OIDC_AUDIENCE is not set, and OIDC_ISSUER is. Allowed: what tokens for this server name as their audience.',
     );
   }
   if (!isCronExpression(config.REAPER_SCHEDULE)) {

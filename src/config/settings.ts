@@ -1,11 +1,13 @@
 import os from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
+import { ROLES } from '../access/principal.ts';
 
 /** The sections of docs/configuration.md and .env.example, in order. */
 export const SETTING_GROUPS = [
   'Model',
   'Server',
+  'Callers',
   'Agents',
   'Containers',
   'Limits',
@@ -92,7 +94,7 @@ export const settingsSchema = z.object({
 
   MCP_HOST: setting(z.string().min(1).default('127.0.0.1'), {
     group: 'Server',
-    description: 'Address to listen on. Anything but loopback needs `ALLOW_UNAUTHENTICATED=true`.',
+    description: 'Address to listen on. On any but loopback, callers need tokens.',
     allowed: 'an IP address or host name',
   }),
   MCP_PORT: setting(wholeNumber(0, PORT_MAX).default(8210), {
@@ -103,8 +105,15 @@ export const settingsSchema = z.object({
   ALLOW_UNAUTHENTICATED: setting(flag().default(false), {
     group: 'Server',
     description:
-      'Listen on an address other than loopback although callers are not authenticated. Whoever reaches the port can use your model account.',
+      'Let callers without a token in on an address other than loopback, as long as there are no tokens and neither `JWT_SECRET` nor `OIDC_ISSUER`. Whoever reaches the port can use your model account.',
     allowed: 'true or false',
+  }),
+  PUBLIC_URL: setting(httpUrl().optional(), {
+    group: 'Server',
+    description:
+      'Where clients reach the server, if that is behind a proxy; shown to those that log in.',
+    allowed: 'an http or https URL',
+    shownDefault: 'what the request says',
   }),
   ALLOWED_HOSTS: setting(list().default([]), {
     group: 'Server',
@@ -123,6 +132,47 @@ export const settingsSchema = z.object({
       'Directory of the database and, in the process runtime, of the agents. One running server per directory.',
     allowed: 'a writable path',
     shownDefault: '~/.codex-mcp-server',
+  }),
+
+  JWT_SECRET: setting(z.string().min(32).optional(), {
+    group: 'Callers',
+    description:
+      'Callers may show a JWT signed with it (HS256), with the claims `sub`, `role` and, if wanted, `tenant`, `agents` and `exp`.',
+    allowed: 'at least 32 characters; `openssl rand -hex 32` makes some',
+    secret: true,
+  }),
+  OIDC_ISSUER: setting(httpUrl().optional(), {
+    group: 'Callers',
+    description:
+      'Authorization server whose access tokens callers may show; MCP clients that know OAuth are told of it. Needs `OIDC_AUDIENCE`.',
+    allowed: 'an http or https URL',
+  }),
+  OIDC_AUDIENCE: setting(z.string().min(1).optional(), {
+    group: 'Callers',
+    description: 'What its tokens must name as their audience: this server, and no other.',
+    allowed: 'a non-empty string',
+  }),
+  OIDC_JWKS_URL: setting(httpUrl().optional(), {
+    group: 'Callers',
+    description: 'Where its keys are, if it does not say so itself.',
+    allowed: 'an http or https URL',
+    shownDefault: 'as the issuer publishes it',
+  }),
+  OIDC_ROLES_CLAIM: setting(z.string().min(1).max(100).default('roles'), {
+    group: 'Callers',
+    description: 'The claim that names roles: viewer, developer (or code), approver, admin.',
+    allowed: 'the name of a claim',
+  }),
+  OIDC_DEFAULT_ROLE: setting(z.enum(ROLES).default('viewer'), {
+    group: 'Callers',
+    description: 'Role of a token that names none.',
+    allowed: 'viewer, developer, approver or admin',
+  }),
+  MAX_FAILED_LOGINS: setting(wholeNumber(1, 10_000).default(20), {
+    group: 'Callers',
+    description:
+      'Wrong tokens from one address in a minute; further ones are answered 429. Right ones are always let in.',
+    allowed: 'a whole number from 1 to 10000',
   }),
 
   AGENT_RUNTIME: setting(z.enum(['auto', 'docker', 'process']).default('auto'), {

@@ -1,21 +1,27 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { type AgentEvent, type AgentEvents, agentEventData } from '../agents/agent-events.ts';
+import type { Principal } from '../access/principal.ts';
+import { type AgentEvent, agentEventData } from '../agents/agent-events.ts';
 import { EventFeed } from '../turns/event-feed.ts';
 import type { EventStreams, StreamedEvent } from './event-streams.ts';
 
 /** What these routes need of the agents. */
 export type AgentFeed = {
-  readonly events: AgentEvents;
+  /** Hears what happens to them; call what is returned to stop. */
+  listen(listener: (event: AgentEvent) => void): () => void;
   /** How agents are now, and how long: all, or one. Throws `agent_not_found`. */
-  outlooks(agentId?: string): readonly object[];
+  outlooks(name?: string): readonly object[];
 };
 
 type AgentParams = { Params: { id: string } };
 
 /** What happens to agents, as it happens; each stream begins with how they are. */
-export function agentRoutes(app: FastifyInstance, agents: AgentFeed, streams: EventStreams): void {
+export function agentRoutes(
+  app: FastifyInstance,
+  agentsOf: (principal: Principal) => AgentFeed,
+  streams: EventStreams,
+): void {
   const send = (reply: FastifyReply, agentId?: string) =>
-    streams.send(reply, (signal) => follow(agents, agentId, signal));
+    streams.send(reply, (signal) => follow(agentsOf(reply.request.principal), agentId, signal));
   app.get('/api/v1/agents/events', { sse: 'only' }, (_request, reply) => send(reply));
   app.get<AgentParams>('/api/v1/agents/:id/events', { sse: 'only' }, (request, reply) =>
     send(reply, request.params.id),
@@ -23,13 +29,13 @@ export function agentRoutes(app: FastifyInstance, agents: AgentFeed, streams: Ev
 }
 
 function follow(
-  { events, outlooks }: AgentFeed,
+  { listen, outlooks }: AgentFeed,
   agentId: string | undefined,
   signal: AbortSignal,
 ): AsyncIterable<StreamedEvent> {
   const known = outlooks(agentId);
   const feed = new EventFeed<StreamedEvent>();
-  const stop = events.listen((event) => {
+  const stop = listen((event) => {
     if (agentId === undefined || event.agentId === agentId) feed.push(streamed(event));
   });
   signal.addEventListener('abort', () => feed.end());

@@ -13,7 +13,7 @@ declare module 'fastify' {
 export function handleErrors(app: FastifyInstance): void {
   app.setErrorHandler(replyWithError);
   app.setNotFoundHandler((request, reply) => {
-    const path = request.url.slice(0, 200);
+    const path = request.url.split('?', 1)[0]?.slice(0, 200);
     const error = new AppError('not_found', `There is no ${request.method} ${path}.`);
     replyWithError(error, request, reply);
   });

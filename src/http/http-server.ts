@@ -2,13 +2,16 @@ import { randomUUID } from 'node:crypto';
 import { fastifySSE } from '@fastify/sse';
 import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import type { Principal } from '../access/principal.ts';
 import type { Config } from '../config/config.ts';
 import { McpSessions } from '../mcp/mcp-sessions.ts';
 import { sseRoutes } from '../mcp/sse-routes.ts';
 import { streamableRoutes } from '../mcp/streamable-routes.ts';
 import { Tasks, type TaskTurns } from '../mcp/tasks.ts';
+import type { Caller } from '../tools/tool.ts';
 import type { Toolbox } from '../tools/toolbox.ts';
 import { type AgentFeed, agentRoutes } from './agent-routes.ts';
+import { type AuthenticationOptions, authenticateRequests } from './authentication.ts';
 import { limitConnections } from './connection-limit.ts';
 import { handleErrors, replyWithError } from './error-handler.ts';
 import { EventStreams } from './event-streams.ts';
@@ -33,8 +36,10 @@ const SSE_HEARTBEAT_MS = 15_000;
 export type HttpServerOptions = {
   config: Config;
   toolbox: Toolbox;
-  turns: TurnFeed & TaskTurns;
-  agents: AgentFeed;
+  authenticator: AuthenticationOptions['authenticator'];
+  /** What a caller sees of turns and agents. */
+  turns: (principal: Principal) => TurnFeed & TaskTurns;
+  agents: (principal: Principal) => AgentFeed;
   health: () => Promise<{ ready: boolean }>;
   log: Logger;
   version: string;
@@ -48,7 +53,7 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
   const app = createApp(options);
   const streams = new EventStreams(config.MAX_EVENT_READERS, readerPatienceMs);
   const sessions = new McpSessions({ config, log });
-  const tasks = new Tasks(toolbox, turns, config);
+  const tasks = (caller: Caller) => new Tasks({ toolbox, turns, caller, config });
 
   app.addHook('onRequest', (request, reply, done) => {
     reply.header('x-correlation-id', request.id);
@@ -56,13 +61,13 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
   });
   guardRequests(app, config);
   handleErrors(app);
+  authenticateRequests(app, options);
   acceptJsonBodies(app);
   // Routes have to wait for the SSE plugin, which works by looking at them as they are added.
   app.register(fastifySSE, { heartbeatInterval: SSE_HEARTBEAT_MS });
   app.register((routes, _options, done) => {
     infoRoutes(routes, options);
-    const { events } = options.agents;
-    const served = { ...options, tasks, events, sessions };
+    const served = { ...options, tasks, sessions };
     sseRoutes(routes, served);
     streamableRoutes(routes, served);
     done();

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import { isKnown } from './authentication.ts';
 
 const ENDPOINTS = {
   '/sse': 'MCP over HTTP+SSE (claude mcp add --transport sse)',
@@ -13,15 +14,20 @@ const ENDPOINTS = {
 /** What the server is and how it is. */
 export function infoRoutes(
   app: FastifyInstance,
-  { health, version }: { health: () => Promise<{ ready: boolean }>; version: string },
+  {
+    health,
+    version,
+  }: { health: () => Promise<{ ready: boolean; status?: unknown }>; version: string },
 ): void {
-  app.get('/', () => ({ name: 'codex-mcp-server', version, endpoints: ENDPOINTS }));
-  app.get('/ping', () => ({ status: 'ok' }));
-  app.get('/health', async (_request, reply) => {
+  const isPublic = { config: { isPublic: true } };
+  app.get('/', isPublic, () => ({ name: 'codex-mcp-server', version, endpoints: ENDPOINTS }));
+  app.get('/ping', isPublic, () => ({ status: 'ok' }));
+  app.get('/health', isPublic, async (request, reply) => {
     const report = await health();
+    const { ready, status } = report;
     return reply
-      .code(report.ready ? 200 : 503)
+      .code(ready ? 200 : 503)
       .header('cache-control', 'no-store')
-      .send(report);
+      .send(isKnown(request) ? report : { ready, status, version });
   });
 }

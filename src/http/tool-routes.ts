@@ -27,6 +27,7 @@ export function toolRoutes(
 
 function callOf(request: FastifyRequest<NamedTool>, reply: FastifyReply, log: Logger): ToolCall {
   return {
+    principal: request.principal,
     defaultAgentId: agentIdFor(request),
     signal: disconnectSignal(reply),
     correlationId: request.id,

@@ -1,5 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { Principal } from '../access/principal.ts';
 import { AppError } from '../errors.ts';
 import type { JournaledEvent } from '../store/store.ts';
 import type { TurnRecord } from '../turns/turn.ts';
@@ -19,10 +20,17 @@ type TurnParams = { Params: { id: string } };
 const lastEventId = z.coerce.number().int().min(0);
 
 /** Turns for clients that speak no MCP, and the tale of each as it happens. */
-export function turnRoutes(app: FastifyInstance, turns: TurnFeed, streams: EventStreams): void {
-  app.get<TurnParams>('/api/v1/turns/:id', ({ params }) => describe(turns.get(params.id)));
+export function turnRoutes(
+  app: FastifyInstance,
+  turnsOf: (principal: Principal) => TurnFeed,
+  streams: EventStreams,
+): void {
+  app.get<TurnParams>('/api/v1/turns/:id', ({ params, principal }) =>
+    describe(turnsOf(principal).get(params.id)),
+  );
   app.get<TurnParams>('/api/v1/turns/:id/events', { sse: 'only' }, async (request, reply) => {
     const { id } = request.params;
+    const turns = turnsOf(request.principal);
     turns.get(id);
     const after = parseLastEventId(reply.sse.lastEventId);
     await streams.send(reply, (signal) => tell(turns, id, { after, signal }));

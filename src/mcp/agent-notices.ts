@@ -1,9 +1,8 @@
 import type { JSONRPCMessage, Server, Transport } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
-import { agentIdSchema } from '../agents/agent.ts';
+import { agentNameSchema } from '../agents/agent.ts';
 import {
   type AgentEvent,
-  type AgentEvents,
   agentEventData,
   type EndingStep,
   type TakeReason,
@@ -14,8 +13,14 @@ const AGENTS_REMEMBERED = 1_000;
 
 type Expiring = Extract<AgentEvent, { type: 'agent_expiring' }>;
 
+/** The agents of a client. */
+export type NoticedAgents = {
+  /** Hears what happens to them, by the names that the client knows; call what is returned to stop. */
+  listen(listener: (event: AgentEvent) => void): () => void;
+};
+
 type NoticedSession = {
-  events: AgentEvents;
+  agents: NoticedAgents;
   defaultAgentId: string;
   /** Called once, however the session ends. */
   onClose: () => void;
@@ -29,11 +34,11 @@ type NoticedSession = {
 export async function connectWithNotices(
   server: Server,
   transport: Transport,
-  { events, defaultAgentId, onClose, log }: NoticedSession,
+  { agents, defaultAgentId, onClose, log }: NoticedSession,
 ): Promise<void> {
   const known = new Set<string>();
   server.registerCapabilities({ logging: {} });
-  const stop = events.listen((event) => {
+  const stop = agents.listen((event) => {
     if (event.type !== 'agent_expiring') return;
     if (event.agentId !== defaultAgentId && !known.has(event.agentId)) return;
     server
@@ -121,7 +126,7 @@ function property(value: unknown, name: string): unknown {
 
 /** The last ones of a client that names ever new agents. */
 function remember(known: Set<string>, given: unknown): void {
-  const { data: agentId } = agentIdSchema.safeParse(given);
+  const { data: agentId } = agentNameSchema.safeParse(given);
   if (agentId === undefined) return;
   known.delete(agentId);
   known.add(agentId);

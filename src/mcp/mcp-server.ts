@@ -10,6 +10,7 @@ import type { Logger } from 'pino';
 import { z } from 'zod';
 import { toAppError } from '../errors.ts';
 import { logFailure } from '../http/failure-log.ts';
+import type { Caller } from '../tools/tool.ts';
 import type { Toolbox } from '../tools/toolbox.ts';
 import { progressOf } from './progress.ts';
 import { protocolError } from './protocol-error.ts';
@@ -37,9 +38,8 @@ const callParams = z.object({
 export type McpServerOptions = {
   /** What is listed and called: all tools, or a wrapper that watches the calls of one session. */
   toolbox: Pick<Toolbox, 'list' | 'call'>;
-  tasks: Tasks;
-  /** The agent meant by calls that name none. */
-  defaultAgentId: string;
+  tasks: (caller: Caller) => Tasks;
+  caller: Caller;
   /** For one request of 2026-07-28, and not for a session. Its client cancels by hanging up, having no other way. */
   stateless: boolean;
   log: Logger;
@@ -48,7 +48,7 @@ export type McpServerOptions = {
 
 /** The MCP face of the tools, for one session or one stateless request, in either era of the protocol. */
 export function createMcpServer(options: McpServerOptions): Server {
-  const { toolbox, stateless, log, version } = options;
+  const { toolbox, caller, stateless, log, version } = options;
   const server = new TaskServer(
     { name: 'codex-mcp-server', title: 'Codex MCP Server', version },
     {
@@ -62,7 +62,11 @@ export function createMcpServer(options: McpServerOptions): Server {
   );
   server.onerror = (error) => log.debug({ err: error }, 'MCP message could not be handled');
   server.setRequestHandler('tools/list', () => ({ tools: [...toolbox.list()] }));
-  const tasks = new (stateless ? TasksExtension : SessionTasks)({ ...options, server });
+  const tasks = new (stateless ? TasksExtension : SessionTasks)({
+    server,
+    tasks: options.tasks(caller),
+    log,
+  });
   tasks.serve();
   server.setRequestHandler('tools/call', { params: callParams }, (params, context) =>
     callTool(tasks, params, context, options),
@@ -74,7 +78,7 @@ async function callTool(
   tasks: TaskProtocol,
   params: CallParams,
   context: ServerContext,
-  { toolbox, defaultAgentId, stateless, ...session }: McpServerOptions,
+  { toolbox, caller, stateless, ...session }: McpServerOptions,
 ): Promise<Result> {
   const { name, arguments: args } = params;
   const correlationId = correlationIdOf(context);
@@ -82,7 +86,7 @@ async function callTool(
   const progress = progressOf(context, log);
   const { signal: ended } = context.mcpReq;
   const signal = stateless ? ended : cancelledOnly(ended);
-  const call = { defaultAgentId, signal, correlationId, log, progress: progress.send };
+  const call = { ...caller, signal, correlationId, log, progress: progress.send };
   try {
     const task = await tasks.begin(params, context);
     return task ?? successResult(await toolbox.call(name, args, call));

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { Principal } from '../access/principal.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 
@@ -14,7 +15,7 @@ export type McpSession = {
 
 /** The connected MCP clients: counted, found by id, closed when nobody uses them any more. */
 export class McpSessions {
-  readonly #sessions = new Map<string, McpSession>();
+  readonly #sessions = new Map<string, { session: McpSession; owner: string }>();
   readonly #limit: number;
   readonly #idleMs: number;
   readonly #log: Logger;
@@ -44,16 +45,16 @@ export class McpSessions {
     );
   }
 
-  add(session: McpSession): void {
+  add(session: McpSession, { id: owner }: Principal): void {
     this.assertRoom();
-    this.#sessions.set(session.id, session);
+    this.#sessions.set(session.id, { session, owner });
     this.#log.info({ mcp_session: session.id, mcp_sessions: this.size }, 'MCP session opened');
   }
 
-  /** Throws `session_expired` for an unknown id, at which clients initialize anew. */
-  get<T extends McpSession>(id: string, kind: new (...args: never[]) => T): T {
-    const session = this.#sessions.get(id);
-    if (session instanceof kind) return session;
+  /** Throws `session_expired` for an id that is unknown or another's, at which clients initialize anew. */
+  get<T extends McpSession>(id: string, kind: new (...args: never[]) => T, by: Principal): T {
+    const known = this.#sessions.get(id);
+    if (known?.session instanceof kind && known.owner === by.id) return known.session;
     throw new AppError('session_expired', 'This MCP session does not exist, or no longer.');
   }
 
@@ -66,12 +67,12 @@ export class McpSessions {
   async closeAll(): Promise<void> {
     this.#closing = true;
     clearInterval(this.#sweeper);
-    await Promise.all([...this.#sessions.values()].map((session) => this.#close(session)));
+    await Promise.all([...this.#sessions.values()].map(({ session }) => this.#close(session)));
   }
 
   #closeIdle(): void {
     const bound = performance.now() - this.#idleMs;
-    for (const session of this.#sessions.values()) {
+    for (const { session } of this.#sessions.values()) {
       if (session.idleSince === undefined || session.idleSince > bound) continue;
       this.#log.info({ mcp_session: session.id }, 'MCP session is idle');
       void this.#close(session);

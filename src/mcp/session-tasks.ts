@@ -38,13 +38,11 @@ const listParams = z.object({ cursor: z.string().optional() });
 export class SessionTasks implements TaskProtocol {
   readonly #server: Server;
   readonly #tasks: Tasks;
-  readonly #defaultAgentId: string;
   readonly #log: Logger;
 
-  constructor({ server, tasks, defaultAgentId, log }: TaskProtocolOptions) {
+  constructor({ server, tasks, log }: TaskProtocolOptions) {
     this.#server = server;
     this.#tasks = tasks;
-    this.#defaultAgentId = defaultAgentId;
     this.#log = log;
   }
 
@@ -73,7 +71,7 @@ export class SessionTasks implements TaskProtocol {
         `Calls of ${params.name} cannot be tasks.`,
       );
     }
-    const turn = this.#tasks.submit(params, this.#defaultAgentId);
+    const turn = this.#tasks.submit(params);
     const meanwhile = `Agent ${turn.agentId} is at work. wait_turn and get_turn tell what becomes of turn ${turn.turnId}.`;
     void this.#follow(turn, mcpReq._meta?.progressToken);
     return {

@@ -1,28 +1,15 @@
 import { type JSONRPCMessage, parseJSONRPCMessage } from '@modelcontextprotocol/server';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Logger } from 'pino';
-import type { AgentEvents } from '../agents/agent-events.ts';
 import { AppError } from '../errors.ts';
 import { agentIdFor, queryParameter } from '../http/agent-identity.ts';
-import type { Toolbox } from '../tools/toolbox.ts';
 import { connectWithNotices } from './agent-notices.ts';
 import { createMcpServer } from './mcp-server.ts';
-import type { McpSessions } from './mcp-sessions.ts';
+import type { McpRouteOptions } from './route-options.ts';
 import { SseTransport } from './sse-transport.ts';
-import type { Tasks } from './tasks.ts';
 import { webRequestOf } from './web-exchange.ts';
 
-type Options = {
-  toolbox: Toolbox;
-  tasks: Tasks;
-  sessions: McpSessions;
-  events: AgentEvents;
-  log: Logger;
-  version: string;
-};
-
 /** MCP over HTTP+SSE: `GET /sse` is the session, `POST /messages` brings the client's messages. */
-export function sseRoutes(app: FastifyInstance, options: Options): void {
+export function sseRoutes(app: FastifyInstance, options: McpRouteOptions): void {
   const { sessions } = options;
   const config = { jsonRpcErrors: true };
 
@@ -32,7 +19,7 @@ export function sseRoutes(app: FastifyInstance, options: Options): void {
     (request, reply) => openSession(request, reply, options),
   );
   app.post('/messages', { config }, async (request, reply) => {
-    const transport = sessions.get(sessionIdOf(request), SseTransport);
+    const transport = sessions.get(sessionIdOf(request), SseTransport, request.principal);
     transport.receive(parseMessage(request.body), await webRequestOf(request));
     return reply.code(202).send('Accepted');
   });
@@ -41,21 +28,21 @@ export function sseRoutes(app: FastifyInstance, options: Options): void {
 async function openSession(
   request: FastifyRequest,
   reply: FastifyReply,
-  { toolbox, tasks, sessions, events, log, version }: Options,
+  { sessions, agents, log, ...options }: McpRouteOptions,
 ): Promise<void> {
+  const { principal } = request;
   const defaultAgentId = agentIdFor(request);
   const transport = new SseTransport(reply, new URL(request.url, 'http://sse').searchParams);
-  sessions.add(transport);
+  sessions.add(transport, principal);
   const server = createMcpServer({
-    toolbox,
-    tasks,
-    defaultAgentId,
+    ...options,
+    caller: { principal, defaultAgentId },
     stateless: false,
     log: log.child({ mcp_session: transport.id }),
-    version,
   });
   const onClose = () => sessions.remove(transport.id);
-  await connectWithNotices(server, transport, { events, defaultAgentId, onClose, log });
+  const notices = { agents: agents(principal), defaultAgentId, onClose, log };
+  await connectWithNotices(server, transport, notices);
 }
 
 /** The endpoint event is a bare path and no JSON. */

@@ -1,33 +1,23 @@
 import {
+  type AuthInfo,
   createMcpHandler,
   isInitializeRequest,
   isLegacyRequest,
   type McpHttpHandler,
 } from '@modelcontextprotocol/server';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import type { Logger } from 'pino';
-import type { AgentEvents } from '../agents/agent-events.ts';
+import type { Principal } from '../access/principal.ts';
 import { AppError } from '../errors.ts';
 import { AGENT_ID_HEADER, agentIdFor } from '../http/agent-identity.ts';
+import { NOBODY } from '../http/authentication.ts';
 import { disconnectSignal } from '../http/disconnect.ts';
-import type { Toolbox } from '../tools/toolbox.ts';
 import { createMcpServer } from './mcp-server.ts';
-import type { McpSessions } from './mcp-sessions.ts';
+import type { McpRouteOptions } from './route-options.ts';
 import { StreamableSession } from './streamable-session.ts';
-import type { Tasks } from './tasks.ts';
 import { sendWebResponse, webRequestOf } from './web-exchange.ts';
 
-type Options = {
-  toolbox: Toolbox;
-  tasks: Tasks;
-  sessions: McpSessions;
-  events: AgentEvents;
-  log: Logger;
-  version: string;
-};
-
 /** MCP over Streamable HTTP: revision 2026-07-28 without sessions, those of 2025 with. */
-export function streamableRoutes(app: FastifyInstance, options: Options): void {
+export function streamableRoutes(app: FastifyInstance, options: McpRouteOptions): void {
   // Streams carry keep-alive comments: HTTP clients give up a silent answer after minutes.
   const calls = statelessHandler(options, 'sse');
   // Of tasks clients ask often, and the answer is there at once.
@@ -44,20 +34,23 @@ export function streamableRoutes(app: FastifyInstance, options: Options): void {
       const agentId = agentIdFor(request);
       const web = await webRequestOf(request, { agentId, signal: disconnectSignal(reply) });
       if (await isLegacyRequest(web, request.body)) {
-        await serveSession(request, reply, web, { ...options, defaultAgentId: agentId });
+        await serveSession(request, reply, web, options);
       } else {
         const handler = web.headers.get('mcp-method')?.startsWith('tasks/') ? polls : calls;
-        await sendWebResponse(reply, await handler.fetch(web, { parsedBody: request.body }));
+        const { body: parsedBody, principal } = request;
+        const authInfo = authInfoOf(principal);
+        await sendWebResponse(reply, await handler.fetch(web, { parsedBody, authInfo }));
       }
     },
   });
 }
 
-function statelessHandler(options: Options, responseMode: 'sse' | 'auto'): McpHttpHandler {
+function statelessHandler(options: McpRouteOptions, responseMode: 'sse' | 'auto'): McpHttpHandler {
   return createMcpHandler(
-    ({ requestInfo }) => {
+    ({ requestInfo, authInfo }) => {
       const defaultAgentId = requestInfo?.headers.get(AGENT_ID_HEADER) ?? '';
-      return createMcpServer({ ...options, defaultAgentId, stateless: true });
+      const caller = { principal: principalOf(authInfo), defaultAgentId };
+      return createMcpServer({ ...options, caller, stateless: true });
     },
     {
       legacy: 'reject',
@@ -71,13 +64,13 @@ async function serveSession(
   request: FastifyRequest,
   reply: FastifyReply,
   web: Request,
-  options: Options & { defaultAgentId: string },
+  options: McpRouteOptions,
 ): Promise<void> {
   const { sessions } = options;
   const id = request.headers['mcp-session-id'];
   const session =
     typeof id === 'string'
-      ? sessions.get(id, StreamableSession)
+      ? sessions.get(id, StreamableSession, request.principal)
       : await openSession(request, options);
   await session.use(async () => {
     const response = await session.handle(web, request.body);
@@ -87,9 +80,10 @@ async function serveSession(
 }
 
 async function openSession(
-  { body }: FastifyRequest,
-  { sessions, ...options }: Options & { defaultAgentId: string },
+  request: FastifyRequest,
+  { sessions, agents, ...options }: McpRouteOptions,
 ): Promise<StreamableSession> {
+  const { body, principal } = request;
   if (!isInitializeRequest(body)) {
     throw new AppError(
       'invalid_input',
@@ -97,7 +91,19 @@ async function openSession(
     );
   }
   const session = new StreamableSession();
-  sessions.add(session);
-  await session.open(options, () => sessions.remove(session.id));
+  sessions.add(session, principal);
+  const caller = { principal, defaultAgentId: agentIdFor(request) };
+  const served = { ...options, agents: agents(principal), caller };
+  await session.open(served, () => sessions.remove(session.id));
   return session;
+}
+
+/** How the SDK carries a caller from a request to its server. The token itself stays outside. */
+function authInfoOf(principal: Principal): AuthInfo {
+  const { id: clientId, roles } = principal;
+  return { token: '', clientId, scopes: [...roles], extra: { principal } };
+}
+
+function principalOf(authInfo: AuthInfo | undefined): Principal {
+  return (authInfo?.extra?.principal as Principal | undefined) ?? NOBODY;
 }

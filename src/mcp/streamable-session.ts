@@ -3,8 +3,7 @@ import {
   type JSONRPCMessage,
   WebStandardStreamableHTTPServerTransport,
 } from '@modelcontextprotocol/server';
-import type { AgentEvents } from '../agents/agent-events.ts';
-import { connectWithNotices } from './agent-notices.ts';
+import { connectWithNotices, type NoticedAgents } from './agent-notices.ts';
 import { createMcpServer, type McpServerOptions } from './mcp-server.ts';
 import type { McpSession } from './mcp-sessions.ts';
 
@@ -23,7 +22,7 @@ export class StreamableSession implements McpSession {
 
   /** Begins to serve; `onClose` is called once, however the session ends. */
   async open(
-    options: Omit<McpServerOptions, 'stateless'> & { events: AgentEvents },
+    options: Omit<McpServerOptions, 'stateless'> & { agents: NoticedAgents },
     onClose: () => void,
   ): Promise<void> {
     const { toolbox } = options;
@@ -37,7 +36,9 @@ export class StreamableSession implements McpSession {
         call: (name, args, call) => this.use(() => toolbox.call(name, args, call)),
       },
     });
-    await connectWithNotices(server, this.#transport, { ...options, onClose });
+    const { agents, caller, log } = options;
+    const { defaultAgentId } = caller;
+    await connectWithNotices(server, this.#transport, { agents, defaultAgentId, onClose, log });
     this.#endStreamsOfCancelledCalls();
   }
 

@@ -36,13 +36,11 @@ const taskParams = z.object({ taskId: z.string() });
 export class TasksExtension implements TaskProtocol {
   readonly #server: Server;
   readonly #tasks: Tasks;
-  readonly #defaultAgentId: string;
   readonly #log: Logger;
 
-  constructor({ server, tasks, defaultAgentId, log }: TaskProtocolOptions) {
+  constructor({ server, tasks, log }: TaskProtocolOptions) {
     this.#server = server;
     this.#tasks = tasks;
-    this.#defaultAgentId = defaultAgentId;
     this.#log = log;
   }
 
@@ -72,7 +70,7 @@ export class TasksExtension implements TaskProtocol {
     if (!knowsTasks(context) || !this.#tasks.supports(params.name)) return undefined;
     // Whoever asks not to wait is to have the id of the turn as the result of the call.
     if (params.arguments?.wait === false) return undefined;
-    const turn = this.#tasks.submit(params, this.#defaultAgentId);
+    const turn = this.#tasks.submit(params);
     return { resultType: 'task', ...this.#describe(turn) };
   }
 

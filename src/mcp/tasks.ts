@@ -1,6 +1,8 @@
 import type { CallToolResult, Result, Server, ServerContext } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
+import type { Principal } from '../access/principal.ts';
 import type { Config } from '../config/config.ts';
+import type { Caller } from '../tools/tool.ts';
 import type { Toolbox } from '../tools/toolbox.ts';
 import type { TurnRecord } from '../turns/turn.ts';
 import { errorResult, successResult } from './tool-result.ts';
@@ -27,6 +29,14 @@ type TaskTools = Pick<Toolbox, 'submits' | 'submit' | 'outcome' | 'hold'>;
 /** Turns go after their own time, or with their agent; 0: never. */
 type Retention = Pick<Config, 'RETENTION_TIMEOUT' | 'TURN_RETENTION'>;
 
+type TasksOptions = {
+  toolbox: TaskTools;
+  /** What a caller sees of the turns. */
+  turns: (principal: Principal) => TaskTurns;
+  caller: Caller;
+  config: Retention;
+};
+
 /** Parameters of a call that may become a task. */
 export type CallParams = {
   name: string;
@@ -46,12 +56,11 @@ export type TaskProtocol = {
 export type TaskProtocolOptions = {
   server: Server;
   tasks: Tasks;
-  defaultAgentId: string;
   log: Logger;
 };
 
 /**
- * Turns as tasks of MCP. Every turn is one, however it was asked for, and has one id as both: so a
+ * Turns of one caller as tasks of MCP. Every turn is one, however it was asked for, and has one id as both: so a
  * task outlives the session in which it began, and the server.
  */
 export class Tasks {
@@ -59,10 +68,12 @@ export class Tasks {
   /** For how long a task is kept at least; null: for ever. */
   readonly lifetimeMs: number | null;
   readonly #toolbox: TaskTools;
+  readonly #caller: Caller;
 
-  constructor(toolbox: TaskTools, turns: TaskTurns, config: Retention) {
+  constructor({ toolbox, turns, caller, config }: TasksOptions) {
     this.#toolbox = toolbox;
-    this.turns = turns;
+    this.#caller = caller;
+    this.turns = turns(caller.principal);
     const seconds = [config.RETENTION_TIMEOUT, config.TURN_RETENTION].filter((each) => each > 0);
     this.lifetimeMs = seconds.length === 0 ? null : Math.min(...seconds) * 1000;
   }
@@ -78,8 +89,8 @@ export class Tasks {
   }
 
   /** Begins a task; throws why it cannot. */
-  submit({ name, arguments: args }: CallParams, defaultAgentId: string): TurnRecord {
-    return this.#toolbox.submit(name, args, { defaultAgentId });
+  submit({ name, arguments: args }: CallParams): TurnRecord {
+    return this.#toolbox.submit(name, args, this.#caller);
   }
 
   /** What the call was answered with, had it waited for the turn, which has ended. */

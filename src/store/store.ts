@@ -27,8 +27,9 @@ export interface AgentStore {
   findByThread(threadId: string): AgentRecord | undefined;
   /** The last used first. */
   list(): AgentRecord[];
-  count(): number;
-  /** Inserts or replaces. */
+  /** All, or those of one principal. */
+  count(owner?: string): number;
+  /** Inserts, or replaces all but whose it is. */
   put(agent: AgentRecord): void;
   setThread(agentId: string, threadId: string): void;
   touch(agentId: string, usedAt: Date): void;
@@ -79,8 +80,8 @@ export interface TurnStore {
   findByKey(agentId: string, idempotencyKey: string): TurnRecord | undefined;
   /** Inserts or replaces. */
   put(turn: TurnRecord): void;
-  /** Turns of an agent, or of all, the last one put for the first time first; those that follow the turn `before` in this order. */
-  list(options: { agentId?: string; before?: string; limit: number }): TurnRecord[];
+  /** Turns of some agents, or of all, the last one put for the first time first. */
+  list(query: TurnQuery): TurnRecord[];
   count(agentId: string): number;
   /** Turns that have not ended, in the order in which they were put for the first time. */
   unfinished(): TurnRecord[];
@@ -91,5 +92,16 @@ export interface TurnStore {
   /** Events of a turn after a number, in order. */
   events(turnId: string, options: { after: number; limit: number }): JournaledEvent[];
 }
+
+/** Which turns; all conditions that are given must hold. */
+export type TurnQuery = {
+  agentIds?: readonly string[];
+  /** Of agents of one principal. */
+  owner?: string;
+  tenant?: string;
+  /** Those that follow this turn in the list. */
+  before?: string;
+  limit: number;
+};
 
 export type JournaledEvent = { seq: number; at: Date; event: TurnEvent };

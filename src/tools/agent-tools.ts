@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { AGENT_STATUSES, type AgentRecord, agentIdSchema } from '../agents/agent.ts';
+import type { Access } from '../access/access.ts';
+import { AGENT_STATUSES, type AgentRecord, agentNameSchema } from '../agents/agent.ts';
 import { idleSecondsOf, type LifeSettings, secondsUntil } from '../agents/agent-life.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import { measureDisk } from '../agents/disk-usage.ts';
@@ -7,22 +8,16 @@ import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { Store } from '../store/store.ts';
 import { TURN_STATES } from '../turns/turn.ts';
 import type { TurnService } from '../turns/turn-service.ts';
-import { knownAgent } from './session-tools.ts';
+import { LOOKING } from './hints.ts';
 import type { Tool } from './tool.ts';
 
 type AgentServices = {
+  access: Access;
   agents: AgentManager;
   turns: TurnService;
   store: Store;
   runtime: ContainerRuntime;
   config: LifeSettings;
-};
-
-const READ_ONLY = {
-  readOnlyHint: true,
-  destructiveHint: false,
-  idempotentHint: true,
-  openWorldHint: false,
 };
 
 const activeInput = z.strictObject({});
@@ -41,24 +36,25 @@ const activeOutput = z.object({
 
 /** The agents that hold memory now. */
 export function listActiveTool({
+  access,
   agents,
   turns,
-  store,
 }: AgentServices): Tool<typeof activeInput, typeof activeOutput> {
   return {
     name: 'list_active_agents',
     title: 'List active agents',
     description: 'Lists the agents that work, are idle or are paused: those that hold memory now.',
-    annotations: READ_ONLY,
+    annotations: LOOKING,
     input: activeInput,
     output: activeOutput,
-    async run() {
-      const active = store.agents
+    async run(_input, { principal }) {
+      const own = access.agents(principal);
+      const active = own
         .list()
         .map((record) => ({ record, life: agents.lifeOf(record) }))
         .filter(({ life }) => life.status !== 'stopped' && life.status !== 'archived')
         .map(({ record, life }) => ({
-          agent_id: record.agentId,
+          agent_id: own.nameOf(record.agentId),
           status: life.status,
           pinned: record.pinned,
           idle_seconds: life.status === 'busy' ? null : Math.round(idleSecondsOf(life, new Date())),
@@ -71,7 +67,7 @@ export function listActiveTool({
 
 const amount = z.number().nullable();
 const seconds = z.number().int().nullable();
-const statusInput = z.strictObject({ agent_id: agentIdSchema });
+const statusInput = z.strictObject({ agent_id: agentNameSchema });
 const statusOutput = z.object({
   agent_id: z.string(),
   session_id: z.string().nullable(),
@@ -104,12 +100,18 @@ export function agentStatusTool(
     title: 'Show an agent',
     description:
       'Shows what an agent does now, its CPU, memory and disk, and when it will be paused, stopped, archived and removed.',
-    annotations: READ_ONLY,
+    annotations: LOOKING,
     input: statusInput,
     output: statusOutput,
-    async run({ agent_id }) {
-      const record = knownAgent(services.store, agent_id);
-      return { ...(await usage(services, agent_id)), ...state(services, record) };
+    async run({ agent_id }, { principal }) {
+      const own = services.access.agents(principal);
+      const record = own.get(agent_id);
+      const { agentId } = record;
+      return {
+        agent_id: own.nameOf(agentId),
+        ...(await usage(services, agentId)),
+        ...state(services, record),
+      };
     },
   };
 }
@@ -133,7 +135,6 @@ export function outlookOf(
   const life = agents.lifeOf(record);
   const until = secondsUntil(life, new Date(), config);
   return {
-    agent_id: record.agentId,
     status: life.status,
     pinned: record.pinned,
     seconds_until: {

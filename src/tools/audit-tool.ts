@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import type { Access } from '../access/access.ts';
 import type { TurnKind } from '../turns/turn-kind.ts';
-import type { TurnService } from '../turns/turn-service.ts';
 import { auditAnswer } from './answers.ts';
+import { READING } from './hints.ts';
 import type { Tool } from './tool.ts';
-import { listInput, readingHints, section, undoneOutput, workTool } from './work.ts';
+import { listInput, section, undoneOutput, workTool } from './work.ts';
 
 const args = z.object({
   content: z.string().optional().describe('Code or a diff to audit. Default: the workspace.'),
@@ -31,12 +32,12 @@ export const auditKind: TurnKind<typeof args, typeof auditAnswer> = {
 };
 
 /** Has the agent look for weaknesses. */
-export function auditTool(turns: TurnService): Tool {
-  return workTool(turns, auditKind, {
+export function auditTool(access: Access): Tool {
+  return workTool(access, auditKind, {
     title: 'Audit code',
     description:
       "Codex audits a diff, code or the agent's workspace: security and quality findings with severity, place and CWE id, and results for each standard that you name. Changes nothing.",
-    annotations: readingHints,
+    annotations: READING,
     output: z.object({ ...auditAnswer.shape, ...undoneOutput }),
   });
 }

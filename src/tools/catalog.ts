@@ -1,3 +1,4 @@
+import type { Access } from '../access/access.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import type { Config } from '../config/config.ts';
 import type { HealthReport } from '../health/health-check.ts';
@@ -43,6 +44,7 @@ export const TURN_KINDS: readonly TurnKind[] = [
 export const TOOL_ALIASES = { codex_chat: 'chat' } as const;
 
 type Services = {
+  access: Access;
   agents: AgentManager;
   turns: TurnService;
   store: Store;
@@ -53,26 +55,26 @@ type Services = {
 
 /** Every tool, in the order in which clients list them. */
 export function allTools(services: Services): readonly Tool[] {
-  const { turns, health } = services;
+  const { access, health } = services;
   return [
-    planTool(turns),
-    implementTool(turns),
-    reviewTool(turns),
-    fixTool(turns),
-    chatTool(turns),
-    auditTool(turns),
-    debugTool(turns),
+    planTool(access),
+    implementTool(access),
+    reviewTool(access),
+    fixTool(access),
+    chatTool(access),
+    auditTool(access),
+    debugTool(access),
     codexTool(services),
     replyTool(services),
     sessionInfoTool(services),
     sessionCleanupTool(services),
     listSessionsTool(services),
     mySessionTool(services),
-    getTurnTool(turns),
-    waitTurnTool(turns),
-    steerTool(turns),
-    cancelTurnTool(turns),
-    listTurnsTool(turns),
+    getTurnTool(access),
+    waitTurnTool(access),
+    steerTool(access),
+    cancelTurnTool(access),
+    listTurnsTool(access),
     listActiveTool(services),
     agentStatusTool(services),
     pinTool(services),

@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import type { Access } from '../access/access.ts';
 import type { TurnKind } from '../turns/turn-kind.ts';
-import type { TurnService } from '../turns/turn-service.ts';
 import { chatAnswer } from './answers.ts';
+import { READING } from './hints.ts';
 import type { Tool } from './tool.ts';
-import { readingHints, section, textInput, undoneOutput, workTool } from './work.ts';
+import { section, textInput, undoneOutput, workTool } from './work.ts';
 
 const args = z.object({
   message: textInput('What to say.'),
@@ -24,12 +25,12 @@ export const chatKind: TurnKind<typeof args, typeof chatAnswer> = {
 };
 
 /** Talks with the agent about its workspace and its work. */
-export function chatTool(turns: TurnService): Tool {
-  return workTool(turns, chatKind, {
+export function chatTool(access: Access): Tool {
+  return workTool(access, chatKind, {
     title: 'Talk with the agent',
     description:
       'Codex answers a message in the conversation of the agent, which knows its workspace and its earlier work, and suggests what to do next. Changes nothing.',
-    annotations: readingHints,
+    annotations: READING,
     output: z.object({ ...chatAnswer.shape, ...undoneOutput }),
   });
 }

@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { AGENT_STATUSES, type AgentRecord, agentIdSchema } from '../agents/agent.ts';
+import type { Access } from '../access/access.ts';
+import type { CallerAgents } from '../access/caller-agents.ts';
+import { AGENT_STATUSES, type AgentRecord, agentNameSchema } from '../agents/agent.ts';
 import { type LifeSettings, mayTake, nextStep } from '../agents/agent-life.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import { sweep } from '../agents/sweep.ts';
@@ -7,11 +9,13 @@ import { SANDBOXES, type ThreadRecord, type ThreadSettings } from '../agents/thr
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
+import { LOOKING, SAFE } from './hints.ts';
 import type { Tool } from './tool.ts';
 
 const MOST_SESSIONS = 200;
 
 type SessionServices = {
+  access: Access;
   agents: AgentManager;
   store: Store;
   config: LifeSettings & Pick<Config, 'CODEX_SANDBOX_MODE' | 'CODEX_MODEL'>;
@@ -23,7 +27,7 @@ const infoInput = z.strictObject({
     .boolean()
     .default(false)
     .describe('Those of all agents that are awake or paused, instead of those of one agent.'),
-  agent_id: agentIdSchema.optional().describe('Default: the agent of your session.'),
+  agent_id: agentNameSchema.optional().describe('Default: the agent of your session.'),
 });
 const session = z.object({
   session_id: z.string().describe('Pass it to codex-reply, as session_id or as threadId.'),
@@ -42,31 +46,30 @@ const infoOutput = z.object({ sessions: z.array(session), total: z.number().int(
 export function sessionInfoTool(
   services: SessionServices,
 ): Tool<typeof infoInput, typeof infoOutput> {
-  const { agents, store } = services;
+  const { access, agents, store } = services;
   return {
     name: 'codex-session-info',
     title: 'Show conversations',
     description:
       'Shows the conversations of an agent, of all active agents, or one of them: how each was begun and when it was last used.',
-    annotations: {
-      readOnlyHint: true,
-      destructiveHint: false,
-      idempotentHint: true,
-      openWorldHint: false,
-    },
+    annotations: LOOKING,
     input: infoInput,
     output: infoOutput,
     async run({ session_id, list_active, agent_id }, call) {
+      const own = access.agents(call.principal);
+      const shownOf = (one: Session) => ({
+        ...describe(services, one),
+        agent_id: own.nameOf(one.agentId),
+      });
       if (session_id !== undefined) {
-        return { sessions: [describe(services, findSession(store, session_id))], total: 1 };
+        return { sessions: [shownOf(findSession(own, session_id))], total: 1 };
       }
-      const meant = store.agents
-        .list()
-        .filter(({ agentId }) =>
-          list_active ? isActive(agents, agentId) : agentId === (agent_id ?? call.defaultAgentId),
-        );
+      const mine = own.find(agent_id ?? call.defaultAgentId);
+      const meant = list_active
+        ? own.list().filter(({ agentId }) => isActive(agents, agentId))
+        : [mine].filter((agent) => agent !== undefined);
       const found = meant.flatMap((agent) => sessionsOf(store, agent));
-      const shown = found.slice(0, MOST_SESSIONS).map((one) => describe(services, one));
+      const shown = found.slice(0, MOST_SESSIONS).map(shownOf);
       return { sessions: shown, total: found.length };
     },
   };
@@ -95,22 +98,24 @@ export function sessionCleanupTool(
     title: 'Clean up sessions',
     description:
       'Takes down the agents whose time has come, or with force all that are idle. A stopped one wakes on its next call with its files and conversations. See cleanup_inactive_agents for more choice.',
-    annotations: {
-      readOnlyHint: false,
-      destructiveHint: true,
-      idempotentHint: true,
-      openWorldHint: false,
-    },
+    annotations: { ...SAFE, destructiveHint: true },
     input: cleanupInput,
     output: cleanupOutput,
-    async run({ force }, { log }) {
-      const swept = await sweep({ ...services, reason: 'cleanup', log }, (life) => {
+    async run({ force }, { principal, log }) {
+      const own = services.access.agents(principal);
+      own.demand('work');
+      const records = own.list();
+      const swept = await sweep({ ...services, records, reason: 'cleanup', log }, (life) => {
         const due = nextStep(life, new Date(), services.config);
         if (!force || due === 'archive' || due === 'remove') return due;
         return mayTake('stop', life) ? 'stop' : 'none';
       });
       return {
-        agents: swept.map(({ agentId, step, outcome }) => ({ agent_id: agentId, step, outcome })),
+        agents: swept.map(({ agentId, step, outcome }) => ({
+          agent_id: own.nameOf(agentId),
+          step,
+          outcome,
+        })),
         total: swept.length,
       };
     },
@@ -125,10 +130,9 @@ function isActive(agents: AgentManager, agentId: string): boolean {
 /** A conversation of an agent, with the settings of one that a caller began. */
 type Session = Omit<ThreadRecord, 'settings'> & { settings?: ThreadSettings };
 
-function findSession(store: Store, threadId: string): Session {
-  const agent = store.agents.findByThread(threadId);
-  const found = store.threads.get(threadId) ?? (agent && ownSession(agent, threadId));
-  if (found) return found;
+function findSession(own: CallerAgents, threadId: string): Session {
+  const found = own.findThread(threadId);
+  if (found) return found.begun ?? ownSession(found.agent, threadId);
   throw new AppError('thread_not_found', `There is no conversation "${threadId}".`);
 }
 
@@ -145,10 +149,9 @@ function ownSession({ agentId, createdAt, lastUsedAt }: AgentRecord, threadId: s
 function describe(
   { agents, config }: SessionServices,
   { threadId, agentId, settings, createdAt, lastUsedAt }: Session,
-): z.input<typeof session> {
+) {
   return {
     session_id: threadId,
-    agent_id: agentId,
     own: settings === undefined,
     status: agents.statusOf(agentId),
     model: settings?.model ?? config.CODEX_MODEL,

@@ -1,15 +1,16 @@
 import path from 'node:path';
 import { z } from 'zod';
+import type { Access } from '../access/access.ts';
+import type { CallerAgents } from '../access/caller-agents.ts';
 import { APPROVAL_POLICIES, SANDBOXES, type ThreadSettings } from '../agents/thread.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
-import type { Store } from '../store/store.ts';
 import { REASONING_EFFORTS } from '../turns/turn.ts';
 import type { TurnKind } from '../turns/turn-kind.ts';
-import type { TurnService } from '../turns/turn-service.ts';
+import { WRITING } from './hints.ts';
 import type { Tool } from './tool.ts';
-import { textInput, undoneOutput, workTool, writingHints } from './work.ts';
+import { textInput, undoneOutput, workTool } from './work.ts';
 
 /**
  * The two tools that `codex mcp-server` had, with its names and spellings, those of Codex's own
@@ -17,8 +18,7 @@ import { textInput, undoneOutput, workTool, writingHints } from './work.ts';
  */
 
 type CodexServices = {
-  turns: TurnService;
-  store: Store;
+  access: Access;
   runtime: ContainerRuntime;
   config: Pick<Config, 'CODEX_SANDBOX_MODE'>;
 };
@@ -112,11 +112,11 @@ type CodexInput = z.output<typeof codexInput>;
 
 /** Begins a conversation of its own with an agent. */
 export function codexTool(services: CodexServices): Tool {
-  return workTool(services.turns, codexKind, {
+  return workTool(services.access, codexKind, {
     title: 'Begin a conversation with Codex',
     description:
       "Runs a Codex session in the agent's workspace, as `codex mcp-server` did: give a prompt, get its last message and the threadId for codex-reply. Calls on one agent run one after another; use other agent_ids to work in parallel.",
-    annotations: writingHints,
+    annotations: WRITING,
     output,
     asks: {
       input: codexInput.shape,
@@ -140,17 +140,18 @@ const replyInput = z.object({
 
 /** Goes on with a conversation, however long ago it was begun. */
 export function replyTool(services: CodexServices): Tool {
-  return workTool(services.turns, replyKind, {
+  return workTool(services.access, replyKind, {
     title: 'Go on with a conversation',
     description:
       'Says more in a conversation that codex began, or in the one of an agent (session_id). It goes on after restarts of the server and the container. It may do what the conversation was begun with, and no more.',
-    annotations: writingHints,
+    annotations: WRITING,
     output,
     asks: {
       input: replyInput.shape,
-      request(own, agentId) {
+      request(own, { principal }, agent) {
         const given = replyInput.parse(own);
-        const { settings, ...found } = findThread(services, threadIdOf(given), agentId);
+        const threads = services.access.agents(principal);
+        const { settings, ...found } = findThread(threads, threadIdOf(given), agent);
         const sandbox = settings?.sandbox ?? services.config.CODEX_SANDBOX_MODE;
         return {
           agentId: found.agentId,
@@ -217,13 +218,13 @@ function threadIdOf({ threadId, session_id, conversation_id }: z.output<typeof r
 }
 
 /** A conversation that a caller began, or the own one of an agent, which has no settings. */
-function findThread({ store }: CodexServices, threadId: string, agentId: string | undefined) {
-  const begun = store.threads.get(threadId);
-  const found = begun ?? store.agents.findByThread(threadId);
-  if (found && (agentId ?? found.agentId) === found.agentId) {
-    return { threadId, agentId: found.agentId, settings: begun?.settings };
+function findThread(own: CallerAgents, threadId: string, named: string | undefined) {
+  const found = own.findThread(threadId);
+  const agentId = found && own.nameOf(found.agent.agentId);
+  if (agentId !== undefined && (named ?? agentId) === agentId) {
+    return { threadId, agentId, settings: found?.begun?.settings };
   }
-  const of = agentId === undefined ? '' : ` of agent ${agentId}`;
+  const of = named === undefined ? '' : ` of agent ${named}`;
   throw new AppError('thread_not_found', `There is no conversation "${threadId}"${of}.`);
 }
 

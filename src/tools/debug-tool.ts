@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import type { Access } from '../access/access.ts';
 import type { TurnKind } from '../turns/turn-kind.ts';
-import type { TurnService } from '../turns/turn-service.ts';
 import { debugAnswer } from './answers.ts';
+import { READING } from './hints.ts';
 import type { Tool } from './tool.ts';
-import { listInput, readingHints, section, textInput, undoneOutput, workTool } from './work.ts';
+import { listInput, section, textInput, undoneOutput, workTool } from './work.ts';
 
 const args = z.object({
   problem: textInput('What goes wrong, and what should happen instead.'),
@@ -29,12 +30,12 @@ export const debugKind: TurnKind<typeof args, typeof debugAnswer> = {
 };
 
 /** Has the agent find out why something goes wrong. */
-export function debugTool(turns: TurnService): Tool {
-  return workTool(turns, debugKind, {
+export function debugTool(access: Access): Tool {
+  return workTool(access, debugKind, {
     title: 'Find a root cause',
     description:
       'Codex finds the root cause of a problem and proposes solutions, each with its confidence. It may run code to find out, and changes nothing for good. Follow up with fix and the same agent_id.',
-    annotations: readingHints,
+    annotations: READING,
     output: z.object({ ...debugAnswer.shape, ...undoneOutput }),
   });
 }

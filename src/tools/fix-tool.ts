@@ -1,18 +1,11 @@
 import { z } from 'zod';
+import type { Access } from '../access/access.ts';
 import { AppError } from '../errors.ts';
 import type { TurnKind } from '../turns/turn-kind.ts';
-import type { TurnService } from '../turns/turn-service.ts';
 import { fixAnswer } from './answers.ts';
+import { WRITING } from './hints.ts';
 import type { Tool } from './tool.ts';
-import {
-  codeChange,
-  explainChanges,
-  listInput,
-  section,
-  warningsOf,
-  workTool,
-  writingHints,
-} from './work.ts';
+import { codeChange, explainChanges, listInput, section, warningsOf, workTool } from './work.ts';
 
 const args = z.object({
   failing_tests: listInput('Tests that fail.'),
@@ -44,12 +37,12 @@ export const fixKind: TurnKind<typeof args, typeof fixAnswer> = {
 };
 
 /** Has the agent find out what is wrong and mend it in its workspace. */
-export function fixTool(turns: TurnService): Tool {
-  return workTool(turns, fixKind, {
+export function fixTool(access: Access): Tool {
+  return workTool(access, fixKind, {
     title: 'Fix a problem',
     description:
       "Codex finds the cause of failing tests, errors or symptoms and mends it in the agent's workspace. Give at least one of the three. The result holds the true diff of every changed file.",
-    annotations: writingHints,
+    annotations: WRITING,
     output: z.object({
       ...fixAnswer.shape,
       changes: z.array(codeChange),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type HealthReport, healthReport } from '../health/health-check.ts';
+import { LOOKING } from './hints.ts';
 import type { Tool } from './tool.ts';
 
 const input = z.strictObject({});
@@ -12,12 +13,7 @@ export function healthTool(
     name: 'health_check',
     title: 'Check the server',
     description: 'Tells whether the server can work now, and if not, what to do about it.',
-    annotations: {
-      readOnlyHint: true,
-      destructiveHint: false,
-      idempotentHint: true,
-      openWorldHint: false,
-    },
+    annotations: LOOKING,
     servedWhenFull: true,
     input,
     output: healthReport,

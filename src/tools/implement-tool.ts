@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import type { Access } from '../access/access.ts';
 import type { TurnKind } from '../turns/turn-kind.ts';
-import type { TurnService } from '../turns/turn-service.ts';
 import { implementAnswer } from './answers.ts';
+import { WRITING } from './hints.ts';
 import type { Tool } from './tool.ts';
 import {
   codeChange,
@@ -11,7 +12,6 @@ import {
   textInput,
   warningsOf,
   workTool,
-  writingHints,
 } from './work.ts';
 
 const args = z.object({
@@ -42,12 +42,12 @@ export const implementKind: TurnKind<typeof args, typeof implementAnswer> = {
 };
 
 /** Has the agent change its workspace. */
-export function implementTool(turns: TurnService): Tool {
-  return workTool(turns, implementKind, {
+export function implementTool(access: Access): Tool {
+  return workTool(access, implementKind, {
     title: 'Implement a change',
     description:
       "Codex implements a task in the agent's workspace: it edits files and runs commands there. The result holds the true diff of every changed file.",
-    annotations: writingHints,
+    annotations: WRITING,
     output: z.object({ ...implementAnswer.shape, changes: z.array(codeChange) }),
   });
 }

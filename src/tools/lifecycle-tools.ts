@@ -1,27 +1,23 @@
 import { z } from 'zod';
-import { AGENT_STATUSES, agentIdSchema } from '../agents/agent.ts';
+import type { Access } from '../access/access.ts';
+import type { CallerAgents } from '../access/caller-agents.ts';
+import { AGENT_STATUSES, type AgentRecord, agentNameSchema } from '../agents/agent.ts';
 import { type AgentStep, idleSecondsOf, mayTake } from '../agents/agent-life.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import { type Decision, type Swept, sweep } from '../agents/sweep.ts';
 import { AppError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
-import { knownAgent } from './session-tools.ts';
+import { SAFE } from './hints.ts';
 import type { Tool } from './tool.ts';
 
-type LifecycleServices = { agents: AgentManager; store: Store };
+type LifecycleServices = { access: Access; agents: AgentManager; store: Store };
 
-const pinInput = z.strictObject({ agent_id: agentIdSchema });
+const pinInput = z.strictObject({ agent_id: agentNameSchema });
 const pinOutput = z.object({ agent_id: z.string(), pinned: z.boolean() });
-
-const SAFE = {
-  readOnlyHint: false,
-  destructiveHint: false,
-  idempotentHint: true,
-  openWorldHint: false,
-};
 
 /** For agents whose background processes must go on, or whose work must not be lost. */
 export function pinTool({
+  access,
   agents,
   store,
 }: LifecycleServices): Tool<typeof pinInput, typeof pinOutput> {
@@ -33,16 +29,19 @@ export function pinTool({
     annotations: SAFE,
     input: pinInput,
     output: pinOutput,
-    async run({ agent_id }) {
-      knownAgent(store, agent_id);
-      store.agents.setPinned(agent_id, true);
-      if (agents.statusOf(agent_id) === 'paused') await agents.withAgent(agent_id, async () => {});
-      return { agent_id, pinned: true };
+    async run({ agent_id }, { principal }) {
+      const { agentId, name } = changeable(access.agents(principal), agent_id);
+      store.agents.setPinned(agentId, true);
+      if (agents.statusOf(agentId) === 'paused') await agents.withAgent(agentId, async () => {});
+      return { agent_id: name, pinned: true };
     },
   };
 }
 
-export function unpinTool({ store }: LifecycleServices): Tool<typeof pinInput, typeof pinOutput> {
+export function unpinTool({
+  access,
+  store,
+}: LifecycleServices): Tool<typeof pinInput, typeof pinOutput> {
   return {
     name: 'unpin',
     title: 'Unpin an agent',
@@ -50,12 +49,19 @@ export function unpinTool({ store }: LifecycleServices): Tool<typeof pinInput, t
     annotations: SAFE,
     input: pinInput,
     output: pinOutput,
-    async run({ agent_id }) {
-      knownAgent(store, agent_id);
-      store.agents.setPinned(agent_id, false);
-      return { agent_id, pinned: false };
+    async run({ agent_id }, { principal }) {
+      const { agentId, name } = changeable(access.agents(principal), agent_id);
+      store.agents.setPinned(agentId, false);
+      return { agent_id: name, pinned: false };
     },
   };
+}
+
+/** The agent, if the caller may do something about it, and what the caller calls it. */
+function changeable(own: CallerAgents, named: string): { agentId: string; name: string } {
+  own.demand('work');
+  const { agentId } = own.get(named);
+  return { agentId, name: own.nameOf(agentId) };
 }
 
 const AGENTS_LISTED = 1000;
@@ -101,12 +107,16 @@ export function cleanupTool(
     servedWhenFull: true,
     input: cleanupInput,
     output: cleanupOutput,
-    async run(input, { log }) {
+    async run(input, { principal, log }) {
+      const own = services.access.agents(principal);
+      own.demand('work');
       const decide = decisionOf(input);
+      const records = own.list();
       const found = input.dry_run
-        ? rehearse(services, decide)
-        : await sweep({ ...services, reason: 'cleanup', log }, decide);
-      return { agents: found.slice(0, AGENTS_LISTED).map(report), total: found.length };
+        ? rehearse(services, records, decide)
+        : await sweep({ ...services, records, reason: 'cleanup', log }, decide);
+      const reports = found.slice(0, AGENTS_LISTED).map((one) => report(own, one));
+      return { agents: reports, total: found.length };
     },
   };
 }
@@ -123,17 +133,21 @@ function decisionOf({ older_than_seconds, remove }: z.output<typeof cleanupInput
 
 type Found = Omit<Swept, 'outcome'> & { outcome: Swept['outcome'] | 'rehearsed' };
 
-function rehearse({ agents, store }: LifecycleServices, decide: Decision): Found[] {
-  return store.agents.list().flatMap((record) => {
+function rehearse(
+  { agents }: LifecycleServices,
+  records: readonly AgentRecord[],
+  decide: Decision,
+): Found[] {
+  return records.flatMap((record) => {
     const life = agents.lifeOf(record);
     const step = decide(life, record.agentId);
     return step === 'none' ? [] : [{ agentId: record.agentId, life, step, outcome: 'rehearsed' }];
   });
 }
 
-function report({ agentId, life, step, outcome }: Found) {
+function report(own: CallerAgents, { agentId, life, step, outcome }: Found) {
   return {
-    agent_id: agentId,
+    agent_id: own.nameOf(agentId),
     status: life.status,
     idle_seconds: Math.round(idleSecondsOf(life, new Date())),
     outcome: wordOf(step, outcome),

@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import type { Access } from '../access/access.ts';
 import type { TurnKind } from '../turns/turn-kind.ts';
-import type { TurnService } from '../turns/turn-service.ts';
 import { planAnswer } from './answers.ts';
+import { READING } from './hints.ts';
 import type { Tool } from './tool.ts';
-import { listInput, readingHints, section, textInput, undoneOutput, workTool } from './work.ts';
+import { listInput, section, textInput, undoneOutput, workTool } from './work.ts';
 
 const args = z.object({
   task: textInput('What is to be done.'),
@@ -25,12 +26,12 @@ export const planKind: TurnKind<typeof args, typeof planAnswer> = {
 };
 
 /** Has the agent read the workspace and say how a task should be done. */
-export function planTool(turns: TurnService): Tool {
-  return workTool(turns, planKind, {
+export function planTool(access: Access): Tool {
+  return workTool(access, planKind, {
     title: 'Plan a change',
     description:
       "Codex reads the agent's workspace and plans a task: steps, files, decisions, risks. Changes nothing. Follow up with implement and the same agent_id.",
-    annotations: readingHints,
+    annotations: READING,
     output: z.object({ ...planAnswer.shape, ...undoneOutput }),
   });
 }

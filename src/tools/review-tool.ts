@@ -1,9 +1,10 @@
 import { z } from 'zod';
+import type { Access } from '../access/access.ts';
 import type { TurnKind } from '../turns/turn-kind.ts';
-import type { TurnService } from '../turns/turn-service.ts';
 import { reviewAnswer } from './answers.ts';
+import { READING } from './hints.ts';
 import type { Tool } from './tool.ts';
-import { listInput, readingHints, section, textInput, undoneOutput, workTool } from './work.ts';
+import { listInput, section, textInput, undoneOutput, workTool } from './work.ts';
 
 const args = z.object({
   content: textInput(
@@ -36,12 +37,12 @@ export const reviewKind: TurnKind<typeof args, typeof reviewAnswer> = {
 const { comments, ...scores } = reviewAnswer.shape;
 
 /** Has the agent judge code. */
-export function reviewTool(turns: TurnService): Tool {
-  return workTool(turns, reviewKind, {
+export function reviewTool(access: Access): Tool {
+  return workTool(access, reviewKind, {
     title: 'Review code',
     description:
       "Codex reviews a diff, code or files of the agent's workspace: findings with file and lines, scores, recommendations. Changes nothing.",
-    annotations: readingHints,
+    annotations: READING,
     output: z.object({
       ...scores,
       comments: z.array(comments.element.extend({ suggestion: z.string().optional() })),

@@ -1,12 +1,14 @@
 import { z } from 'zod';
-import { AGENT_STATUSES, type AgentRecord, agentIdSchema } from '../agents/agent.ts';
+import type { Access } from '../access/access.ts';
+import type { CallerAgents } from '../access/caller-agents.ts';
+import { AGENT_STATUSES, type AgentRecord, agentNameSchema } from '../agents/agent.ts';
 import { type LifeSettings, secondsUntil } from '../agents/agent-life.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
-import { AppError } from '../errors.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { Store } from '../store/store.ts';
 import { TURN_STATES } from '../turns/turn.ts';
 import type { TurnService } from '../turns/turn-service.ts';
+import { LOOKING } from './hints.ts';
 import type { Tool } from './tool.ts';
 
 const LAST_TURNS = 5;
@@ -14,6 +16,7 @@ const DEFAULT_LIMIT = 100;
 const LARGEST_LIMIT = 1000;
 
 type SessionServices = {
+  access: Access;
   agents: AgentManager;
   turns: TurnService;
   store: Store;
@@ -42,20 +45,13 @@ const session = z.object({
 });
 
 const listInput = z.strictObject({
-  agent_id: agentIdSchema.optional().describe('Only this agent.'),
+  agent_id: agentNameSchema.optional().describe('Only this agent.'),
   limit: z.number().int().min(1).max(LARGEST_LIMIT).default(DEFAULT_LIMIT),
 });
 const listOutput = z.object({
   sessions: z.array(session).describe('The last used first.'),
   total: z.number().int().describe('How many there are, listed or not.'),
 });
-
-const READ_ONLY = {
-  readOnlyHint: true,
-  destructiveHint: false,
-  idempotentHint: true,
-  openWorldHint: false,
-};
 
 /** All agents, or one. */
 export function listSessionsTool(
@@ -65,23 +61,21 @@ export function listSessionsTool(
     name: 'list_sessions',
     title: 'List sessions',
     description: 'Lists the agents with their conversations, containers and state.',
-    annotations: READ_ONLY,
+    annotations: LOOKING,
     input: listInput,
     output: listOutput,
-    async run({ agent_id, limit }) {
-      const records = agent_id
-        ? [knownAgent(services.store, agent_id)]
-        : services.store.agents.list();
-      const containers = await containerIds(services.runtime);
+    async run({ agent_id, limit }, { principal }) {
+      const own = services.access.agents(principal);
+      const records = agent_id ? [own.get(agent_id)] : own.list();
       const listed = records.slice(0, limit);
-      const sessions = listed.map((record) => describe(services, record, containers));
+      const sessions = await describeAll(services, own, listed);
       return { sessions, total: records.length };
     },
   };
 }
 
 const mineInput = z.strictObject({
-  agent_id: agentIdSchema.optional().describe('Default: the agent of your session.'),
+  agent_id: agentNameSchema.optional().describe('Default: the agent of your session.'),
 });
 const mineOutput = z.object({
   agent_id: z
@@ -109,19 +103,21 @@ export function mySessionTool(
     name: 'get_my_session_info',
     title: 'Show my session',
     description: 'Shows which agent your calls go to, its state and its last calls.',
-    annotations: READ_ONLY,
+    annotations: LOOKING,
     input: mineInput,
     output: mineOutput,
     async run({ agent_id }, call) {
-      const agentId = agent_id ?? call.defaultAgentId;
-      const record = services.store.agents.get(agentId);
-      if (!record) return { agent_id: agentId, exists: false, session: null, last_turns: [] };
-      const containers = await containerIds(services.runtime);
+      const agent = agent_id ?? call.defaultAgentId;
+      const own = services.access.agents(call.principal);
+      const record = own.find(agent);
+      if (!record) return { agent_id: agent, exists: false, session: null, last_turns: [] };
+      const turns = services.access.turns(call.principal).list({ agent, limit: LAST_TURNS });
+      const [session = null] = await describeAll(services, own, [record]);
       return {
-        agent_id: agentId,
+        agent_id: own.nameOf(record.agentId),
         exists: true,
-        session: describe(services, record, containers),
-        last_turns: services.store.turns.list({ agentId, limit: LAST_TURNS }).map((turn) => ({
+        session,
+        last_turns: turns.map((turn) => ({
           turn_id: turn.turnId,
           tool: turn.tool,
           state: turn.state,
@@ -134,11 +130,17 @@ export function mySessionTool(
   };
 }
 
-/** Throws `agent_not_found`. */
-export function knownAgent(store: Store, agentId: string): AgentRecord {
-  const record = store.agents.get(agentId);
-  if (record) return record;
-  throw new AppError('agent_not_found', `There is no agent "${agentId}".`);
+async function describeAll(
+  services: SessionServices,
+  own: CallerAgents,
+  records: readonly AgentRecord[],
+): Promise<z.input<typeof session>[]> {
+  const containers = await containerIds(services.runtime);
+  return records.map((record) => ({
+    ...describe(services, record),
+    agent_id: own.nameOf(record.agentId),
+    container_id: containers.get(record.agentId) ?? null,
+  }));
 }
 
 /** Empty while the engine is away: what the store knows can still be told. */
@@ -147,21 +149,15 @@ async function containerIds(runtime: ContainerRuntime): Promise<ReadonlyMap<stri
   return new Map(containers.map(({ agentId, id }) => [agentId, id]));
 }
 
-function describe(
-  { agents, turns, store, config }: SessionServices,
-  record: AgentRecord,
-  containers: ReadonlyMap<string, string>,
-): z.input<typeof session> {
+function describe({ agents, turns, store, config }: SessionServices, record: AgentRecord) {
   const { agentId } = record;
   const until = secondsUntil(agents.lifeOf(record), new Date(), config);
   return {
     session_id: record.threadId ?? null,
-    agent_id: agentId,
     created_at: record.createdAt.toISOString(),
     last_used_at: record.lastUsedAt.toISOString(),
     status: agents.statusOf(agentId),
     pinned: record.pinned,
-    container_id: containers.get(agentId) ?? null,
     turns: store.turns.count(agentId),
     calls_waiting: turns.load(agentId),
     stops_in_seconds: until.stop ?? null,

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import type { Principal } from '../access/principal.ts';
 import type { TurnRecord } from '../turns/turn.ts';
 
 /** One action that a client can call, the same over MCP and HTTP. */
@@ -16,7 +17,7 @@ export type Tool<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodTy
   servedWhenFull?: boolean;
   run(input: z.output<Input>, call: ToolCall): Promise<object>;
   /** Where a call is a turn: begins it and does not wait. What the turn returns is what `run` does. */
-  submit?(input: z.output<Input>, call: Pick<ToolCall, 'defaultAgentId'>): TurnRecord;
+  submit?(input: z.output<Input>, call: Caller): TurnRecord;
 };
 
 /** Hints of the MCP specification, each meaning what it says there. */
@@ -29,6 +30,8 @@ type ToolAnnotations = {
 
 /** The circumstances of a call, as the transport knows them. */
 export type ToolCall = {
+  /** Who calls. */
+  principal: Principal;
   /** The agent meant by a call that names none: from `X-Agent-Id`, `?agent_id=`, or made for the client's session. */
   defaultAgentId: string;
   /** Aborted when the client cancels the call. */
@@ -38,6 +41,9 @@ export type ToolCall = {
   /** Tells the client what happens. Never throws; may be dropped. */
   progress(message: string): void;
 };
+
+/** Who calls, and what it means where it names no agent. */
+export type Caller = Pick<ToolCall, 'principal' | 'defaultAgentId'>;
 
 /** What a client learns of a tool. */
 export type ToolDescription = {

@@ -2,7 +2,13 @@ import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import type { TurnRecord } from '../turns/turn.ts';
 import { outcomeOf } from '../turns/turn-outcome.ts';
-import { describeTool, type Tool, type ToolCall, type ToolDescription } from './tool.ts';
+import {
+  type Caller,
+  describeTool,
+  type Tool,
+  type ToolCall,
+  type ToolDescription,
+} from './tool.ts';
 
 const resultSchema = z.record(z.string(), z.unknown());
 
@@ -71,7 +77,7 @@ export class Toolbox {
   }
 
   /** Begins the turn of a call and does not wait for it. Throws as `call` does. */
-  submit(name: string, args: unknown, call: Pick<ToolCall, 'defaultAgentId'>): TurnRecord {
+  submit(name: string, args: unknown, call: Caller): TurnRecord {
     const tool = this.#find(name);
     if (!tool.submit) throw new AppError('invalid_input', `Calls of ${name} are no turns.`);
     return tool.submit(parsed(tool, args), call);

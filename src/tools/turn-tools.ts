@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { agentIdSchema } from '../agents/agent.ts';
+import type { Access } from '../access/access.ts';
+import { agentNameSchema } from '../agents/agent.ts';
 import { TURN_STATES, type TurnRecord } from '../turns/turn.ts';
-import type { TurnService } from '../turns/turn-service.ts';
+import { LOOKING } from './hints.ts';
 import type { Tool } from './tool.ts';
 
 /** Below the 60 s after which most clients give a call up. */
@@ -26,26 +27,19 @@ const whole = summary.extend({
   error: z.record(z.string(), z.unknown()).nullable().describe('Why it has no result.'),
 });
 
-const READ_ONLY = {
-  readOnlyHint: true,
-  destructiveHint: false,
-  idempotentHint: true,
-  openWorldHint: false,
-};
-
 const getInput = z.strictObject({ turn_id: turnId });
 
 /** How a turn is now. */
-export function getTurnTool(turns: TurnService): Tool<typeof getInput, typeof whole> {
+export function getTurnTool(access: Access): Tool<typeof getInput, typeof whole> {
   return {
     name: 'get_turn',
     title: 'Show a turn',
     description:
       'Shows how a call of a working tool is now: its state, and its result once it has ended.',
-    annotations: READ_ONLY,
+    annotations: LOOKING,
     input: getInput,
     output: whole,
-    run: async ({ turn_id }) => describeWhole(turns.get(turn_id)),
+    run: async ({ turn_id }, { principal }) => describeWhole(access.turns(principal).get(turn_id)),
   };
 }
 
@@ -60,19 +54,19 @@ const waitInput = getInput.extend({
 });
 
 /** Waits for a turn. */
-export function waitTurnTool(turns: TurnService): Tool<typeof waitInput, typeof whole> {
+export function waitTurnTool(access: Access): Tool<typeof waitInput, typeof whole> {
   return {
     name: 'wait_turn',
     title: 'Wait for a turn',
     description:
       'Waits until a turn has ended, with progress, and returns it. Still running after timeout_seconds: call again.',
-    annotations: READ_ONLY,
+    annotations: LOOKING,
     input: waitInput,
     output: whole,
     async run({ turn_id, timeout_seconds }, call) {
       const signal = AbortSignal.any([call.signal, AbortSignal.timeout(timeout_seconds * 1000)]);
       const progress = (message: string) => call.progress(message);
-      return describeWhole(await turns.wait(turn_id, { signal, progress }));
+      return describeWhole(await access.turns(call.principal).wait(turn_id, { signal, progress }));
     },
   };
 }
@@ -83,51 +77,53 @@ const steerInput = z.strictObject({
 });
 
 /** Says more to a turn that runs. */
-export function steerTool(turns: TurnService): Tool<typeof steerInput, typeof summary> {
+export function steerTool(access: Access): Tool<typeof steerInput, typeof summary> {
   return {
     name: 'steer',
     title: 'Steer a turn',
     description:
       'Says more to Codex while it works on a turn, without ending it: a correction, a hint, a wish. The turn goes on to its result.',
-    annotations: { ...READ_ONLY, readOnlyHint: false, idempotentHint: false },
+    annotations: { ...LOOKING, readOnlyHint: false, idempotentHint: false },
     input: steerInput,
     output: summary,
-    run: async ({ turn_id, message }) => describe(await turns.steer(turn_id, message)),
+    run: async ({ turn_id, message }, { principal }) =>
+      describe(await access.turns(principal).steer(turn_id, message)),
   };
 }
 
 /** Ends a turn. */
-export function cancelTurnTool(turns: TurnService): Tool<typeof getInput, typeof whole> {
+export function cancelTurnTool(access: Access): Tool<typeof getInput, typeof whole> {
   return {
     name: 'cancel_turn',
     title: 'Cancel a turn',
     description:
       'Ends a turn that waits or runs, and everything that it started. What an implement had written stays.',
-    annotations: { ...READ_ONLY, readOnlyHint: false, destructiveHint: true },
+    annotations: { ...LOOKING, readOnlyHint: false, destructiveHint: true },
     servedWhenFull: true,
     input: getInput,
     output: whole,
-    run: async ({ turn_id }) => describeWhole(await turns.cancel(turn_id)),
+    run: async ({ turn_id }, { principal }) =>
+      describeWhole(await access.turns(principal).cancel(turn_id)),
   };
 }
 
 const listInput = z.strictObject({
-  agent_id: agentIdSchema.optional().describe('Only turns of this agent.'),
+  agent_id: agentNameSchema.optional().describe('Only turns of this agent.'),
   limit: z.number().int().min(1).max(LARGEST_LIMIT).default(DEFAULT_LIMIT),
 });
 const listOutput = z.object({ turns: z.array(summary) });
 
 /** The last turns. */
-export function listTurnsTool(turns: TurnService): Tool<typeof listInput, typeof listOutput> {
+export function listTurnsTool(access: Access): Tool<typeof listInput, typeof listOutput> {
   return {
     name: 'list_turns',
     title: 'List turns',
     description: 'Lists the last calls of the working tools, the newest first.',
-    annotations: READ_ONLY,
+    annotations: LOOKING,
     input: listInput,
     output: listOutput,
-    run: async ({ agent_id, limit }) => ({
-      turns: turns.list({ ...(agent_id && { agentId: agent_id }), limit }).map(describe),
+    run: async ({ agent_id: agent, limit }, { principal }) => ({
+      turns: access.turns(principal).list({ agent, limit }).map(describe),
     }),
   };
 }

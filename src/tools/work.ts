@@ -1,28 +1,17 @@
 import { z } from 'zod';
-import { agentIdSchema } from '../agents/agent.ts';
+import type { Access } from '../access/access.ts';
+import { agentNameSchema } from '../agents/agent.ts';
 import { REASONING_EFFORTS, TURN_STATES, type TurnRequest } from '../turns/turn.ts';
 import type { TurnFiles, TurnKind } from '../turns/turn-kind.ts';
-import type { TurnService } from '../turns/turn-service.ts';
 import type { FileChange } from '../workspaces/file-change.ts';
-import type { Tool, ToolCall } from './tool.ts';
+import type { Caller, Tool } from './tool.ts';
 
 const LONGEST_TIMEOUT_SECONDS = 86_400;
 const RETURNED_AS_IS = 'Pass it back to go on with the same workspace and conversation.';
 
-/** Hints of tools that leave the workspace alone; clients may run them side by side. */
-export const readingHints = {
-  readOnlyHint: true,
-  destructiveHint: false,
-  idempotentHint: false,
-  openWorldHint: true,
-};
-
-/** Hints of tools that change the workspace. */
-export const writingHints = { ...readingHints, readOnlyHint: false, destructiveHint: true };
-
 /** Arguments that every working tool takes. */
 const workInput = {
-  agent_id: agentIdSchema
+  agent_id: agentNameSchema
     .optional()
     .describe(
       'Which agent works. Each id has its own container, workspace and conversation, made on first use. Default: the one of your session.',
@@ -107,21 +96,21 @@ type Face = Pick<Tool, 'title' | 'description' | 'annotations'> & {
   /** Where callers give other arguments than the kind takes, and how those follow from them. */
   asks?: {
     input: z.ZodRawShape;
-    request(own: Record<string, unknown>, agentId: string | undefined): Asked;
+    request(own: Record<string, unknown>, caller: Caller, agent: string | undefined): Asked;
   };
 };
 
 /** A tool whose calls are turns. */
-export function workTool(turns: TurnService, kind: TurnKind, face: Face): Tool {
+export function workTool(access: Access, kind: TurnKind, face: Face): Tool {
   const { name } = kind;
   const { asks, ...shown } = face;
-  const requestOf = (input: object, { defaultAgentId }: Pick<ToolCall, 'defaultAgentId'>) => {
+  const requestOf = (input: object, caller: Caller) => {
     const { agent_id, model, reasoning_effort, timeout_seconds, wait, idempotency_key, ...own } =
       workArguments.parse(input);
-    const asked: Asked = asks ? asks.request(own, agent_id) : { args: own };
+    const asked: Asked = asks ? asks.request(own, caller, agent_id) : { args: own };
     return {
       ...asked,
-      agentId: asked.agentId ?? agent_id ?? defaultAgentId,
+      agentId: asked.agentId ?? agent_id ?? caller.defaultAgentId,
       tool: name,
       model: model ?? asked.model,
       effort: reasoning_effort ?? asked.effort,
@@ -136,11 +125,12 @@ export function workTool(turns: TurnService, kind: TurnKind, face: Face): Tool {
     output: z.union([face.output.extend(workOutput), accepted]),
     async run(input, call) {
       const { wait } = workArguments.parse(input);
+      const turns = access.turns(call.principal);
       if (wait !== false) return turns.run(requestOf(input, call), call);
       const { turnId, agentId, state } = turns.submit(requestOf(input, call));
       return { turn_id: turnId, agent_id: agentId, state };
     },
-    submit: (input, call) => turns.submit(requestOf(input, call)),
+    submit: (input, call) => access.turns(call.principal).submit(requestOf(input, call)),
   };
 }
 

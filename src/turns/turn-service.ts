@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import { newAgent } from '../agents/agent.ts';
+import { type AgentRecord, newAgent } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import type { Config } from '../config/config.ts';
 import { AppError, reportError, toAppError } from '../errors.ts';
-import type { JournaledEvent, Store } from '../store/store.ts';
+import type { JournaledEvent, Store, TurnQuery } from '../store/store.ts';
 import { EventFeed, storedEvents } from './event-feed.ts';
 import { LateWrites } from './late-writes.ts';
 import { LiveTurn } from './live-turn.ts';
@@ -31,7 +31,7 @@ type TurnServiceOptions = {
   log: Logger;
 };
 
-type Waiter = {
+export type Waiter = {
   signal: AbortSignal;
   progress(message: string): void;
 };
@@ -56,8 +56,11 @@ export class TurnService {
     this.#kinds = new Map(options.kinds.map((kind) => [kind.name, kind]));
   }
 
-  /** Writes a turn down and queues it; answers at once. The same idempotency key answers the same turn. */
-  submit(request: TurnRequest): TurnRecord {
+  /**
+   * Writes a turn down and queues it; answers at once. The same idempotency key answers the same
+   * turn. An agent that does not exist is begun as `agent` says.
+   */
+  submit(request: TurnRequest, agent: AgentRecord = newAgent(request.agentId)): TurnRecord {
     const earlier = earlierTurn(this.#options, request);
     if (earlier) return this.get(earlier.turnId);
     if (this.#detached) throw new AppError('shutting_down', 'The server is stopping.');
@@ -65,7 +68,7 @@ export class TurnService {
     admit(this.#options, request, this.#queues.ahead(request.agentId));
     if (this.#mayWrite(request)) this.#options.agents.disk.assertRoom(request.agentId);
     const { agents, turns } = this.#options.store;
-    if (!agents.get(request.agentId)) agents.put(newAgent(request.agentId));
+    if (!agents.get(request.agentId)) agents.put(agent);
     const record: TurnRecord = {
       turnId: randomUUID(),
       agentId: request.agentId,
@@ -94,8 +97,12 @@ export class TurnService {
   }
 
   /** Submits and waits; cancelling the call cancels the turn. Throws why there is no result. */
-  async run(request: TurnRequest, caller: Waiter): Promise<Record<string, unknown>> {
-    const { turnId } = this.submit(request);
+  async run(
+    request: TurnRequest,
+    agent: AgentRecord,
+    caller: Waiter,
+  ): Promise<Record<string, unknown>> {
+    const { turnId } = this.submit(request, agent);
     const live = this.#live.get(turnId);
     const cancel = () => live?.cancelled.abort();
     caller.signal.addEventListener('abort', cancel);
@@ -114,7 +121,7 @@ export class TurnService {
   get(turnId: string): TurnRecord {
     const record = this.#live.get(turnId)?.record ?? this.#options.store.turns.get(turnId);
     if (record) return record;
-    throw new AppError('turn_not_found', `There is no turn "${turnId}".`);
+    throw noTurn(turnId);
   }
 
   /** What a turn does now, in a sentence, and since when; undefined once it has ended. */
@@ -122,10 +129,10 @@ export class TurnService {
     return this.#live.get(turnId)?.latest;
   }
 
-  /** The newest first; those `before` a turn, if one is named. */
-  list(options: { agentId?: string; before?: string; limit: number }): TurnRecord[] {
+  /** The newest first. */
+  list(query: TurnQuery): TurnRecord[] {
     return this.#options.store.turns
-      .list(options)
+      .list(query)
       .map((record) => this.#live.get(record.turnId)?.record ?? record);
   }
 
@@ -281,6 +288,10 @@ export class TurnService {
     if (!live.record.endedAt) this.#writes.write(live.record.turnId, () => live.save());
     live.finish();
   }
+}
+
+export function noTurn(turnId: string): AppError {
+  return new AppError('turn_not_found', `There is no turn "${turnId}".`);
 }
 
 async function untilAborted(ended: Promise<void>, signal: AbortSignal): Promise<void> {

@@ -18,6 +18,8 @@ export const REASONING_EFFORTS = ['minimal', 'low', 'medium', 'high', 'xhigh'] a
 /** One piece of work for Codex, as a caller asked for it. */
 export type TurnRequest = {
   agentId: string;
+  /** Id of who asked; absent where that was the machine's own user. */
+  principal?: string | undefined;
   /** Name of a {@link TurnKind}. */
   tool: string;
   /** Arguments that the kind has checked. */

@@ -47,9 +47,10 @@ test('all problems are told together', () => {
   ).toHaveLength(3);
 });
 
-test('an address that others can reach needs a word of consent', () => {
-  expect(problemsOf({ MCP_HOST: '0.0.0.0' })[0]).toContain('ALLOW_UNAUTHENTICATED=true');
-  expect(problemsOf({ MCP_HOST: '0.0.0.0', ALLOW_UNAUTHENTICATED: 'true' })).toEqual([]);
+test('a secret that is too short is refused and not shown, an issuer needs an audience', () => {
+  const [problem] = problemsOf({ JWT_SECRET: 'short-secret' });
+  expect(problem).toContain('JWT_SECRET is a secret that is not shown. Allowed: at least 32');
+  expect(problemsOf({ OIDC_ISSUER: 'https://login.example' })[0]).toContain('OIDC_AUDIENCE');
 });
 
 test('a provider other than OpenAI needs its URL', () => {

@@ -88,7 +88,7 @@ export function storeContract(
       store.agents.put(newAgent('a'));
       for (const id of ['1', '2', '3'])
         store.turns.put({ ...turn(id, 'a'), createdAt: new Date(9 - Number(id)) });
-      expect(store.turns.list({ agentId: 'a', limit: 2 }).map((one) => one.turnId)).toEqual([
+      expect(store.turns.list({ agentIds: ['a'], limit: 2 }).map((one) => one.turnId)).toEqual([
         '3',
         '2',
       ]);
@@ -107,12 +107,28 @@ export function storeContract(
       ] as const) {
         store.turns.put({ ...turn(id, agentId), createdAt: new Date(at) });
       }
-      const ids = (options: { agentId?: string; before: string }) =>
+      const ids = (options: { agentIds?: string[]; before: string }) =>
         store.turns.list({ ...options, limit: 9 }).map((one) => one.turnId);
       expect(ids({ before: '4' })).toEqual(['3', '2', '1']);
-      expect(ids({ before: '4', agentId: 'a' })).toEqual(['2', '1']);
+      expect(ids({ before: '4', agentIds: ['a'] })).toEqual(['2', '1']);
       expect(ids({ before: '1' })).toEqual([]);
       expect(ids({ before: 'unknown' })).toEqual([]);
+    });
+
+    test('agents and their turns are told apart by owner and tenant', () => {
+      const { store } = open();
+      const of = (owner: string, tenant: string) => ({ name: 'work', owner, tenant });
+      store.agents.put(newAgent('a', of('ann', 'one')));
+      store.agents.put(newAgent('b', of('bob', 'one')));
+      store.agents.put(newAgent('c', of('cid', 'two')));
+      for (const id of ['a', 'b', 'c']) store.turns.put(turn(`t-${id}`, id));
+      const ids = (query: { owner?: string; tenant?: string; agentIds?: string[] }) =>
+        store.turns.list({ ...query, limit: 9 }).map((one) => one.turnId);
+      expect(ids({ owner: 'ann' })).toEqual(['t-a']);
+      expect(ids({ tenant: 'one' })).toEqual(['t-b', 't-a']);
+      expect(ids({ owner: 'ann', agentIds: ['b', 'c'] })).toEqual([]);
+      expect(store.agents.count('bob')).toBe(1);
+      expect(store.agents.get('c')).toMatchObject(of('cid', 'two'));
     });
 
     test('turns that have not ended are found in the order they came, whatever the clock said', () => {

@@ -109,11 +109,14 @@ export async function connect(
   server: { url: string },
   transport: 'sse' | 'http' = 'sse',
   query = '',
+  token?: string,
 ): Promise<Connection> {
   const client = new Client({ name: 'e2e', version: '1.0.0' });
   const Transport = transport === 'sse' ? SSEClientTransport : StreamableHTTPClientTransport;
   const route = transport === 'sse' ? '/sse' : '/mcp';
-  await client.connect(new Transport(new URL(`${server.url}${route}${query}`)));
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const url = new URL(`${server.url}${route}${query}`);
+  await client.connect(new Transport(url, { requestInit: { headers } }));
   return { client, progress: [], [Symbol.asyncDispose]: () => client.close() };
 }
 

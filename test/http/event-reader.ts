@@ -11,10 +11,13 @@ export type EventReader = AsyncDisposable & {
 };
 
 /** Opens an event stream. Throws unless the server answers with one. */
-export async function readEvents(url: string): Promise<EventReader> {
+export async function readEvents(
+  url: string,
+  headers: Record<string, string> = {},
+): Promise<EventReader> {
   const left = new AbortController();
   const response = await fetch(url, {
-    headers: { accept: 'text/event-stream' },
+    headers: { accept: 'text/event-stream', ...headers },
     signal: left.signal,
   });
   if (!response.ok || !response.body) throw new Error(`HTTP ${response.status} of ${url}`);

@@ -173,7 +173,7 @@ async function statusOfReader({ url }: TestServer): Promise<number> {
 /** A turn that says the same without end, as fast as it is read. */
 function endlessTurn(message: string): HttpServerOptions['turns'] {
   const turn = { turnId: 't', agentId: 'a', tool: 'plan', state: 'running', createdAt: new Date() };
-  return {
+  return () => ({
     ...noTurns,
     get: () => turn as TurnRecord,
     async *follow(_turnId, { signal }) {
@@ -182,5 +182,5 @@ function endlessTurn(message: string): HttpServerOptions['turns'] {
         await new Promise((resolve) => setTimeout(resolve, 1));
       }
     },
-  };
+  });
 }

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { z } from 'zod';
+import { LOCAL } from '../../src/access/principal.ts';
 import { AgentEvents } from '../../src/agents/agent-events.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { AppError, type ErrorReport } from '../../src/errors.ts';
@@ -60,8 +61,9 @@ export async function startTestServer(
   const app = buildHttpServer({
     config,
     toolbox: new Toolbox(tools, { maxCalls: config.MAX_CONCURRENT_CALLS }),
-    turns: noTurns,
-    agents: { events, outlooks: () => [] },
+    authenticator: { isOpen: true, authenticate: async () => LOCAL },
+    turns: () => noTurns,
+    agents: () => ({ listen: (listener) => events.listen(listener), outlooks: () => [] }),
     health: async () => health,
     log,
     version: '1.2.3',

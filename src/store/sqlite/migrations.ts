@@ -69,6 +69,13 @@ const STEPS: readonly string[] = [
   `
   CREATE INDEX turns_by_end ON turns (ended_at) WHERE ended_at IS NOT NULL;
   `,
+  `
+  ALTER TABLE agents ADD COLUMN name TEXT NOT NULL DEFAULT '';
+  ALTER TABLE agents ADD COLUMN owner TEXT NOT NULL DEFAULT 'local';
+  ALTER TABLE agents ADD COLUMN tenant TEXT NOT NULL DEFAULT 'default';
+  UPDATE agents SET name = agent_id;
+  CREATE INDEX agents_by_owner ON agents (owner);
+  `,
 ];
 
 /** The version of a database that is up to date. */

@@ -7,6 +7,7 @@ export class SqliteAgentStore implements AgentStore {
   readonly #byThread: StatementSync;
   readonly #list: StatementSync;
   readonly #count: StatementSync;
+  readonly #countOf: StatementSync;
   readonly #put: StatementSync;
   readonly #setThread: StatementSync;
   readonly #touch: StatementSync;
@@ -18,11 +19,13 @@ export class SqliteAgentStore implements AgentStore {
     this.#get = database.prepare('SELECT * FROM agents WHERE agent_id = ?');
     this.#byThread = database.prepare('SELECT * FROM agents WHERE thread_id = ?');
     this.#list = database.prepare('SELECT * FROM agents ORDER BY last_used_at DESC, agent_id');
+    this.#countOf = database.prepare('SELECT count(*) AS agents FROM agents WHERE owner = ?');
     this.#count = database.prepare('SELECT count(*) AS agents FROM agents');
     this.#put = database.prepare(`
       INSERT INTO agents
-        (agent_id, thread_id, token_sha256, pinned, archived, created_at, last_used_at)
-      VALUES (?, ?, ?, ?, ?, ?, ?)
+        (agent_id, name, owner, tenant, thread_id, token_sha256, pinned, archived, created_at,
+        last_used_at)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT (agent_id) DO UPDATE SET
         thread_id = excluded.thread_id,
         token_sha256 = excluded.token_sha256,
@@ -50,13 +53,17 @@ export class SqliteAgentStore implements AgentStore {
     return this.#list.all().map(toRecord);
   }
 
-  count(): number {
-    return Number(this.#count.get()?.agents);
+  count(owner?: string): number {
+    const row = owner === undefined ? this.#count.get() : this.#countOf.get(owner);
+    return Number(row?.agents);
   }
 
   put(agent: AgentRecord): void {
     this.#put.run(
       agent.agentId,
+      agent.name,
+      agent.owner,
+      agent.tenant,
       agent.threadId ?? null,
       agent.tokenSha256,
       Number(agent.pinned),
@@ -90,6 +97,9 @@ export class SqliteAgentStore implements AgentStore {
 function toRecord(row: Record<string, SQLOutputValue>): AgentRecord {
   return {
     agentId: String(row.agent_id),
+    name: String(row.name),
+    owner: String(row.owner),
+    tenant: String(row.tenant),
     ...(row.thread_id !== null && { threadId: String(row.thread_id) }),
     tokenSha256: String(row.token_sha256),
     pinned: row.pinned === 1,

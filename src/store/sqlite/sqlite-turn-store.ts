@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { TurnRecord } from '../../turns/turn.ts';
-import type { JournaledEvent, TurnStore } from '../store.ts';
+import type { JournaledEvent, TurnQuery, TurnStore } from '../store.ts';
 
 type Row = Record<string, SQLOutputValue>;
 
@@ -43,9 +43,11 @@ export class SqliteTurnStore implements TurnStore {
       ON CONFLICT (turn_id) DO UPDATE SET ${updates.join(', ')}`);
     // In the order of the calls: a clock may be set back between two of them.
     this.#list = database.prepare(`
-      SELECT * FROM turns WHERE (?1 IS NULL OR agent_id = ?1)
-      AND (?2 IS NULL OR rowid < (SELECT rowid FROM turns WHERE turn_id = ?2))
-      ORDER BY rowid DESC LIMIT ?3`);
+      SELECT turns.* FROM turns JOIN agents USING (agent_id)
+      WHERE (?1 IS NULL OR agent_id IN (SELECT value FROM json_each(?1)))
+      AND (?2 IS NULL OR owner = ?2) AND (?3 IS NULL OR tenant = ?3)
+      AND (?4 IS NULL OR turns.rowid < (SELECT rowid FROM turns WHERE turn_id = ?4))
+      ORDER BY turns.rowid DESC LIMIT ?5`);
     this.#count = database.prepare('SELECT count(*) AS turns FROM turns WHERE agent_id = ?');
     this.#unfinished = database.prepare(
       'SELECT * FROM turns WHERE ended_at IS NULL ORDER BY rowid',
@@ -89,16 +91,10 @@ export class SqliteTurnStore implements TurnStore {
     );
   }
 
-  list({
-    agentId,
-    before,
-    limit,
-  }: {
-    agentId?: string;
-    before?: string;
-    limit: number;
-  }): TurnRecord[] {
-    return this.#list.all(agentId ?? null, before ?? null, limit).map(toRecord);
+  list({ agentIds, owner, tenant, before, limit }: TurnQuery): TurnRecord[] {
+    return this.#list
+      .all(json(agentIds), owner ?? null, tenant ?? null, before ?? null, limit)
+      .map(toRecord);
   }
 
   count(agentId: string): number {

@@ -1,0 +1,78 @@
+import type { AgentRecord } from '../agents/agent.ts';
+import type { AgentEvent, AgentEvents } from '../agents/agent-events.ts';
+import type { ThreadRecord } from '../agents/thread.ts';
+import type { Store } from '../store/store.ts';
+import type { Ownerships } from './ownership.ts';
+import { demand } from './permission.ts';
+import type { Permission, Principal } from './principal.ts';
+
+type Options = { store: Store; events: AgentEvents; ownerships: Ownerships };
+
+/** The agents of one caller. To everybody else's it is blind: they are `agent_not_found`. */
+export class CallerAgents {
+  readonly #store: Store;
+  readonly #events: AgentEvents;
+  readonly #ownerships: Ownerships;
+  readonly #principal: Principal;
+
+  constructor({ store, events, ownerships }: Options, principal: Principal) {
+    this.#store = store;
+    this.#events = events;
+    this.#ownerships = ownerships;
+    this.#principal = principal;
+  }
+
+  /** Throws `forbidden`. */
+  demand(permission: Permission): void {
+    demand(this.#principal, permission);
+  }
+
+  /** The last used first. Throws `forbidden`. */
+  list(): AgentRecord[] {
+    this.demand('read');
+    return this.#store.agents.list().filter((record) => this.sees(record));
+  }
+
+  /** Throws `agent_not_found` or `forbidden`. */
+  get(name: string): AgentRecord {
+    this.demand('read');
+    return this.#ownerships.find(this.#principal, name);
+  }
+
+  /** The same, undefined if there is none yet. */
+  find(name: string): AgentRecord | undefined {
+    this.demand('read');
+    const record = this.#store.agents.get(this.#ownerships.idOf(this.#principal, name));
+    return record && this.sees(record) ? record : undefined;
+  }
+
+  /** Whether an agent is there for the caller. */
+  sees(record: AgentRecord): boolean {
+    return this.#ownerships.sees(this.#principal, record);
+  }
+
+  /** What the caller calls it. */
+  nameOf(agentId: string): string {
+    return this.#ownerships.nameFor(this.#principal, agentId);
+  }
+
+  /** A conversation with its agent: the agent's own one, or one that a caller began. */
+  findThread(threadId: string): { agent: AgentRecord; begun?: ThreadRecord } | undefined {
+    this.demand('read');
+    const begun = this.#store.threads.get(threadId);
+    const agent = begun
+      ? this.#store.agents.get(begun.agentId)
+      : this.#store.agents.findByThread(threadId);
+    if (!agent || !this.sees(agent)) return undefined;
+    return { agent, ...(begun && { begun }) };
+  }
+
+  /** Hears what happens to the agents of the caller, with their names; call what is returned to stop. */
+  listen(listener: (event: AgentEvent) => void): () => void {
+    this.demand('read');
+    return this.#events.listen((event) => {
+      if (!this.#ownerships.seesId(this.#principal, event.agentId)) return;
+      listener({ ...event, agentId: this.nameOf(event.agentId) });
+    });
+  }
+}

@@ -1,0 +1,102 @@
+import { createHash } from 'node:crypto';
+import { type AgentRecord, agentIdSchema, newAgent, type Ownership } from '../agents/agent.ts';
+import { AppError } from '../errors.ts';
+import type { AgentStore } from '../store/store.ts';
+import { LOCAL, may, type Principal } from './principal.ts';
+
+/** Between the name of an agent and its owner, where somebody else than the owner speaks of it. */
+const OF = '@';
+const HASH_LENGTH = 10;
+const ID_LENGTH = 64;
+/** Agents that were removed are still spoken of for a while. */
+const REMEMBERED = 10_000;
+
+/**
+ * Whose each agent is. Every principal has names of its own for its agents, so that nobody meets, or
+ * can tell, what others call theirs; an administrator names those of others as `name@owner`.
+ */
+export class Ownerships {
+  readonly #agents: AgentStore;
+  readonly #known = new Map<string, Ownership>();
+
+  constructor(agents: AgentStore) {
+    this.#agents = agents;
+  }
+
+  /** What the server calls the agent that a principal means, whether it exists or not. Throws `agent_not_found`. */
+  idOf(principal: Principal, named: string): string {
+    return agentIdOf(this.meant(principal, named));
+  }
+
+  /** Whose it is, or would be. Throws `agent_not_found` if the principal may not even name it. */
+  meant(principal: Principal, named: string): Ownership {
+    const [name = '', ...rest] = named.split(OF);
+    const owner = rest.length > 0 ? rest.join(OF) : principal.id;
+    const { tenant } = principal;
+    const isAllowed =
+      owner === principal.id
+        ? (principal.agents?.includes(name) ?? true)
+        : may(principal, 'administer');
+    if (isAllowed && agentIdSchema.safeParse(name).success) return { name, owner, tenant };
+    throw noAgent(named);
+  }
+
+  /** The record of the agent that a principal means. Throws `agent_not_found` also if it is not for it. */
+  find(principal: Principal, named: string): AgentRecord {
+    const record = this.#agents.get(this.idOf(principal, named));
+    if (record && this.sees(principal, record)) return record;
+    throw noAgent(named);
+  }
+
+  /** The record of a new agent. Throws `agent_not_found` if its id is another's: administrators make none for others. */
+  begin(principal: Principal, named: string): AgentRecord {
+    const meant = this.meant(principal, named);
+    const agentId = agentIdOf(meant);
+    const record = this.#agents.get(agentId);
+    if (record ? this.sees(principal, record) : meant.owner === principal.id) {
+      return record ?? newAgent(agentId, meant);
+    }
+    throw noAgent(named);
+  }
+
+  /** Whether an agent is there for a principal. */
+  sees(principal: Principal, { owner, tenant, name }: Ownership): boolean {
+    if (owner === principal.id) return principal.agents?.includes(name) ?? true;
+    return may(principal, 'administer') && tenant === principal.tenant;
+  }
+
+  /** The same by the id of an agent, which may have been removed a moment ago. */
+  seesId(principal: Principal, agentId: string): boolean {
+    const ownership = this.ofId(agentId);
+    return ownership !== undefined && this.sees(principal, ownership);
+  }
+
+  /** What a principal calls an agent that it sees. */
+  nameFor(principal: Principal, agentId: string): string {
+    const ownership = this.ofId(agentId);
+    if (!ownership) return agentId;
+    const { name, owner } = ownership;
+    return owner === principal.id ? name : `${name}${OF}${owner}`;
+  }
+
+  ofId(agentId: string): Ownership | undefined {
+    const record = this.#agents.get(agentId);
+    if (!record) return this.#known.get(agentId);
+    this.#known.delete(agentId);
+    this.#known.set(agentId, record);
+    const [oldest] = this.#known.keys();
+    if (this.#known.size > REMEMBERED && oldest !== undefined) this.#known.delete(oldest);
+    return record;
+  }
+}
+
+/** The machine's own user has plain ids; the others' carry a mark, which also keeps long names apart. */
+function agentIdOf({ name, owner }: Ownership): string {
+  if (owner === LOCAL.id) return name;
+  const mark = createHash('sha256').update(`${owner}\n${name}`).digest('hex').slice(0, HASH_LENGTH);
+  return `${name.slice(0, ID_LENGTH - HASH_LENGTH - 1)}-${mark}`;
+}
+
+function noAgent(named: string): AppError {
+  return new AppError('agent_not_found', `There is no agent "${named}".`);
+}

@@ -1,0 +1,37 @@
+export const ROLES = ['viewer', 'developer', 'approver', 'admin'] as const;
+export type Role = (typeof ROLES)[number];
+
+export type Permission =
+  /** See one's own agents, turns and events. */
+  | 'read'
+  /** Have agents work, and end their work. */
+  | 'work'
+  /** Decide on what agents of others in the tenant ask for. */
+  | 'approve'
+  /** See and change everything of the tenant. */
+  | 'administer';
+
+const PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {
+  viewer: ['read'],
+  developer: ['read', 'work'],
+  approver: ['read', 'approve'],
+  admin: ['read', 'work', 'approve', 'administer'],
+};
+
+/** Who calls: what a token, a JWT or the machine's own user stands for. */
+export type Principal = {
+  /** Unique in the server and the same for ever; agents, turns and costs belong to it. */
+  id: string;
+  /** Administrators and approvers act within theirs. */
+  tenant: string;
+  roles: readonly Role[];
+  /** The only agents it may use, by their ids; any of its own if absent. */
+  agents?: readonly string[] | undefined;
+};
+
+/** Whoever reaches a server that asks for no token. */
+export const LOCAL: Principal = { id: 'local', tenant: 'default', roles: ['admin'] };
+
+export function may(principal: Principal, permission: Permission): boolean {
+  return principal.roles.some((role) => PERMISSIONS[role].includes(permission));
+}

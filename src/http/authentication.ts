@@ -1,0 +1,87 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Authenticator } from '../access/authenticator.ts';
+import type { Principal } from '../access/principal.ts';
+import type { Config } from '../config/config.ts';
+import { AppError } from '../errors.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who calls; on public routes perhaps {@link NOBODY}. */
+    principal: Principal;
+  }
+  interface FastifyContextConfig {
+    /** Answered to whoever asks. */
+    isPublic?: boolean;
+  }
+}
+
+/** Of a request to a public route that came without a token, or with a wrong one. */
+export const NOBODY: Principal = { id: '', tenant: '', roles: [] };
+
+const METADATA_PATH = '/.well-known/oauth-protected-resource';
+
+export type AuthenticationOptions = {
+  authenticator: Pick<Authenticator, 'authenticate' | 'isOpen'>;
+  config: Pick<Config, 'OIDC_ISSUER' | 'PUBLIC_URL'>;
+};
+
+/**
+ * Every request to a route that is not public must say who sends it, in its `Authorization` header:
+ * URLs are logged everywhere. A refusal tells OAuth clients where to log in.
+ */
+export function authenticateRequests(app: FastifyInstance, options: AuthenticationOptions): void {
+  const { authenticator, config } = options;
+  app.decorateRequest('principal');
+  app.addHook('onRequest', async (request, reply) => {
+    const { headers, ip: address } = request;
+    try {
+      request.principal = await authenticator.authenticate({
+        authorization: headers.authorization,
+        address,
+      });
+    } catch (error) {
+      request.principal = NOBODY;
+      if (request.routeOptions.config?.isPublic) return;
+      challenge(error, request, reply, config);
+      throw error;
+    }
+  });
+  const { OIDC_ISSUER } = config;
+  if (OIDC_ISSUER === undefined) return;
+  for (const suffix of ['', '/mcp', '/sse']) {
+    app.get(`${METADATA_PATH}${suffix}`, { config: { isPublic: true } }, (request) => ({
+      resource: `${originOf(request, config)}${suffix}`,
+      authorization_servers: [OIDC_ISSUER],
+      bearer_methods_supported: ['header'],
+      resource_name: 'codex-mcp-server',
+    }));
+  }
+}
+
+/** Whether the machine's own user, or a token's, sends a request. */
+export function isKnown({ principal }: FastifyRequest): boolean {
+  return principal !== NOBODY;
+}
+
+function challenge(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  config: AuthenticationOptions['config'],
+): void {
+  if (!(error instanceof AppError) || error.code !== 'unauthorized') return;
+  const parts = ['realm="codex-mcp-server"'];
+  if (request.headers.authorization !== undefined) parts.push('error="invalid_token"');
+  if (config.OIDC_ISSUER !== undefined) {
+    const path = /^\/(mcp|sse)\b/.exec(request.url)?.[0] ?? '';
+    parts.push(`resource_metadata="${originOf(request, config)}${METADATA_PATH}${path}"`);
+  }
+  reply.header('www-authenticate', `Bearer ${parts.join(', ')}`);
+}
+
+function originOf(
+  { protocol, host }: FastifyRequest,
+  { PUBLIC_URL }: AuthenticationOptions['config'],
+): string {
+  return PUBLIC_URL ?? `${protocol}://${host}`;
+}

@@ -1,0 +1,17 @@
+import type { Logger } from 'pino';
+import type { Principal } from '../access/principal.ts';
+import type { Caller } from '../tools/tool.ts';
+import type { Toolbox } from '../tools/toolbox.ts';
+import type { NoticedAgents } from './agent-notices.ts';
+import type { McpSessions } from './mcp-sessions.ts';
+import type { Tasks } from './tasks.ts';
+
+/** What every leg of MCP serves. */
+export type McpRouteOptions = {
+  toolbox: Toolbox;
+  tasks: (caller: Caller) => Tasks;
+  agents: (principal: Principal) => NoticedAgents;
+  sessions: McpSessions;
+  log: Logger;
+  version: string;
+};
