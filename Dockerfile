@@ -27,6 +27,7 @@ COPY --from=build /app/package.json /app/
 COPY --from=build /app/node_modules /app/node_modules
 COPY --from=build /app/dist /app/dist
 COPY agent-image /app/agent-image
+COPY prices.json /app/
 # An empty extra-ca.crt adds nothing. A file mounted over it needs no new image.
 ENV DATA_DIR=/data \
   AGENT_RUNTIME=docker \

@@ -1,29 +1,17 @@
 import type { AddressInfo } from 'node:net';
-import type { Logger } from 'pino';
-import { Access } from './access/access.ts';
+import type { FastifyInstance } from 'fastify';
 import { ApiTokens } from './access/api-tokens.ts';
 import { Authenticator } from './access/authenticator.ts';
 import type { CallerAgents } from './access/caller-agents.ts';
-import { AgentManager } from './agents/agent-manager.ts';
 import { startIdleReaper } from './agents/idle-reaper.ts';
-import { WarmPool } from './agents/warm-pool.ts';
 import { type Config, isLoopback } from './config/config.ts';
-import { ApiKeyUpstream } from './credentials/api-key-upstream.ts';
-import { ModelGateway } from './gateway/model-gateway.ts';
-import { checkHealth } from './health/health-check.ts';
 import type { AgentFeed } from './http/agent-routes.ts';
 import { buildHttpServer } from './http/http-server.ts';
-import { chooseRuntime } from './runtime/choose-runtime.ts';
-import { RuntimePreparation } from './runtime/runtime-preparation.ts';
-import { SlottedRuntime } from './runtime/slotted-runtime.ts';
+import { createServices, type ServiceOptions, type Services } from './services.ts';
 import { SqliteStore } from './store/sqlite/sqlite-store.ts';
 import { SqliteTokenStore } from './store/sqlite/sqlite-token-store.ts';
 import type { Store } from './store/store.ts';
 import { outlookOf } from './tools/agent-tools.ts';
-import { allTools, TOOL_ALIASES, TURN_KINDS } from './tools/catalog.ts';
-import { Toolbox } from './tools/toolbox.ts';
-import { TurnRunner } from './turns/turn-runner.ts';
-import { TurnService } from './turns/turn-service.ts';
 
 export type App = {
   /** Such as `http://127.0.0.1:8210`. */
@@ -34,59 +22,31 @@ export type App = {
   close(): Promise<void>;
 };
 
-type AppOptions = { config: Config; log: Logger; version: string };
-
-/** Wires all parts together and listens. The one place that knows every adapter. */
-export async function startApp(options: AppOptions): Promise<App> {
-  const store = SqliteStore.open(options.config.DATA_DIR);
-  try {
-    return await startWith(store, options);
-  } catch (error) {
-    store.close();
-    throw error;
-  }
+/** Opens the stores, wires all parts together and listens. */
+export async function startApp(options: ServiceOptions): Promise<App> {
+  const { DATA_DIR } = options.config;
+  using opened = new DisposableStack();
+  const store = opened.adopt(SqliteStore.open(DATA_DIR), (each) => each.close());
+  const tokens = opened.adopt(SqliteTokenStore.open(DATA_DIR), (each) => each.close());
+  const services = await createServices(store, options);
+  const authenticator = authenticatorOf(new ApiTokens(tokens), options);
+  const http = createHttp(services, authenticator, options);
+  const app = await run(store, { services, http, options });
+  const stores = opened.move();
+  return {
+    ...app,
+    async close() {
+      await app.close();
+      stores.dispose();
+    },
+  };
 }
 
-async function startWith(store: Store, { config, log, version }: AppOptions): Promise<App> {
-  const { installationId } = store;
-  const hasContainers = store.runtimeKind === 'docker' && store.agents.list().length > 0;
-  const chosen = await chooseRuntime({ config, installationId, hasContainers, log });
-  const { runtime: engine, warning } = chosen;
-  store.setRuntimeKind(engine.kind);
-  const runtime = new SlottedRuntime(engine, store.slots);
-  const pool = new WarmPool({ runtime: engine, store, config, version, log });
-  const credentials = new ApiKeyUpstream(config);
-  const gateway = new ModelGateway({
-    upstream: credentials,
-    maxRetries: config.MODEL_MAX_RETRIES,
-    maxRetryWaitSeconds: config.MODEL_MAX_RETRY_WAIT,
-    log,
-  });
-  const agents = new AgentManager({ runtime, gateway, store, pool, config, version, log });
-  const runner = new TurnRunner({ runtime, gateway, agents, config, log });
-  const kinds = TURN_KINDS;
-  const turns = new TurnService({ kinds, agents, runner, store, credentials, config, log });
-  const preparation = new RuntimePreparation(runtime, log);
-  const health = () =>
-    checkHealth({
-      ...{ runtime, runtimeWarning: warning, preparation, agents },
-      ...{ store, credentials, config, version },
-    });
-  agents.keepWhile((agentId) => turns.load(agentId) > 0);
-  const access = new Access({ store, turns, events: agents.events });
-  const toolbox = new Toolbox(allTools({ access, agents, turns, store, runtime, config, health }), {
-    aliases: TOOL_ALIASES,
-    maxCalls: config.MAX_CONCURRENT_CALLS,
-  });
-  const tokens = SqliteTokenStore.open(config.DATA_DIR);
-  const authenticator = authenticatorOf(new ApiTokens(tokens), config, log);
-  const http = buildHttpServer({
-    authenticator,
-    turns: (principal) => access.turns(principal),
-    agents: (principal) => agentFeed(access.agents(principal), agents, config),
-    ...{ config, toolbox, health, log, version },
-  });
+type Parts = { services: Services; http: FastifyInstance; options: ServiceOptions };
 
+async function run(store: Store, { services, http, options }: Parts): Promise<App> {
+  const { config, log } = options;
+  const { agents, turns, gateway, ledger, preparation } = services;
   await agents
     .reconcile()
     .catch((error) => log.error({ err: error }, 'No container could be adopted'));
@@ -94,11 +54,9 @@ async function startWith(store: Store, { config, log, version }: AppOptions): Pr
   // Before any request is read, so that earlier turns keep their places in the queues.
   turns.recover();
   const stopReaper = startIdleReaper({ agents, store, config, log });
-  const prepared = preparation.run();
-
   return {
     url: urlOf(http.server.address(), config.MCP_HOST),
-    prepared,
+    prepared: preparation.run(),
     async close() {
       // Callers hear at once that the server stops, however long the step takes that the reaper is at.
       const reaped = stopReaper();
@@ -107,13 +65,25 @@ async function startWith(store: Store, { config, log, version }: AppOptions): Pr
       await reaped;
       await agents.close({ stopAgents: !config.PERSISTENT_MODE });
       gateway.close();
-      tokens.close();
-      store.close();
+      ledger.flush();
     },
   };
 }
 
-function authenticatorOf(tokens: ApiTokens, config: Config, log: Logger): Authenticator {
+function createHttp(
+  { access, agents, health, rates, toolbox }: Services,
+  authenticator: Authenticator,
+  { config, log, version }: ServiceOptions,
+): FastifyInstance {
+  return buildHttpServer({
+    turns: (principal) => access.turns(principal),
+    agents: (principal) => agentFeed(access.agents(principal), agents, config),
+    ...{ authenticator, rates, toolbox, health },
+    ...{ config, log, version },
+  });
+}
+
+function authenticatorOf(tokens: ApiTokens, { config, log }: ServiceOptions): Authenticator {
   const onLoopback = isLoopback(config.MCP_HOST);
   const authenticator = new Authenticator({ tokens, config, isLoopback: onLoopback, log });
   if (authenticator.isOpen) {
@@ -125,7 +95,7 @@ function authenticatorOf(tokens: ApiTokens, config: Config, log: Logger): Authen
   return authenticator;
 }
 
-function agentFeed(own: CallerAgents, agents: AgentManager, config: Config): AgentFeed {
+function agentFeed(own: CallerAgents, agents: Services['agents'], config: Config): AgentFeed {
   return {
     listen: (listener) => own.listen(listener),
     outlooks(name) {

@@ -70,6 +70,19 @@ export const ERRORS = {
   ),
   shutting_down: busy(503, 5, 'Call again once the server is back.'),
   credentials_missing: row(503, SERVER_ERROR, false, 'Set OPENAI_API_KEY and restart the server.'),
+  budget_exceeded: row(
+    402,
+    SERVER_ERROR,
+    false,
+    'Wait for the next month, ask for less, or have the limit of the budget raised.',
+  ),
+  rate_limited: busy(429, 10, 'Wait, or have RATE_LIMIT_RPM raised.'),
+  quota_exceeded: row(
+    429,
+    SERVER_ERROR,
+    false,
+    'End turns or remove agents of yours, or have the limit raised.',
+  ),
   engine_unreachable: busy(
     503,
     10,

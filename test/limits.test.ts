@@ -68,5 +68,5 @@ function waysToSay(value: unknown): string[] {
   const inUnits = UNITS.filter(([, size]) => amount > 0 && amount % size === 0).map(
     ([unit, size]) => `${amount / size} ${unit}`,
   );
-  return [...inUnits, `${amount}`, ...(amount === 0 ? ['never'] : [])];
+  return [...inUnits, `${amount}`, ...(amount === 0 ? ['never', 'none'] : [])];
 }

@@ -31,12 +31,12 @@ afterAll(() => fs.rmSync(directory, { recursive: true, force: true }));
 test('the package holds what the server needs, and no sources or tests', async () => {
   const { stdout } = await execute('tar', ['-tzf', archive()]);
   const files = stdout.trim().split('\n');
-  const needed = ['dist/main.js', 'agent-image/Dockerfile', 'agent-image/tunnel.mjs'];
+  const needed = ['dist/main.js', 'agent-image/Dockerfile', 'prices.json'];
   expect(files).toEqual(expect.arrayContaining(needed.map((file) => `package/${file}`)));
   const unexpected = files.filter(
     (file) =>
       !/^package\/(dist|agent-image|docs)\//.test(file) &&
-      !/^package\/(package\.json|LICENSE|README\.md|\.env\.example)$/.test(file),
+      !/^package\/(package\.json|LICENSE|README\.md|prices\.json|\.env\.example)$/.test(file),
   );
   expect(unexpected).toEqual([]);
   expect(files.filter((file) => /\.ts$|extra-ca\.crt$/.test(file))).toEqual([]);

@@ -24,10 +24,18 @@ export class Refusal extends Error {
  * everything in order, its end is the sign that the server is gone, and the session lasts as long
  * as the stream, however rarely the client calls.
  */
-export function serverSession(url: string, agentId: string): SSEClientTransport {
+export function serverSession(
+  url: string,
+  { agentId, token }: { agentId: string; token: string | undefined },
+): SSEClientTransport {
   return new SSEClientTransport(new URL(`${url}/sse`), {
     fetch: fetchOrRefusal,
-    requestInit: { headers: { [AGENT_ID_HEADER]: agentId } },
+    requestInit: {
+      headers: {
+        [AGENT_ID_HEADER]: agentId,
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      },
+    },
   });
 }
 

@@ -37,7 +37,8 @@ export async function stdio(args: string[]): Promise<void> {
   });
   const bridge = new StdioBridge({
     client,
-    connect: async (lostAt) => serverSession(await servers.find(lostAt), agentId),
+    connect: async (lostAt) =>
+      serverSession(await servers.find(lostAt), { agentId, token: config.CODEX_MCP_TOKEN }),
     log,
   });
   let closing: Promise<void> | undefined;

@@ -11,6 +11,7 @@ export const SETTING_GROUPS = [
   'Agents',
   'Containers',
   'Limits',
+  'Budgets',
   'Logging',
 ] as const;
 
@@ -167,6 +168,13 @@ export const settingsSchema = z.object({
     group: 'Callers',
     description: 'Role of a token that names none.',
     allowed: 'viewer, developer, approver or admin',
+  }),
+  CODEX_MCP_TOKEN: setting(z.string().min(1).optional(), {
+    group: 'Callers',
+    description:
+      'The token that `codex-mcp-server stdio` shows to the server. The server itself does not read it.',
+    allowed: 'a token that the server knows',
+    secret: true,
   }),
   MAX_FAILED_LOGINS: setting(wholeNumber(1, 10_000).default(20), {
     group: 'Callers',
@@ -334,6 +342,26 @@ export const settingsSchema = z.object({
     description: 'Size of a request body.',
     allowed: 'a number of bytes from 1024 to 67108864',
   }),
+  RATE_LIMIT_RPM: setting(wholeNumber(0, 1_000_000).default(60), {
+    group: 'Limits',
+    description: 'Calls in a minute that have one agent work; 0 for no limit.',
+    allowed: 'a whole number from 0 to 1000000',
+  }),
+  REQUEST_LIMIT_RPM: setting(wholeNumber(0, 1_000_000).default(3000), {
+    group: 'Limits',
+    description: 'Requests of any kind in a minute that one caller may send; 0 for no limit.',
+    allowed: 'a whole number from 0 to 1000000',
+  }),
+  MAX_AGENTS_PER_PRINCIPAL: setting(wholeNumber(1, 1_000_000).default(1000), {
+    group: 'Limits',
+    description: 'Agents that one caller may have, sleeping ones included.',
+    allowed: 'a whole number from 1 to 1000000',
+  }),
+  MAX_TURNS_PER_PRINCIPAL: setting(wholeNumber(1, 100_000).default(200), {
+    group: 'Limits',
+    description: 'Turns of one caller that run or wait at the same time.',
+    allowed: 'a whole number from 1 to 100000',
+  }),
   MAX_QUEUED_TURNS: setting(wholeNumber(1, 10_000).default(16), {
     group: 'Limits',
     description: 'Calls that may wait for one agent while it works.',
@@ -388,6 +416,55 @@ export const settingsSchema = z.object({
     allowed: 'a number of bytes from 1024 to 67108864',
   }),
 
+  PRICES_FILE: setting(z.string().min(1).optional(), {
+    group: 'Budgets',
+    description:
+      'What models cost: a JSON file like [prices.json](../prices.json), in US dollars for a million tokens. Models that are not in it cost nothing.',
+    allowed: 'a readable file',
+    shownDefault: 'the prices.json of the server',
+  }),
+  MONTHLY_BUDGET_LIMIT: setting(amount().default(70), {
+    group: 'Budgets',
+    description:
+      'US dollars that all agents together may cost in a month of UTC. Over a budget, the model is not asked again, in the middle of a turn too.',
+    allowed: 'a number of at least 0; 0 for no limit',
+  }),
+  PRINCIPAL_BUDGET_LIMIT: setting(amount().default(0), {
+    group: 'Budgets',
+    description: 'US dollars that the agents of one caller may cost in a month.',
+    allowed: 'a number of at least 0; 0 for no limit',
+  }),
+  PRINCIPAL_TOKEN_LIMIT: setting(wholeNumber(0, 1e12).default(0), {
+    group: 'Budgets',
+    description: 'Tokens that the agents of one caller may use in a month.',
+    allowed: 'a whole number of at least 0; 0 for no limit',
+  }),
+  AGENT_BUDGET_LIMIT: setting(amount().default(0), {
+    group: 'Budgets',
+    description: 'US dollars that one agent may cost in a month.',
+    allowed: 'a number of at least 0; 0 for no limit',
+  }),
+  AGENT_TOKEN_LIMIT: setting(wholeNumber(0, 1e12).default(0), {
+    group: 'Budgets',
+    description: 'Tokens that one agent may use in a month.',
+    allowed: 'a whole number of at least 0; 0 for no limit',
+  }),
+  TURN_BUDGET_LIMIT: setting(amount().default(0), {
+    group: 'Budgets',
+    description: 'US dollars that one turn may cost.',
+    allowed: 'a number of at least 0; 0 for no limit',
+  }),
+  TURN_TOKEN_LIMIT: setting(wholeNumber(0, 1e12).default(0), {
+    group: 'Budgets',
+    description: 'Tokens that one turn may use.',
+    allowed: 'a whole number of at least 0; 0 for no limit',
+  }),
+  COST_ALERT_THRESHOLD: setting(z.coerce.number().min(0).max(1).default(0.8), {
+    group: 'Budgets',
+    description: 'Share of a budget at which the log warns.',
+    allowed: 'a number from 0 to 1',
+  }),
+
   LOG_LEVEL: setting(
     z
       .string()
@@ -431,6 +508,10 @@ function setting<T extends z.ZodType>(schema: T, meta: SettingMeta): T {
 
 function wholeNumber(min: number, max: number) {
   return z.coerce.number().int().min(min).max(max);
+}
+
+function amount() {
+  return z.coerce.number().min(0).max(1e9);
 }
 
 function httpUrl() {

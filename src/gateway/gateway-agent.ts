@@ -1,20 +1,46 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Duplex } from 'node:stream';
-import { MeteringPeriod } from './metering.ts';
+import type { AppError } from '../errors.ts';
+import type { Spent } from '../spending/spending-store.ts';
+import { MeteringPeriod, type RecordUsage } from './metering.ts';
 import { BodyBudget } from './request-body.ts';
+
+/** Says when an agent has had enough of the model. */
+export type GatewayBudget = {
+  record(agentId: string, ...answer: Parameters<RecordUsage>): Spent;
+  refusal(agentId: string, turn: Spent): AppError | undefined;
+};
 
 /** What the gateway knows of one agent. */
 export class GatewayAgent {
   readonly id: string;
   readonly budget = new BodyBudget();
-  period = new MeteringPeriod();
+  period: MeteringPeriod;
   /** Answers of the model are kept back until it settles. It must have a handler for its rejection. */
   ready: Promise<void> = Promise.resolve();
   readonly #sockets = new Set<Duplex>();
   #tokenHash: Buffer | undefined;
 
-  constructor(id: string) {
+  readonly #budget: GatewayBudget | undefined;
+
+  constructor(id: string, budget?: GatewayBudget) {
     this.id = id;
+    this.#budget = budget;
+    this.period = this.startPeriod();
+  }
+
+  /** Counts anew. */
+  startPeriod(): MeteringPeriod {
+    const budget = this.#budget;
+    this.period = new MeteringPeriod(
+      budget && ((model, usage) => budget.record(this.id, model, usage)),
+    );
+    return this.period;
+  }
+
+  /** Why it may not ask the model now. */
+  get refusal(): AppError | undefined {
+    return this.#budget?.refusal(this.id, this.period.spent);
   }
 
   allow(tokenSha256Hex: string): void {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Spent } from '../spending/spending-store.ts';
 import type { TokenUsage } from '../turns/turn-event.ts';
 import type { UpstreamFailure } from './upstream-failure.ts';
 
@@ -11,6 +12,9 @@ const usageSchema = z.object({
   total_tokens: count,
 });
 
+/** Counts the tokens of one answer for good; answers what they cost. */
+export type RecordUsage = (model: string, usage: Omit<TokenUsage, 'model_requests'>) => Spent;
+
 /** What one agent got from the model since a moment, and what went wrong last. */
 export class MeteringPeriod {
   readonly #usage: TokenUsage = {
@@ -21,8 +25,20 @@ export class MeteringPeriod {
     total_tokens: 0,
     model_requests: 0,
   };
+  readonly #record: RecordUsage | undefined;
+  readonly #spent: Spent = { tokens: 0, costUsd: 0 };
   #failure: UpstreamFailure | undefined;
   #outageSince: number | undefined;
+
+  /** `record` counts each answer for good, and says what it cost. */
+  constructor(record?: RecordUsage) {
+    this.#record = record;
+  }
+
+  /** What all answers since the beginning cost. */
+  get spent(): Spent {
+    return { ...this.#spent };
+  }
 
   /** The usage up to now. */
   get usage(): TokenUsage {
@@ -38,17 +54,25 @@ export class MeteringPeriod {
     this.#usage.model_requests += 1;
   }
 
-  /** Adds the `usage` object of an answer. */
-  addUsage(usage: unknown): void {
+  /** Adds the `usage` object of an answer of a model. */
+  addUsage(usage: unknown, model: unknown): void {
     const parsed = usageSchema.safeParse(usage).data;
     if (!parsed) return;
     const input = parsed.input_tokens ?? 0;
     const output = parsed.output_tokens ?? 0;
-    this.#usage.input_tokens += input;
-    this.#usage.output_tokens += output;
-    this.#usage.cached_input_tokens += parsed.input_tokens_details?.cached_tokens ?? 0;
-    this.#usage.reasoning_output_tokens += parsed.output_tokens_details?.reasoning_tokens ?? 0;
-    this.#usage.total_tokens += parsed.total_tokens ?? input + output;
+    const answer = {
+      input_tokens: input,
+      cached_input_tokens: parsed.input_tokens_details?.cached_tokens ?? 0,
+      output_tokens: output,
+      reasoning_output_tokens: parsed.output_tokens_details?.reasoning_tokens ?? 0,
+      total_tokens: parsed.total_tokens ?? input + output,
+    };
+    for (const [name, tokens] of Object.entries(answer)) {
+      this.#usage[name as keyof typeof answer] += tokens;
+    }
+    const spent = this.#record?.(typeof model === 'string' ? model : 'unknown', answer);
+    this.#spent.tokens += answer.total_tokens;
+    this.#spent.costUsd += spent?.costUsd ?? 0;
   }
 
   recordFailure(failure: UpstreamFailure): void {

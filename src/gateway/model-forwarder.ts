@@ -3,7 +3,7 @@ import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { toAppError } from '../errors.ts';
+import { type AppError, toAppError } from '../errors.ts';
 import type { GatewayAgent } from './gateway-agent.ts';
 import { responseHeaders } from './headers.ts';
 import type { MeteringPeriod } from './metering.ts';
@@ -56,6 +56,8 @@ export class ModelForwarder {
     const gone = new AbortController();
     response.once('close', () => gone.abort());
     const { method = 'GET', headers } = request;
+    const refusal = method === 'POST' ? agent.refusal : undefined;
+    if (refusal) return refuse(response, period, refusal);
     if (method === 'POST') period.countRequest();
     const outcome = await this.#send({ method, path, headers, body, signal: gone.signal }, agent);
     if (outcome === undefined) return refuseForCredentials(response, agent);
@@ -65,9 +67,7 @@ export class ModelForwarder {
     );
     if (held) {
       if (outcome.kind === 'answered') outcome.answer.destroy();
-      period.recordFailure({ status: 400, code: held.code, message: held.message });
-      const { code, message } = held;
-      return answerError(response, { status: 400, type: 'invalid_request_error', code, message });
+      return refuse(response, period, held);
     }
     await this.#hand(outcome, response, period);
   }
@@ -160,6 +160,16 @@ async function stream(
   answer.once('end', () => observer.end());
   answer.once('error', (error) => period.recordFailure(failureOfConnection(error)));
   await pipeline(answer, tap, response);
+}
+
+/** Codex ends its turn at an answer of 400, and does not ask again. */
+function refuse(
+  response: ServerResponse,
+  period: MeteringPeriod,
+  { code, message }: AppError,
+): void {
+  period.recordFailure({ status: 400, code, message });
+  answerError(response, { status: 400, type: 'invalid_request_error', code, message });
 }
 
 function refuseBody({ request, response }: Exchange): void {

@@ -1,9 +1,9 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
+import type { Spent } from '../spending/spending-store.ts';
 import type { TokenUsage } from '../turns/turn-event.ts';
-import { GatewayAgent } from './gateway-agent.ts';
-import { MeteringPeriod } from './metering.ts';
+import { GatewayAgent, type GatewayBudget } from './gateway-agent.ts';
 import { ModelForwarder } from './model-forwarder.ts';
 import type { ModelUpstream } from './model-upstream.ts';
 import { answerError } from './openai-error.ts';
@@ -23,6 +23,8 @@ export type ModelGatewayOptions = {
   maxRetryWaitSeconds: number;
   /** How long an outage of the model is waited out. */
   outagePatienceMs?: number;
+  /** Without it nothing is counted for good, and nothing refused. */
+  budget?: GatewayBudget;
   /** Hears of requests to anything but the model. */
   onDenied?: (request: DeniedRequest) => void;
   log: Logger;
@@ -33,6 +35,8 @@ type DeniedRequest = { agentId: string; method: string; target: string };
 export type UsageMeter = {
   /** The usage since the meter was started. */
   stop(): TokenUsage;
+  /** What that cost. */
+  spent(): Spent;
 };
 
 /**
@@ -46,12 +50,14 @@ export class ModelGateway {
   readonly #client: UpstreamClient;
   readonly #forwarder: ModelForwarder;
   readonly #onDenied: ModelGatewayOptions['onDenied'];
+  readonly #budget: GatewayBudget | undefined;
   readonly #log: Logger;
 
   constructor(options: ModelGatewayOptions) {
     const { maxRetries, maxRetryWaitSeconds, outagePatienceMs = OUTAGE_PATIENCE_MS } = options;
     this.#log = options.log;
     this.#onDenied = options.onDenied;
+    this.#budget = options.budget;
     this.#client = new UpstreamClient(options.upstream);
     this.#forwarder = new ModelForwarder({
       client: this.#client,
@@ -82,9 +88,8 @@ export class ModelGateway {
 
   /** Counts anew what an agent uses, and forgets its last failure. */
   startMetering(agentId: string): UsageMeter {
-    const period = new MeteringPeriod();
-    this.#agent(agentId).period = period;
-    return { stop: () => period.usage };
+    const period = this.#agent(agentId).startPeriod();
+    return { stop: () => period.usage, spent: () => period.spent };
   }
 
   /** What went wrong last since metering began, unless the model has completed an answer after it. */
@@ -108,7 +113,7 @@ export class ModelGateway {
   #agent(agentId: string): GatewayAgent {
     const known = this.#agents.get(agentId);
     if (known) return known;
-    const agent = new GatewayAgent(agentId);
+    const agent = new GatewayAgent(agentId, this.#budget);
     this.#agents.set(agentId, agent);
     return agent;
   }

@@ -15,7 +15,9 @@ const UNFINISHED: UpstreamFailure = {
   message: 'The model provider ended its answer before it was complete.',
 };
 
-const responseSchema = z.object({ usage: z.unknown(), error: z.unknown() }).partial();
+const responseSchema = z
+  .object({ usage: z.unknown(), error: z.unknown(), model: z.unknown() })
+  .partial();
 const terminalEventSchema = z.object({
   type: z.enum(['response.completed', 'response.incomplete', 'response.failed']),
   response: responseSchema,
@@ -61,7 +63,7 @@ function observeStream(period: MeteringPeriod): ResponseObserver {
 function settle(data: string, period: MeteringPeriod): boolean {
   const event = terminalEventSchema.safeParse(parseJson(data)).data;
   if (!event) return false;
-  period.addUsage(event.response.usage);
+  period.addUsage(event.response.usage, event.response.model);
   if (event.type === 'response.failed') period.recordFailure(failureOfEvent(event.response.error));
   else period.recordCompletion();
   return true;
@@ -80,7 +82,7 @@ function observeJson(period: MeteringPeriod): ResponseObserver {
       if (bytes > MAX_OBSERVED_BYTES) return;
       const body = responseSchema.safeParse(parseJson(Buffer.concat(chunks).toString())).data;
       if (!body) return period.recordFailure(UNFINISHED);
-      period.addUsage(body.usage);
+      period.addUsage(body.usage, body.model);
       period.recordCompletion();
     },
   };

@@ -3,6 +3,7 @@ import { fastifySSE } from '@fastify/sse';
 import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
 import type { Principal } from '../access/principal.ts';
+import type { RateLimits } from '../access/rate-limits.ts';
 import type { Config } from '../config/config.ts';
 import { McpSessions } from '../mcp/mcp-sessions.ts';
 import { sseRoutes } from '../mcp/sse-routes.ts';
@@ -17,6 +18,7 @@ import { handleErrors, replyWithError } from './error-handler.ts';
 import { EventStreams } from './event-streams.ts';
 import { infoRoutes } from './info-routes.ts';
 import { acceptJsonBodies } from './json-body.ts';
+import { limitRates } from './rate-limit.ts';
 import { guardRequests } from './request-guard.ts';
 import { RequestLog } from './request-log.ts';
 import { toolRoutes } from './tool-routes.ts';
@@ -37,6 +39,7 @@ export type HttpServerOptions = {
   config: Config;
   toolbox: Toolbox;
   authenticator: AuthenticationOptions['authenticator'];
+  rates: Pick<RateLimits, 'takeRequest'>;
   /** What a caller sees of turns and agents. */
   turns: (principal: Principal) => TurnFeed & TaskTurns;
   agents: (principal: Principal) => AgentFeed;
@@ -62,6 +65,7 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
   guardRequests(app, config);
   handleErrors(app);
   authenticateRequests(app, options);
+  limitRates(app, options.rates);
   acceptJsonBodies(app);
   // Routes have to wait for the SSE plugin, which works by looking at them as they are added.
   app.register(fastifySSE, { heartbeatInterval: SSE_HEARTBEAT_MS });

@@ -7,7 +7,8 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 
-const READABLE_HEADERS = 'Mcp-Session-Id, X-Correlation-Id, Retry-After';
+const READABLE_HEADERS =
+  'Mcp-Session-Id, X-Correlation-Id, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset';
 
 /**
  * Refuses requests that a browser was tricked into sending: a `Host` that is not ours (DNS

@@ -64,14 +64,14 @@ export class SessionTasks implements TaskProtocol {
     return orProtocolError(context, this.#log, () => this.#begin(params, context));
   }
 
-  #begin(params: CallParams, { mcpReq }: ServerContext): Result {
+  async #begin(params: CallParams, { mcpReq }: ServerContext): Promise<Result> {
     if (!this.#tasks.supports(params.name)) {
       throw new ProtocolError(
         ProtocolErrorCode.MethodNotFound,
         `Calls of ${params.name} cannot be tasks.`,
       );
     }
-    const turn = this.#tasks.submit(params);
+    const turn = await this.#tasks.submit(params);
     const meanwhile = `Agent ${turn.agentId} is at work. wait_turn and get_turn tell what becomes of turn ${turn.turnId}.`;
     void this.#follow(turn, mcpReq._meta?.progressToken);
     return {

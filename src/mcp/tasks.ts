@@ -89,7 +89,7 @@ export class Tasks {
   }
 
   /** Begins a task; throws why it cannot. */
-  submit({ name, arguments: args }: CallParams): TurnRecord {
+  submit({ name, arguments: args }: CallParams): Promise<TurnRecord> {
     return this.#toolbox.submit(name, args, this.#caller);
   }
 

@@ -1,5 +1,6 @@
 import type { AgentRecord } from '../agents/agent.ts';
 import type { ThreadRecord } from '../agents/thread.ts';
+import type { SpendingStore } from '../spending/spending-store.ts';
 import type { TurnRecord } from '../turns/turn.ts';
 import type { TurnEvent } from '../turns/turn-event.ts';
 
@@ -11,6 +12,7 @@ export interface Store {
   readonly threads: ThreadStore;
   readonly turns: TurnStore;
   readonly slots: SlotStore;
+  readonly spending: SpendingStore;
   /** What ran the agents last; undefined if none ever ran. */
   readonly runtimeKind: string | undefined;
   setRuntimeKind(kind: string): void;

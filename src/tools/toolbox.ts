@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { RateLimits } from '../access/rate-limits.ts';
 import { AppError } from '../errors.ts';
 import type { TurnRecord } from '../turns/turn.ts';
 import { outcomeOf } from '../turns/turn-outcome.ts';
@@ -18,6 +19,8 @@ const RESERVE = 32;
 type ToolboxOptions = {
   /** How many calls are answered at the same time. */
   maxCalls: number;
+  /** How often agents may be called. */
+  rates?: Pick<RateLimits, 'takeCall'>;
   /** Other names of tools, which are not listed. */
   aliases?: Readonly<Record<string, string>>;
 };
@@ -28,9 +31,11 @@ export class Toolbox {
   readonly #aliases: ReadonlyMap<string, string>;
   readonly #descriptions: readonly ToolDescription[];
   readonly #maxCalls: number;
+  readonly #rates: ToolboxOptions['rates'];
   #calls = 0;
 
-  constructor(tools: readonly Tool[], { maxCalls, aliases = {} }: ToolboxOptions) {
+  constructor(tools: readonly Tool[], { maxCalls, rates, aliases = {} }: ToolboxOptions) {
+    this.#rates = rates;
     this.#maxCalls = maxCalls;
     this.#tools = new Map(tools.map((tool) => [tool.name, tool]));
     this.#aliases = new Map(Object.entries(aliases));
@@ -49,6 +54,7 @@ export class Toolbox {
   async call(name: string, args: unknown, call: ToolCall): Promise<Record<string, unknown>> {
     const tool = this.#find(name);
     const input = parsed(tool, args);
+    await this.#count(tool, input, call);
     return this.hold(async () => checked(tool, await tool.run(input, call)), tool);
   }
 
@@ -77,15 +83,25 @@ export class Toolbox {
   }
 
   /** Begins the turn of a call and does not wait for it. Throws as `call` does. */
-  submit(name: string, args: unknown, call: Caller): TurnRecord {
+  async submit(name: string, args: unknown, caller: Caller): Promise<TurnRecord> {
     const tool = this.#find(name);
     if (!tool.submit) throw new AppError('invalid_input', `Calls of ${name} are no turns.`);
-    return tool.submit(parsed(tool, args), call);
+    const input = parsed(tool, args);
+    await this.#count(tool, input, caller);
+    return tool.submit(input, caller);
   }
 
   /** What `call` answers where the call is a turn that has ended, or throws. */
   outcome(turn: TurnRecord): Record<string, unknown> {
     return checked(this.#find(turn.tool), outcomeOf(turn));
+  }
+
+  /** Only calls that have an agent work count: looking costs little. */
+  async #count(tool: Tool, input: Record<string, unknown>, caller: Caller): Promise<void> {
+    if (!tool.submit) return;
+    const { agent_id: named } = input;
+    const agent = typeof named === 'string' ? named : caller.defaultAgentId;
+    await this.#rates?.takeCall(caller.principal, agent);
   }
 
   #find(name: string): Tool {

@@ -52,6 +52,7 @@ export const workOutput = {
       'What to know besides: that files or the conversation were lost and began anew, or that the disk is nearly full.',
     ),
   duration_ms: z.number().int(),
+  cost_usd: z.number().optional().describe('What the model cost, if its price is known.'),
   usage: z.object({
     input_tokens: z.number().int(),
     cached_input_tokens: z.number().int(),

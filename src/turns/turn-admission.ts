@@ -1,15 +1,23 @@
 import { isDeepStrictEqual } from 'node:util';
+import type { AgentRecord } from '../agents/agent.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
+import type { Budgets } from '../spending/budgets.ts';
 import type { Store } from '../store/store.ts';
 import type { TurnRecord, TurnRequest } from './turn.ts';
 
 export type AdmissionOptions = {
   store: Store;
   credentials: { readonly ready: boolean };
+  budgets: Pick<Budgets, 'refusal'>;
   config: Pick<
     Config,
-    'MAX_PROMPT_BYTES' | 'MAX_QUEUED_TURNS' | 'MAX_QUEUED_TURNS_TOTAL' | 'MAX_AGENTS'
+    | 'MAX_PROMPT_BYTES'
+    | 'MAX_QUEUED_TURNS'
+    | 'MAX_QUEUED_TURNS_TOTAL'
+    | 'MAX_AGENTS'
+    | 'MAX_AGENTS_PER_PRINCIPAL'
+    | 'MAX_TURNS_PER_PRINCIPAL'
   >;
 };
 
@@ -20,6 +28,16 @@ export type Queues = {
   waiting: number;
   /** How many wait for any agent. */
   waitingInAll: number;
+};
+
+/** Work that somebody asks for. */
+export type Application = {
+  request: TurnRequest;
+  /** The agent, which may not exist yet. */
+  agent: AgentRecord;
+  queues: Queues;
+  /** Turns of the same caller that have not ended. */
+  ownTurns: number;
 };
 
 /** The turn that an earlier call with the same key began. Throws `idempotency_conflict` if it was another call. */
@@ -38,13 +56,17 @@ export function earlierTurn({ store }: AdmissionOptions, request: TurnRequest) {
 }
 
 /** Throws why work cannot be taken: its size, no credentials, or as much of something as may be. */
-export function admit(options: AdmissionOptions, request: TurnRequest, queues: Queues): void {
+export function admit(options: AdmissionOptions, application: Application): void {
+  const { request, agent, queues } = application;
   checkSize(options.config, request.args);
   if (!options.credentials.ready) {
     throw new AppError('credentials_missing', 'The server has no key for the model provider.');
   }
+  const refusal = options.budgets.refusal(agent.agentId, undefined, agent.owner);
+  if (refusal) throw refusal;
   checkQueues(options, request, queues);
-  checkAgents(options, request);
+  checkAgents(options, agent);
+  checkTurns(options, application);
 }
 
 /** Throws `prompt_too_large`. */
@@ -74,10 +96,24 @@ function checkQueues({ config }: AdmissionOptions, { agentId }: TurnRequest, que
 }
 
 /** Each agent has files, which nobody removes for a caller that invents ids. */
-function checkAgents({ store, config }: AdmissionOptions, { agentId }: TurnRequest): void {
-  const { MAX_AGENTS: limit } = config;
-  if (store.agents.get(agentId) || store.agents.count() < limit) return;
-  throw new AppError('too_many_agents', `There are ${limit} agents, as many as may be.`, {
+function checkAgents({ store, config }: AdmissionOptions, { agentId, owner }: AgentRecord): void {
+  if (store.agents.get(agentId)) return;
+  const { MAX_AGENTS: limit, MAX_AGENTS_PER_PRINCIPAL: ownLimit } = config;
+  if (store.agents.count() >= limit) {
+    throw new AppError('too_many_agents', `There are ${limit} agents, as many as may be.`, {
+      data: { limit },
+    });
+  }
+  if (store.agents.count(owner) < ownLimit) return;
+  throw new AppError('quota_exceeded', `You have ${ownLimit} agents, as many as may be.`, {
+    data: { limit: ownLimit },
+  });
+}
+
+function checkTurns({ config }: AdmissionOptions, { ownTurns }: Application): void {
+  const { MAX_TURNS_PER_PRINCIPAL: limit } = config;
+  if (ownTurns < limit) return;
+  throw new AppError('quota_exceeded', `${limit} turns of yours run or wait already.`, {
     data: { limit },
   });
 }

@@ -5,12 +5,13 @@ import type { TurnOutcome } from './turn-runner.ts';
 /** What the tool returns: its own part, where it comes from, and a warning if it has a place for one. */
 export function resultOf(
   { turnId, agentId }: TurnRecord,
-  { result, threadId, durationMs, usage }: TurnOutcome,
+  { result, threadId, durationMs, usage, costUsd }: TurnOutcome,
   notes: readonly string[],
 ): Record<string, unknown> {
   const origin = { agent_id: agentId, session_id: threadId, turn_id: turnId };
   const noted = notes.length > 0 && { notes };
-  return { ...result, ...origin, duration_ms: durationMs, usage, ...noted };
+  const priced = costUsd > 0 && { cost_usd: Number(costUsd.toFixed(6)) };
+  return { ...result, ...origin, duration_ms: durationMs, usage, ...priced, ...noted };
 }
 
 /** The result of a turn that has ended, or throws why there is none. */

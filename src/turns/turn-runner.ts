@@ -43,6 +43,8 @@ export type TurnOutcome = {
   /** The checked answer and what it means for the files, as the kind puts them. */
   result: Record<string, unknown>;
   usage: TokenUsage;
+  /** What the model cost, as far as its prices are known. */
+  costUsd: number;
   durationMs: number;
 };
 
@@ -100,7 +102,7 @@ export class TurnRunner {
       const durationMs = Math.round(performance.now() - startedAt);
       const result = run.kind.result(answer, files, { threadId });
       if (run.request.thread) await this.#leave(link, threadId);
-      return { threadId, result, usage: meter.stop(), durationMs };
+      return { threadId, result, usage: meter.stop(), costUsd: meter.spent().costUsd, durationMs };
     } catch (failure) {
       if (run.detached()) throw failure;
       const error = await this.#explain(link, run, failure, { begun: true });

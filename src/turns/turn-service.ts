@@ -27,6 +27,7 @@ type TurnServiceOptions = {
   runner: TurnRunner;
   store: Store;
   credentials: { readonly ready: boolean };
+  budgets: AdmissionOptions['budgets'];
   config: Pick<Config, 'TOOL_DEFAULT_TIMEOUT'> & AdmissionOptions['config'];
   log: Logger;
 };
@@ -65,7 +66,8 @@ export class TurnService {
     if (earlier) return this.get(earlier.turnId);
     if (this.#detached) throw new AppError('shutting_down', 'The server is stopping.');
     this.#shutdown.signal.throwIfAborted();
-    admit(this.#options, request, this.#queues.ahead(request.agentId));
+    const queues = this.#queues.ahead(request.agentId);
+    admit(this.#options, { request, agent, queues, ownTurns: this.#turnsOf(request.principal) });
     if (this.#mayWrite(request)) this.#options.agents.disk.assertRoom(request.agentId);
     const { agents, turns } = this.#options.store;
     if (!agents.get(request.agentId)) agents.put(agent);
@@ -178,6 +180,11 @@ export class TurnService {
     } finally {
       stop?.();
     }
+  }
+
+  #turnsOf(principal: string | undefined): number {
+    return [...this.#live.values()].filter(({ record }) => record.request.principal === principal)
+      .length;
   }
 
   /** Calls that wait or run for an agent. */

@@ -68,6 +68,7 @@ export function endStateOf(code: ErrorCode): TurnState {
     case 'cancelled':
     case 'shutting_down':
     case 'turn_interrupted':
+    case 'budget_exceeded':
       return 'interrupted';
     default:
       return 'failed';

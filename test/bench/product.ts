@@ -158,6 +158,9 @@ function environmentOf(
     OPENAI_BASE_URL: model.url,
     MAX_CONCURRENT_SESSIONS: '64',
     CONTAINER_STOP_TIMEOUT: '1',
+    RATE_LIMIT_RPM: '0',
+    REQUEST_LIMIT_RPM: '0',
+    MONTHLY_BUDGET_LIMIT: '0',
     // Containers are removed here, by their label; processes end with the server.
     PERSISTENT_MODE: String(runtime === 'docker'),
   };

@@ -1,6 +1,7 @@
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { cleanSettings, connectStdio } from '../cli/stdio-program.ts';
 import { answerAnything } from '../fakes/stand-in-model/script.ts';
 import { readEvents } from '../http/event-reader.ts';
 import { type Connection, call, connect, startTestServer, type TestServer } from './test-server.ts';
@@ -179,6 +180,16 @@ test('a caller hears of its own agents only, by their names', async () => {
   await expect.poll(() => woken(anns)).toEqual(['heard']);
   await expect.poll(() => woken(admins)).toEqual(['heard@ann']);
   expect(woken(bobs)).toEqual([]);
+});
+
+test('a client over stdio shows the token of its environment', async () => {
+  const settings = await cleanSettings();
+  const args = ['--url', server.url];
+  await using ann = await connectStdio(args, { ...settings, CODEX_MCP_TOKEN: tokens.ann ?? '' });
+  expect((await call(ann, 'plan', { task: 'x', agent_id: 'piped' })).agent_id).toBe('piped');
+  await using over = await connect(server, 'sse', '', tokens.ann);
+  expect(await call(over, 'list_sessions', { agent_id: 'piped' })).toMatchObject({ total: 1 });
+  await expect(connectStdio(args, settings)).rejects.toThrow();
 });
 
 test('a session belongs to the caller that opened it', async () => {

@@ -87,6 +87,9 @@ export function environmentFor(
     OPENAI_API_KEY: REAL_KEY,
     OPENAI_BASE_URL: model.url,
     CONTAINER_STOP_TIMEOUT: '2',
+    // Tests call faster than anybody.
+    RATE_LIMIT_RPM: '0',
+    REQUEST_LIMIT_RPM: '0',
     ...(process.env.DOCKER_HOST && { DOCKER_HOST: process.env.DOCKER_HOST }),
     ...(authorities && { EXTRA_CA_CERTS: authorities }),
   };

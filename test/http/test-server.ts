@@ -62,6 +62,7 @@ export async function startTestServer(
     config,
     toolbox: new Toolbox(tools, { maxCalls: config.MAX_CONCURRENT_CALLS }),
     authenticator: { isOpen: true, authenticate: async () => LOCAL },
+    rates: { takeRequest: async () => undefined },
     turns: () => noTurns,
     agents: () => ({ listen: (listener) => events.listen(listener), outlooks: () => [] }),
     health: async () => health,

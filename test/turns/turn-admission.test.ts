@@ -15,10 +15,13 @@ afterEach(() => store.close());
 
 const NOBODY = { busy: false, waiting: 0, waitingInAll: 0 };
 
-function admitting(settings: Record<string, string>, queues = NOBODY, text = 'x') {
+function admitting(settings: Record<string, string>, queues = NOBODY, text = 'x', ownTurns = 0) {
   const config: Config = loadConfig(settings);
   const request = { agentId: 'new', tool: 'plan', args: { task: text } };
-  return () => admit({ store, config, credentials: { ready: true } }, request, queues);
+  const agent = newAgent('new');
+  const budgets = { refusal: () => undefined };
+  const options = { store, config, budgets, credentials: { ready: true } };
+  return () => admit(options, { request, agent, queues, ownTurns });
 }
 
 test('as many calls may wait as the settings say, for one agent and for all', () => {
@@ -57,4 +60,16 @@ test('a new agent is refused when there are as many as may be, and an old one is
   );
   store.agents.put(newAgent('new'));
   expect(admitting(limit)).not.toThrow();
+});
+
+test('each caller has so many agents and so many turns at a time, and others have their own', () => {
+  const limit = { MAX_AGENTS_PER_PRINCIPAL: '1', MAX_TURNS_PER_PRINCIPAL: '2' };
+  store.agents.put(newAgent('a', { name: 'a', owner: 'ann', tenant: 'default' }));
+  expect(admitting(limit)).not.toThrow();
+  expect(admitting(limit, NOBODY, 'x', 1)).not.toThrow();
+  const full = expect.objectContaining({ code: 'quota_exceeded', data: { limit: 2 } });
+  expect(admitting(limit, NOBODY, 'x', 2)).toThrow(full);
+  store.agents.put(newAgent('b'));
+  const many = expect.objectContaining({ code: 'quota_exceeded', data: { limit: 1 } });
+  expect(admitting(limit)).toThrow(many);
 });

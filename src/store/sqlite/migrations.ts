@@ -76,6 +76,17 @@ const STEPS: readonly string[] = [
   UPDATE agents SET name = agent_id;
   CREATE INDEX agents_by_owner ON agents (owner);
   `,
+  `
+  CREATE TABLE spending (
+    month TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    agent_id TEXT NOT NULL,
+    tokens INTEGER NOT NULL,
+    cost_usd REAL NOT NULL,
+    PRIMARY KEY (month, owner, agent_id)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX spending_by_agent ON spending (month, agent_id);
+  `,
 ];
 
 /** The version of a database that is up to date. */

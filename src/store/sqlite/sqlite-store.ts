@@ -2,11 +2,13 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { SpendingStore } from '../../spending/spending-store.ts';
 import { DataDirError } from '../data-dir-error.ts';
 import type { AgentStore, SlotStore, Store, ThreadStore, TurnStore } from '../store.ts';
 import { migrate } from './migrations.ts';
 import { SqliteAgentStore } from './sqlite-agent-store.ts';
 import { SqliteSlotStore } from './sqlite-slot-store.ts';
+import { SqliteSpendingStore } from './sqlite-spending-store.ts';
 import { SqliteThreadStore } from './sqlite-thread-store.ts';
 import { SqliteTurnStore } from './sqlite-turn-store.ts';
 import { storageError, tellingFullDisk } from './storage-errors.ts';
@@ -22,6 +24,7 @@ export class SqliteStore implements Store {
   readonly threads: ThreadStore;
   readonly turns: TurnStore;
   readonly slots: SlotStore;
+  readonly spending: SpendingStore;
   readonly #directory: string;
   readonly #database: DatabaseSync;
 
@@ -34,6 +37,7 @@ export class SqliteStore implements Store {
     this.threads = tellingFullDisk(new SqliteThreadStore(database));
     this.turns = tellingFullDisk(new SqliteTurnStore(database, (work) => this.transaction(work)));
     this.slots = tellingFullDisk(new SqliteSlotStore(database));
+    this.spending = tellingFullDisk(new SqliteSpendingStore(database));
   }
 
   /** Opens or creates the database in a directory. Throws {@link DataDirError}. */

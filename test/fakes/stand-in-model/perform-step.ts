@@ -169,7 +169,8 @@ class AnswerStream {
   }
 
   #complete(): void {
-    const response = { id: `resp_${this.#id}`, usage: STAND_IN_USAGE };
+    const { model } = this.#request;
+    const response = { id: `resp_${this.#id}`, model, usage: STAND_IN_USAGE };
     this.#send('response.completed', { response });
   }
 

@@ -1,0 +1,74 @@
+import type { Logger } from 'pino';
+import { Access } from './access/access.ts';
+import { RateLimits } from './access/rate-limits.ts';
+import { AgentManager } from './agents/agent-manager.ts';
+import { WarmPool } from './agents/warm-pool.ts';
+import type { Config } from './config/config.ts';
+import { ApiKeyUpstream } from './credentials/api-key-upstream.ts';
+import { ModelGateway } from './gateway/model-gateway.ts';
+import { checkHealth } from './health/health-check.ts';
+import { chooseRuntime } from './runtime/choose-runtime.ts';
+import { RuntimePreparation } from './runtime/runtime-preparation.ts';
+import { SlottedRuntime } from './runtime/slotted-runtime.ts';
+import { Budgets } from './spending/budgets.ts';
+import { Ledger } from './spending/ledger.ts';
+import { Prices } from './spending/prices.ts';
+import type { Store } from './store/store.ts';
+import { allTools, TOOL_ALIASES, TURN_KINDS } from './tools/catalog.ts';
+import { Toolbox } from './tools/toolbox.ts';
+import { TurnRunner } from './turns/turn-runner.ts';
+import { TurnService } from './turns/turn-service.ts';
+
+const PRICES_FILE = new URL('../prices.json', import.meta.url);
+
+export type ServiceOptions = { config: Config; log: Logger; version: string };
+
+export type Services = Awaited<ReturnType<typeof createServices>>;
+
+/** Everything between the transports and the adapters, joined over a store. Nothing runs yet. */
+export async function createServices(store: Store, { config, log, version }: ServiceOptions) {
+  const { runtime, pool, warning } = await createRuntime(store, { config, log, version });
+  const credentials = new ApiKeyUpstream(config);
+  const ledger = new Ledger(store.spending, log);
+  const prices = Prices.read(config.PRICES_FILE ?? PRICES_FILE);
+  const budgets = new Budgets({ agents: store.agents, ledger, prices, config, log });
+  const gateway = new ModelGateway({
+    upstream: credentials,
+    budget: budgets,
+    maxRetries: config.MODEL_MAX_RETRIES,
+    maxRetryWaitSeconds: config.MODEL_MAX_RETRY_WAIT,
+    log,
+  });
+  const agents = new AgentManager({ runtime, gateway, store, pool, config, version, log });
+  const runner = new TurnRunner({ runtime, gateway, agents, config, log });
+  const turns = new TurnService({
+    kinds: TURN_KINDS,
+    ...{ agents, runner, store, credentials, budgets, config, log },
+  });
+  agents.keepWhile((agentId) => turns.load(agentId) > 0);
+  const access = new Access({ store, turns, events: agents.events });
+  const preparation = new RuntimePreparation(runtime, log);
+  const health = () =>
+    checkHealth({
+      ...{ runtime, runtimeWarning: warning, preparation, agents },
+      ...{ store, credentials, config, version },
+    });
+  const rates = new RateLimits(config);
+  const toolbox = new Toolbox(allTools({ access, agents, turns, store, runtime, config, health }), {
+    aliases: TOOL_ALIASES,
+    maxCalls: config.MAX_CONCURRENT_CALLS,
+    rates,
+  });
+  return { access, agents, gateway, health, ledger, preparation, rates, toolbox, turns };
+}
+
+async function createRuntime(store: Store, { config, log, version }: ServiceOptions) {
+  const { installationId } = store;
+  const hasContainers = store.runtimeKind === 'docker' && store.agents.list().length > 0;
+  const chosen = await chooseRuntime({ config, installationId, hasContainers, log });
+  const { runtime: engine, warning } = chosen;
+  store.setRuntimeKind(engine.kind);
+  const runtime = new SlottedRuntime(engine, store.slots);
+  const pool = new WarmPool({ runtime: engine, store, config, version, log });
+  return { runtime, pool, warning };
+}
