@@ -1,13 +1,18 @@
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
 import { ApiTokens } from './access/api-tokens.ts';
 import { Authenticator } from './access/authenticator.ts';
 import type { CallerAgents } from './access/caller-agents.ts';
 import { startIdleReaper } from './agents/idle-reaper.ts';
+import { SERVER } from './audit/audit-log.ts';
+import { SqliteAuditLog } from './audit/sqlite-audit-log.ts';
 import { type Config, isLoopback } from './config/config.ts';
 import type { AgentFeed } from './http/agent-routes.ts';
 import { buildHttpServer } from './http/http-server.ts';
-import { createServices, type ServiceOptions, type Services } from './services.ts';
+import type { Redactor } from './redaction/redactor.ts';
+import { redactorOf } from './redaction/redactor-of.ts';
+import { createServices, type Services } from './services.ts';
 import { SqliteStore } from './store/sqlite/sqlite-store.ts';
 import { SqliteTokenStore } from './store/sqlite/sqlite-token-store.ts';
 import type { Store } from './store/store.ts';
@@ -22,13 +27,25 @@ export type App = {
   close(): Promise<void>;
 };
 
+type AppOptions = {
+  config: Config;
+  /** That of the log, so that both know the same secrets; by default one of its own. */
+  redactor?: Redactor;
+  log: Logger;
+  version: string;
+};
+type ServerOptions = Required<AppOptions>;
+
 /** Opens the stores, wires all parts together and listens. */
-export async function startApp(options: ServiceOptions): Promise<App> {
+export async function startApp(given: AppOptions): Promise<App> {
+  const options = { ...given, redactor: given.redactor ?? redactorOf(given.config) };
   const { DATA_DIR } = options.config;
   using opened = new DisposableStack();
   const store = opened.adopt(SqliteStore.open(DATA_DIR), (each) => each.close());
   const tokens = opened.adopt(SqliteTokenStore.open(DATA_DIR), (each) => each.close());
-  const services = await createServices(store, options);
+  const audit = opened.adopt(openAudit(options), (each) => each.close());
+  audit.append({ type: 'server_started', principal: SERVER, data: { version: options.version } });
+  const services = await createServices({ ...options, store, audit });
   const authenticator = authenticatorOf(new ApiTokens(tokens), options);
   const http = createHttp(services, authenticator, options);
   const app = await run(store, { services, http, options });
@@ -37,12 +54,13 @@ export async function startApp(options: ServiceOptions): Promise<App> {
     ...app,
     async close() {
       await app.close();
+      audit.append({ type: 'server_stopped', principal: SERVER });
       stores.dispose();
     },
   };
 }
 
-type Parts = { services: Services; http: FastifyInstance; options: ServiceOptions };
+type Parts = { services: Services; http: FastifyInstance; options: ServerOptions };
 
 async function run(store: Store, { services, http, options }: Parts): Promise<App> {
   const { config, log } = options;
@@ -70,10 +88,14 @@ async function run(store: Store, { services, http, options }: Parts): Promise<Ap
   };
 }
 
+function openAudit({ config, redactor, log }: ServerOptions): SqliteAuditLog {
+  return new SqliteAuditLog({ directory: config.DATA_DIR, redactor, config, log });
+}
+
 function createHttp(
   { access, agents, health, rates, toolbox }: Services,
   authenticator: Authenticator,
-  { config, log, version }: ServiceOptions,
+  { config, log, version }: ServerOptions,
 ): FastifyInstance {
   return buildHttpServer({
     turns: (principal) => access.turns(principal),
@@ -83,7 +105,7 @@ function createHttp(
   });
 }
 
-function authenticatorOf(tokens: ApiTokens, { config, log }: ServiceOptions): Authenticator {
+function authenticatorOf(tokens: ApiTokens, { config, log }: ServerOptions): Authenticator {
   const onLoopback = isLoopback(config.MCP_HOST);
   const authenticator = new Authenticator({ tokens, config, isLoopback: onLoopback, log });
   if (authenticator.isOpen) {

@@ -98,6 +98,7 @@ export const ERRORS = {
   ),
   name_taken: row(409, SERVER_ERROR, false, 'Remove the foreign container that has this name.'),
   no_space: row(507, SERVER_ERROR, false, 'Free disk space on the engine host.'),
+  audit_unavailable: busy(503, 5, 'Free space on the disk of DATA_DIR; see health.'),
   storage_full: row(
     507,
     SERVER_ERROR,

@@ -27,6 +27,10 @@ async function run(): Promise<void> {
     const { token } = await import('./cli/token.ts');
     return token(args.slice(1));
   }
+  if (args[0] === 'audit') {
+    const { audit } = await import('./cli/audit.ts');
+    return audit(args.slice(1));
+  }
   const { serve } = await import('./cli/serve.ts');
   return serve(args[0] === 'serve' ? args.slice(1) : args);
 }

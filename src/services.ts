@@ -3,10 +3,14 @@ import { Access } from './access/access.ts';
 import { RateLimits } from './access/rate-limits.ts';
 import { AgentManager } from './agents/agent-manager.ts';
 import { WarmPool } from './agents/warm-pool.ts';
+import { auditAgents } from './audit/agent-audit.ts';
+import type { AuditLog } from './audit/audit-log.ts';
+import { DeniedEgress } from './audit/denied-egress.ts';
 import type { Config } from './config/config.ts';
 import { ApiKeyUpstream } from './credentials/api-key-upstream.ts';
 import { ModelGateway } from './gateway/model-gateway.ts';
 import { checkHealth } from './health/health-check.ts';
+import type { Redactor } from './redaction/redactor.ts';
 import { chooseRuntime } from './runtime/choose-runtime.ts';
 import { RuntimePreparation } from './runtime/runtime-preparation.ts';
 import { SlottedRuntime } from './runtime/slotted-runtime.ts';
@@ -21,13 +25,22 @@ import { TurnService } from './turns/turn-service.ts';
 
 const PRICES_FILE = new URL('../prices.json', import.meta.url);
 
-export type ServiceOptions = { config: Config; log: Logger; version: string };
+type ServiceOptions = {
+  store: Store;
+  audit: AuditLog;
+  redactor: Redactor;
+  config: Config;
+  log: Logger;
+  version: string;
+};
 
 export type Services = Awaited<ReturnType<typeof createServices>>;
 
-/** Everything between the transports and the adapters, joined over a store. Nothing runs yet. */
-export async function createServices(store: Store, { config, log, version }: ServiceOptions) {
-  const { runtime, pool, warning } = await createRuntime(store, { config, log, version });
+/** Everything between the transports and the stores, joined. Nothing runs yet. */
+export async function createServices(options: ServiceOptions) {
+  const { store, audit, redactor, config, log, version } = options;
+  const { runtime, pool, warning } = await createRuntime(options);
+  const egress = new DeniedEgress(audit);
   const credentials = new ApiKeyUpstream(config);
   const ledger = new Ledger(store.spending, log);
   const prices = Prices.read(config.PRICES_FILE ?? PRICES_FILE);
@@ -37,13 +50,15 @@ export async function createServices(store: Store, { config, log, version }: Ser
     budget: budgets,
     maxRetries: config.MODEL_MAX_RETRIES,
     maxRetryWaitSeconds: config.MODEL_MAX_RETRY_WAIT,
+    onDenied: (request) => egress.denied(request),
     log,
   });
   const agents = new AgentManager({ runtime, gateway, store, pool, config, version, log });
+  auditAgents(agents.events, audit);
   const runner = new TurnRunner({ runtime, gateway, agents, config, log });
   const turns = new TurnService({
     kinds: TURN_KINDS,
-    ...{ agents, runner, store, credentials, budgets, config, log },
+    ...{ agents, runner, store, credentials, budgets, audit, redactor, config, log },
   });
   agents.keepWhile((agentId) => turns.load(agentId) > 0);
   const access = new Access({ store, turns, events: agents.events });
@@ -51,18 +66,19 @@ export async function createServices(store: Store, { config, log, version }: Ser
   const health = () =>
     checkHealth({
       ...{ runtime, runtimeWarning: warning, preparation, agents },
-      ...{ store, credentials, config, version },
+      ...{ store, audit, credentials, config, version },
     });
   const rates = new RateLimits(config);
   const toolbox = new Toolbox(allTools({ access, agents, turns, store, runtime, config, health }), {
     aliases: TOOL_ALIASES,
     maxCalls: config.MAX_CONCURRENT_CALLS,
     rates,
+    audit,
   });
   return { access, agents, gateway, health, ledger, preparation, rates, toolbox, turns };
 }
 
-async function createRuntime(store: Store, { config, log, version }: ServiceOptions) {
+async function createRuntime({ store, config, log, version }: ServiceOptions) {
   const { installationId } = store;
   const hasContainers = store.runtimeKind === 'docker' && store.agents.list().length > 0;
   const chosen = await chooseRuntime({ config, installationId, hasContainers, log });

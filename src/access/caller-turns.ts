@@ -84,8 +84,8 @@ export class CallerTurns {
   #begin(request: TurnRequest) {
     demand(this.#principal, 'work');
     const agent = this.#ownerships.begin(this.#principal, request.agentId);
-    const { id: principal } = this.#principal;
-    return [{ ...request, agentId: agent.agentId, principal }, agent] as const;
+    const { id: principal, tenant } = this.#principal;
+    return [{ ...request, agentId: agent.agentId, principal, tenant }, agent] as const;
   }
 
   #find(turnId: string, permission: Permission): TurnRecord {

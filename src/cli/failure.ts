@@ -7,6 +7,9 @@ export const USAGE = `Usage: codex-mcp-server [--port 8210] [--host 127.0.0.1] [
        codex-mcp-server token create NAME [--role viewer|developer|approver|admin]... [--tenant T]
                               [--agents A,B] [--expires 30d] [--json]
        codex-mcp-server token list [--json] | token revoke ID
+       codex-mcp-server audit verify [--json] [--file FILE] [--head SEQ:HASH] [--env-file .env]
+       codex-mcp-server audit export [--from TIME] [--to TIME] [--agent ID] [--principal ID] [--type TYPE]
+                                     [--format jsonl|csv] [--file FILE] [--env-file .env]
 
 Gives every agent id its own Codex container, over MCP:
   claude mcp add --transport sse codex-mcp http://localhost:8210/sse
@@ -15,6 +18,7 @@ Gives every agent id its own Codex container, over MCP:
 stdio serves one client over stdin and stdout: through the server that runs, else one of its own.
 token makes, lists and revokes what callers show; with the first one, every caller needs one.
 doctor tells what is wrong on a bad day, with or without a running server; --repair puts right what it can.
+audit verify tells whether records of the audit were changed or removed; audit export prints them.
 Every setting is an environment variable: see docs/configuration.md.`;
 
 const EXIT_USAGE = 2;

@@ -1,10 +1,13 @@
 import { type Logger, pino } from 'pino';
 import type { Config } from '../config/config.ts';
+import { redactedLine } from '../redaction/log-line.ts';
+import type { Redactor } from '../redaction/redactor.ts';
 
 /** Longer than an interrupted turn needs to settle, shorter than what `docker stop` waits. */
 export const SHUTDOWN_LIMIT_MS = 9_000;
 
 /** Standard output belongs to MCP. */
-export function logToStderr(config: Config): Logger {
-  return pino({ level: config.LOG_LEVEL }, pino.destination({ dest: 2, sync: true }));
+export function logToStderr(config: Config, redactor: Redactor): Logger {
+  const hooks = { streamWrite: (line: string) => redactedLine(line, redactor) };
+  return pino({ level: config.LOG_LEVEL, hooks }, pino.destination({ dest: 2, sync: true }));
 }

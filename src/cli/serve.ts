@@ -2,6 +2,7 @@ import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
 import { startApp } from '../app.ts';
 import { loadConfig } from '../config/config.ts';
+import { redactorOf } from '../redaction/redactor-of.ts';
 import { VERSION } from '../version.ts';
 import { logToStderr, SHUTDOWN_LIMIT_MS } from './process.ts';
 
@@ -21,8 +22,9 @@ export async function serve(args: string[]): Promise<void> {
     ...(values.host !== undefined && { MCP_HOST: values.host }),
   };
   const config = loadConfig(environment, values['env-file']);
-  const log = logToStderr(config);
-  const starting = startApp({ config, log, version: VERSION });
+  const redactor = redactorOf(config);
+  const log = logToStderr(config, redactor);
+  const starting = startApp({ config, redactor, log, version: VERSION });
   // Before it has started: the first process of a container ignores signals that it does not handle.
   const grace = closeWithGrace({ delay: SHUTDOWN_LIMIT_MS, logger: false }, async (reason) => {
     if (reason.err) log.fatal({ err: reason.err }, 'Stopping after an unexpected failure');

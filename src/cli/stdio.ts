@@ -5,6 +5,7 @@ import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import closeWithGrace from 'close-with-grace';
 import { agentIdSchema } from '../agents/agent.ts';
 import { loadConfig } from '../config/config.ts';
+import { redactorOf } from '../redaction/redactor-of.ts';
 import { UsageError } from './failure.ts';
 import { logToStderr, SHUTDOWN_LIMIT_MS } from './process.ts';
 import { ServerFinder } from './server-finder.ts';
@@ -30,7 +31,7 @@ export async function stdio(args: string[]): Promise<void> {
   const agentId = agentIdOf(values['agent-id']);
   const url = values.url === undefined ? undefined : baseUrlOf(values.url);
   const config = loadConfig(process.env, values['env-file']);
-  const log = logToStderr(config);
+  const log = logToStderr(config, redactorOf(config));
   const servers = new ServerFinder({ config, url, log });
   const client = new StdioServerTransport(process.stdin, process.stdout, {
     maxBufferSize: MAX_MESSAGE_BYTES,

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { AgentManager } from '../agents/agent-manager.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
 import type { Config } from '../config/config.ts';
 import { type AppError, reportError, toAppError } from '../errors.ts';
 import {
@@ -33,6 +34,12 @@ export const healthReport = z.object({
     state: z.enum(['pending', 'preparing', 'ready', 'failed']),
   }),
   credentials: z.object({ provider: z.string(), present: z.boolean() }),
+  audit: z
+    .object({
+      waiting: z.number().int().describe('Records that are not written yet.'),
+      lost: z.number().int().describe('Records that never were, since the server started.'),
+    })
+    .describe('What is taken down of calls and turns.'),
   model: z.object({ name: z.string(), reasoning: z.string() }),
   memory_bytes: z.number().int().describe('Memory of the server itself.'),
 });
@@ -47,23 +54,28 @@ type HealthOptions = {
   agents: AgentManager;
   store: Store;
   credentials: { readonly ready: boolean };
+  audit: AuditLog;
   config: Pick<
     Config,
-    'CODEX_PROVIDER' | 'CODEX_MODEL' | 'CODEX_REASONING' | 'MAX_CONCURRENT_SESSIONS'
+    | 'AUDIT_REQUIRED'
+    | 'CODEX_PROVIDER'
+    | 'CODEX_MODEL'
+    | 'CODEX_REASONING'
+    | 'MAX_CONCURRENT_SESSIONS'
   >;
   version: string;
 };
 
 /** Looks whether the main job can be done: engine, image, credentials, disk. Never throws. */
 export async function checkHealth(options: HealthOptions): Promise<HealthReport> {
-  const { agents, store, config, credentials, version } = options;
+  const { agents, store, config, credentials, audit, version } = options;
   const [engine, image] = await Promise.all([
     pingEngine(options.runtime),
     findImage(options.runtime),
   ]);
   if (engine.ok) options.preparation.retry();
   const blocking = blockingProblems(options, engine, options.preparation.state);
-  const warnings = options.runtimeWarning ? [options.runtimeWarning] : [];
+  const warnings = warningsOf(options);
   const { active, busy } = agents.counts();
   return {
     ready: blocking.length === 0,
@@ -84,6 +96,7 @@ export async function checkHealth(options: HealthOptions): Promise<HealthReport>
       state: options.preparation.state.state,
     },
     credentials: { provider: config.CODEX_PROVIDER, present: credentials.ready },
+    audit: { waiting: audit.state.waiting, lost: audit.state.lost },
     model: { name: config.CODEX_MODEL, reasoning: config.CODEX_REASONING },
     memory_bytes: process.memoryUsage().rss,
   };
@@ -108,8 +121,18 @@ async function findImage(runtime: ContainerRuntime): Promise<string | undefined>
   }
 }
 
+function warningsOf({ runtimeWarning, audit, config }: HealthOptions): string[] {
+  const warnings = runtimeWarning ? [runtimeWarning] : [];
+  const { failure, lost } = audit.state;
+  if (failure !== undefined && !config.AUDIT_REQUIRED) {
+    warnings.push(`The audit can not be written (${failure}); calls go on.`);
+  }
+  if (lost > 0) warnings.push(`${lost} records of the audit were lost since the server started.`);
+  return warnings;
+}
+
 function blockingProblems(
-  { credentials, config, store }: HealthOptions,
+  { credentials, config, store, audit }: HealthOptions,
   engine: EngineCheck,
   preparation: PreparationState,
 ): string[] {
@@ -121,6 +144,9 @@ function blockingProblems(
   }
   if ((store.freeBytes() ?? Infinity) < LEAST_FREE_BYTES) {
     problems.push('The disk of DATA_DIR is full: free space on it.');
+  }
+  if (config.AUDIT_REQUIRED && audit.state.failure !== undefined) {
+    problems.push(`The audit can not be written (${audit.state.failure}), and calls need it.`);
   }
   return problems;
 }

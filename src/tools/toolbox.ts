@@ -1,8 +1,10 @@
 import { z } from 'zod';
 import type { RateLimits } from '../access/rate-limits.ts';
+import { type AuditLog, NO_AUDIT } from '../audit/audit-log.ts';
 import { AppError } from '../errors.ts';
 import type { TurnRecord } from '../turns/turn.ts';
 import { outcomeOf } from '../turns/turn-outcome.ts';
+import { CallAudit } from './call-audit.ts';
 import {
   type Caller,
   describeTool,
@@ -23,6 +25,8 @@ type ToolboxOptions = {
   rates?: Pick<RateLimits, 'takeCall'>;
   /** Other names of tools, which are not listed. */
   aliases?: Readonly<Record<string, string>>;
+  /** Default: none is kept. */
+  audit?: AuditLog;
 };
 
 /** All tools by name: the one way in for every transport. */
@@ -32,10 +36,15 @@ export class Toolbox {
   readonly #descriptions: readonly ToolDescription[];
   readonly #maxCalls: number;
   readonly #rates: ToolboxOptions['rates'];
+  readonly #audit: CallAudit;
   #calls = 0;
 
-  constructor(tools: readonly Tool[], { maxCalls, rates, aliases = {} }: ToolboxOptions) {
+  constructor(
+    tools: readonly Tool[],
+    { maxCalls, rates, aliases = {}, audit = NO_AUDIT }: ToolboxOptions,
+  ) {
     this.#rates = rates;
+    this.#audit = new CallAudit(audit);
     this.#maxCalls = maxCalls;
     this.#tools = new Map(tools.map((tool) => [tool.name, tool]));
     this.#aliases = new Map(Object.entries(aliases));
@@ -52,10 +61,13 @@ export class Toolbox {
    * tool ends with.
    */
   async call(name: string, args: unknown, call: ToolCall): Promise<Record<string, unknown>> {
-    const tool = this.#find(name);
-    const input = parsed(tool, args);
-    await this.#count(tool, input, call);
-    return this.hold(async () => checked(tool, await tool.run(input, call)), tool);
+    return this.#audit.witness({ name, args, call }, async () => {
+      const tool = this.#find(name);
+      const input = parsed(tool, args);
+      await this.#count(tool, input, call);
+      if (!tool.servedWhenFull) this.#audit.assertWritable();
+      return this.hold(async () => checked(tool, await tool.run(input, call)), tool);
+    });
   }
 
   /** Does something that counts as an open call while it lasts. Throws `too_many_calls`. */
@@ -83,12 +95,15 @@ export class Toolbox {
   }
 
   /** Begins the turn of a call and does not wait for it. Throws as `call` does. */
-  async submit(name: string, args: unknown, caller: Caller): Promise<TurnRecord> {
-    const tool = this.#find(name);
-    if (!tool.submit) throw new AppError('invalid_input', `Calls of ${name} are no turns.`);
-    const input = parsed(tool, args);
-    await this.#count(tool, input, caller);
-    return tool.submit(input, caller);
+  submit(name: string, args: unknown, caller: Caller): Promise<TurnRecord> {
+    return this.#audit.witnessSubmit({ name, args, call: caller }, async () => {
+      const tool = this.#find(name);
+      if (!tool.submit) throw new AppError('invalid_input', `Calls of ${name} are no turns.`);
+      const input = parsed(tool, args);
+      await this.#count(tool, input, caller);
+      this.#audit.assertWritable();
+      return tool.submit(input, caller);
+    });
   }
 
   /** What `call` answers where the call is a turn that has ended, or throws. */

@@ -1,40 +1,44 @@
-import type { TurnEvent } from './turn-event.ts';
+import { beginningInWords, endInWords } from '../redaction/whole-words.ts';
+import type { PlanStep, TurnEvent } from './turn-event.ts';
 
 /** Of each text in an event. The result of a turn holds its last message whole. */
 const TEXT_CHARACTERS = 4096;
+/** Of a longer text, what is searched for secrets before it is cut. */
+const SEARCHED_CHARACTERS = 4 * TEXT_CHARACTERS;
 /** Of each list in an event: whatever of both comes first. */
 const LIST_ENTRIES = 200;
 const LIST_CHARACTERS = 16_384;
 
+type Redact = (text: string) => string;
+
 /**
- * Cuts what Codex, and whoever speaks in its place, may make as long as it likes. Of an output the
- * end is kept, of anything else the beginning.
+ * Cuts what Codex, and whoever speaks in its place, may make as long as it likes, and takes secrets
+ * out before, so that none is cut in two. Of an output the end is kept, of anything else the beginning.
  */
-export function boundEvent(event: TurnEvent): TurnEvent {
+export function boundEvent(event: TurnEvent, redact: Redact = (text) => text): TurnEvent {
+  const beginning = (text: string) => beginningOf(text, redact);
   switch (event.type) {
     case 'command_completed':
-      return { ...event, command: beginningOf(event.command), output: endOf(event.output) };
+      return { ...event, command: beginning(event.command), output: endOf(event.output, redact) };
     case 'command_started':
-      return { ...event, command: beginningOf(event.command) };
-    case 'files_changed': {
-      const paths = event.paths.map(beginningOf);
-      return { ...event, ...boundList('paths', paths, (path) => path) };
-    }
+      return { ...event, command: beginning(event.command) };
+    case 'files_changed':
+      return { ...event, ...boundList('paths', event.paths, (path) => path, beginning) };
     case 'plan_updated': {
-      const steps = event.steps.map((each) => ({ ...each, step: beginningOf(each.step) }));
-      return { ...event, ...boundList('steps', steps, ({ step }) => step) };
+      const bound = (each: PlanStep) => ({ ...each, step: beginning(each.step) });
+      return { ...event, ...boundList('steps', event.steps, ({ step }) => step, bound) };
     }
     case 'thinking':
     case 'message':
     case 'steered':
-      return { ...event, text: beginningOf(event.text) };
+      return { ...event, text: beginning(event.text) };
     case 'tool_called':
-      return { ...event, tool: beginningOf(event.tool) };
+      return { ...event, tool: beginning(event.tool) };
     case 'web_searched':
-      return { ...event, query: beginningOf(event.query) };
+      return { ...event, query: beginning(event.query) };
     case 'reconnecting':
     case 'warning':
-      return { ...event, message: beginningOf(event.message) };
+      return { ...event, message: beginning(event.message) };
     case 'turn_started':
     case 'context_compacted':
       return event;
@@ -43,14 +47,16 @@ export function boundEvent(event: TurnEvent): TurnEvent {
   }
 }
 
-function beginningOf(text: string): string {
-  if (text.length <= TEXT_CHARACTERS) return text;
+function beginningOf(text: string, redact: Redact): string {
+  const seen = redact(beginningInWords(text, SEARCHED_CHARACTERS));
+  if (text.length <= SEARCHED_CHARACTERS && seen.length <= TEXT_CHARACTERS) return seen;
   const note = `… (${text.length} characters)`;
-  return copied(text.slice(0, TEXT_CHARACTERS - note.length)) + note;
+  return copied(seen.slice(0, TEXT_CHARACTERS - note.length)) + note;
 }
 
-function endOf(text: string): string {
-  return text.length <= TEXT_CHARACTERS ? text : copied(text.slice(-TEXT_CHARACTERS));
+function endOf(text: string, redact: Redact): string {
+  const seen = redact(endInWords(text, SEARCHED_CHARACTERS));
+  return seen.length <= TEXT_CHARACTERS ? seen : copied(seen.slice(-TEXT_CHARACTERS));
 }
 
 /** A slice of a string keeps all of it in memory; this does not, and it mends a cut character. */
@@ -58,20 +64,20 @@ function copied(slice: string): string {
   return Buffer.from(slice).toString();
 }
 
+/** Only what is kept of a list is looked into. */
 function boundList<Name extends string, Entry>(
   name: Name,
   entries: readonly Entry[],
   textOf: (entry: Entry) => string,
+  bound: (entry: Entry) => Entry,
 ) {
   let characters = 0;
   const fits = (entry: Entry, index: number) => {
-    characters += textOf(entry).length;
+    characters += Math.min(TEXT_CHARACTERS, textOf(entry).length);
     return index < LIST_ENTRIES && characters <= LIST_CHARACTERS;
   };
   const end = entries.findIndex((entry, index) => !fits(entry, index));
-  const kept = { [name]: end < 0 ? entries : entries.slice(0, end) } as Record<
-    Name,
-    readonly Entry[]
-  >;
-  return end < 0 ? kept : { ...kept, omitted: entries.length - end };
+  const kept: readonly Entry[] = (end < 0 ? entries : entries.slice(0, end)).map(bound);
+  const list = { [name]: kept } as Record<Name, readonly Entry[]>;
+  return end < 0 ? list : { ...list, omitted: entries.length - end };
 }

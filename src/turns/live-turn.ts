@@ -6,6 +6,14 @@ import type { TurnRecord } from './turn.ts';
 import type { TurnEvent } from './turn-event.ts';
 import type { TurnJournal } from './turn-journal.ts';
 
+type LiveTurnOptions = {
+  recovered: boolean;
+  /** Takes secrets out of a text of an event, before anybody hears of it. */
+  redact: (text: string) => string;
+  /** Hears every event, those beyond what the journal keeps too. */
+  witness: (event: TurnEvent) => void;
+};
+
 /** A turn that has not ended: who listens to it, and how it can be cancelled. */
 export class LiveTurn {
   readonly record: TurnRecord;
@@ -22,14 +30,16 @@ export class LiveTurn {
   readonly #listeners = new Set<(message: string) => void>();
   readonly #watchers = new Set<(event: JournaledEvent) => void>();
   readonly #journal: TurnJournal;
+  readonly #options: LiveTurnOptions;
   readonly #end = Promise.withResolvers<void>();
 
   constructor(
     record: TurnRecord,
     journalFor: (onEvent: (event: JournaledEvent) => void) => TurnJournal,
-    { recovered }: { recovered: boolean },
+    options: LiveTurnOptions,
   ) {
-    this.recovered = recovered;
+    this.#options = options;
+    this.recovered = options.recovered;
     this.record = record;
     this.ended = this.#end.promise;
     this.#journal = journalFor((event) => {
@@ -38,7 +48,9 @@ export class LiveTurn {
   }
 
   readonly onEvent = (event: TurnEvent): void => {
-    const bounded = boundEvent(event);
+    const { redact, witness } = this.#options;
+    const bounded = boundEvent(event, redact);
+    witness(bounded);
     this.#journal.add(bounded);
     this.#progress.event(bounded);
   };

@@ -34,7 +34,7 @@ export type TurnEvent =
   | { type: 'reconnecting'; message: string }
   | { type: 'warning'; message: string };
 
-type PlanStep = { step: string; status: 'pending' | 'in_progress' | 'completed' };
+export type PlanStep = { step: string; status: 'pending' | 'in_progress' | 'completed' };
 
 /** Tokens of one turn, over all its model requests. */
 export type TokenUsage = {

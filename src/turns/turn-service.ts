@@ -2,14 +2,17 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { type AgentRecord, newAgent } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
 import type { Config } from '../config/config.ts';
 import { AppError, reportError, toAppError } from '../errors.ts';
+import type { Redactor } from '../redaction/redactor.ts';
 import type { JournaledEvent, Store, TurnQuery } from '../store/store.ts';
 import { EventFeed, storedEvents } from './event-feed.ts';
 import { LateWrites } from './late-writes.ts';
 import { LiveTurn } from './live-turn.ts';
 import { endStateOf, type TurnRecord, type TurnRequest } from './turn.ts';
 import { type AdmissionOptions, admit, checkSize, earlierTurn } from './turn-admission.ts';
+import { TurnAudit } from './turn-audit.ts';
 import { TurnDeadline, untilStarted } from './turn-deadline.ts';
 import { TurnExecutor } from './turn-executor.ts';
 import { TurnJournal } from './turn-journal.ts';
@@ -29,6 +32,8 @@ type TurnServiceOptions = {
   credentials: { readonly ready: boolean };
   budgets: AdmissionOptions['budgets'];
   config: Pick<Config, 'TOOL_DEFAULT_TIMEOUT'> & AdmissionOptions['config'];
+  redactor: Redactor;
+  audit: AuditLog;
   log: Logger;
 };
 
@@ -46,6 +51,7 @@ export class TurnService {
   /** Turns that have not ended, or whose end is not written yet. */
   readonly #live = new Map<string, LiveTurn>();
   readonly #writes: LateWrites;
+  readonly #audit: TurnAudit;
   readonly #shutdown = new AbortController();
   /** Whether turns go on without this server: what happens to them is for the next one to write. */
   #detached = false;
@@ -53,6 +59,7 @@ export class TurnService {
   constructor(options: TurnServiceOptions) {
     this.#options = options;
     this.#writes = new LateWrites(options.log);
+    this.#audit = new TurnAudit(options.audit);
     this.#executor = new TurnExecutor({ ...options, isDetached: () => this.#detached });
     this.#kinds = new Map(options.kinds.map((kind) => [kind.name, kind]));
   }
@@ -217,13 +224,17 @@ export class TurnService {
   }
 
   #enqueue(record: TurnRecord, seconds: number, { recovered = false } = {}): void {
-    const { store } = this.#options;
+    const { store, redactor } = this.#options;
     const { turnId } = record;
     const earlier = storedEvents(store.turns, turnId, 0);
     const live = new LiveTurn(
       record,
       (onEvent) => new TurnJournal({ turnId, store: store.turns, earlier, onEvent }),
-      { recovered },
+      {
+        recovered,
+        redact: (text) => redactor.text(text),
+        witness: (event) => this.#audit.event(record, event),
+      },
     );
     this.#live.set(turnId, live);
     const { busy, waiting } = this.#queues.ahead(record.agentId);
@@ -280,6 +291,7 @@ export class TurnService {
   #end(live: LiveTurn, outcome: Partial<TurnRecord> & Pick<TurnRecord, 'state'>): void {
     const { record } = live;
     Object.assign(record, outcome, { endedAt: new Date() });
+    this.#audit.ended(record);
     this.#writes.write(record.turnId, () => {
       this.#options.store.turns.put(record);
       live.save();

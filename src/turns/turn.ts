@@ -20,6 +20,7 @@ export type TurnRequest = {
   agentId: string;
   /** Id of who asked; absent where that was the machine's own user. */
   principal?: string | undefined;
+  tenant?: string | undefined;
   /** Name of a {@link TurnKind}. */
   tool: string;
   /** Arguments that the kind has checked. */

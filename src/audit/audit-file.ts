@@ -1,0 +1,131 @@
+import path from 'node:path';
+import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { BEGINNING, type ChainedRecord, type Link } from './audit-record.ts';
+
+export const AUDIT_FILE = 'audit.sqlite';
+/** A reader holds nothing that a writer waits for, but for a moment as it opens the file. */
+const LOCK_PATIENCE_MS = 1000;
+
+/**
+ * The triggers hold whoever uses the file as a database. Records go only from the beginning, once
+ * the anchor lies after them; and the anchor moves only forward, to a record that there is.
+ */
+const SCHEMA = `
+  CREATE TABLE IF NOT EXISTS records (
+    seq INTEGER PRIMARY KEY,
+    hash TEXT NOT NULL,
+    text TEXT NOT NULL
+  ) STRICT;
+  CREATE TABLE IF NOT EXISTS anchor (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    seq INTEGER NOT NULL,
+    hash TEXT NOT NULL
+  ) STRICT;
+  INSERT OR IGNORE INTO anchor (id, seq, hash) VALUES (1, ${BEGINNING.seq}, '${BEGINNING.hash}');
+  CREATE TRIGGER IF NOT EXISTS records_stay BEFORE UPDATE ON records
+    BEGIN SELECT RAISE(ABORT, 'an audit record is never changed'); END;
+  CREATE TRIGGER IF NOT EXISTS records_go_in_order BEFORE DELETE ON records
+    WHEN OLD.seq > (SELECT seq FROM anchor)
+    BEGIN SELECT RAISE(ABORT, 'an audit record is removed by retention only'); END;
+  CREATE TRIGGER IF NOT EXISTS records_follow BEFORE INSERT ON records
+    WHEN NEW.seq <= (SELECT coalesce(max(seq), 0) FROM records)
+    BEGIN SELECT RAISE(ABORT, 'an audit record is added at the end only'); END;
+  CREATE TRIGGER IF NOT EXISTS anchor_stays BEFORE DELETE ON anchor
+    BEGIN SELECT RAISE(ABORT, 'the anchor of the audit stays'); END;
+  CREATE TRIGGER IF NOT EXISTS anchor_goes_forward BEFORE UPDATE ON anchor
+    WHEN NEW.seq <= OLD.seq
+      OR NOT EXISTS (SELECT 1 FROM records WHERE seq = NEW.seq AND hash = NEW.hash)
+    BEGIN SELECT RAISE(ABORT, 'the anchor of the audit is a record that there is'); END;
+`;
+
+/** The database of the audit, apart from that of the server, as its one writer has it. */
+export class AuditFile {
+  readonly #database: DatabaseSync;
+  readonly #insert: StatementSync;
+
+  private constructor(database: DatabaseSync) {
+    this.#database = database;
+    this.#insert = database.prepare('INSERT INTO records (seq, hash, text) VALUES (?, ?, ?)');
+  }
+
+  /** Opens or creates the file. Throws what SQLite says. */
+  static open(directory: string): AuditFile {
+    const database = new DatabaseSync(path.join(directory, AUDIT_FILE), {
+      timeout: LOCK_PATIENCE_MS,
+    });
+    try {
+      // Readers go on while records are written; each commit is on the disk.
+      database.exec('PRAGMA journal_mode = WAL');
+      database.exec('PRAGMA synchronous = FULL');
+      database.exec(SCHEMA);
+      return new AuditFile(database);
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  }
+
+  /** The end of the chain. */
+  last(): Link {
+    const row =
+      this.#database.prepare('SELECT seq, hash FROM records ORDER BY seq DESC LIMIT 1').get() ??
+      this.#database.prepare('SELECT seq, hash FROM anchor').get();
+    return { seq: Number(row?.seq), hash: String(row?.hash) };
+  }
+
+  /** Whether there is a record, or was one before the anchor. */
+  has({ seq, hash }: Link): boolean {
+    const anchor = this.#database.prepare('SELECT seq FROM anchor').get();
+    if (seq <= Number(anchor?.seq)) return true;
+    const row = this.#database.prepare('SELECT hash FROM records WHERE seq = ?').get(seq);
+    return row?.hash === hash;
+  }
+
+  /** Writes all or none. Durable when it returns; throws what SQLite says. */
+  write(records: readonly ChainedRecord[]): void {
+    this.#inTransaction(() => this.#insertAll(records));
+  }
+
+  /** The last of at most `limit` records at the beginning that are all older; undefined if there is none. */
+  lastBefore(time: Date, limit: number): Link | undefined {
+    const rows = this.#database
+      .prepare("SELECT seq, hash, text ->> '$.at' AS at FROM records ORDER BY seq LIMIT ?")
+      .iterate(limit);
+    let last: Link | undefined;
+    for (const { seq, hash, at } of rows) {
+      if (Date.parse(String(at)) >= time.getTime()) break;
+      last = { seq: Number(seq), hash: String(hash) };
+    }
+    return last;
+  }
+
+  /** Removes the records up to one, and writes the record that says so. */
+  prune(through: Link, record: ChainedRecord): void {
+    this.#inTransaction(() => {
+      this.#insertAll([record]);
+      const { seq, hash } = through;
+      this.#database.prepare('UPDATE anchor SET seq = ?, hash = ?').run(seq, hash);
+      this.#database.prepare('DELETE FROM records WHERE seq <= ?').run(seq);
+    });
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+
+  #insertAll(records: readonly ChainedRecord[]): void {
+    for (const { seq, hash, text } of records) this.#insert.run(seq, hash, text);
+  }
+
+  #inTransaction(work: () => void): void {
+    this.#database.exec('BEGIN IMMEDIATE');
+    try {
+      work();
+      this.#database.exec('COMMIT');
+    } catch (error) {
+      // On a full disk SQLite has done so by itself.
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      throw error;
+    }
+  }
+}

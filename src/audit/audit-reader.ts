@@ -1,0 +1,67 @@
+import fs from 'node:fs';
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
+import { pathToFileURL } from 'node:url';
+import type { ChainedRecord, Link } from './audit-record.ts';
+
+/** Which records are meant; all of them where nothing is named. */
+export type AuditFilter = {
+  /** From this moment on. */
+  from?: Date | undefined;
+  /** Before this moment. */
+  to?: Date | undefined;
+  agentId?: string | undefined;
+  principal?: string | undefined;
+  types?: readonly string[] | undefined;
+};
+
+/** Reads the audit as it was when this was made, whether a server writes on or not. */
+export class AuditReader {
+  readonly #database: DatabaseSync;
+
+  /** Throws what SQLite says, or where there is no such file. */
+  constructor(file: string) {
+    fs.accessSync(file, fs.constants.R_OK);
+    this.#database = new DatabaseSync(locationOf(file), { readOnly: true });
+    this.#database.exec('BEGIN');
+  }
+
+  /** What was removed lies before it. */
+  anchor(): Link {
+    const row = this.#database.prepare('SELECT seq, hash FROM anchor').get();
+    return { seq: Number(row?.seq), hash: String(row?.hash) };
+  }
+
+  *records(filter: AuditFilter = {}): Generator<ChainedRecord> {
+    const conditions: string[] = [];
+    const values: string[] = [];
+    const add = (condition: string, value: string | undefined) => {
+      if (value === undefined) return;
+      conditions.push(condition);
+      values.push(value);
+    };
+    add("text ->> '$.at' >= ?", filter.from?.toISOString());
+    add("text ->> '$.at' < ?", filter.to?.toISOString());
+    add("text ->> '$.agentId' = ?", filter.agentId);
+    add("text ->> '$.principal' = ?", filter.principal);
+    const types = filter.types && JSON.stringify(filter.types);
+    add("text ->> '$.type' IN (SELECT value FROM json_each(?))", types);
+    const where = conditions.length > 0 ? `WHERE ${conditions.join(' AND ')}` : '';
+    const query = `SELECT seq, hash, text FROM records ${where} ORDER BY seq`;
+    for (const row of this.#database.prepare(query).iterate(...values)) yield toRecord(row);
+  }
+
+  [Symbol.dispose](): void {
+    this.#database.close();
+  }
+}
+
+/** A file that nobody has open needs no lock; to take one would leave files beside it. */
+function locationOf(file: string): URL {
+  const url = pathToFileURL(file);
+  if (!fs.existsSync(`${file}-wal`)) url.searchParams.set('immutable', '1');
+  return url;
+}
+
+function toRecord({ seq, hash, text }: Record<string, SQLOutputValue>): ChainedRecord {
+  return { seq: Number(seq), hash: String(hash), text: String(text) };
+}

@@ -1,0 +1,40 @@
+import type { AuditLog } from './audit-log.ts';
+
+/** Records of one agent in each minute: a program that tries and tries must not fill the disk. */
+const RECORDS = 60;
+const MINUTE_MS = 60_000;
+
+type Minute = { since: number; records: number; omitted: number };
+
+/** Has the audit tell what agents tried to reach and were denied. */
+export class DeniedEgress {
+  readonly #audit: AuditLog;
+  readonly #minutes = new Map<string, Minute>();
+
+  constructor(audit: AuditLog) {
+    this.#audit = audit;
+  }
+
+  /** What goes beyond the records of a minute is counted, and told with the first of a later one. */
+  denied({ agentId, method, target }: { agentId: string; method: string; target: string }): void {
+    const minute = this.#minuteOf(agentId);
+    if (minute.records >= RECORDS) {
+      minute.omitted += 1;
+      return;
+    }
+    minute.records += 1;
+    const { omitted } = minute;
+    minute.omitted = 0;
+    const data = { outcome: 'denied', method, target, ...(omitted > 0 && { omitted }) };
+    this.#audit.append({ type: 'egress', agentId, data });
+  }
+
+  #minuteOf(agentId: string): Minute {
+    const now = performance.now();
+    const known = this.#minutes.get(agentId);
+    if (known && now - known.since < MINUTE_MS) return known;
+    const minute = { since: now, records: 0, omitted: known?.omitted ?? 0 };
+    this.#minutes.set(agentId, minute);
+    return minute;
+  }
+}

@@ -1,0 +1,117 @@
+import type { AuditReader } from './audit-reader.ts';
+import { type ChainedRecord, hashOf, type Link } from './audit-record.ts';
+
+export type AuditProblem = {
+  /** The first record that is not as it was, or is not there. */
+  seq: number;
+  kind: 'missing' | 'changed' | 'unlinked' | 'tail_missing' | 'anchor_unsigned' | 'gap';
+  message: string;
+};
+
+export type AuditVerdict = {
+  ok: boolean;
+  records: number;
+  /** The records up to this one were removed by retention; 0: none. */
+  prunedThrough: number;
+  /** The end of the chain as it was found. */
+  last: Link;
+  problem?: AuditProblem;
+};
+
+/**
+ * Walks the whole chain. `heads` are ends that it is known to have had, from `audit.head` or from a
+ * log; without one a tail that was cut off is not found.
+ */
+export function verifyAudit(reader: AuditReader, heads: readonly Link[]): AuditVerdict {
+  const anchor = reader.anchor();
+  const walk = new Walk(anchor, heads);
+  for (const record of reader.records()) {
+    if (!walk.take(record)) break;
+  }
+  const problem = walk.problem ?? walk.problemAtEnd();
+  const { last, records } = walk;
+  return { ok: !problem, records, prunedThrough: anchor.seq, last, ...(problem && { problem }) };
+}
+
+class Walk {
+  readonly #anchor: Link;
+  readonly #heads: readonly Link[];
+  #signed: boolean;
+  #gap: AuditProblem | undefined;
+  last: Link;
+  records = 0;
+  problem: AuditProblem | undefined;
+
+  constructor(anchor: Link, heads: readonly Link[]) {
+    this.#anchor = anchor;
+    this.#heads = heads;
+    this.#signed = anchor.seq === 0;
+    this.last = anchor;
+  }
+
+  /** Whether the chain holds up to this record. */
+  take(record: ChainedRecord): boolean {
+    this.problem = this.#complaint(record);
+    if (this.problem) return false;
+    this.last = { seq: record.seq, hash: record.hash };
+    this.records += 1;
+    this.#note(record);
+    return true;
+  }
+
+  /** What only the end of the chain tells. */
+  problemAtEnd(): AuditProblem | undefined {
+    const { seq } = this.last;
+    const missing = this.#heads.find((head) => head.seq > seq);
+    if (missing) {
+      const message = `The records ${seq + 1} to ${missing.seq} are missing at the end.`;
+      return { seq: seq + 1, kind: 'tail_missing', message };
+    }
+    if (!this.#signed) {
+      const message = `Nothing in the chain says that the records up to ${this.#anchor.seq} were to be removed.`;
+      return { seq: this.#anchor.seq + 1, kind: 'anchor_unsigned', message };
+    }
+    return this.#gap;
+  }
+
+  #complaint({ seq, hash, text }: ChainedRecord): AuditProblem | undefined {
+    const expected = this.last.seq + 1;
+    if (seq !== expected) {
+      const message = `The records ${expected} to ${seq - 1} are missing.`;
+      return { seq: expected, kind: 'missing', message };
+    }
+    if (hashOf(text) !== hash) {
+      return { seq, kind: 'changed', message: `Record ${seq} is not what its hash says.` };
+    }
+    const fields = parsed(text);
+    if (fields?.seq !== seq || fields.prevHash !== this.last.hash) {
+      return { seq, kind: 'unlinked', message: `Record ${seq} does not follow the one before it.` };
+    }
+    if (this.#heads.some((head) => head.seq === seq && head.hash !== hash)) {
+      return { seq, kind: 'changed', message: `Record ${seq} is another than it was once.` };
+    }
+    return undefined;
+  }
+
+  #note({ seq, text }: ChainedRecord): void {
+    const fields = parsed(text);
+    const { seq: anchorSeq, hash: anchorHash } = this.#anchor;
+    if (fields?.type === 'audit_pruned') {
+      const { throughSeq, throughHash } = fields.data ?? {};
+      if (throughSeq === anchorSeq && throughHash === anchorHash) this.#signed = true;
+    }
+    if (fields?.type !== 'audit_gap') return;
+    const message = `When the server started, it found that records before ${seq} were missing.`;
+    this.#gap ??= { seq, kind: 'gap', message };
+  }
+}
+
+type Fields = { seq?: unknown; prevHash?: unknown; type?: unknown; data?: Record<string, unknown> };
+
+function parsed(text: string): Fields | undefined {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,18 @@
+/** A piece of a text that is not to be shown, and what it is, such as `GITHUB_TOKEN`. */
+export type Finding = { start: number; end: number; kind: string };
+
+/** The text with each finding replaced by its kind; what overlaps is replaced together. */
+export function withoutFindings(text: string, findings: readonly Finding[]): string {
+  if (findings.length === 0) return text;
+  const sorted = findings.toSorted((a, b) => a.start - b.start || b.end - a.end);
+  const parts: string[] = [];
+  let end = 0;
+  for (const finding of sorted) {
+    if (finding.start >= end) {
+      parts.push(text.slice(end, finding.start), `[redacted ${finding.kind}]`);
+    }
+    end = Math.max(end, finding.end);
+  }
+  parts.push(text.slice(end));
+  return parts.join('');
+}

@@ -1,0 +1,51 @@
+import { LOCAL } from '../access/principal.ts';
+import type { AuditEntry, AuditLog } from '../audit/audit-log.ts';
+import type { TurnRecord } from './turn.ts';
+import type { TurnEvent } from './turn-event.ts';
+
+/** Has the audit tell what Codex does in turns. */
+export class TurnAudit {
+  readonly #audit: AuditLog;
+
+  constructor(audit: AuditLog) {
+    this.#audit = audit;
+  }
+
+  /** Takes an event that is bounded and redacted. */
+  event(turn: TurnRecord, event: TurnEvent): void {
+    const entry = entryOf(turn, event);
+    if (entry) this.#append(turn, entry);
+  }
+
+  ended(turn: TurnRecord): void {
+    const { tool, state, error, usage, result, createdAt, endedAt } = turn;
+    const durationMs = endedAt && Math.max(0, endedAt.getTime() - createdAt.getTime());
+    const data = { tool, state, code: error?.code, durationMs };
+    const { cost_usd: cost } = result ?? {};
+    const priced = typeof cost === 'number' && { cost };
+    this.#append(turn, { type: 'turn_ended', tokens: usage, ...priced, data });
+  }
+
+  #append({ agentId, turnId, sent, request }: TurnRecord, entry: AuditEntry): void {
+    const { principal: id = LOCAL.id, tenant = LOCAL.tenant } = request;
+    const by = { principal: { id, tenant }, agentId, turnId };
+    this.#audit.append({ ...by, sessionId: sent?.threadId, ...entry });
+  }
+}
+
+function entryOf({ tool }: TurnRecord, event: TurnEvent): AuditEntry | undefined {
+  switch (event.type) {
+    case 'turn_started':
+      return { type: 'turn_started', data: { tool } };
+    case 'command_completed': {
+      const { command, exitCode, durationMs } = event;
+      return { type: 'command', data: { command, exitCode, durationMs } };
+    }
+    case 'files_changed': {
+      const { paths, applied, omitted } = event;
+      return { type: 'file_change', data: { paths, applied, omitted } };
+    }
+    default:
+      return undefined;
+  }
+}
