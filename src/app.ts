@@ -64,7 +64,7 @@ type Parts = { services: Services; http: FastifyInstance; options: ServerOptions
 
 async function run(store: Store, { services, http, options }: Parts): Promise<App> {
   const { config, log } = options;
-  const { agents, turns, gateway, ledger, preparation } = services;
+  const { agents, turns, egress, gateway, ledger, preparation } = services;
   await agents
     .reconcile()
     .catch((error) => log.error({ err: error }, 'No container could be adopted'));
@@ -82,6 +82,7 @@ async function run(store: Store, { services, http, options }: Parts): Promise<Ap
       await http.close();
       await reaped;
       await agents.close({ stopAgents: !config.PERSISTENT_MODE });
+      egress.close();
       gateway.close();
       ledger.flush();
     },

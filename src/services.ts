@@ -5,9 +5,10 @@ import { AgentManager } from './agents/agent-manager.ts';
 import { WarmPool } from './agents/warm-pool.ts';
 import { auditAgents } from './audit/agent-audit.ts';
 import type { AuditLog } from './audit/audit-log.ts';
-import { DeniedEgress } from './audit/denied-egress.ts';
+import { EgressAudit } from './audit/egress-audit.ts';
 import type { Config } from './config/config.ts';
 import { ApiKeyUpstream } from './credentials/api-key-upstream.ts';
+import { buildEgress } from './egress/egress.ts';
 import { ModelGateway } from './gateway/model-gateway.ts';
 import { checkHealth } from './health/health-check.ts';
 import type { Redactor } from './redaction/redactor.ts';
@@ -40,17 +41,24 @@ export type Services = Awaited<ReturnType<typeof createServices>>;
 export async function createServices(options: ServiceOptions) {
   const { store, audit, redactor, config, log, version } = options;
   const { runtime, pool, warning } = await createRuntime(options);
-  const egress = new DeniedEgress(audit);
   const credentials = new ApiKeyUpstream(config);
   const ledger = new Ledger(store.spending, log);
   const prices = Prices.read(config.PRICES_FILE ?? PRICES_FILE);
   const budgets = new Budgets({ agents: store.agents, ledger, prices, config, log });
+  const egressAudit = new EgressAudit(audit);
+  const egress = buildEgress({
+    config,
+    store: store.egress,
+    onDenied: (denial) => agents.events.emit({ type: 'egress_denied', ...denial }),
+    onRecord: (record) => egressAudit.record(record),
+    log,
+  });
   const gateway = new ModelGateway({
     upstream: credentials,
     budget: budgets,
     maxRetries: config.MODEL_MAX_RETRIES,
     maxRetryWaitSeconds: config.MODEL_MAX_RETRY_WAIT,
-    onDenied: (request) => egress.denied(request),
+    egress: egress.proxy,
     log,
   });
   const agents = new AgentManager({ runtime, gateway, store, pool, config, version, log });
@@ -69,13 +77,16 @@ export async function createServices(options: ServiceOptions) {
       ...{ store, audit, credentials, config, version },
     });
   const rates = new RateLimits(config);
-  const toolbox = new Toolbox(allTools({ access, agents, turns, store, runtime, config, health }), {
-    aliases: TOOL_ALIASES,
-    maxCalls: config.MAX_CONCURRENT_CALLS,
-    rates,
-    audit,
-  });
-  return { access, agents, gateway, health, ledger, preparation, rates, toolbox, turns };
+  const toolbox = new Toolbox(
+    allTools({ access, agents, turns, store, runtime, egress, config, health }),
+    {
+      aliases: TOOL_ALIASES,
+      maxCalls: config.MAX_CONCURRENT_CALLS,
+      rates,
+      audit,
+    },
+  );
+  return { access, agents, egress, gateway, health, ledger, preparation, rates, toolbox, turns };
 }
 
 async function createRuntime({ store, config, log, version }: ServiceOptions) {

@@ -1,10 +1,11 @@
 import type { AgentRecord } from '../agents/agent.ts';
 import type { AgentEvent, AgentEvents } from '../agents/agent-events.ts';
 import type { ThreadRecord } from '../agents/thread.ts';
+import { AppError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import type { Ownerships } from './ownership.ts';
 import { demand } from './permission.ts';
-import type { Permission, Principal } from './principal.ts';
+import { may, type Permission, type Principal } from './principal.ts';
 
 type Options = { store: Store; events: AgentEvents; ownerships: Ownerships };
 
@@ -46,6 +47,23 @@ export class CallerAgents {
     return record && this.sees(record) ? record : undefined;
   }
 
+  /** An agent that the caller sees or decides about. Throws `agent_not_found` or `forbidden`. */
+  getForApproval(name: string): AgentRecord {
+    this.demand('read');
+    return this.#ownerships.find(this.#principal, name, { asApprover: true });
+  }
+
+  /**
+   * An agent about which the caller may decide: of others in its tenant, as nobody approves their
+   * own; administrators decide about all. Throws `agent_not_found` or `forbidden`.
+   */
+  getToApprove(name: string): AgentRecord {
+    this.demand('approve');
+    const record = this.getForApproval(name);
+    if (record.owner !== this.#principal.id || may(this.#principal, 'administer')) return record;
+    throw new AppError('forbidden', 'Somebody else has to decide about your own agents.');
+  }
+
   /** Whether an agent is there for the caller. */
   sees(record: AgentRecord): boolean {
     return this.#ownerships.sees(this.#principal, record);
@@ -71,7 +89,8 @@ export class CallerAgents {
   listen(listener: (event: AgentEvent) => void): () => void {
     this.demand('read');
     return this.#events.listen((event) => {
-      if (!this.#ownerships.seesId(this.#principal, event.agentId)) return;
+      const asApprover = event.type === 'egress_denied';
+      if (!this.#ownerships.seesId(this.#principal, event.agentId, { asApprover })) return;
       listener({ ...event, agentId: this.nameOf(event.agentId) });
     });
   }

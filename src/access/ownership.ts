@@ -11,6 +11,9 @@ const ID_LENGTH = 64;
 /** Agents that were removed are still spoken of for a while. */
 const REMEMBERED = 10_000;
 
+/** Whether those who approve what others ask for see it, too. */
+type View = { asApprover?: boolean };
+
 /**
  * Whose each agent is. Every principal has names of its own for its agents, so that nobody meets, or
  * can tell, what others call theirs; an administrator names those of others as `name@owner`.
@@ -24,27 +27,27 @@ export class Ownerships {
   }
 
   /** What the server calls the agent that a principal means, whether it exists or not. Throws `agent_not_found`. */
-  idOf(principal: Principal, named: string): string {
-    return agentIdOf(this.meant(principal, named));
+  idOf(principal: Principal, named: string, view: View = {}): string {
+    return agentIdOf(this.meant(principal, named, view));
   }
 
   /** Whose it is, or would be. Throws `agent_not_found` if the principal may not even name it. */
-  meant(principal: Principal, named: string): Ownership {
+  meant(principal: Principal, named: string, view: View = {}): Ownership {
     const [name = '', ...rest] = named.split(OF);
     const owner = rest.length > 0 ? rest.join(OF) : principal.id;
     const { tenant } = principal;
     const isAllowed =
       owner === principal.id
         ? (principal.agents?.includes(name) ?? true)
-        : may(principal, 'administer');
+        : seesOthers(principal, view);
     if (isAllowed && agentIdSchema.safeParse(name).success) return { name, owner, tenant };
     throw noAgent(named);
   }
 
   /** The record of the agent that a principal means. Throws `agent_not_found` also if it is not for it. */
-  find(principal: Principal, named: string): AgentRecord {
-    const record = this.#agents.get(this.idOf(principal, named));
-    if (record && this.sees(principal, record)) return record;
+  find(principal: Principal, named: string, view: View = {}): AgentRecord {
+    const record = this.#agents.get(this.idOf(principal, named, view));
+    if (record && this.sees(principal, record, view)) return record;
     throw noAgent(named);
   }
 
@@ -60,15 +63,15 @@ export class Ownerships {
   }
 
   /** Whether an agent is there for a principal. */
-  sees(principal: Principal, { owner, tenant, name }: Ownership): boolean {
+  sees(principal: Principal, { owner, tenant, name }: Ownership, view: View = {}): boolean {
     if (owner === principal.id) return principal.agents?.includes(name) ?? true;
-    return may(principal, 'administer') && tenant === principal.tenant;
+    return seesOthers(principal, view) && tenant === principal.tenant;
   }
 
   /** The same by the id of an agent, which may have been removed a moment ago. */
-  seesId(principal: Principal, agentId: string): boolean {
+  seesId(principal: Principal, agentId: string, view: View = {}): boolean {
     const ownership = this.ofId(agentId);
-    return ownership !== undefined && this.sees(principal, ownership);
+    return ownership !== undefined && this.sees(principal, ownership, view);
   }
 
   /** What a principal calls an agent that it sees. */
@@ -88,6 +91,10 @@ export class Ownerships {
     if (this.#known.size > REMEMBERED && oldest !== undefined) this.#known.delete(oldest);
     return record;
   }
+}
+
+function seesOthers(principal: Principal, { asApprover = false }: View): boolean {
+  return may(principal, 'administer') || (asApprover && may(principal, 'approve'));
 }
 
 /** The machine's own user has plain ids; the others' carry a mark, which also keeps long names apart. */

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { EgressDenial } from '../egress/egress-proxy.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { AgentStep } from './agent-life.ts';
 
@@ -29,7 +30,9 @@ export type AgentEvent =
   | { type: 'agent_taken'; agentId: string; step: AgentStep; reason: TakeReason }
   | { type: 'agent_woken'; agentId: string; from: Sleep }
   /** It did not wake, a step failed, or its container ended by itself. */
-  | { type: 'agent_failed'; agentId: string; code: ErrorCode };
+  | { type: 'agent_failed'; agentId: string; code: ErrorCode }
+  /** It tried to reach a host that it may not; of each host at most once a minute. */
+  | ({ type: 'egress_denied' } & EgressDenial);
 
 /** Carries the events of agents from where they happen to whoever listens. */
 export class AgentEvents {
@@ -72,6 +75,10 @@ export function agentEventData(event: AgentEvent): Record<string, unknown> {
       return { agent_id, from: event.from };
     case 'agent_failed':
       return { agent_id, code: event.code };
+    case 'egress_denied': {
+      const { method, host, port, reason, howToAllow } = event;
+      return { agent_id, method, host, port, reason, how_to_allow: howToAllow };
+    }
     default:
       return event satisfies never;
   }

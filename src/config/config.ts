@@ -1,6 +1,8 @@
 import fs from 'node:fs';
 import { parse as parseDotenv } from 'dotenv';
 import { validate as isCronExpression } from 'node-cron';
+import { parseEgressRule } from '../egress/egress-rule.ts';
+import { parsePrivateRange } from '../egress/reachable-addresses.ts';
 import { type Config, type SettingMeta, settingMeta, settingsSchema } from './settings.ts';
 
 export type { Config } from './settings.ts';
@@ -60,7 +62,23 @@ function findContradictions(config: Config): string[] {
   if (config.EXTRA_CA_CERTS !== undefined && !isReadableFile(config.EXTRA_CA_CERTS)) {
     problems.push(`EXTRA_CA_CERTS is "${config.EXTRA_CA_CERTS}". Allowed: a readable file.`);
   }
-  return problems;
+  return [
+    ...problems,
+    ...problemsOf('EGRESS_ALLOW', config.EGRESS_ALLOW, parseEgressRule),
+    ...problemsOf('EGRESS_ALLOW_PRIVATE', config.EGRESS_ALLOW_PRIVATE, parsePrivateRange),
+  ];
+}
+
+/** What is wrong with the parts of a list, each read by what throws if it can't be. */
+function problemsOf(name: string, parts: readonly string[], read: (part: string) => unknown) {
+  return parts.flatMap((part) => {
+    try {
+      read(part);
+      return [];
+    } catch (error) {
+      return [`${name}: ${error instanceof Error ? error.message : String(error)}`];
+    }
+  });
 }
 
 function describeProblem(name: string, value: string | undefined): string {

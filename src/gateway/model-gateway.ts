@@ -1,6 +1,7 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
+import type { EgressProxy } from '../egress/egress-proxy.ts';
 import type { Spent } from '../spending/spending-store.ts';
 import type { TokenUsage } from '../turns/turn-event.ts';
 import { GatewayAgent, type GatewayBudget } from './gateway-agent.ts';
@@ -25,12 +26,10 @@ export type ModelGatewayOptions = {
   outagePatienceMs?: number;
   /** Without it nothing is counted for good, and nothing refused. */
   budget?: GatewayBudget;
-  /** Hears of requests to anything but the model. */
-  onDenied?: (request: DeniedRequest) => void;
+  /** Serves requests to anything but the model. */
+  egress: Pick<EgressProxy, 'connect' | 'forward' | 'forget'>;
   log: Logger;
 };
-
-type DeniedRequest = { agentId: string; method: string; target: string };
 
 export type UsageMeter = {
   /** The usage since the meter was started. */
@@ -49,15 +48,15 @@ export class ModelGateway {
   readonly #server: http.Server;
   readonly #client: UpstreamClient;
   readonly #forwarder: ModelForwarder;
-  readonly #onDenied: ModelGatewayOptions['onDenied'];
   readonly #budget: GatewayBudget | undefined;
+  readonly #egress: ModelGatewayOptions['egress'];
   readonly #log: Logger;
 
   constructor(options: ModelGatewayOptions) {
     const { maxRetries, maxRetryWaitSeconds, outagePatienceMs = OUTAGE_PATIENCE_MS } = options;
     this.#log = options.log;
-    this.#onDenied = options.onDenied;
     this.#budget = options.budget;
+    this.#egress = options.egress;
     this.#client = new UpstreamClient(options.upstream);
     this.#forwarder = new ModelForwarder({
       client: this.#client,
@@ -76,6 +75,7 @@ export class ModelGateway {
   revoke(agentId: string): void {
     this.#agents.get(agentId)?.revoke();
     this.#agents.delete(agentId);
+    this.#egress.forget(agentId);
   }
 
   /** Serves a connection that came through the tunnel of an agent. */
@@ -121,9 +121,10 @@ export class ModelGateway {
   #createServer(): http.Server {
     const server = http.createServer({ noDelay: true, keepAliveTimeout: KEEP_ALIVE_MS });
     server.on('request', (request, response) => this.#serve(request, response));
-    server.on('connect', (request: IncomingMessage, socket: Duplex) => {
-      const sentence = this.#deny(request);
-      end(socket, '403 Forbidden', sentence);
+    server.on('connect', (request: IncomingMessage, client: Duplex, head: Buffer) => {
+      const agent = this.#agentOf.get(client);
+      if (agent) void this.#egress.connect(agent.id, { request, client, head });
+      else client.destroy();
     });
     // Codex takes this as the sign to speak plain HTTP.
     server.on('upgrade', (_request: IncomingMessage, socket: Duplex) => {
@@ -140,8 +141,8 @@ export class ModelGateway {
     const { url = '', method = 'GET' } = request;
     const agent = this.#agentOf.get(request.socket);
     const route = `${method} ${url.split('?', 1)[0]}`;
-    if (!url.startsWith('/')) {
-      response.writeHead(403, { 'content-type': 'text/plain' }).end(`${this.#deny(request)}\n`);
+    if (agent && !url.startsWith('/')) {
+      void this.#egress.forward(agent.id, request, response);
     } else if (!agent?.accepts(request.headers.authorization)) {
       refuseToken(response);
     } else if (!ROUTES.has(route)) {
@@ -150,16 +151,6 @@ export class ModelGateway {
       const path = url.slice('/v1'.length);
       void this.#forwarder.forward({ agent, request, response, path });
     }
-  }
-
-  /** Reports an attempt to leave the container; answers what to tell who tried. */
-  #deny(request: IncomingMessage): string {
-    const { method = '', url = '' } = request;
-    const target = method === 'CONNECT' ? url : (URL.parse(url)?.host ?? url);
-    const agentId = this.#agentOf.get(request.socket)?.id ?? '';
-    this.#log.info({ agentId, method, target }, 'network access denied');
-    this.#onDenied?.({ agentId, method, target });
-    return `network access is denied by the gateway: ${target}`;
   }
 }
 

@@ -12,6 +12,7 @@ import {
 const AGENTS_REMEMBERED = 1_000;
 
 type Expiring = Extract<AgentEvent, { type: 'agent_expiring' }>;
+type Denied = Extract<AgentEvent, { type: 'egress_denied' }>;
 
 /** The agents of a client. */
 export type NoticedAgents = {
@@ -29,7 +30,8 @@ type NoticedSession = {
 
 /**
  * Begins a session whose client is told, as a log message, before an agent that it works with is
- * taken: its own one, and those that its calls or their results name.
+ * taken, and when it is denied the network: its own one, and those that its calls or their results
+ * name.
  */
 export async function connectWithNotices(
   server: Server,
@@ -39,7 +41,7 @@ export async function connectWithNotices(
   const known = new Set<string>();
   server.registerCapabilities({ logging: {} });
   const stop = agents.listen((event) => {
-    if (event.type !== 'agent_expiring') return;
+    if (event.type !== 'agent_expiring' && event.type !== 'egress_denied') return;
     if (event.agentId !== defaultAgentId && !known.has(event.agentId)) return;
     server
       .sendLoggingMessage(noticeOf(event), transport.sessionId)
@@ -54,12 +56,21 @@ export async function connectWithNotices(
 }
 
 /** The message that a client gets. */
-function noticeOf(event: Expiring) {
+function noticeOf(event: Expiring | Denied) {
+  const isDenied = event.type === 'egress_denied';
+  const isWarning = isDenied || event.step === 'remove';
   return {
-    level: event.step === 'remove' ? ('warning' as const) : ('notice' as const),
+    level: isWarning ? ('warning' as const) : ('notice' as const),
     logger: 'agents',
-    data: { ...agentEventData(event), message: sentenceOf(event) },
+    data: {
+      ...agentEventData(event),
+      message: isDenied ? denialOf(event) : sentenceOf(event),
+    },
   };
+}
+
+function denialOf({ agentId, host, port, howToAllow }: Denied): string {
+  return `Agent "${agentId}" was denied the network: ${host} port ${port}. ${howToAllow}`;
 }
 
 function sentenceOf({ agentId, step, inSeconds, reason }: Expiring): string {

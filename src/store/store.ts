@@ -1,5 +1,6 @@
 import type { AgentRecord } from '../agents/agent.ts';
 import type { ThreadRecord } from '../agents/thread.ts';
+import type { EgressRecord, EgressRuleRecord } from '../egress/egress-record.ts';
 import type { SpendingStore } from '../spending/spending-store.ts';
 import type { TurnRecord } from '../turns/turn.ts';
 import type { TurnEvent } from '../turns/turn-event.ts';
@@ -13,6 +14,7 @@ export interface Store {
   readonly turns: TurnStore;
   readonly slots: SlotStore;
   readonly spending: SpendingStore;
+  readonly egress: EgressStore;
   /** What ran the agents last; undefined if none ever ran. */
   readonly runtimeKind: string | undefined;
   setRuntimeKind(kind: string): void;
@@ -75,6 +77,21 @@ export type Slot = {
   /** Whose it is. */
   agentId?: string;
 };
+
+/** Where agents may go besides the model, and where they went. Both go with their agent. */
+export interface EgressStore {
+  /** Inserts, or replaces the same rule of the agent. */
+  putRule(rule: EgressRuleRecord): void;
+  /** Answers whether there was one. */
+  removeRule(agentId: string, rule: string): boolean;
+  removeExpiredRules(agentId: string, now: Date): void;
+  /** The oldest first, expired ones included. */
+  rules(agentId: string): EgressRuleRecord[];
+  /** Of each agent the last `kept` stay; those of unknown agents are dropped. */
+  append(records: readonly EgressRecord[], kept: number): void;
+  /** The last written first. */
+  records(agentId: string, limit: number): EgressRecord[];
+}
 
 export interface TurnStore {
   get(turnId: string): TurnRecord | undefined;

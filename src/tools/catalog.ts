@@ -1,6 +1,7 @@
 import type { Access } from '../access/access.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import type { Config } from '../config/config.ts';
+import type { Egress } from '../egress/egress.ts';
 import type { HealthReport } from '../health/health-check.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { Store } from '../store/store.ts';
@@ -12,6 +13,7 @@ import { chatKind, chatTool } from './chat-tool.ts';
 import { sessionCleanupTool, sessionInfoTool } from './codex-session-tools.ts';
 import { CODEX_KINDS, codexTool, replyTool } from './codex-tool.ts';
 import { debugKind, debugTool } from './debug-tool.ts';
+import { allowEgressTool, denyEgressTool, listEgressTool } from './egress-tools.ts';
 import { fixKind, fixTool } from './fix-tool.ts';
 import { healthTool } from './health-tool.ts';
 import { implementKind, implementTool } from './implement-tool.ts';
@@ -49,6 +51,7 @@ type Services = {
   turns: TurnService;
   store: Store;
   runtime: ContainerRuntime;
+  egress: Egress;
   config: Config;
   health: () => Promise<HealthReport>;
 };
@@ -80,6 +83,9 @@ export function allTools(services: Services): readonly Tool[] {
     pinTool(services),
     unpinTool(services),
     cleanupTool(services),
+    listEgressTool(services),
+    allowEgressTool(services),
+    denyEgressTool(services),
     healthTool(health),
   ];
 }

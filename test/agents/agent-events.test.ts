@@ -99,6 +99,8 @@ function describeEvent(event: AgentEvent): string {
       return `${event.type} from ${event.from}`;
     case 'agent_failed':
       return `${event.type} ${event.code}`;
+    case 'egress_denied':
+      return `${event.type} ${event.host}`;
     default:
       return event satisfies never;
   }

@@ -8,6 +8,7 @@ import { AgentManager } from '../../src/agents/agent-manager.ts';
 import { WarmPool } from '../../src/agents/warm-pool.ts';
 import { type Config, loadConfig } from '../../src/config/config.ts';
 import { ApiKeyUpstream } from '../../src/credentials/api-key-upstream.ts';
+import { buildEgress } from '../../src/egress/egress.ts';
 import { ModelGateway } from '../../src/gateway/model-gateway.ts';
 import { chooseRuntime } from '../../src/runtime/choose-runtime.ts';
 import type { ContainerRuntime, RuntimeKind } from '../../src/runtime/container-runtime.ts';
@@ -39,6 +40,7 @@ export class AgentsRig implements AsyncDisposable {
     this.runtime = parts.runtime;
     this.#dataDir = parts.dataDir;
     this.#gateway = new ModelGateway({
+      egress: this.#egress().proxy,
       upstream: new ApiKeyUpstream(parts.config),
       maxRetries: 0,
       maxRetryWaitSeconds: 1,
@@ -66,6 +68,11 @@ export class AgentsRig implements AsyncDisposable {
     const { runtime } = await chooseRuntime({ config, installationId, log });
     await runtime.prepare(() => undefined);
     return new AgentsRig({ config, store, runtime, dataDir });
+  }
+
+  #egress() {
+    const { config, store } = this;
+    return buildEgress({ config, store: store.egress, onDenied: () => undefined, log: this.#log });
   }
 
   /** What a server sees that starts after this one was killed: rows and containers, no connections. */

@@ -1,6 +1,7 @@
 import type Docker from 'dockerode';
 import type { BenchContext } from './bench-context.ts';
 import { measureCold } from './cold.ts';
+import { measureEgress } from './egress.ts';
 import { measureMemory } from './memory.ts';
 import { measureParallel } from './parallel.ts';
 import { measureRecovery } from './recovery.ts';
@@ -17,6 +18,7 @@ export const PARTS = [
   'parallel',
   'sessions',
   'recovery',
+  'egress',
 ] as const;
 export type Part = (typeof PARTS)[number];
 
@@ -31,6 +33,7 @@ export const MEASUREMENTS: Record<Part, Measurement> = {
   parallel: measureParallel,
   sessions: measureSessions,
   recovery: withEngine(measureRecovery),
+  egress: measureEgress,
 };
 
 function withEngine(

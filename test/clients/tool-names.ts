@@ -23,5 +23,8 @@ export const TOOL_NAMES = [
   'pin',
   'unpin',
   'cleanup_inactive_agents',
+  'list_egress',
+  'allow_egress',
+  'deny_egress',
   'health_check',
 ];

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { newAgent } from '../../src/agents/agent.ts';
 import type { ThreadRecord } from '../../src/agents/thread.ts';
+import type { EgressRecord, EgressRuleRecord } from '../../src/egress/egress-record.ts';
 import type { Store } from '../../src/store/store.ts';
 import type { TurnRecord } from '../../src/turns/turn.ts';
 
@@ -189,6 +190,39 @@ export function storeContract(
       for (const known of ['0', '2', 'new', 'other']) {
         expect(store.threads.get(known), known).toBeDefined();
       }
+    });
+
+    test('rules and connections go with their agent, and the last connections are kept', () => {
+      const { store } = open();
+      for (const id of ['a', 'b']) store.agents.put(newAgent(id));
+      const rule = (agentId: string, text: string): EgressRuleRecord => ({
+        ...{ agentId, rule: text, effect: 'allow', decidedBy: 'x', createdAt: new Date(1) },
+      });
+      const ending: EgressRuleRecord = { ...rule('a', 'one'), expiresAt: new Date(9) };
+      const denying: EgressRuleRecord = { ...rule('a', 'two'), effect: 'deny' };
+      for (const one of [ending, rule('a', 'two'), rule('b', 'one'), denying]) {
+        store.egress.putRule(one);
+      }
+      expect(store.egress.rules('a')).toEqual([ending, denying]);
+      store.egress.removeExpiredRules('a', new Date(9));
+      expect(store.egress.rules('a')).toEqual([denying]);
+      expect([1, 2].map(() => store.egress.removeRule('a', 'two'))).toEqual([true, false]);
+
+      const record = (agentId: string, host: string): EgressRecord => ({
+        ...{ agentId, host, port: 443, method: 'CONNECT', startedAt: new Date(3), durationMs: 4 },
+        ...{ address: '1.2.3.4', bytesUp: 5, bytesDown: 6, verdict: 'allowed' },
+      });
+      const refused: EgressRecord = { ...record('b', '4'), verdict: 'denied', reason: 'too_many' };
+      const hosts = (agentId: string) => store.egress.records(agentId, 9).map(({ host }) => host);
+      store.egress.append([record('a', '1'), record('b', '2'), record('gone', '3'), refused], 2);
+      store.egress.append([record('a', '5'), record('a', '6')], 2);
+      expect(store.egress.records('b', 1)).toEqual([refused]);
+      expect(store.egress.records('b', 9)[1]).toEqual(record('b', '2'));
+      expect([hosts('a'), hosts('gone')]).toEqual([['6', '5'], []]);
+      store.egress.append([record('a', '7')], 0);
+      expect(hosts('a')).toEqual([]);
+      store.agents.remove('b');
+      expect([hosts('b'), store.egress.rules('b')]).toEqual([[], []]);
     });
 
     test('several writes are one, or none', () => {

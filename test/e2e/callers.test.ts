@@ -22,6 +22,7 @@ beforeAll(async () => {
   tokens.bob = await sign({ sub: 'bob', role: 'developer' });
   tokens.watcher = await sign({ sub: 'ann', role: 'viewer' });
   tokens.narrow = await sign({ sub: 'ann', role: 'developer', agents: ['other'] });
+  tokens.judge = await sign({ sub: 'judge', role: 'approver' });
   tokens.admin = await sign({ sub: 'root', role: 'admin' });
   tokens.stranger = await sign({ sub: 'root', role: 'admin', tenant: 'elsewhere' });
 });
@@ -180,6 +181,29 @@ test('a caller hears of its own agents only, by their names', async () => {
   await expect.poll(() => woken(anns)).toEqual(['heard']);
   await expect.poll(() => woken(admins)).toEqual(['heard@ann']);
   expect(woken(bobs)).toEqual([]);
+});
+
+test('ways out are opened by an approver of the tenant, and by nobody for itself', async () => {
+  await using ann = await connect(server, 'http', '', tokens.ann);
+  await using judge = await connect(server, 'http', '', tokens.judge);
+  await using admin = await connect(server, 'http', '', tokens.admin);
+  const agent_id = 'outward';
+  await call(ann, 'plan', { task: 'x', agent_id });
+  const way = { agent_id, host: 'example.org' };
+  await expect(call(ann, 'allow_egress', way)).rejects.toThrow(/forbidden/);
+  const named = { ...way, agent_id: `${agent_id}@ann` };
+  expect(await call(judge, 'allow_egress', named)).toMatchObject({
+    ...{ agent_id: `${agent_id}@ann`, effect: 'allow', decided_by: 'judge' },
+  });
+  expect((await call(ann, 'list_egress', { agent_id })).rules).toHaveLength(1);
+  await call(admin, 'deny_egress', named);
+  expect((await call(ann, 'list_egress', { agent_id })).rules).toMatchObject([{ effect: 'deny' }]);
+  for (const tool of ['plan', 'get_agent_status', 'pin'] as const) {
+    const args = { agent_id: named.agent_id, ...(tool === 'plan' && { task: 'x' }) };
+    await expect(call(judge, tool, args)).rejects.toThrow(/forbidden|agent_not_found/);
+  }
+  await using outside = await connect(server, 'http', '', tokens.stranger);
+  await expect(call(outside, 'allow_egress', named)).rejects.toThrow(/agent_not_found/);
 });
 
 test('a client over stdio shows the token of its environment', async () => {

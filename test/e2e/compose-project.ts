@@ -190,7 +190,7 @@ async function composeProgram(): Promise<readonly string[]> {
 }
 
 /** The address of this machine that containers know as host.docker.internal. */
-async function hostGateway(docker: Docker): Promise<string> {
+export async function hostGateway(docker: Docker): Promise<string> {
   const output = new PassThrough();
   const command = ['getent', 'ahostsv4', 'host.docker.internal'];
   await docker.run(BASE_IMAGE, command, output, {

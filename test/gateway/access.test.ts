@@ -83,15 +83,15 @@ describe('what may be asked', () => {
     await using rig = await startRig();
     const plain = await ask(rig.port, { method: 'GET', path: 'http://example.com/x' });
     expect(plain).toMatchObject({ status: 403 });
-    expect(plain.body).toBe('network access is denied by the gateway: example.com\n');
+    expect(plain.body).toMatch(/^network access is denied by the gateway: example\.com:80 /);
     const tunnelled = await connectThrough(rig.port, 'packages.example.org:443');
     expect(tunnelled).toMatch(/^HTTP\/1.1 403 /);
     expect(tunnelled).toContain(
       'network access is denied by the gateway: packages.example.org:443',
     );
-    expect(rig.denied).toEqual([
-      { agentId: 'agent-1', method: 'GET', target: 'example.com' },
-      { agentId: 'agent-1', method: 'CONNECT', target: 'packages.example.org:443' },
+    expect(rig.out.denied).toEqual([
+      expect.objectContaining({ agentId: 'agent-1', method: 'GET', host: 'example.com' }),
+      expect.objectContaining({ method: 'CONNECT', host: 'packages.example.org', port: 443 }),
     ]);
   });
 

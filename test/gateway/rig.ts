@@ -11,6 +11,7 @@ import pino from 'pino';
 import { ModelGateway, type ModelGatewayOptions } from '../../src/gateway/model-gateway.ts';
 import { openTunnel, type Tunnel } from '../../src/gateway/tunnel.ts';
 import type { ContainerProcess } from '../../src/runtime/container-runtime.ts';
+import { type EgressRig, type EgressRigOptions, openEgress } from '../egress/egress-rig.ts';
 import { answerAnything, type Script } from '../fakes/stand-in-model/script.ts';
 import { type StandInModel, startStandInModel } from '../fakes/stand-in-model/stand-in-model.ts';
 
@@ -54,19 +55,23 @@ export type Rig = AsyncDisposable & {
   port: number;
   /** What Codex would have as its base URL. */
   url: string;
-  /** Attempts to leave the container. */
-  denied: unknown[];
+  /** The agent's way to anything but the model. */
+  out: EgressRig;
   /** Everything that was logged. */
   logged: () => string;
 };
 
-export type RigOptions = Partial<ModelGatewayOptions> & { script?: Script; upstreamUrl?: string };
+export type RigOptions = Partial<ModelGatewayOptions> & {
+  script?: Script;
+  upstreamUrl?: string;
+  out?: EgressRigOptions;
+};
 
 /** A stand-in model, a gateway before it, and the tunnel of the agent `agent-1` that leads there. */
 export async function startRig(options: RigOptions = {}): Promise<Rig> {
-  const { script = answerAnything, upstreamUrl, ...gatewayOptions } = options;
+  const { script = answerAnything, upstreamUrl, out: outOptions, ...gatewayOptions } = options;
   const model = await startStandInModel({ apiKey: REAL_KEY, script });
-  const denied: unknown[] = [];
+  const out = openEgress(outOptions);
   const lines: string[] = [];
   const gateway = new ModelGateway({
     upstream: {
@@ -75,7 +80,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
     },
     maxRetries: 5,
     maxRetryWaitSeconds: 60,
-    onDenied: (request) => denied.push(request),
+    egress: out.egress.proxy,
     log: pino({ level: 'trace' }, { write: (line) => lines.push(line) }),
     ...gatewayOptions,
   });
@@ -85,7 +90,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   const onConnection = (socket: Duplex) => gateway.attach('agent-1', socket);
   const tunnel = await openTunnel({ process: program, onConnection, log });
   return {
-    ...{ gateway, model, tunnel, program, port, denied },
+    ...{ gateway, model, tunnel, program, port, out },
     url: `http://127.0.0.1:${port}/v1`,
     logged: () => lines.join(''),
     [Symbol.asyncDispose]: async () => {
@@ -93,6 +98,7 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
       await program.exited;
       gateway.close();
       await model.close();
+      out[Symbol.dispose]();
     },
   };
 }

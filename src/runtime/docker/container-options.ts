@@ -155,6 +155,7 @@ function proxyVariables(): Record<string, string> {
     https_proxy: GATEWAY,
     NO_PROXY: direct,
     no_proxy: direct,
+    NODE_USE_ENV_PROXY: '1',
   };
 }
 

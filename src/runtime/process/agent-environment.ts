@@ -51,6 +51,7 @@ export function agentEnvironment(
     http_proxy: gateway,
     https_proxy: gateway,
     no_proxy: withoutProxy,
+    NODE_USE_ENV_PROXY: '1',
     ...extra,
     [marker]: value,
   };

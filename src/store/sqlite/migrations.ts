@@ -87,6 +87,32 @@ const STEPS: readonly string[] = [
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX spending_by_agent ON spending (month, agent_id);
   `,
+  `
+  CREATE TABLE egress_rules (
+    agent_id TEXT NOT NULL REFERENCES agents (agent_id) ON DELETE CASCADE,
+    rule TEXT NOT NULL,
+    effect TEXT NOT NULL,
+    decided_by TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    PRIMARY KEY (agent_id, rule)
+  ) STRICT;
+  CREATE TABLE egress_log (
+    id INTEGER PRIMARY KEY,
+    agent_id TEXT NOT NULL REFERENCES agents (agent_id) ON DELETE CASCADE,
+    started_at INTEGER NOT NULL,
+    duration_ms INTEGER NOT NULL,
+    method TEXT NOT NULL,
+    host TEXT NOT NULL,
+    port INTEGER NOT NULL,
+    address TEXT,
+    bytes_up INTEGER NOT NULL,
+    bytes_down INTEGER NOT NULL,
+    verdict TEXT NOT NULL,
+    reason TEXT
+  ) STRICT;
+  CREATE INDEX egress_log_by_agent ON egress_log (agent_id, id);
+  `,
 ];
 
 /** The version of a database that is up to date. */

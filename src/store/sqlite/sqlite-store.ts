@@ -4,9 +4,17 @@ import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { SpendingStore } from '../../spending/spending-store.ts';
 import { DataDirError } from '../data-dir-error.ts';
-import type { AgentStore, SlotStore, Store, ThreadStore, TurnStore } from '../store.ts';
+import type {
+  AgentStore,
+  EgressStore,
+  SlotStore,
+  Store,
+  ThreadStore,
+  TurnStore,
+} from '../store.ts';
 import { migrate } from './migrations.ts';
 import { SqliteAgentStore } from './sqlite-agent-store.ts';
+import { SqliteEgressStore } from './sqlite-egress-store.ts';
 import { SqliteSlotStore } from './sqlite-slot-store.ts';
 import { SqliteSpendingStore } from './sqlite-spending-store.ts';
 import { SqliteThreadStore } from './sqlite-thread-store.ts';
@@ -25,6 +33,7 @@ export class SqliteStore implements Store {
   readonly turns: TurnStore;
   readonly slots: SlotStore;
   readonly spending: SpendingStore;
+  readonly egress: EgressStore;
   readonly #directory: string;
   readonly #database: DatabaseSync;
 
@@ -38,6 +47,9 @@ export class SqliteStore implements Store {
     this.turns = tellingFullDisk(new SqliteTurnStore(database, (work) => this.transaction(work)));
     this.slots = tellingFullDisk(new SqliteSlotStore(database));
     this.spending = tellingFullDisk(new SqliteSpendingStore(database));
+    this.egress = tellingFullDisk(
+      new SqliteEgressStore(database, (work) => this.transaction(work)),
+    );
   }
 
   /** Opens or creates the database in a directory. Throws {@link DataDirError}. */

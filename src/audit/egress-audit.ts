@@ -1,3 +1,4 @@
+import type { EgressRecord } from '../egress/egress-record.ts';
 import type { AuditLog } from './audit-log.ts';
 
 /** Records of one agent in each minute: a program that tries and tries must not fill the disk. */
@@ -6,8 +7,8 @@ const MINUTE_MS = 60_000;
 
 type Minute = { since: number; records: number; omitted: number };
 
-/** Has the audit tell what agents tried to reach and were denied. */
-export class DeniedEgress {
+/** Has the audit tell what agents reached, and what they were denied. */
+export class EgressAudit {
   readonly #audit: AuditLog;
   readonly #minutes = new Map<string, Minute>();
 
@@ -16,7 +17,7 @@ export class DeniedEgress {
   }
 
   /** What goes beyond the records of a minute is counted, and told with the first of a later one. */
-  denied({ agentId, method, target }: { agentId: string; method: string; target: string }): void {
+  record({ agentId, method, host, port, verdict, reason, ...moved }: EgressRecord): void {
     const minute = this.#minuteOf(agentId);
     if (minute.records >= RECORDS) {
       minute.omitted += 1;
@@ -25,7 +26,11 @@ export class DeniedEgress {
     minute.records += 1;
     const { omitted } = minute;
     minute.omitted = 0;
-    const data = { outcome: 'denied', method, target, ...(omitted > 0 && { omitted }) };
+    const data = {
+      ...{ outcome: verdict, reason, method, host, port },
+      ...{ bytesUp: moved.bytesUp, bytesDown: moved.bytesDown },
+      ...(omitted > 0 && { omitted }),
+    };
     this.#audit.append({ type: 'egress', agentId, data });
   }
 

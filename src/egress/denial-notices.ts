@@ -1,0 +1,23 @@
+const QUIET_MS = 60_000;
+/** An agent that tries ever new hosts is not heard of more often. */
+const MOST_HOSTS = 30;
+
+/** Says which denials are worth an event: each host of an agent at most once a minute. */
+export class DenialNotices {
+  readonly #told = new Map<string, Map<string, number>>();
+
+  isDue(agentId: string, host: string): boolean {
+    const now = performance.now();
+    const hosts = this.#told.get(agentId) ?? new Map<string, number>();
+    this.#told.set(agentId, hosts);
+    for (const [known, at] of hosts) if (now - at >= QUIET_MS) hosts.delete(known);
+    if (hosts.has(host) || hosts.size >= MOST_HOSTS) return false;
+    hosts.set(host, now);
+    return true;
+  }
+
+  /** Forgets an agent that is gone. */
+  forget(agentId: string): void {
+    this.#told.delete(agentId);
+  }
+}

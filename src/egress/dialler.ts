@@ -1,0 +1,96 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import { EgressRefusal } from './egress-refusal.ts';
+import type { EgressTarget } from './egress-target.ts';
+import { nameResolver } from './name-resolver.ts';
+import type { ReachableAddresses } from './reachable-addresses.ts';
+
+/** Name resolution included. */
+const CONNECT_TIMEOUT_MS = 10_000;
+/** Of a name that has more, the first ones are tried. */
+const MOST_ADDRESSES = 8;
+
+export type DiallerOptions = {
+  reachable: Pick<ReachableAddresses, 'has'>;
+  /** All addresses of a name. Default: as its name servers say. */
+  resolve?: (name: string) => Promise<readonly string[]>;
+  /** Begins to connect to one of the addresses, and to nothing else. */
+  connect?: (addresses: readonly string[], port: number) => net.Socket;
+  timeoutMs?: number;
+};
+
+/**
+ * Connects to addresses that were checked. A name is resolved once: what it leads to later, or to
+ * others, does not matter.
+ */
+export class Dialler {
+  readonly #options: Required<DiallerOptions>;
+
+  constructor(options: DiallerOptions) {
+    this.#options = {
+      resolve: nameResolver(),
+      connect: connectTo,
+      timeoutMs: CONNECT_TIMEOUT_MS,
+      ...options,
+    };
+  }
+
+  /** Resolves with an open connection. Throws {@link EgressRefusal}. */
+  async dial({ host, port }: EgressTarget, signal: AbortSignal): Promise<net.Socket> {
+    const timeout = AbortSignal.timeout(this.#options.timeoutMs);
+    const either = AbortSignal.any([signal, timeout]);
+    try {
+      const addresses = await this.#addressesOf(host, either);
+      return await this.#connect(addresses, port, either);
+    } catch (error) {
+      if (error instanceof EgressRefusal) throw error;
+      if (signal.aborted) throw new EgressRefusal('client_gone');
+      throw new EgressRefusal(timeout.aborted ? 'too_late' : 'not_connected', { cause: error });
+    }
+  }
+
+  /** A name with one address that may not be reached is not reached at its others either. */
+  async #addressesOf(host: string, signal: AbortSignal): Promise<readonly string[]> {
+    const addresses = net.isIP(host) ? [host] : await this.#resolve(host, signal);
+    const { reachable } = this.#options;
+    if (!addresses.every((address) => reachable.has(address))) {
+      throw new EgressRefusal('not_public');
+    }
+    return addresses.slice(0, MOST_ADDRESSES);
+  }
+
+  async #resolve(host: string, signal: AbortSignal): Promise<readonly string[]> {
+    const aborted = once(signal, 'abort').then(() => signal.throwIfAborted());
+    const resolved = this.#options.resolve(host).catch((error: unknown) => {
+      throw new EgressRefusal('not_resolved', { cause: error });
+    });
+    const addresses = (await Promise.race([resolved, aborted])) ?? [];
+    if (addresses.length === 0) throw new EgressRefusal('not_resolved');
+    return addresses;
+  }
+
+  async #connect(addresses: readonly string[], port: number, signal: AbortSignal) {
+    const socket = this.#options.connect(addresses, port);
+    try {
+      await once(socket, 'connect', { signal });
+      return socket;
+    } catch (error) {
+      socket.on('error', () => undefined);
+      socket.destroy();
+      throw error;
+    }
+  }
+}
+
+function connectTo(addresses: readonly string[], port: number): net.Socket {
+  const answers = addresses.map((address) => ({ address, family: net.isIP(address) }));
+  return net.connect({
+    // Never resolved: the lookup answers what was checked.
+    host: 'checked.invalid',
+    lookup: (_name, _options, callback) => callback(null, answers),
+    port,
+    autoSelectFamily: true,
+    allowHalfOpen: true,
+    noDelay: true,
+  });
+}

@@ -1,0 +1,67 @@
+type Row = {
+  /** `denied`: by a rule of ours; `failed`: it was allowed and did not work. */
+  verdict: 'denied' | 'failed';
+  status: number;
+  /** Goes on after the target. */
+  sentence: string;
+};
+
+/** Why a connection was not made, or was cut. */
+export const REFUSALS = {
+  not_allowed: denied('is not on the allow-list of this agent'),
+  taken_back: denied('was forbidden to this agent'),
+  not_public: denied('does not lead to a public address'),
+  bad_target: { verdict: 'denied', status: 400, sentence: 'is no host and port to connect to' },
+  too_many: denied('is one connection more than an agent may have', 429),
+  hourly_limit: denied('must wait: the agent has used up its bytes of this hour', 429),
+  not_resolved: failed('has no address', 502),
+  not_connected: failed('does not answer', 502),
+  too_late: failed('did not answer in time', 504),
+  broken: failed('broke the connection', 502),
+  idle: failed('was silent for too long', 504),
+  client_gone: failed('is no longer wanted', 499),
+  shutdown: failed('is cut as the server stops', 503),
+} as const satisfies Record<string, Row>;
+
+export type RefusalReason = keyof typeof REFUSALS;
+export type EgressVerdict = 'allowed' | Row['verdict'];
+
+/** A connection that is not made. */
+export class EgressRefusal extends Error {
+  override readonly name = 'EgressRefusal';
+  readonly reason: RefusalReason;
+
+  constructor(reason: RefusalReason, options: { cause?: unknown } = {}) {
+    super(REFUSALS[reason].sentence, options);
+    this.reason = reason;
+  }
+}
+
+/** What the program in the container is answered. */
+export function refusalSentence(target: string, reason: RefusalReason): string {
+  const { verdict, sentence } = REFUSALS[reason];
+  const begin = verdict === 'denied' ? 'network access is denied by' : 'no connection through';
+  return `${begin} the gateway: ${target} ${sentence}. ${howToAllow(target, reason)}`.trim();
+}
+
+/** What an approver or the one who runs the server can do; empty if it is not theirs to decide. */
+export function howToAllow(target: string, reason: RefusalReason): string {
+  switch (reason) {
+    case 'not_allowed':
+      return `Whoever runs this agent can allow it: with the tool allow_egress, or for all agents with EGRESS_ALLOW=${target}.`;
+    case 'taken_back':
+      return 'Whoever runs this agent can allow it again with the tool allow_egress.';
+    case 'not_public':
+      return 'A network of your own can be opened with EGRESS_ALLOW_PRIVATE; loopback and link-local addresses never are.';
+    default:
+      return '';
+  }
+}
+
+function denied(sentence: string, status = 403): Row {
+  return { verdict: 'denied', status, sentence };
+}
+
+function failed(sentence: string, status: number): Row {
+  return { verdict: 'failed', status, sentence };
+}

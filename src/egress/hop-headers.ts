@@ -1,0 +1,26 @@
+/** What concerns one connection only, or is said anew for the next one. */
+const HOP_BY_HOP = new Set([
+  'connection',
+  'expect',
+  'host',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** Those raw headers, name before value, that go on to the other end; none of those named besides. */
+export function endToEndHeaders(raw: readonly string[], ...besides: string[]): string[] {
+  const pairs = raw.flatMap((name, index) =>
+    index % 2 === 0 ? [[name, raw[index + 1] ?? ''] as const] : [],
+  );
+  const named = pairs
+    .filter(([name]) => name.toLowerCase() === 'connection')
+    .flatMap(([, value]) => value.split(',').map((one) => one.trim().toLowerCase()));
+  const stays = new Set([...HOP_BY_HOP, ...named, ...besides]);
+  return pairs.flatMap(([name, value]) => (stays.has(name.toLowerCase()) ? [] : [name, value]));
+}

@@ -1,0 +1,29 @@
+const HOUR_MS = 3_600_000;
+
+/** Counts what agents move in the running hour; the count begins anew with each hour and server. */
+export class HourlyBudget {
+  readonly #limit: number;
+  readonly #used = new Map<string, number>();
+  #began = performance.now();
+
+  /** In bytes; 0: no limit. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  spend(agentId: string, bytes: number): void {
+    this.#beginHour();
+    this.#used.set(agentId, (this.#used.get(agentId) ?? 0) + bytes);
+  }
+
+  isSpent(agentId: string): boolean {
+    this.#beginHour();
+    return this.#limit > 0 && (this.#used.get(agentId) ?? 0) >= this.#limit;
+  }
+
+  #beginHour(): void {
+    if (performance.now() - this.#began < HOUR_MS) return;
+    this.#began = performance.now();
+    this.#used.clear();
+  }
+}
