@@ -64,13 +64,14 @@ type Parts = { services: Services; http: FastifyInstance; options: ServerOptions
 
 async function run(store: Store, { services, http, options }: Parts): Promise<App> {
   const { config, log } = options;
-  const { agents, turns, egress, gateway, ledger, preparation } = services;
+  const { agents, turns, credentials, egress, gateway, ledger, preparation } = services;
   await agents
     .reconcile()
     .catch((error) => log.error({ err: error }, 'No container could be adopted'));
   await http.listen({ host: config.MCP_HOST, port: config.MCP_PORT });
   // Before any request is read, so that earlier turns keep their places in the queues.
   turns.recover();
+  void credentials.check();
   const stopReaper = startIdleReaper({ agents, store, config, log });
   return {
     url: urlOf(http.server.address(), config.MCP_HOST),

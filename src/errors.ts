@@ -69,7 +69,6 @@ export const ERRORS = {
     'Wait for turns of any agent to end, or raise MAX_QUEUED_TURNS_TOTAL.',
   ),
   shutting_down: busy(503, 5, 'Call again once the server is back.'),
-  credentials_missing: row(503, SERVER_ERROR, false, 'Set OPENAI_API_KEY and restart the server.'),
   budget_exceeded: row(
     402,
     SERVER_ERROR,
@@ -82,6 +81,36 @@ export const ERRORS = {
     SERVER_ERROR,
     false,
     'End turns or remove agents of yours, or have the limit raised.',
+  ),
+  credentials_missing: row(
+    503,
+    SERVER_ERROR,
+    false,
+    'Log in with `codex-mcp login`, or set OPENAI_API_KEY and restart the server.',
+  ),
+  credentials_unreadable: row(
+    503,
+    SERVER_ERROR,
+    false,
+    'Set the CREDENTIALS_KEY that they were stored with, or store the keys anew with `codex-mcp credentials`.',
+  ),
+  login_failed: row(
+    503,
+    SERVER_ERROR,
+    false,
+    'Try again, with --device-auth where there is no browser.',
+  ),
+  login_revoked: row(
+    503,
+    SERVER_ERROR,
+    false,
+    'Log in again with `codex-mcp login` or `codex login`; the server takes the new login by itself.',
+  ),
+  login_read_only: row(
+    503,
+    SERVER_ERROR,
+    false,
+    'Let the server write the directory that is named; a login can be renewed with Codex too.',
   ),
   engine_unreachable: busy(
     503,
@@ -116,7 +145,12 @@ export const ERRORS = {
   codex_missing: row(503, SERVER_ERROR, false, 'Install @openai/codex or set CODEX_BIN.'),
   codex_incompatible: row(502, SERVER_ERROR, false, 'Use an image with a supported Codex version.'),
   codex_failed: row(502, SERVER_ERROR, true, 'See the error of the turn; call again.'),
-  model_unauthorized: row(502, SERVER_ERROR, false, 'Check OPENAI_API_KEY at the model provider.'),
+  model_unauthorized: row(
+    502,
+    SERVER_ERROR,
+    false,
+    'Check the key or the login at the model provider; health_check says which one is in use.',
+  ),
   model_rate_limited: busy(429, 30, 'Wait, or raise the limit at the provider.'),
   model_quota_exceeded: row(402, SERVER_ERROR, false, 'Check plan and billing at the provider.'),
   model_rejected: row(502, SERVER_ERROR, false, 'Check CODEX_MODEL and the input.'),

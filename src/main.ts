@@ -2,6 +2,20 @@
 import { exitCodeOf, explain, USAGE } from './cli/failure.ts';
 import { VERSION } from './version.ts';
 
+type Command = (args: string[]) => Promise<void>;
+
+/** Each command loads only what it needs: a client waits for `stdio`. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  stdio: async () => (await import('./cli/stdio.ts')).stdio,
+  token: async () => (await import('./cli/token.ts')).token,
+  audit: async () => (await import('./cli/audit.ts')).audit,
+  doctor: async () => (await import('./cli/doctor.ts')).doctor,
+  login: async () => (await import('./cli/login.ts')).login,
+  credentials: async () => (await import('./cli/credentials.ts')).credentials,
+  logout: async () => (await import('./cli/logout.ts')).logout,
+  serve: async () => (await import('./cli/serve.ts')).serve,
+};
+
 const args = process.argv.slice(2);
 
 try {
@@ -13,26 +27,12 @@ try {
   process.exitCode = exitCodeOf(error);
 }
 
-/** Each command loads only what it needs: a client waits for `stdio`. */
 async function run(): Promise<void> {
-  if (args[0] === 'stdio') {
-    const { stdio } = await import('./cli/stdio.ts');
-    return stdio(args.slice(1));
-  }
-  if (args[0] === 'doctor') {
-    const { doctor } = await import('./cli/doctor.ts');
-    return doctor(args.slice(1));
-  }
-  if (args[0] === 'token') {
-    const { token } = await import('./cli/token.ts');
-    return token(args.slice(1));
-  }
-  if (args[0] === 'audit') {
-    const { audit } = await import('./cli/audit.ts');
-    return audit(args.slice(1));
-  }
+  const [name = '', ...rest] = args;
+  const named = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (named) return (await named())(rest);
   const { serve } = await import('./cli/serve.ts');
-  return serve(args[0] === 'serve' ? args.slice(1) : args);
+  return serve(args);
 }
 
 function asksFor(...names: string[]): boolean {

@@ -7,7 +7,7 @@ import { auditAgents } from './audit/agent-audit.ts';
 import type { AuditLog } from './audit/audit-log.ts';
 import { EgressAudit } from './audit/egress-audit.ts';
 import type { Config } from './config/config.ts';
-import { ApiKeyUpstream } from './credentials/api-key-upstream.ts';
+import { Credentials } from './credentials/credentials.ts';
 import { buildEgress } from './egress/egress.ts';
 import { ModelGateway } from './gateway/model-gateway.ts';
 import { checkHealth } from './health/health-check.ts';
@@ -41,7 +41,7 @@ export type Services = Awaited<ReturnType<typeof createServices>>;
 export async function createServices(options: ServiceOptions) {
   const { store, audit, redactor, config, log, version } = options;
   const { runtime, pool, warning } = await createRuntime(options);
-  const credentials = new ApiKeyUpstream(config);
+  const credentials = new Credentials(config, log);
   const ledger = new Ledger(store.spending, log);
   const prices = Prices.read(config.PRICES_FILE ?? PRICES_FILE);
   const budgets = new Budgets({ agents: store.agents, ledger, prices, config, log });
@@ -55,6 +55,7 @@ export async function createServices(options: ServiceOptions) {
   });
   const gateway = new ModelGateway({
     upstream: credentials,
+    payerOf: (agentId) => store.agents.get(agentId)?.owner,
     budget: budgets,
     maxRetries: config.MODEL_MAX_RETRIES,
     maxRetryWaitSeconds: config.MODEL_MAX_RETRY_WAIT,
@@ -86,7 +87,19 @@ export async function createServices(options: ServiceOptions) {
       audit,
     },
   );
-  return { access, agents, egress, gateway, health, ledger, preparation, rates, toolbox, turns };
+  return {
+    access,
+    agents,
+    credentials,
+    egress,
+    gateway,
+    health,
+    ledger,
+    preparation,
+    rates,
+    toolbox,
+    turns,
+  };
 }
 
 async function createRuntime({ store, config, log, version }: ServiceOptions) {

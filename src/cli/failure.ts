@@ -1,4 +1,5 @@
 import { ConfigError } from '../config/config.ts';
+import { AppError, reportError } from '../errors.ts';
 import { DataDirError } from '../store/data-dir-error.ts';
 
 export const USAGE = `Usage: codex-mcp-server [--port 8210] [--host 127.0.0.1] [--env-file .env]
@@ -10,6 +11,9 @@ export const USAGE = `Usage: codex-mcp-server [--port 8210] [--host 127.0.0.1] [
        codex-mcp-server audit verify [--json] [--file FILE] [--head SEQ:HASH] [--env-file .env]
        codex-mcp-server audit export [--from TIME] [--to TIME] [--agent ID] [--principal ID] [--type TYPE]
                                      [--format jsonl|csv] [--file FILE] [--env-file .env]
+       codex-mcp-server login [--device-auth | --with-api-key | status] [--env-file .env]
+       codex-mcp-server logout [--env-file .env]
+       codex-mcp-server credentials set PRINCIPAL | remove PRINCIPAL | list [--env-file .env]
 
 Gives every agent id its own Codex container, over MCP:
   claude mcp add --transport sse codex-mcp http://localhost:8210/sse
@@ -19,6 +23,9 @@ stdio serves one client over stdin and stdout: through the server that runs, els
 token makes, lists and revokes what callers show; with the first one, every caller needs one.
 doctor tells what is wrong on a bad day, with or without a running server; --repair puts right what it can.
 audit verify tells whether records of the audit were changed or removed; audit export prints them.
+login makes a ChatGPT login that pays for all agents, by browser, by a code for another machine's browser
+(--device-auth), or saves an API key that is piped in (--with-api-key). credentials keeps the API keys that principals
+bring for themselves, piped in as well.
 Every setting is an environment variable: see docs/configuration.md.`;
 
 const EXIT_USAGE = 2;
@@ -43,6 +50,7 @@ export function explain(error: unknown): string {
     return error.message;
   }
   if (!(error instanceof Error)) return String(error);
+  if (error instanceof AppError) return `${error.message} ${reportError(error).hint}`;
   if ('code' in error && error.code === 'EADDRINUSE') {
     return `The port is taken: ${error.message}. Stop what listens there, or set another MCP_PORT (--port).`;
   }

@@ -51,6 +51,17 @@ function findContradictions(config: Config): string[] {
       `OPENAI_BASE_URL is not set, and CODEX_PROVIDER is "${config.CODEX_PROVIDER}". Allowed: the URL of that provider's Responses API.`,
     );
   }
+  if (config.CODEX_PROVIDER !== 'openai' && config.CODEX_AUTH_METHOD === 'oauth') {
+    problems.push(
+      `CODEX_AUTH_METHOD is "oauth", and CODEX_PROVIDER is "${config.CODEX_PROVIDER}". Allowed: auto or api_key.`,
+    );
+  }
+  const issuer = new URL(config.OAUTH_ISSUER);
+  if (issuer.protocol !== 'https:' && !isLoopback(issuer.hostname)) {
+    problems.push(
+      `OAUTH_ISSUER is "${config.OAUTH_ISSUER}", which would get tokens in the clear. Allowed: an https URL, or an http URL of this machine.`,
+    );
+  }
   if (config.OIDC_ISSUER !== undefined && config.OIDC_AUDIENCE === undefined) {
     problems.push(
       'OIDC_AUDIENCE is not set, and OIDC_ISSUER is. Allowed: what tokens for this server name as their audience.',

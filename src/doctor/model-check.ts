@@ -1,24 +1,31 @@
 import http from 'node:http';
 import https from 'node:https';
+import { pino } from 'pino';
 import type { Config } from '../config/config.ts';
-import { ApiKeyUpstream } from '../credentials/api-key-upstream.ts';
+import { Credentials } from '../credentials/credentials.ts';
+import { reportError } from '../errors.ts';
 import { type Check, ok, problem } from './check.ts';
 
 const ANSWER_LIMIT_MS = 10_000;
 
-type ModelConfig = Pick<Config, 'OPENAI_API_KEY' | 'OPENAI_BASE_URL' | 'CODEX_PROVIDER'>;
-
-/** Whether there is a key; not whether it is right, which only a paid request shows. */
-export function checkCredentials(config: ModelConfig): Check {
+/** Whether there is a key or a login; not whether it is right, which only a paid request shows. */
+export function checkCredentials(config: Config): Check {
+  const credentials = new Credentials(config, pino({ level: 'silent' }));
+  const { problem: wrong, report } = credentials;
+  if (wrong) {
+    const { message, hint } = reportError(wrong);
+    return problem('Credentials', message, hint);
+  }
+  const { method, origin } = report;
+  if (method === 'oauth') return ok('Credentials', `the ChatGPT login of ${origin} is used`);
   const provider = config.CODEX_PROVIDER;
-  if (config.OPENAI_API_KEY !== undefined) return ok('Credentials', `a key for ${provider} is set`);
-  if (new ApiKeyUpstream(config).ready) return ok('Credentials', `none are set for ${provider}`);
-  return problem('Credentials', `There is no key for ${provider}.`, 'Set OPENAI_API_KEY.');
+  if (origin === null) return ok('Credentials', `none are set for ${provider}`);
+  return ok('Credentials', `a key for ${provider} is set`);
 }
 
 /** Whether the model provider answers at all. It is sent neither a key nor a question. */
-export async function checkModel(config: ModelConfig): Promise<Check> {
-  const { origin, pathname } = new URL(new ApiKeyUpstream(config).baseUrl);
+export async function checkModel(config: Config): Promise<Check> {
+  const { origin, pathname } = new URL(new Credentials(config, pino({ level: 'silent' })).baseUrl);
   const url = `${origin}${pathname}`;
   try {
     const status = await statusOf(url);

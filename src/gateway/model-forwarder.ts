@@ -23,14 +23,24 @@ export type Exchange = {
   path: string;
 };
 
+/** The principal that pays for an agent; undefined: whoever runs the server. */
+export type PayerOf = (agentId: string) => string | undefined;
+
 /** Sends requests on to the model provider and their answers back. */
 export class ModelForwarder {
   readonly #client: UpstreamClient;
+  readonly #payerOf: PayerOf;
   readonly #limits: RetryLimits;
   readonly #log: Logger;
 
-  constructor(options: { client: UpstreamClient; limits: RetryLimits; log: Logger }) {
+  constructor(options: {
+    client: UpstreamClient;
+    payerOf?: PayerOf | undefined;
+    limits: RetryLimits;
+    log: Logger;
+  }) {
     this.#client = options.client;
+    this.#payerOf = options.payerOf ?? (() => undefined);
     this.#limits = options.limits;
     this.#log = options.log;
   }
@@ -59,7 +69,9 @@ export class ModelForwarder {
     const refusal = method === 'POST' ? agent.refusal : undefined;
     if (refusal) return refuse(response, period, refusal);
     if (method === 'POST') period.countRequest();
-    const outcome = await this.#send({ method, path, headers, body, signal: gone.signal }, agent);
+    const payer = this.#payerOf(agent.id);
+    const { signal } = gone;
+    const outcome = await this.#send({ method, path, headers, body, payer, signal }, agent);
     if (outcome === undefined) return refuseForCredentials(response, agent);
     const held = await agent.ready.then(
       () => undefined,

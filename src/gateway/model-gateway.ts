@@ -5,7 +5,7 @@ import type { EgressProxy } from '../egress/egress-proxy.ts';
 import type { Spent } from '../spending/spending-store.ts';
 import type { TokenUsage } from '../turns/turn-event.ts';
 import { GatewayAgent, type GatewayBudget } from './gateway-agent.ts';
-import { ModelForwarder } from './model-forwarder.ts';
+import { ModelForwarder, type PayerOf } from './model-forwarder.ts';
 import type { ModelUpstream } from './model-upstream.ts';
 import { answerError } from './openai-error.ts';
 import { OUTAGE_PATIENCE_MS } from './retry-policy.ts';
@@ -19,6 +19,8 @@ const KEEP_ALIVE_MS = 120_000;
 
 export type ModelGatewayOptions = {
   upstream: ModelUpstream;
+  /** Who pays for an agent, where that is not whoever runs the server. */
+  payerOf?: PayerOf;
   /** How often a request that was answered 429 is sent again, and the longest wait before that. */
   maxRetries: number;
   maxRetryWaitSeconds: number;
@@ -60,6 +62,7 @@ export class ModelGateway {
     this.#client = new UpstreamClient(options.upstream);
     this.#forwarder = new ModelForwarder({
       client: this.#client,
+      payerOf: options.payerOf,
       limits: { maxRetries, maxRetryWaitSeconds, outagePatienceMs },
       log: options.log,
     });

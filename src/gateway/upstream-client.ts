@@ -1,7 +1,8 @@
 import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import https from 'node:https';
+import { AppError } from '../errors.ts';
 import { requestHeaders } from './headers.ts';
-import type { ModelUpstream } from './model-upstream.ts';
+import type { Authorization, ModelUpstream } from './model-upstream.ts';
 import { failureOfAnswer, failureOfConnection, type UpstreamFailure } from './upstream-failure.ts';
 
 /**
@@ -10,6 +11,8 @@ import { failureOfAnswer, failureOfConnection, type UpstreamFailure } from './up
  */
 const SILENCE_MS = 6 * 60_000;
 const MAX_ERROR_BYTES = 256 * 1024;
+/** The value of a header that is a flag. */
+const FLAG = 'true';
 
 export type UpstreamRequest = {
   method: string;
@@ -17,6 +20,8 @@ export type UpstreamRequest = {
   path: string;
   headers: IncomingHttpHeaders;
   body: Buffer;
+  /** The principal whose agent asks, where known. */
+  payer?: string | undefined;
   signal: AbortSignal;
 };
 
@@ -43,14 +48,39 @@ export class UpstreamClient {
     this.#upstream = upstream;
   }
 
-  /** Sends a request once. Throws `credentials_missing`, and the reason of an aborted signal. */
+  /**
+   * Sends a request; once more if the provider did not accept credentials that could be renewed.
+   * Throws what is wrong with the credentials, and the reason of an aborted signal.
+   */
   async send(request: UpstreamRequest): Promise<UpstreamOutcome> {
-    const credentials = await this.#upstream.authorize();
     try {
-      const answer = await this.#exchange(request, credentials);
+      const authorization = await this.#upstream.authorize(request.payer);
+      const outcome = await this.#sendWith(request, authorization);
+      const { renew } = this.#upstream;
+      if (outcome.kind !== 'refused' || outcome.status !== 401 || !renew) return outcome;
+      if (!(await renew.call(this.#upstream, authorization))) return outcome;
+      return await this.#sendWith(request, await this.#upstream.authorize(request.payer));
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'model_unavailable') throw error;
+      const { code, message } = error;
+      return { kind: 'unreachable', failure: { status: undefined, code, message } };
+    }
+  }
+
+  /** Closes the connections that no request uses. */
+  close(): void {
+    for (const agent of Object.values(this.#agents)) agent.destroy();
+  }
+
+  async #sendWith(
+    request: UpstreamRequest,
+    authorization: Authorization,
+  ): Promise<UpstreamOutcome> {
+    try {
+      const answer = await this.#exchange(request, authorization);
       const status = answer.statusCode ?? 0;
       if (status < 400) return { kind: 'answered', answer };
-      const body = redact(await readError(answer), credentials);
+      const body = redact(await readError(answer), authorization);
       const failure = failureOfAnswer(status, body);
       return { kind: 'refused', status, headers: answer.headers, body, failure };
     } catch (error) {
@@ -60,16 +90,11 @@ export class UpstreamClient {
     }
   }
 
-  /** Closes the connections that no request uses. */
-  close(): void {
-    for (const agent of Object.values(this.#agents)) agent.destroy();
-  }
-
   #exchange(
     { method, path, headers, body, signal }: UpstreamRequest,
-    credentials: Readonly<Record<string, string>>,
+    authorization: Authorization,
   ): Promise<IncomingMessage> {
-    const url = new URL(this.#upstream.baseUrl + path);
+    const url = new URL(authorization.baseUrl + path);
     const isHttps = url.protocol === 'https:';
     const request = (isHttps ? https : http).request(url, {
       method,
@@ -80,7 +105,7 @@ export class UpstreamClient {
         // What is compressed cannot be metered.
         'accept-encoding': 'identity',
         ...(method === 'POST' && { 'content-length': body.length }),
-        ...credentials,
+        ...authorization.headers,
       },
     });
     request.setTimeout(SILENCE_MS, () => request.destroy(new Error('silent for too long')));
@@ -105,9 +130,9 @@ async function readError(answer: IncomingMessage): Promise<string> {
 }
 
 /** Some endpoints name the key that they refuse, and the agent reads what they say. */
-function redact(text: string, credentials: Readonly<Record<string, string>>): string {
-  const secrets = Object.values(credentials).map((value) => value.replace(/^Bearer\s+/i, ''));
-  return secrets
-    .filter((secret) => secret !== '')
+function redact(text: string, { headers, secrets = [] }: Authorization): string {
+  const sent = Object.values(headers).map((value) => value.replace(/^Bearer\s+/i, ''));
+  return [...sent, ...secrets]
+    .filter((secret) => secret !== '' && secret !== FLAG)
     .reduce((redacted, secret) => redacted.replaceAll(secret, '[redacted]'), text);
 }

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Config } from '../config/config.ts';
+import type { Credentials } from '../credentials/credentials.ts';
 import { type AppError, reportError, toAppError } from '../errors.ts';
 import {
   type ContainerRuntime,
@@ -33,7 +34,14 @@ export const healthReport = z.object({
     image: z.string().nullable(),
     state: z.enum(['pending', 'preparing', 'ready', 'failed']),
   }),
-  credentials: z.object({ provider: z.string(), present: z.boolean() }),
+  credentials: z.object({
+    provider: z.string(),
+    method: z.enum(['api_key', 'oauth', 'none']).describe('What pays; oauth is a ChatGPT login.'),
+    origin: z.string().nullable().describe('Where it was found.'),
+    present: z.boolean(),
+    ready: z.boolean().describe('Whether it can be used; a login may have been revoked.'),
+    expires_at: z.iso.datetime().nullable().describe('When it is renewed at the latest.'),
+  }),
   audit: z
     .object({
       waiting: z.number().int().describe('Records that are not written yet.'),
@@ -53,7 +61,7 @@ type HealthOptions = {
   preparation: RuntimePreparation;
   agents: AgentManager;
   store: Store;
-  credentials: { readonly ready: boolean };
+  credentials: Pick<Credentials, 'problem' | 'refusal' | 'report'>;
   audit: AuditLog;
   config: Pick<
     Config,
@@ -95,7 +103,11 @@ export async function checkHealth(options: HealthOptions): Promise<HealthReport>
       image: image ?? null,
       state: options.preparation.state.state,
     },
-    credentials: { provider: config.CODEX_PROVIDER, present: credentials.ready },
+    credentials: {
+      provider: config.CODEX_PROVIDER,
+      present: credentials.report.method !== 'none',
+      ...credentials.report,
+    },
     audit: { waiting: audit.state.waiting, lost: audit.state.lost },
     model: { name: config.CODEX_MODEL, reasoning: config.CODEX_REASONING },
     memory_bytes: process.memoryUsage().rss,
@@ -121,8 +133,13 @@ async function findImage(runtime: ContainerRuntime): Promise<string | undefined>
   }
 }
 
-function warningsOf({ runtimeWarning, audit, config }: HealthOptions): string[] {
-  const warnings = runtimeWarning ? [runtimeWarning] : [];
+function warningsOf({ runtimeWarning, credentials, audit, config }: HealthOptions): string[] {
+  const { problem, refusal } = credentials;
+  const warnings = [
+    ...(runtimeWarning ? [runtimeWarning] : []),
+    // Only principals with a key of their own are served.
+    ...(problem && !refusal ? [sentence(problem)] : []),
+  ];
   const { failure, lost } = audit.state;
   if (failure !== undefined && !config.AUDIT_REQUIRED) {
     warnings.push(`The audit can not be written (${failure}); calls go on.`);
@@ -132,16 +149,14 @@ function warningsOf({ runtimeWarning, audit, config }: HealthOptions): string[] 
 }
 
 function blockingProblems(
-  { credentials, config, store, audit }: HealthOptions,
+  { credentials, store, audit, config }: HealthOptions,
   engine: EngineCheck,
   preparation: PreparationState,
 ): string[] {
   const problems: string[] = [];
   if (!engine.ok) problems.push(sentence(engine.error));
   else if (preparation.state === 'failed') problems.push(sentence(preparation.error));
-  if (!credentials.ready) {
-    problems.push(`No key for the model provider "${config.CODEX_PROVIDER}": set OPENAI_API_KEY.`);
-  }
+  if (credentials.refusal) problems.push(sentence(credentials.refusal));
   if ((store.freeBytes() ?? Infinity) < LEAST_FREE_BYTES) {
     problems.push('The disk of DATA_DIR is full: free space on it.');
   }

@@ -8,7 +8,7 @@ import type { TurnRecord, TurnRequest } from './turn.ts';
 
 export type AdmissionOptions = {
   store: Store;
-  credentials: { readonly ready: boolean };
+  credentials: { readonly refusal?: AppError | undefined };
   budgets: Pick<Budgets, 'refusal'>;
   config: Pick<
     Config,
@@ -59,10 +59,8 @@ export function earlierTurn({ store }: AdmissionOptions, request: TurnRequest) {
 export function admit(options: AdmissionOptions, application: Application): void {
   const { request, agent, queues } = application;
   checkSize(options.config, request.args);
-  if (!options.credentials.ready) {
-    throw new AppError('credentials_missing', 'The server has no key for the model provider.');
-  }
-  const refusal = options.budgets.refusal(agent.agentId, undefined, agent.owner);
+  const refusal =
+    options.credentials.refusal ?? options.budgets.refusal(agent.agentId, undefined, agent.owner);
   if (refusal) throw refusal;
   checkQueues(options, request, queues);
   checkAgents(options, agent);

@@ -29,7 +29,7 @@ type TurnServiceOptions = {
   agents: AgentManager;
   runner: TurnRunner;
   store: Store;
-  credentials: { readonly ready: boolean };
+  credentials: { readonly refusal?: AppError | undefined };
   budgets: AdmissionOptions['budgets'];
   config: Pick<Config, 'TOOL_DEFAULT_TIMEOUT'> & AdmissionOptions['config'];
   redactor: Redactor;

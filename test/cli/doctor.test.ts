@@ -256,7 +256,7 @@ describe('what stands in the way of a start is told', () => {
     expect(code).toBe(1);
     expect(complaints).toEqual([
       expect.stringMatching(/^problem \| Runtime \| The Docker engine cannot be reached/),
-      'problem | Credentials | There is no key for openai.',
+      'problem | Credentials | There is no key for the model provider "openai".',
       expect.stringMatching(/^problem \| Model \| http:\/\/127.0.0.1:1\/v1 can't be reached/),
     ]);
   });

@@ -57,6 +57,18 @@ test('a provider other than OpenAI needs its URL', () => {
   expect(problemsOf({ CODEX_PROVIDER: 'azure' })[0]).toContain('OPENAI_BASE_URL');
 });
 
+test('a ChatGPT login pays for nobody but OpenAI', () => {
+  const provider = { CODEX_PROVIDER: 'azure', OPENAI_BASE_URL: 'https://azure.example.com' };
+  expect(problemsOf({ ...provider, CODEX_AUTH_METHOD: 'oauth' })).toEqual([
+    'CODEX_AUTH_METHOD is "oauth", and CODEX_PROVIDER is "azure". Allowed: auto or api_key.',
+  ]);
+});
+
+test('tokens are not sent in the clear to another machine', () => {
+  expect(problemsOf({ OAUTH_ISSUER: 'http://auth.example.com' })[0]).toContain('in the clear');
+  expect(problemsOf({ OAUTH_ISSUER: 'http://127.0.0.1:8080' })).toEqual([]);
+});
+
 test('a CA file that is not there and a schedule that is none are refused', () => {
   const problems = problemsOf({ EXTRA_CA_CERTS: '/nowhere.pem', REAPER_SCHEDULE: 'often' });
   expect(problems.join()).toMatch(/REAPER_SCHEDULE is "often".*EXTRA_CA_CERTS is "\/nowhere.pem"/s);

@@ -9,7 +9,15 @@ import { call, connect, REAL_KEY } from './test-server.ts';
 
 const COMPOSE_FILE = path.join(import.meta.dirname, '../../docker-compose.yml');
 /** What the image decides: its directories, its engine, and that it has no Codex itself. */
-const OF_THE_IMAGE = ['AGENT_RUNTIME', 'CODEX_BIN', 'DATA_DIR', 'DOCKER_HOST', 'EXTRA_CA_CERTS'];
+const OF_THE_IMAGE = [
+  'AGENT_RUNTIME',
+  'CODEX_AUTH_DIR',
+  'CODEX_BIN',
+  'DATA_DIR',
+  'DOCKER_HOST',
+  'EXTRA_CA_CERTS',
+  'OAUTH_TOKEN_STORAGE_PATH',
+];
 const DOCTOR = ['node', '/app/dist/main.js', 'doctor'];
 const STOP_LIMIT_MS = 10_000;
 const HEALTH_LIMIT_MS = 60_000;

@@ -48,7 +48,7 @@ describe('who may ask', () => {
     const authorize = async () => {
       throw new AppError('credentials_missing', 'No key is set.');
     };
-    await using rig = await startRig({ upstream: { baseUrl: 'http://127.0.0.1:1', authorize } });
+    await using rig = await startRig({ upstream: { authorize } });
     const { status, body } = await ask(rig.port);
     expect(status).toBe(400);
     expect(JSON.parse(body).error).toMatchObject({ message: 'No key is set.' });

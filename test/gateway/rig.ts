@@ -75,8 +75,10 @@ export async function startRig(options: RigOptions = {}): Promise<Rig> {
   const lines: string[] = [];
   const gateway = new ModelGateway({
     upstream: {
-      baseUrl: upstreamUrl ?? model.url,
-      authorize: async () => ({ authorization: `Bearer ${REAL_KEY}` }),
+      authorize: async () => ({
+        baseUrl: upstreamUrl ?? model.url,
+        headers: { authorization: `Bearer ${REAL_KEY}` },
+      }),
     },
     maxRetries: 5,
     maxRetryWaitSeconds: 60,

@@ -20,7 +20,7 @@ function admitting(settings: Record<string, string>, queues = NOBODY, text = 'x'
   const request = { agentId: 'new', tool: 'plan', args: { task: text } };
   const agent = newAgent('new');
   const budgets = { refusal: () => undefined };
-  const options = { store, config, budgets, credentials: { ready: true } };
+  const options = { store, config, budgets, credentials: {} };
   return () => admit(options, { request, agent, queues, ownTurns });
 }
 

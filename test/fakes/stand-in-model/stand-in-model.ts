@@ -32,6 +32,8 @@ export type StandInModelOptions = {
   host?: string;
   /** If given, requests with another key are answered 401. */
   apiKey?: string;
+  /** If given, requests that it does not admit are answered 401. */
+  admits?: (headers: IncomingHttpHeaders) => boolean;
   script: Script;
   /** Whether requests are kept; not for runs of hours. */
   recording?: boolean;
@@ -63,13 +65,16 @@ export type StandInModel = AsyncDisposable & {
 /** Starts a stand-in on a free port, unless one is named. */
 export async function startStandInModel(options: StandInModelOptions): Promise<StandInModel> {
   const { port = 0, host = '127.0.0.1', apiKey, recording = true } = options;
+  const hasKey = ({ authorization }: IncomingHttpHeaders) =>
+    apiKey === undefined || authorization === `Bearer ${apiKey}`;
+  const { admits = hasKey } = options;
   const requests: RecordedRequest[] = [];
   let { script } = options;
   const server = http.createServer(async (request, response) => {
     const recorded = await record(request, response).catch(() => undefined);
     if (!recorded) return;
     if (recording) requests.push(recorded);
-    if (apiKey !== undefined && request.headers.authorization !== `Bearer ${apiKey}`) {
+    if (!admits(request.headers)) {
       answer(response, 401, WRONG_KEY);
     } else {
       await serve(recorded, response, script);

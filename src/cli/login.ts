@@ -1,0 +1,112 @@
+import { text } from 'node:stream/consumers';
+import { parseArgs } from 'node:util';
+import { type Config, loadConfig } from '../config/config.ts';
+import { homeDirectories } from '../config/home-directories.ts';
+import { AuthFile } from '../credentials/auth-file.ts';
+import { findAuthFile } from '../credentials/auth-places.ts';
+import { withFileLock } from '../credentials/file-lock.ts';
+import { toLogin } from '../credentials/login.ts';
+import { loginByBrowser } from '../credentials/login-flows/browser-login.ts';
+import { loginByDevice } from '../credentials/login-flows/device-login.ts';
+import { openBrowser } from '../credentials/login-flows/open-browser.ts';
+import { StartError, UsageError } from './failure.ts';
+
+const CODEX_CALLBACK_PORT = 1455;
+
+/** `login`: makes a login and keeps it in auth.json, where a running server finds it. */
+export async function login(args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      'device-auth': { type: 'boolean', default: false },
+      'with-api-key': { type: 'boolean', default: false },
+      'env-file': { type: 'string', default: '.env' },
+    },
+  });
+  const config = loadConfig(process.env, values['env-file']);
+  const file = authFileOf(config);
+  const [word, ...others] = positionals;
+  if ((word !== undefined && word !== 'status') || others.length > 0) {
+    throw new UsageError(`login does not know "${positionals.join(' ')}".`);
+  }
+  if (word === 'status') return status(file);
+  if (values['with-api-key']) {
+    const key = await secretFromStdin('printenv OPENAI_API_KEY | codex-mcp login --with-api-key');
+    await save(file, () => file.saveApiKey(key));
+    console.log(`The API key is saved in ${file.path}.`);
+    return;
+  }
+  const tokens = await loginOf(config, values['device-auth'] ? 'device' : 'browser');
+  await save(file, () => file.saveLogin(tokens));
+  console.log(`Logged in${nameOf(toLogin(tokens).email)}. The login is saved in ${file.path}.`);
+}
+
+/** The auth.json that the settings name. */
+export function authFileOf(config: Config): AuthFile {
+  return new AuthFile(findAuthFile(config, homeDirectories()));
+}
+
+/** Reads a secret that is piped in; typed in, it would stay on the screen. */
+export async function secretFromStdin(example: string): Promise<string> {
+  if (process.stdin.isTTY) throw new UsageError(`Pipe the key in: ${example}`);
+  const secret = (await text(process.stdin)).trim();
+  if (/^[\x21-\x7e]{1,4096}$/.test(secret)) return secret;
+  throw new StartError('What came in is no key: a key is one line without spaces.');
+}
+
+/** A renewal that a server is at would otherwise write the old login over the new one. */
+async function save(file: AuthFile, write: () => void): Promise<void> {
+  file.makeDirectory();
+  await withFileLock(file.path, async () => write());
+}
+
+function loginOf(config: Config, way: 'device' | 'browser') {
+  const { OAUTH_CALLBACK_TIMEOUT: seconds, OAUTH_CALLBACK_PORT: port } = config;
+  const late = new AbortController();
+  const timer = setTimeout(() => {
+    const advice = `Try again, with --device-auth, or with OAUTH_CALLBACK_PORT=${CODEX_CALLBACK_PORT}`;
+    late.abort(new StartError(`Nobody logged in within ${seconds} s. ${advice}.`));
+  }, seconds * 1000);
+  const { signal } = late;
+  const done =
+    way === 'device'
+      ? loginByDevice({ config, signal, show: showCode })
+      : loginByBrowser({ config, port, signal, show: (url) => showPage(config, url) });
+  return done.finally(() => clearTimeout(timer));
+}
+
+function showPage(config: Config, url: string): void {
+  console.log(`Log in here: ${url}`);
+  if (config.OAUTH_CALLBACK_PORT !== CODEX_CALLBACK_PORT) {
+    console.log(
+      `If the page refuses this address to come back to: OAUTH_CALLBACK_PORT=${CODEX_CALLBACK_PORT}, as Codex has it.`,
+    );
+  }
+  if (config.OAUTH_AUTO_OPEN_BROWSER) openBrowser(url);
+}
+
+function showCode(url: string, code: string): void {
+  console.log(`Open ${url} on any machine and enter this code: ${code}`);
+  console.log('Enter it nowhere else, and only if you began this login yourself.');
+}
+
+function status(file: AuthFile): void {
+  const { tokens, apiKey } = file.read() ?? {};
+  if (tokens) {
+    const { email, plan, expiresAt } = toLogin(tokens);
+    const until = expiresAt === undefined ? '' : `, until ${new Date(expiresAt).toISOString()}`;
+    const state = (expiresAt ?? Infinity) < Date.now() ? 'due to be renewed' : 'good';
+    console.log(`Logged in with ChatGPT${nameOf(email)}${plan ? ` (${plan})` : ''}: ${file.path}`);
+    console.log(`The access token is ${state}${until}.`);
+  } else if (apiKey !== undefined) {
+    console.log(`An API key is saved in ${file.path}.`);
+  } else {
+    console.log(`Not logged in: no OAuth tokens found in ${file.path}.`);
+    process.exitCode = 1;
+  }
+}
+
+function nameOf(email: string | undefined): string {
+  return email === undefined ? '' : ` as ${email}`;
+}

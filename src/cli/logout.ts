@@ -1,0 +1,26 @@
+import { parseArgs } from 'node:util';
+import { loadConfig } from '../config/config.ts';
+import { withFileLock } from '../credentials/file-lock.ts';
+import { TokenEndpoint } from '../credentials/token-endpoint.ts';
+import { authFileOf } from './login.ts';
+
+/** `logout`: ends the login at the authorization server, if that answers, and removes auth.json. */
+export async function logout(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: { 'env-file': { type: 'string', default: '.env' } },
+  });
+  const config = loadConfig(process.env, values['env-file']);
+  const file = authFileOf(config);
+  if (file.read() === undefined) return console.log(`There is no login in ${file.path}.`);
+  const refreshToken = await withFileLock(file.path, async () => {
+    const token = file.read()?.tokens?.refresh_token;
+    file.remove();
+    return token;
+  });
+  console.log(`Logged out: ${file.path} is removed.`);
+  if (!refreshToken) return;
+  await new TokenEndpoint(config).revoke(refreshToken).catch(() => {
+    console.log('The authorization server was not told; its side of the login expires by itself.');
+  });
+}

@@ -1,0 +1,48 @@
+import * as oauth from 'oauth4webapi';
+import type { Tokens } from '../auth-file.ts';
+import { toLogin } from '../login.ts';
+import { clientIdOf } from '../token-endpoint.ts';
+
+export type AuthorityConfig = { OAUTH_ISSUER: string; OAUTH_CLIENT_ID: string };
+
+const EXCHANGE_LIMIT_MS = 15_000;
+
+/** The authorization server and what we are to it, as the OAuth library wants them. */
+export function authorityOf(config: AuthorityConfig) {
+  const issuer = config.OAUTH_ISSUER;
+  const server: oauth.AuthorizationServer = {
+    issuer,
+    authorization_endpoint: `${issuer}/oauth/authorize`,
+    token_endpoint: `${issuer}/oauth/token`,
+  };
+  return { server, client: { client_id: clientIdOf(config) } };
+}
+
+/** Makes the tokens of a login out of a code that was validated. */
+export async function exchangeCode(
+  config: AuthorityConfig,
+  code: { parameters: URLSearchParams; redirectUri: string; verifier: string },
+): Promise<Tokens> {
+  const { server, client } = authorityOf(config);
+  const response = await oauth.authorizationCodeGrantRequest(
+    server,
+    client,
+    oauth.None(),
+    code.parameters,
+    code.redirectUri,
+    code.verifier,
+    {
+      // The settings allow that on loopback alone.
+      [oauth.allowInsecureRequests]: true,
+      signal: AbortSignal.timeout(EXCHANGE_LIMIT_MS),
+    },
+  );
+  const { access_token, refresh_token, id_token } = await oauth.processAuthorizationCodeResponse(
+    server,
+    client,
+    response,
+    { requireIdToken: true },
+  );
+  const tokens = { id_token, access_token, refresh_token };
+  return { ...tokens, account_id: toLogin(tokens).accountId ?? null };
+}

@@ -1,0 +1,123 @@
+import { execFileSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { describe, expect, inject, test } from 'vitest';
+import type { RuntimeKind } from '../../src/runtime/container-runtime.ts';
+import { ACCOUNT_ID, StandInAuthority } from '../fakes/stand-in-authority.ts';
+import { runsOnce, type Script } from '../fakes/stand-in-model/script.ts';
+import { type StandInModel, startStandInModel } from '../fakes/stand-in-model/stand-in-model.ts';
+import { call, connect, startTestServer, type TestServer } from './test-server.ts';
+
+const RUNTIMES = [
+  { runtime: 'process', here: true },
+  { runtime: 'docker', here: inject('engine').available },
+] as const;
+
+describe.each(RUNTIMES)('with a ChatGPT login, in the $runtime runtime', ({ runtime, here }) => {
+  test.runIf(here)('a turn goes on while its access token expires', async () => {
+    await using world = await World.start(runtime, runsOnce('sleep 4'), 3);
+    await using client = await connect(world.server);
+    const plan = await call(client, 'plan', { task: 'x', agent_id: 'long' });
+    expect(plan).toMatchObject({ agent_id: 'long', estimated_complexity: 'low' });
+    const tokens = new Set(world.backend.requests.map(({ headers }) => headers.authorization));
+    expect(tokens.size).toBeGreaterThan(1);
+    for (const { headers } of world.backend.requests) {
+      expect(headers['chatgpt-account-id']).toBe(ACCOUNT_ID);
+    }
+    expect(world.authority.refreshes).toBeGreaterThanOrEqual(tokens.size - 1);
+    expect(world.authority.refusals).toEqual([]);
+    expect(await call(client, 'health_check')).toMatchObject({
+      credentials: { method: 'oauth', origin: 'auth.json', ready: true },
+    });
+  });
+
+  test.runIf(here)('a revoked login ends turns with its error, until it is replaced', async () => {
+    await using world = await World.start(runtime, runsOnce('true'), 3600);
+    await using client = await connect(world.server);
+    const ask = () => call(client, 'plan', { task: 'x', agent_id: 'revoked' });
+    await ask();
+    world.authority.withdraw(world.savedTokens()[0] ?? '');
+    world.authority.revokeAll();
+    // While it works, and then before it begins.
+    await expect(ask()).rejects.toMatchObject({ code: 'login_revoked' });
+    await expect(ask()).rejects.toMatchObject({ code: 'login_revoked' });
+    const health = await fetch(`${world.server.url}/health`);
+    expect(health.status).toBe(503);
+    expect(await health.json()).toMatchObject({ credentials: { method: 'oauth', ready: false } });
+    world.writeLogin();
+    await ask();
+  });
+});
+
+test.runIf(inject('engine').available)('no token of the login is in a container', async () => {
+  await using world = await World.start('docker', runsOnce('env > env.txt'), 3600);
+  await using client = await connect(world.server);
+  await call(client, 'implement', { task: 'x', agent_id: 'curious' });
+  const { sessions } = await call(client, 'list_sessions');
+  const search = 'grep -rlsaF -e "$0$1" /workspace /home /tmp /etc /proc/[0-9]*/environ || true';
+  const found = (secret: string) =>
+    execFileSync('docker', [
+      ...['exec', '--user', '1000', sessions[0].container_id, 'sh', '-c', search],
+      ...[secret.slice(0, 8), secret.slice(8)],
+    ]).toString();
+  expect(found('CODEX_GATEWAY_TOKEN=')).not.toBe('');
+  for (const secret of [...world.savedTokens(), ACCOUNT_ID]) expect(found(secret)).toBe('');
+});
+
+/** A server whose one credential is a ChatGPT login, of which tokens last as long as is said. */
+class World {
+  readonly authority: StandInAuthority;
+  readonly backend: StandInModel;
+  readonly server: TestServer;
+  readonly #file: string;
+
+  private constructor(
+    parts: { authority: StandInAuthority; backend: StandInModel; server: TestServer },
+    file: string,
+  ) {
+    this.authority = parts.authority;
+    this.backend = parts.backend;
+    this.server = parts.server;
+    this.#file = file;
+  }
+
+  static async start(runtime: RuntimeKind, script: Script, lifetimeSeconds: number) {
+    const authority = await StandInAuthority.start();
+    const backend = await startStandInModel({ script, admits: (sent) => authority.admits(sent) });
+    const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'chatgpt-login-'));
+    const file = path.join(directory, 'auth.json');
+    authority.lifetimeSeconds = lifetimeSeconds;
+    const server = await startTestServer({
+      runtime,
+      script,
+      environment: {
+        ...{ OPENAI_API_KEY: '', OPENAI_BASE_URL: '' },
+        OAUTH_TOKEN_STORAGE_PATH: file,
+        OAUTH_ISSUER: authority.url,
+        CHATGPT_BASE_URL: backend.url,
+      },
+    });
+    const world = new World({ authority, backend, server }, file);
+    world.writeLogin();
+    return world;
+  }
+
+  writeLogin(): void {
+    const tokens = this.authority.issue();
+    fs.writeFileSync(this.#file, JSON.stringify({ auth_mode: 'chatgpt', tokens }), { mode: 0o600 });
+  }
+
+  /** Access, refresh and ID token. */
+  savedTokens(): string[] {
+    const { tokens } = JSON.parse(fs.readFileSync(this.#file, 'utf8'));
+    return [tokens.access_token, tokens.refresh_token, tokens.id_token];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.server[Symbol.asyncDispose]();
+    await this.backend.close();
+    await this.authority[Symbol.asyncDispose]();
+    fs.rmSync(path.dirname(this.#file), { recursive: true });
+  }
+}
