@@ -74,6 +74,13 @@ export class Authenticator {
     throw new AppError('unauthorized', 'The token is invalid, expired or revoked.');
   }
 
+  /** Whether a static token that was let in has been revoked since, or has expired. */
+  isWithdrawn(authorization: string): boolean {
+    const { tokens } = this.#options;
+    const token = tokenOf(authorization);
+    return tokens.isOurs(token) && tokens.principalOf(token) === undefined;
+  }
+
   async #principalOf(authorization: string): Promise<Principal | undefined> {
     const { tokens } = this.#options;
     const token = tokenOf(authorization);

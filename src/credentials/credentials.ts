@@ -79,7 +79,8 @@ export class Credentials implements ModelUpstream {
   async authorize(payer?: string): Promise<Authorization> {
     const own = payer === undefined ? undefined : this.#keys.find(payer);
     if (own !== undefined) {
-      return { baseUrl: this.#keyUrl, headers: { authorization: `Bearer ${own}` } };
+      const headers = { authorization: `Bearer ${own}` };
+      return { baseUrl: this.#keyUrl, billed: false, headers };
     }
     const source = this.#find();
     if (!source) throw new AppError('credentials_missing', this.#missing);

@@ -67,6 +67,7 @@ export function authorizationOf(login: Login, baseUrl: string): Authorization {
   const { accessToken, accountId, refreshToken, idToken, fedRamp } = login;
   return {
     baseUrl,
+    billed: false,
     headers: {
       authorization: `Bearer ${accessToken}`,
       ...(accountId !== undefined && { 'chatgpt-account-id': accountId }),

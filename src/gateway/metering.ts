@@ -12,8 +12,14 @@ const usageSchema = z.object({
   total_tokens: count,
 });
 
+/** In the place of a model whose tokens the server is not billed for. */
+export const FREE = null;
+
 /** Counts the tokens of one answer for good; answers what they cost. */
-export type RecordUsage = (model: string, usage: Omit<TokenUsage, 'model_requests'>) => Spent;
+export type RecordUsage = (
+  model: string | typeof FREE,
+  usage: Omit<TokenUsage, 'model_requests'>,
+) => Spent;
 
 /** What one agent got from the model since a moment, and what went wrong last. */
 export class MeteringPeriod {
@@ -70,7 +76,8 @@ export class MeteringPeriod {
     for (const [name, tokens] of Object.entries(answer)) {
       this.#usage[name as keyof typeof answer] += tokens;
     }
-    const spent = this.#record?.(typeof model === 'string' ? model : 'unknown', answer);
+    const billed = typeof model === 'string' ? model : 'unknown';
+    const spent = this.#record?.(model === FREE ? FREE : billed, answer);
     this.#spent.tokens += answer.total_tokens;
     this.#spent.costUsd += spent?.costUsd ?? 0;
   }

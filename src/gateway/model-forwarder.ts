@@ -143,7 +143,7 @@ export class ModelForwarder {
       response.writeHead(finalStatus(outcome.status), headers).end(outcome.body);
       return;
     }
-    await stream(outcome.answer, response, period);
+    await stream(outcome, response, period);
   }
 }
 
@@ -155,11 +155,11 @@ function finalStatus(status: number): number {
 const CUT_REQUEST = { body: undefined, taken: 0 };
 
 async function stream(
-  answer: IncomingMessage,
+  { answer, billed }: Extract<UpstreamOutcome, { kind: 'answered' }>,
   response: ServerResponse,
   period: MeteringPeriod,
 ): Promise<void> {
-  const observer = observeResponse(answer, period);
+  const observer = observeResponse(answer, { period, billed });
   const tap = new Transform({
     transform(chunk, _encoding, done) {
       // Seen before it goes on: Codex may end its turn as soon as it has the last event.

@@ -4,6 +4,8 @@ export type Authorization = {
   readonly baseUrl: string;
   /** Headers that prove who pays. */
   readonly headers: Readonly<Record<string, string>>;
+  /** Whether the server is billed by the token: a plan is not, nor is somebody else's key. Default: true. */
+  readonly billed?: boolean;
   /** Further secrets that belong to them; what the provider says must not show them. */
   readonly secrets?: readonly string[];
 };

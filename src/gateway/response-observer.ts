@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { createParser } from 'eventsource-parser';
 import { z } from 'zod';
-import type { MeteringPeriod } from './metering.ts';
+import { FREE, type MeteringPeriod } from './metering.ts';
 import { failureOfEvent, type UpstreamFailure } from './upstream-failure.ts';
 
 /** Longest single event, or whole JSON answer, that is looked into. Longer ones pass unmetered. */
@@ -23,6 +23,9 @@ const terminalEventSchema = z.object({
   response: responseSchema,
 });
 
+/** Where an answer is counted, and whether the server is billed for its tokens. */
+type Meter = { period: MeteringPeriod; billed: boolean };
+
 /** Looks at an answer as it passes, without holding it up. */
 export type ResponseObserver = {
   see(chunk: Buffer): void;
@@ -31,19 +34,19 @@ export type ResponseObserver = {
 };
 
 /** Finds the usage and the failure that an answer of the model carries. */
-export function observeResponse(answer: IncomingMessage, period: MeteringPeriod): ResponseObserver {
+export function observeResponse(answer: IncomingMessage, meter: Meter): ResponseObserver {
   const isStream = answer.headers['content-type']?.startsWith('text/event-stream');
-  return isStream ? observeStream(period) : observeJson(period);
+  return isStream ? observeStream(meter) : observeJson(meter);
 }
 
-function observeStream(period: MeteringPeriod): ResponseObserver {
+function observeStream(meter: Meter): ResponseObserver {
   const decoder = new TextDecoder();
   let readable = true;
   let settled = false;
   const parser = createParser({
     maxBufferSize: MAX_OBSERVED_BYTES,
     onEvent: ({ data }) => {
-      if (TERMINAL_EVENT.test(data)) settled = settle(data, period) || settled;
+      if (TERMINAL_EVENT.test(data)) settled = settle(data, meter) || settled;
     },
     onError: (error) => {
       readable &&= error.type !== 'max-buffer-size-exceeded';
@@ -54,22 +57,23 @@ function observeStream(period: MeteringPeriod): ResponseObserver {
       if (readable) parser.feed(decoder.decode(chunk, { stream: true }));
     },
     end() {
-      if (readable && !settled) period.recordFailure(UNFINISHED);
+      if (readable && !settled) meter.period.recordFailure(UNFINISHED);
     },
   };
 }
 
 /** Answers whether this is the event that ends an answer. */
-function settle(data: string, period: MeteringPeriod): boolean {
+function settle(data: string, { period, billed }: Meter): boolean {
   const event = terminalEventSchema.safeParse(parseJson(data)).data;
   if (!event) return false;
-  period.addUsage(event.response.usage, event.response.model);
+  const { usage, model } = event.response;
+  period.addUsage(usage, billed ? model : FREE);
   if (event.type === 'response.failed') period.recordFailure(failureOfEvent(event.response.error));
   else period.recordCompletion();
   return true;
 }
 
-function observeJson(period: MeteringPeriod): ResponseObserver {
+function observeJson({ period, billed }: Meter): ResponseObserver {
   const chunks: Buffer[] = [];
   let bytes = 0;
   return {
@@ -82,7 +86,7 @@ function observeJson(period: MeteringPeriod): ResponseObserver {
       if (bytes > MAX_OBSERVED_BYTES) return;
       const body = responseSchema.safeParse(parseJson(Buffer.concat(chunks).toString())).data;
       if (!body) return period.recordFailure(UNFINISHED);
-      period.addUsage(body.usage, body.model);
+      period.addUsage(body.usage, billed ? body.model : FREE);
       period.recordCompletion();
     },
   };

@@ -26,7 +26,7 @@ export type UpstreamRequest = {
 };
 
 export type UpstreamOutcome =
-  | { kind: 'answered'; answer: IncomingMessage }
+  | { kind: 'answered'; answer: IncomingMessage; billed: boolean }
   | {
       kind: 'refused';
       status: number;
@@ -79,7 +79,8 @@ export class UpstreamClient {
     try {
       const answer = await this.#exchange(request, authorization);
       const status = answer.statusCode ?? 0;
-      if (status < 400) return { kind: 'answered', answer };
+      const { billed = true } = authorization;
+      if (status < 400) return { kind: 'answered', answer, billed };
       const body = redact(await readError(answer), authorization);
       const failure = failureOfAnswer(status, body);
       return { kind: 'refused', status, headers: answer.headers, body, failure };

@@ -20,8 +20,12 @@ export const NOBODY: Principal = { id: '', tenant: '', roles: [] };
 
 const METADATA_PATH = '/.well-known/oauth-protected-resource';
 
+/** How long a stream outlives the token that opened it. */
+const RECHECK_MS = 10_000;
+
 export type AuthenticationOptions = {
-  authenticator: Pick<Authenticator, 'authenticate' | 'isOpen'>;
+  recheckMs?: number;
+  authenticator: Pick<Authenticator, 'authenticate' | 'isWithdrawn'>;
   config: Pick<Config, 'OIDC_ISSUER' | 'PUBLIC_URL'>;
 };
 
@@ -39,6 +43,7 @@ export function authenticateRequests(app: FastifyInstance, options: Authenticati
         authorization: headers.authorization,
         address,
       });
+      endWithToken(request, reply, options);
     } catch (error) {
       request.principal = NOBODY;
       if (request.routeOptions.config?.isPublic) return;
@@ -56,6 +61,21 @@ export function authenticateRequests(app: FastifyInstance, options: Authenticati
       resource_name: 'codex-mcp-server',
     }));
   }
+}
+
+/** An answer that takes long is cut when the token is revoked; the turn that it waits for goes on. */
+function endWithToken(
+  { headers: { authorization }, log }: FastifyRequest,
+  { raw }: FastifyReply,
+  { authenticator, recheckMs = RECHECK_MS }: AuthenticationOptions,
+): void {
+  if (authorization === undefined) return;
+  const timer = setInterval(() => {
+    if (!authenticator.isWithdrawn(authorization)) return;
+    log.info('The token of an open answer was revoked');
+    raw.destroy();
+  }, recheckMs).unref();
+  raw.once('close', () => clearInterval(timer));
 }
 
 /** Whether the machine's own user, or a token's, sends a request. */

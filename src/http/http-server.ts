@@ -48,6 +48,8 @@ export type HttpServerOptions = {
   version: string;
   receiveTimeoutMs?: number;
   readerPatienceMs?: number;
+  /** How often the tokens of open answers are looked at. */
+  recheckMs?: number;
 };
 
 /** Every transport on one server that is not yet listening; `close()` ends all sessions and streams. */

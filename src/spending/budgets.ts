@@ -39,11 +39,15 @@ export class Budgets {
     this.#options = options;
   }
 
-  /** Counts one answer of the model; answers what it cost. */
-  record(agentId: string, model: string, usage: PricedUsage & { total_tokens: number }): Spent {
+  /** Counts one answer of a model; answers what it cost. Without a model it cost the server nothing. */
+  record(
+    agentId: string,
+    model: string | null,
+    usage: PricedUsage & { total_tokens: number },
+  ): Spent {
     const { ledger, prices, log } = this.#options;
-    const costUsd = prices.costOf(model, usage);
-    if (costUsd === undefined && !this.#unpriced.has(model)) {
+    const costUsd = model === null ? 0 : prices.costOf(model, usage);
+    if (costUsd === undefined && model !== null && !this.#unpriced.has(model)) {
       this.#unpriced.add(model);
       log.warn({ model }, 'A model has no price: its tokens count, and cost nothing');
     }

@@ -89,6 +89,15 @@ describe('a static token', () => {
     await expect(by(`Bearer ${token}`)).rejects.toMatchObject({ code: 'unauthorized' });
   });
 
+  test('that was revoked is known as withdrawn, and what is no token of ours never is', () => {
+    const { authenticator, tokens, store } = start();
+    const { token, record } = tokens.create(developer);
+    expect(authenticator.isWithdrawn(`Bearer ${token}`)).toBe(false);
+    store.revoke(record.tokenId, new Date());
+    expect(authenticator.isWithdrawn(`Bearer ${token}`)).toBe(true);
+    expect(authenticator.isWithdrawn('Bearer a.b.c')).toBe(false);
+  });
+
   test('is nowhere on the disk, in a file that others cannot read', () => {
     const { directory, tokens } = start();
     const { token } = tokens.create(developer);

@@ -20,6 +20,9 @@ describe.each(RUNTIMES)('with a ChatGPT login, in the $runtime runtime', ({ runt
     await using client = await connect(world.server);
     const plan = await call(client, 'plan', { task: 'x', agent_id: 'long' });
     expect(plan).toMatchObject({ agent_id: 'long', estimated_complexity: 'low' });
+    // A plan is not billed by the token.
+    expect(plan.usage.total_tokens).toBeGreaterThan(0);
+    expect(plan).not.toHaveProperty('cost_usd');
     const tokens = new Set(world.backend.requests.map(({ headers }) => headers.authorization));
     expect(tokens.size).toBeGreaterThan(1);
     for (const { headers } of world.backend.requests) {

@@ -1,13 +1,16 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { Principal } from '../../src/access/principal.ts';
 import { AppError } from '../../src/errors.ts';
+import { readEvents } from './event-reader.ts';
 import { startTestServer } from './test-server.ts';
 
 const ANN: Principal = { id: 'ann', tenant: 'default', roles: ['developer'] };
 const TOKEN = 'cmcp_the-token-of-ann';
 
+let withdrawn = false;
 const authenticator = {
-  isOpen: false,
+  isWithdrawn: () => withdrawn,
   async authenticate({ authorization }: { authorization: string | undefined }) {
     if (authorization === `Bearer ${TOKEN}`) return ANN;
     throw new AppError('unauthorized', 'Who are you?');
@@ -77,4 +80,15 @@ test('no token gets into the log, wherever it stands', async () => {
   await fetch(`${server.url}/tools`, { headers: { authorization: `Bearer ${TOKEN}x` } });
   expect(server.logLines.length).toBeGreaterThan(3);
   expect(server.logLines.join('\n')).not.toContain(TOKEN);
+});
+
+test('streams end with the token that opened them', async () => {
+  await using server = await startTestServer({}, [], { authenticator, recheckMs: 50 });
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  await using events = await readEvents(`${server.url}/api/v1/agents/events`, headers);
+  const state = () => Promise.race([events.ended.then(() => 'ended'), sleep(200, 'open')]);
+  expect(await state()).toBe('open');
+  withdrawn = true;
+  expect(await state()).toBe('ended');
+  withdrawn = false;
 });

@@ -61,7 +61,7 @@ export async function startTestServer(
   const app = buildHttpServer({
     config,
     toolbox: new Toolbox(tools, { maxCalls: config.MAX_CONCURRENT_CALLS }),
-    authenticator: { isOpen: true, authenticate: async () => LOCAL },
+    authenticator: { authenticate: async () => LOCAL, isWithdrawn: () => false },
     rates: { takeRequest: async () => undefined },
     turns: () => noTurns,
     agents: () => ({ listen: (listener) => events.listen(listener), outlooks: () => [] }),
