@@ -5,6 +5,7 @@ import { ApiTokens } from './access/api-tokens.ts';
 import { Authenticator } from './access/authenticator.ts';
 import type { CallerAgents } from './access/caller-agents.ts';
 import { startIdleReaper } from './agents/idle-reaper.ts';
+import { AccessAudit } from './audit/access-audit.ts';
 import { SERVER } from './audit/audit-log.ts';
 import { SqliteAuditLog } from './audit/sqlite-audit-log.ts';
 import { type Config, isLoopback } from './config/config.ts';
@@ -46,7 +47,8 @@ export async function startApp(given: AppOptions): Promise<App> {
   const audit = opened.adopt(openAudit(options), (each) => each.close());
   audit.append({ type: 'server_started', principal: SERVER, data: { version: options.version } });
   const services = await createServices({ ...options, store, audit });
-  const authenticator = authenticatorOf(new ApiTokens(tokens), options);
+  const accessAudit = opened.adopt(new AccessAudit(audit, tokens), (each) => each.close());
+  const authenticator = authenticatorOf({ ...options, tokens, audit: accessAudit });
   const http = createHttp(services, authenticator, options);
   const app = await run(store, { services, http, options });
   const stores = opened.move();
@@ -107,9 +109,15 @@ function createHttp(
   });
 }
 
-function authenticatorOf(tokens: ApiTokens, { config, log }: ServerOptions): Authenticator {
+function authenticatorOf({
+  config,
+  log,
+  audit,
+  ...options
+}: ServerOptions & { tokens: SqliteTokenStore; audit: AccessAudit }): Authenticator {
   const onLoopback = isLoopback(config.MCP_HOST);
-  const authenticator = new Authenticator({ tokens, config, isLoopback: onLoopback, log });
+  const tokens = new ApiTokens(options.tokens);
+  const authenticator = new Authenticator({ tokens, config, isLoopback: onLoopback, audit, log });
   if (authenticator.isOpen) {
     const who = onLoopback ? 'Every user of this machine' : 'Whoever reaches the port';
     log[onLoopback ? 'info' : 'warn'](`${who} may call: no token is needed`);

@@ -1,6 +1,7 @@
 import { decodeProtectedHeader } from 'jose';
 import type { Logger } from 'pino';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import type { AccessAudit } from '../audit/access-audit.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { ApiTokens } from './api-tokens.ts';
@@ -16,6 +17,8 @@ export type AuthenticatorOptions = {
     Pick<Config, 'JWT_SECRET' | 'OIDC_ISSUER' | 'ALLOW_UNAUTHENTICATED' | 'MAX_FAILED_LOGINS'>;
   /** Whether only this machine reaches the server. */
   isLoopback: boolean;
+  /** Hears who was let in and who was not. */
+  audit?: Pick<AccessAudit, 'loggedIn' | 'refused'>;
   log: Logger;
 };
 
@@ -69,8 +72,13 @@ export class Authenticator {
       this.#options.log.info({ err: error, address }, 'A token was refused');
       return undefined;
     });
-    if (principal) return principal;
+    const { audit } = this.#options;
+    if (principal) {
+      audit?.loggedIn(principal, address);
+      return principal;
+    }
     await this.#countFailure(address);
+    audit?.refused(address, 'The token is invalid, expired or revoked.');
     throw new AppError('unauthorized', 'The token is invalid, expired or revoked.');
   }
 

@@ -7,6 +7,8 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { ApiTokens } from '../../src/access/api-tokens.ts';
 import { Authenticator } from '../../src/access/authenticator.ts';
 import { LOCAL } from '../../src/access/principal.ts';
+import { AccessAudit } from '../../src/audit/access-audit.ts';
+import { type AuditEntry, NO_AUDIT } from '../../src/audit/audit-log.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { SqliteTokenStore } from '../../src/store/sqlite/sqlite-token-store.ts';
 import { startAuthorizationServer } from './authorization-server.ts';
@@ -210,4 +212,27 @@ test('who sends wrong tokens too often is told to wait, and right ones are let i
     data: { retry_after_seconds: expect.any(Number) },
   });
   expect((await by(`Bearer ${token}`)).id).toBe('ann');
+});
+
+test('the audit tells who came in, who did not, and of tokens that others made', () => {
+  const { directory, store } = start();
+  const entries: AuditEntry[] = [];
+  const audit = new AccessAudit({ ...NO_AUDIT, append: (entry) => entries.push(entry) }, store);
+  const beside = SqliteTokenStore.open(directory);
+  cleanups.push(() => beside.close());
+  const { record } = new ApiTokens(beside).create(developer);
+  audit.look();
+  const ann = { id: 'ann', tenant: 'default', roles: ['developer'] } as const;
+  audit.loggedIn(ann, '10.0.0.1');
+  audit.loggedIn(ann, '10.0.0.1');
+  audit.refused('10.0.0.2', 'wrong');
+  beside.revoke(record.tokenId, new Date());
+  audit.close();
+  expect(entries.map(({ type, principal }) => [type, principal?.id])).toEqual([
+    ['token_created', 'ann'],
+    ['login', 'ann'],
+    ['login_failed', 'server'],
+    ['token_revoked', 'ann'],
+  ]);
+  expect(JSON.stringify(entries)).not.toContain(record.secretSha256);
 });
