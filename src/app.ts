@@ -46,9 +46,9 @@ export async function startApp(given: AppOptions): Promise<App> {
   const tokens = opened.adopt(SqliteTokenStore.open(DATA_DIR), (each) => each.close());
   const audit = opened.adopt(openAudit(options), (each) => each.close());
   audit.append({ type: 'server_started', principal: SERVER, data: { version: options.version } });
-  const services = await createServices({ ...options, store, audit });
   const accessAudit = opened.adopt(new AccessAudit(audit, tokens), (each) => each.close());
   const authenticator = authenticatorOf({ ...options, tokens, audit: accessAudit });
+  const services = await createServices({ ...options, store, audit, authenticator });
   const http = createHttp(services, authenticator, options);
   const app = await run(store, { services, http, options });
   const stores = opened.move();
@@ -66,7 +66,7 @@ type Parts = { services: Services; http: FastifyInstance; options: ServerOptions
 
 async function run(store: Store, { services, http, options }: Parts): Promise<App> {
   const { config, log } = options;
-  const { agents, turns, credentials, egress, gateway, ledger, preparation } = services;
+  const { agents, turns, approvals, credentials, egress, gateway, ledger, preparation } = services;
   await agents
     .reconcile()
     .catch((error) => log.error({ err: error }, 'No container could be adopted'));
@@ -82,6 +82,7 @@ async function run(store: Store, { services, http, options }: Parts): Promise<Ap
       // Callers hear at once that the server stops, however long the step takes that the reaper is at.
       const reaped = stopReaper();
       await turns.close({ interrupt: !config.PERSISTENT_MODE });
+      approvals.close();
       await http.close();
       await reaped;
       await agents.close({ stopAgents: !config.PERSISTENT_MODE });
@@ -103,6 +104,7 @@ function createHttp(
 ): FastifyInstance {
   return buildHttpServer({
     turns: (principal) => access.turns(principal),
+    approvals: (principal) => access.approvals(principal),
     agents: (principal) => agentFeed(access.agents(principal), agents, config),
     ...{ authenticator, rates, toolbox, health },
     ...{ config, log, version },

@@ -22,6 +22,15 @@ export const ERRORS = {
   agent_not_found: row(404, INVALID_PARAMS, false, 'List the agents with list_sessions.'),
   turn_not_found: row(404, INVALID_PARAMS, false, 'List the turns with list_turns.'),
   turn_not_running: row(409, INVALID_PARAMS, false, 'See with get_turn how the turn is.'),
+  approval_not_found: row(404, INVALID_PARAMS, false, 'List the approvals with list_approvals.'),
+  approval_not_pending: row(409, INVALID_PARAMS, false, 'See with list_approvals how it ended.'),
+  approval_declined: row(403, SERVER_ERROR, false, 'Ask for less, or ask who declined it.'),
+  approval_expired: row(
+    403,
+    SERVER_ERROR,
+    false,
+    'Have an approver ready and call again, ask for less, or raise APPROVAL_TIMEOUT.',
+  ),
   thread_not_found: row(
     404,
     INVALID_PARAMS,

@@ -1,9 +1,12 @@
 import type { Logger } from 'pino';
 import { Access } from './access/access.ts';
+import type { Authenticator } from './access/authenticator.ts';
 import { RateLimits } from './access/rate-limits.ts';
 import { AgentManager } from './agents/agent-manager.ts';
 import { WarmPool } from './agents/warm-pool.ts';
+import { Approvals } from './approvals/approvals.ts';
 import { auditAgents } from './audit/agent-audit.ts';
+import { auditApprovals } from './audit/approval-audit.ts';
 import type { AuditLog } from './audit/audit-log.ts';
 import { EgressAudit } from './audit/egress-audit.ts';
 import type { Config } from './config/config.ts';
@@ -29,6 +32,7 @@ const PRICES_FILE = new URL('../prices.json', import.meta.url);
 type ServiceOptions = {
   store: Store;
   audit: AuditLog;
+  authenticator: Authenticator;
   redactor: Redactor;
   config: Config;
   log: Logger;
@@ -39,7 +43,7 @@ export type Services = Awaited<ReturnType<typeof createServices>>;
 
 /** Everything between the transports and the stores, joined. Nothing runs yet. */
 export async function createServices(options: ServiceOptions) {
-  const { store, audit, redactor, config, log, version } = options;
+  const { store, audit, authenticator, redactor, config, log, version } = options;
   const { runtime, pool, warning } = await createRuntime(options);
   const credentials = new Credentials(config, log);
   const ledger = new Ledger(store.spending, log);
@@ -65,12 +69,15 @@ export async function createServices(options: ServiceOptions) {
   const agents = new AgentManager({ runtime, gateway, store, pool, config, version, log });
   auditAgents(agents.events, audit);
   const runner = new TurnRunner({ runtime, gateway, agents, config, log });
+  const approvals = new Approvals({ store: store.approvals, authenticator, config, log });
+  auditApprovals(approvals, audit);
   const turns = new TurnService({
     kinds: TURN_KINDS,
-    ...{ agents, runner, store, credentials, budgets, audit, redactor, config, log },
+    ...{ agents, runner, store, approvals, credentials, budgets },
+    ...{ audit, redactor, config, log },
   });
   agents.keepWhile((agentId) => turns.load(agentId) > 0);
-  const access = new Access({ store, turns, events: agents.events });
+  const access = new Access({ store, turns, approvals, events: agents.events });
   const preparation = new RuntimePreparation(runtime, log);
   const health = () =>
     checkHealth({
@@ -90,6 +97,7 @@ export async function createServices(options: ServiceOptions) {
   return {
     access,
     agents,
+    approvals,
     credentials,
     egress,
     gateway,

@@ -1,6 +1,8 @@
 import { AppError } from '../errors.ts';
 import type { TurnEvent } from '../turns/turn-event.ts';
+import type { Answerer, AskAnswer, CodexAsk } from './codex-ask.ts';
 import type { RunningTurn, TurnCompletion } from './codex-client.ts';
+import { PatchDrafts } from './patch-drafts.ts';
 import type { CodexNotification, RecordedTurn } from './protocol.ts';
 import { ReasoningSummaries } from './reasoning-summaries.ts';
 import { toTurnEvent } from './turn-events.ts';
@@ -10,13 +12,17 @@ import { toTurnFailure } from './turn-failure.ts';
 const EARLY_NOTIFICATIONS = 1000;
 const EARLY_CHARACTERS = 8 * 1024 * 1024;
 
+type TurnListener = { onEvent: (event: TurnEvent) => void; onAsk: Answerer | undefined };
+
 /** One turn that we started, from its `turn/start` to its `turn/completed`. */
 export class ActiveTurn {
   readonly #threadId: string;
-  readonly #onEvent: (event: TurnEvent) => void;
+  readonly #listener: TurnListener;
   readonly #outcome = Promise.withResolvers<TurnCompletion>();
   readonly #reasoning = new ReasoningSummaries();
   readonly #begun = Promise.withResolvers<void>();
+  readonly #named = Promise.withResolvers<void>();
+  readonly #drafts = new PatchDrafts();
   #turnId: string | undefined;
   #early: CodexNotification[] = [];
   #earlyCharacters = 0;
@@ -24,9 +30,9 @@ export class ActiveTurn {
   #finalAnswer: string | undefined;
   #over = false;
 
-  constructor(threadId: string, onEvent: (event: TurnEvent) => void) {
+  constructor(threadId: string, listener: TurnListener) {
     this.#threadId = threadId;
-    this.#onEvent = onEvent;
+    this.#listener = listener;
     // The caller may not have got hold of the promise yet when it rejects.
     this.#outcome.promise.catch(() => undefined);
   }
@@ -47,6 +53,7 @@ export class ActiveTurn {
   /** Names the turn, and catches up on what came before its name was known. */
   begin(turnId: string): RunningTurn {
     this.#turnId = turnId;
+    this.#named.resolve();
     for (const notification of this.#early.splice(0)) this.#handle(notification);
     return { turnId, completed: this.#outcome.promise };
   }
@@ -65,8 +72,18 @@ export class ActiveTurn {
     else this.#handle(notification);
   }
 
+  /** Has what Codex asks for answered, once it is known to be asked in this turn. Never rejects. */
+  async answer(ask: CodexAsk, itemId?: string): Promise<AskAnswer> {
+    await this.#named.promise;
+    const { onAsk } = this.#listener;
+    if (!onAsk || this.#over || ask.turnId !== this.#turnId) return { approve: false };
+    const draft = itemId === undefined ? undefined : this.#drafts.of(itemId);
+    return onAsk(draft ? { ...ask, ...draft } : ask);
+  }
+
   abandon(reason: Error | undefined): void {
     this.#over = true;
+    this.#named.resolve();
     this.#begun.resolve();
     this.#outcome.reject(
       new AppError('codex_failed', 'The connection to Codex broke during the turn.', {
@@ -86,10 +103,11 @@ export class ActiveTurn {
   #handle(notification: CodexNotification): void {
     if (this.#over || !this.#isOurs(notification)) return;
     this.#keepMessage(notification);
+    this.#drafts.take(notification);
     for (const text of this.#reasoning.take(notification))
-      this.#onEvent({ type: 'thinking', text });
+      this.#listener.onEvent({ type: 'thinking', text });
     const event = toTurnEvent(notification);
-    if (event) this.#onEvent(event);
+    if (event) this.#listener.onEvent(event);
     if (notification.method === 'turn/started') this.#begun.resolve();
     if (notification.method === 'turn/completed') this.#end(notification.params.turn);
   }

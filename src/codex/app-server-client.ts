@@ -4,6 +4,8 @@ import type { Logger } from 'pino';
 import { AppError } from '../errors.ts';
 import type { TurnEvent } from '../turns/turn-event.ts';
 import { ActiveTurn } from './active-turn.ts';
+import { AskDesk } from './ask-desk.ts';
+import type { Answerer } from './codex-ask.ts';
 import type { CodexClient, RunningTurn, ThreadOptions, TurnOptions } from './codex-client.ts';
 import { JsonRpcConnection, RpcRefusal } from './json-rpc.ts';
 import {
@@ -25,7 +27,6 @@ import {
   turnSteerParams,
   turnsListParams,
 } from './requests.ts';
-import { answerServerRequest } from './server-requests.ts';
 import { openWebSocket } from './websocket-stream.ts';
 
 /** The versions whose protocol this client was tried with. */
@@ -61,17 +62,19 @@ class AppServerClient implements CodexClient {
   readonly #turns = new Map<string, ActiveTurn>();
   /** Threads that were busy when we resumed them, with a turn of an earlier connection. */
   readonly #busy = new Set<string>();
+  readonly #asks: AskDesk;
   #version = '';
 
   constructor({ stream, log, requestTimeoutMs }: AppServerOptions) {
     this.#log = log;
     this.#requestTimeoutMs = requestTimeoutMs;
+    this.#asks = new AskDesk(this.#turns, log);
     this.#rpc = new JsonRpcConnection({
       messages: openWebSocket(stream),
       log,
       requestTimeoutMs,
       onNotification: (method, params) => this.#onNotification(method, params),
-      onRequest: (method) => this.#onRequest(method),
+      onRequest: (id, method, params) => this.#asks.reply(id, method, params),
     });
     this.closed = this.#rpc.closed.then((reason) => {
       for (const turn of this.#turns.values()) turn.abandon(reason);
@@ -99,11 +102,14 @@ class AppServerClient implements CodexClient {
 
   async resumeThread(threadId: string, options: ThreadOptions): Promise<void> {
     const params = threadResumeParams(threadId, options);
+    // Codex may ask again before it says that the thread is there.
+    this.#asks.expect(threadId);
     const { thread } = await this.#rpc.request('thread/resume', params, threadReply);
     if (this.#isForeign(thread)) this.#busy.add(thread.id);
   }
 
   async leaveThread(threadId: string): Promise<void> {
+    this.#asks.forget(threadId);
     await this.#rpc.request('thread/unsubscribe', { threadId }, emptyReply);
   }
 
@@ -115,13 +121,17 @@ class AppServerClient implements CodexClient {
     return threads.some(({ thread }) => this.#isForeign(thread));
   }
 
-  async startTurn(options: TurnOptions, onEvent: (event: TurnEvent) => void): Promise<RunningTurn> {
+  async startTurn(
+    options: TurnOptions,
+    onEvent: (event: TurnEvent) => void,
+    onAsk?: Answerer,
+  ): Promise<RunningTurn> {
     const { threadId } = options;
     if (this.#turns.has(threadId) || this.#busy.has(threadId)) {
       throw new AppError('internal', `A turn is running on thread ${threadId} already.`);
     }
-    const turn = new ActiveTurn(threadId, onEvent);
-    this.#turns.set(threadId, turn);
+    const turn = new ActiveTurn(threadId, { onEvent, onAsk });
+    this.#attend(threadId, turn);
     try {
       const reply = await this.#rpc.request('turn/start', turnStartParams(options), turnReply);
       return turn.begin(reply.turn.id);
@@ -139,10 +149,11 @@ class AppServerClient implements CodexClient {
     threadId: string,
     clientMessageId: string,
     onEvent: (event: TurnEvent) => void,
+    onAsk?: Answerer,
   ): Promise<RunningTurn | undefined> {
-    const turn = new ActiveTurn(threadId, onEvent);
+    const turn = new ActiveTurn(threadId, { onEvent, onAsk });
     // It listens before it asks, or an end in between would be missed.
-    this.#turns.set(threadId, turn);
+    this.#attend(threadId, turn);
     this.#busy.delete(threadId);
     try {
       const params = turnsListParams(threadId);
@@ -152,6 +163,7 @@ class AppServerClient implements CodexClient {
       );
       if (recorded) return turn.join(recorded);
       this.#turns.delete(threadId);
+      turn.abandon(undefined);
       return undefined;
     } catch (error) {
       turn.abandon(undefined);
@@ -222,9 +234,9 @@ class AppServerClient implements CodexClient {
     await Promise.race([wait, sleep(this.#requestTimeoutMs, undefined, { ref: false })]);
   }
 
-  #onRequest(method: string) {
-    this.#log.debug({ method }, 'codex asked for something that is never granted');
-    return answerServerRequest(method);
+  #attend(threadId: string, turn: ActiveTurn): void {
+    this.#turns.set(threadId, turn);
+    this.#asks.attend(threadId, turn);
   }
 
   #forgetIfOver(threadId: string, turn: ActiveTurn): void {

@@ -1,4 +1,5 @@
 import type { TurnEvent } from '../turns/turn-event.ts';
+import type { Answerer } from './codex-ask.ts';
 
 /** One connection to the Codex of one agent. */
 export interface CodexClient {
@@ -15,17 +16,24 @@ export interface CodexClient {
   hasRunningTurn(): Promise<boolean>;
   /**
    * Starts a turn. There must be none running on the thread: Codex would silently steer that one.
-   * Events arrive in order, from before this resolves until `completed` settles.
+   * Events arrive in order, from before this resolves until `completed` settles. Without an answerer
+   * what Codex asks for is declined.
    */
-  startTurn(options: TurnOptions, onEvent: (event: TurnEvent) => void): Promise<RunningTurn>;
+  startTurn(
+    options: TurnOptions,
+    onEvent: (event: TurnEvent) => void,
+    onAsk?: Answerer,
+  ): Promise<RunningTurn>;
   /**
    * Finds a turn of an earlier connection by the id it was given, on a thread that was resumed, and
-   * listens to it if it still runs. Undefined if Codex never got it. Events that are past are lost.
+   * listens to it if it still runs. Undefined if Codex never got it. Events that are past are lost;
+   * what it waits to be answered is asked again.
    */
   joinTurn(
     threadId: string,
     clientMessageId: string,
     onEvent: (event: TurnEvent) => void,
+    onAsk?: Answerer,
   ): Promise<RunningTurn | undefined>;
   /** Says more to a running turn. Throws `turn_not_running` if it has ended. */
   steerTurn(threadId: string, turnId: string, message: string): Promise<void>;
@@ -56,7 +64,7 @@ export type TurnOptions = {
   model: string;
   effort: string;
   sandbox: TurnSandbox;
-  /** What Codex has to ask for; it gets a no. */
+  /** What Codex has to ask for first. */
   approvalPolicy: 'untrusted' | 'on-request' | 'never';
   /** JSON schema of the final message. */
   outputSchema?: Record<string, unknown> | undefined;

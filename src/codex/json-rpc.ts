@@ -6,13 +6,16 @@ import { AppError } from '../errors.ts';
 
 export type RpcReply = { result: unknown } | { error: { code: number; message: string } };
 
+export type LateReply = { later: Promise<RpcReply> };
+
 export type JsonRpcOptions = {
   /** Gives one text message per read and sends one per write. */
   messages: Duplex;
   log: Logger;
   requestTimeoutMs: number;
   onNotification: (method: string, params: unknown) => void;
-  onRequest: (method: string, params: unknown) => RpcReply;
+  /** A reply that takes time is not waited for: other messages are read meanwhile. */
+  onRequest: (id: string | number, method: string, params: unknown) => RpcReply | LateReply;
 };
 
 /** The peer answered a request with an error. Found as the `cause` of an `AppError`. */
@@ -46,6 +49,12 @@ type Incoming = z.infer<typeof incoming>;
 const GARBAGE_LOGGED = 20;
 const GARBAGE_SHOWN_CHARACTERS = 200;
 
+/** Requests of a peer whose replies take time, or wait to be read by it. */
+const LATE_REPLIES = 128;
+const TOO_MANY: RpcReply = {
+  error: { code: -32000, message: 'Too many requests wait to be answered.' },
+};
+
 /** JSON-RPC 2.0 without the `jsonrpc` member, as Codex speaks it, in both directions. */
 export class JsonRpcConnection {
   /** Settles when the connection is over, with the reason if it broke. Never rejects. */
@@ -54,6 +63,7 @@ export class JsonRpcConnection {
   readonly #waiting = new Map<number, Waiting>();
   #lastId = 0;
   #garbage = 0;
+  #late = 0;
   #closing = false;
   #over = false;
 
@@ -142,8 +152,18 @@ export class JsonRpcConnection {
     const { id, method, params } = message;
     if (method === undefined) return this.#settle(message);
     if (id === undefined) return this.#options.onNotification(method, params);
+    const hasRoom = this.#late < LATE_REPLIES;
+    const reply = hasRoom ? this.#options.onRequest(id, method, params) : TOO_MANY;
     // Not reading on until a reply is sent bounds what a peer that never reads can pile up here.
-    if (!this.#send({ id, ...this.#options.onRequest(method, params) })) await this.#drained();
+    if ('later' in reply) void this.#replyLater(id, reply.later);
+    else if (!this.#send({ id, ...reply })) await this.#drained();
+  }
+
+  async #replyLater(id: string | number, reply: Promise<RpcReply>): Promise<void> {
+    this.#late += 1;
+    const message = { id, ...(await reply) };
+    if (!this.#over && !this.#send(message)) await this.#drained();
+    this.#late -= 1;
   }
 
   #settle({ id, result, error }: Incoming): void {

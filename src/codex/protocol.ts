@@ -33,7 +33,13 @@ const threadItem = z.discriminatedUnion('type', [
     durationMs: z.number().nullish(),
   }),
   item('fileChange', {
-    changes: z.array(z.object({ path: z.string(), kind: z.object({ move_path: optionalText }) })),
+    changes: z.array(
+      z.object({
+        path: z.string(),
+        kind: z.object({ move_path: optionalText }),
+        diff: z.string().optional(),
+      }),
+    ),
     status: z.string(),
   }),
   item('mcpToolCall', { server: z.string(), tool: z.string() }),

@@ -4,9 +4,8 @@ const METHOD_NOT_FOUND = -32601;
 const SERVER_ERROR = -32000;
 
 /**
- * What Codex may ask of its client, and our answer. Threads run with `approvalPolicy: never`, so
- * none of these should come; each gets a no that lets the turn go on, since one left unanswered
- * would block it for ever.
+ * What Codex may ask of its client, and our answer where no person can be asked: see `readAsk`. Each
+ * gets a no that lets the turn go on, since one left unanswered would block it for ever.
  */
 const ANSWERS: Readonly<Record<string, () => RpcReply>> = {
   'item/commandExecution/requestApproval': () => result({ decision: 'decline' }),

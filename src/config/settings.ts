@@ -2,6 +2,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { z } from 'zod';
 import { ROLES } from '../access/principal.ts';
+import { APPROVAL_MODES } from '../approvals/approval-policy.ts';
 
 /** The sections of docs/configuration.md and .env.example, in order. */
 export const SETTING_GROUPS = [
@@ -255,6 +256,18 @@ export const settingsSchema = z.object({
     description:
       'Wrong tokens from one address in a minute; further ones are answered 429. Right ones are always let in.',
     allowed: 'a whole number from 1 to 10000',
+  }),
+
+  CODEX_APPROVAL_MODE: setting(z.enum(APPROVAL_MODES).default('suggest'), {
+    group: 'Callers',
+    description:
+      'What waits until somebody approves it: see docs/approvals.md. `suggest`: full access, and calls of pipelines. `auto`: only what is critical. `manual`: all that may write.',
+    allowed: 'suggest, auto or manual',
+  }),
+  APPROVAL_TIMEOUT: setting(wholeNumber(1, DAY_SECONDS).default(300), {
+    group: 'Callers',
+    description: 'Seconds until what nobody has approved is declined.',
+    allowed: 'a whole number from 1 to 86400',
   }),
 
   AGENT_RUNTIME: setting(z.enum(['auto', 'docker', 'process']).default('auto'), {

@@ -25,18 +25,26 @@ export class EventStreams {
     reply: FastifyReply,
     open: (signal: AbortSignal) => AsyncIterable<StreamedEvent>,
   ): Promise<void> {
+    const leave = this.enter();
+    try {
+      const signal = disconnectSignal(reply);
+      await this.#sendAll(reply, signal, open(signal));
+    } finally {
+      leave();
+    }
+  }
+
+  /** Counts a reader until what is returned is called, once. Throws `too_many_readers`. */
+  enter(): () => void {
     const limit = this.#limit;
     if (this.#open >= limit) {
       const message = `${limit} streams of events are open, as many as may be.`;
       throw new AppError('too_many_readers', message, { data: { limit } });
     }
     this.#open += 1;
-    try {
-      const signal = disconnectSignal(reply);
-      await this.#sendAll(reply, signal, open(signal));
-    } finally {
+    return () => {
       this.#open -= 1;
-    }
+    };
   }
 
   async #sendAll(

@@ -12,6 +12,7 @@ import { Tasks, type TaskTurns } from '../mcp/tasks.ts';
 import type { Caller } from '../tools/tool.ts';
 import type { Toolbox } from '../tools/toolbox.ts';
 import { type AgentFeed, agentRoutes } from './agent-routes.ts';
+import { type ApprovalDesk, approvalRoutes } from './approval-routes.ts';
 import { type AuthenticationOptions, authenticateRequests } from './authentication.ts';
 import { limitConnections } from './connection-limit.ts';
 import { handleErrors, replyWithError } from './error-handler.ts';
@@ -23,6 +24,7 @@ import { guardRequests } from './request-guard.ts';
 import { RequestLog } from './request-log.ts';
 import { toolRoutes } from './tool-routes.ts';
 import { type TurnFeed, turnRoutes } from './turn-routes.ts';
+import { isWebSocket, serveSockets } from './web-sockets.ts';
 
 /** A request must have arrived within this; how long its answer takes has no bound here. */
 const RECEIVE_TIMEOUT_MS = 60_000;
@@ -40,9 +42,10 @@ export type HttpServerOptions = {
   toolbox: Toolbox;
   authenticator: AuthenticationOptions['authenticator'];
   rates: Pick<RateLimits, 'takeRequest'>;
-  /** What a caller sees of turns and agents. */
+  /** What a caller sees of turns, agents and approvals. */
   turns: (principal: Principal) => TurnFeed & TaskTurns;
   agents: (principal: Principal) => AgentFeed;
+  approvals: (principal: Principal) => ApprovalDesk;
   health: () => Promise<{ ready: boolean }>;
   log: Logger;
   version: string;
@@ -50,6 +53,7 @@ export type HttpServerOptions = {
   readerPatienceMs?: number;
   /** How often the tokens of open answers are looked at. */
   recheckMs?: number;
+  socketHeartbeatMs?: number;
 };
 
 /** Every transport on one server that is not yet listening; `close()` ends all sessions and streams. */
@@ -82,8 +86,10 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
     toolRoutes(routes, options);
     turnRoutes(routes, turns, streams);
     agentRoutes(routes, options.agents, streams);
+    approvalRoutes(routes, options.approvals, streams);
     done();
   });
+  serveSockets(app, { ...options, streams });
   app.addHook('preClose', () => sessions.closeAll());
   return app;
 }
@@ -103,6 +109,8 @@ function createApp({ config, log, receiveTimeoutMs }: HttpServerOptions): Fastif
     requestTimeout: receiveMs,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     http: {
+      // Others, such as h2c of Java clients, are offers that nobody has to take.
+      shouldUpgradeCallback: isWebSocket,
       headersTimeout: receiveMs,
       connectionsCheckingInterval: Math.min(receiveMs, RECEIVE_CHECK_MS),
     },

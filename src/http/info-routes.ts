@@ -7,6 +7,8 @@ const ENDPOINTS = {
   '/tools': 'the tools as plain HTTP: GET lists them, POST /tools/NAME calls one',
   '/api/v1/turns/ID': 'a turn as it is now; /events streams what happens in it',
   '/api/v1/agents/events': 'what happens to agents, as it happens; /api/v1/agents/ID/events of one',
+  '/api/v1/approvals': 'what waits for approval: GET lists, POST /ID decides, /events streams',
+  '/ws': 'the same as a WebSocket, which tells and decides',
   '/health': 'whether calls can be served, and why not',
   '/ping': 'whether the server process answers',
 };

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import {
   localhostAllowedHostnames,
   validateHostHeader,
@@ -15,19 +16,30 @@ const READABLE_HEADERS =
  * rebinding) or an `Origin` that nobody allowed. Pages of allowed origins get CORS answers.
  */
 export function guardRequests(app: FastifyInstance, config: Config): void {
-  const loopback = localhostAllowedHostnames();
-  const hosts = [...loopback, ...[config.MCP_HOST, ...config.ALLOWED_HOSTS].map(hostnameOf)];
-  const origins = [...loopback, ...config.ALLOWED_ORIGINS.map(hostnameOf)];
-
+  const faultOf = requestGuard(config);
   app.addHook('onRequest', (request, reply, done) => {
-    const host = validateHostHeader(request.headers.host, hosts);
-    if (!host.ok) return done(new AppError('host_not_allowed', host.message));
-    const origin = validateOriginHeader(request.headers.origin, origins);
-    if (!origin.ok) return done(new AppError('origin_not_allowed', origin.message));
+    const fault = faultOf(request.headers);
+    if (fault) return done(fault);
     if (request.headers.origin) allowPage(request, reply, request.headers.origin);
     if (isPreflight(request)) return void reply.code(204).send();
     done();
   });
+}
+
+/** Tells by the headers of a request why it is refused; undefined if it is not. */
+export function requestGuard(
+  config: Pick<Config, 'MCP_HOST' | 'ALLOWED_HOSTS' | 'ALLOWED_ORIGINS'>,
+): (headers: IncomingHttpHeaders) => AppError | undefined {
+  const loopback = localhostAllowedHostnames();
+  const hosts = [...loopback, ...[config.MCP_HOST, ...config.ALLOWED_HOSTS].map(hostnameOf)];
+  const origins = [...loopback, ...config.ALLOWED_ORIGINS.map(hostnameOf)];
+
+  return (headers) => {
+    const host = validateHostHeader(headers.host, hosts);
+    if (!host.ok) return new AppError('host_not_allowed', host.message);
+    const origin = validateOriginHeader(headers.origin, origins);
+    return origin.ok ? undefined : new AppError('origin_not_allowed', origin.message);
+  };
 }
 
 function allowPage(request: FastifyRequest, reply: FastifyReply, origin: string): void {

@@ -8,10 +8,12 @@ import {
 } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import type { Principal } from '../access/principal.ts';
 import { toAppError } from '../errors.ts';
 import { logFailure } from '../http/failure-log.ts';
-import type { Caller } from '../tools/tool.ts';
+import type { Caller, ToolCall } from '../tools/tool.ts';
 import type { Toolbox } from '../tools/toolbox.ts';
+import { type ApprovalDecider, ApprovalElicitation } from './approval-elicitation.ts';
 import { progressOf } from './progress.ts';
 import { protocolError } from './protocol-error.ts';
 import { SessionTasks } from './session-tasks.ts';
@@ -39,6 +41,7 @@ export type McpServerOptions = {
   /** What is listed and called: all tools, or a wrapper that watches the calls of one session. */
   toolbox: Pick<Toolbox, 'list' | 'call'>;
   tasks: (caller: Caller) => Tasks;
+  approvals: (principal: Principal) => ApprovalDecider;
   caller: Caller;
   /** For one request of 2026-07-28, and not for a session. Its client cancels by hanging up, having no other way. */
   stateless: boolean;
@@ -68,14 +71,17 @@ export function createMcpServer(options: McpServerOptions): Server {
     log,
   });
   tasks.serve();
+  const approvals = options.approvals(caller.principal);
+  // The later era has no way for a server to ask; what waits there is for the other ways to decide.
+  const people = stateless ? undefined : new ApprovalElicitation({ server, approvals, log });
   server.setRequestHandler('tools/call', { params: callParams }, (params, context) =>
-    callTool(tasks, params, context, options),
+    callTool({ tasks, onApproval: people?.during(context) }, params, context, options),
   );
   return server;
 }
 
 async function callTool(
-  tasks: TaskProtocol,
+  { tasks, onApproval }: { tasks: TaskProtocol } & Pick<ToolCall, 'onApproval'>,
   params: CallParams,
   context: ServerContext,
   { toolbox, caller, stateless, ...session }: McpServerOptions,
@@ -86,7 +92,7 @@ async function callTool(
   const progress = progressOf(context, log);
   const { signal: ended } = context.mcpReq;
   const signal = stateless ? ended : cancelledOnly(ended);
-  const call = { ...caller, signal, correlationId, log, progress: progress.send };
+  const call = { ...caller, signal, correlationId, log, progress: progress.send, onApproval };
   try {
     const task = await tasks.begin(params, context);
     return task ?? successResult(await toolbox.call(name, args, call));

@@ -3,6 +3,7 @@ import type { Principal } from '../access/principal.ts';
 import type { Caller } from '../tools/tool.ts';
 import type { Toolbox } from '../tools/toolbox.ts';
 import type { NoticedAgents } from './agent-notices.ts';
+import type { ApprovalDecider } from './approval-elicitation.ts';
 import type { McpSessions } from './mcp-sessions.ts';
 import type { Tasks } from './tasks.ts';
 
@@ -10,6 +11,7 @@ import type { Tasks } from './tasks.ts';
 export type McpRouteOptions = {
   toolbox: Toolbox;
   tasks: (caller: Caller) => Tasks;
+  approvals: (principal: Principal) => ApprovalDecider;
   agents: (principal: Principal) => NoticedAgents;
   sessions: McpSessions;
   log: Logger;

@@ -123,12 +123,15 @@ export function pollIntervalOf({ createdAt, endedAt }: TurnRecord): number | und
   return Math.min(Math.max(share, SHORTEST_POLL_MS), LONGEST_POLL_MS);
 }
 
-/** How the turn of a task stands; `failed` is left to each era to say in its way. */
+/**
+ * How the turn of a task stands; `failed` is left to each era to say in its way. A turn that waits for
+ * approval is at work: `input_required` would ask the caller, and it is others who decide.
+ */
 export function stateOf({
   state,
   error,
 }: TurnRecord): 'working' | 'completed' | 'cancelled' | 'failed' {
-  if (state === 'queued' || state === 'running') return 'working';
+  if (state === 'queued' || state === 'running' || state === 'waiting_approval') return 'working';
   if (state === 'completed') return 'completed';
   return error?.code === 'cancelled' ? 'cancelled' : 'failed';
 }

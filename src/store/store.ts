@@ -1,5 +1,6 @@
 import type { AgentRecord } from '../agents/agent.ts';
 import type { ThreadRecord } from '../agents/thread.ts';
+import type { ApprovalRecord, ApprovalState } from '../approvals/approval.ts';
 import type { EgressRecord, EgressRuleRecord } from '../egress/egress-record.ts';
 import type { SpendingStore } from '../spending/spending-store.ts';
 import type { TurnRecord } from '../turns/turn.ts';
@@ -12,6 +13,7 @@ export interface Store {
   readonly agents: AgentStore;
   readonly threads: ThreadStore;
   readonly turns: TurnStore;
+  readonly approvals: ApprovalStore;
   readonly slots: SlotStore;
   readonly spending: SpendingStore;
   readonly egress: EgressStore;
@@ -124,3 +126,27 @@ export type TurnQuery = {
 };
 
 export type JournaledEvent = { seq: number; at: Date; event: TurnEvent };
+
+/** What people were asked to approve. Each goes with its turn. */
+export interface ApprovalStore {
+  get(approvalId: string): ApprovalRecord | undefined;
+  /** That of a turn with a request key. */
+  find(turnId: string, requestKey: string): ApprovalRecord | undefined;
+  /** Inserts, or replaces what changes: state, decisions and answers. */
+  put(approval: ApprovalRecord): void;
+  /** The newest first. */
+  list(query: ApprovalQuery): ApprovalRecord[];
+  /** Those on which nobody has decided, in the order in which they were put. */
+  pending(): ApprovalRecord[];
+  count(turnId: string): number;
+}
+
+/** Which approvals; all conditions that are given must hold. */
+export type ApprovalQuery = {
+  tenant?: string;
+  requestedBy?: string;
+  /** Of these agents alone. */
+  agentIds?: readonly string[];
+  state?: ApprovalState;
+  limit: number;
+};

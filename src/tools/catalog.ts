@@ -8,6 +8,7 @@ import type { Store } from '../store/store.ts';
 import type { TurnKind } from '../turns/turn-kind.ts';
 import type { TurnService } from '../turns/turn-service.ts';
 import { agentStatusTool, listActiveTool } from './agent-tools.ts';
+import { decideApprovalTool, listApprovalsTool } from './approval-tools.ts';
 import { auditKind, auditTool } from './audit-tool.ts';
 import { chatKind, chatTool } from './chat-tool.ts';
 import { sessionCleanupTool, sessionInfoTool } from './codex-session-tools.ts';
@@ -78,6 +79,8 @@ export function allTools(services: Services): readonly Tool[] {
     steerTool(access),
     cancelTurnTool(access),
     listTurnsTool(access),
+    listApprovalsTool(access),
+    decideApprovalTool(access),
     listActiveTool(services),
     agentStatusTool(services),
     pinTool(services),

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import type { Access } from '../access/access.ts';
 import type { CallerAgents } from '../access/caller-agents.ts';
-import { APPROVAL_POLICIES, SANDBOXES, type ThreadSettings } from '../agents/thread.ts';
+import { APPROVAL_POLICIES, CALL_MODES, SANDBOXES, type ThreadSettings } from '../agents/thread.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
@@ -29,6 +29,7 @@ const answer = z.string();
 const codexKind: TurnKind<typeof args, typeof answer> = {
   name: 'codex',
   access: ({ sandbox }) => (sandbox === 'read-only' ? 'read' : 'write'),
+  sandbox: ({ sandbox }) => sandbox,
   args,
   prompt: ({ prompt }) => prompt,
   answer,
@@ -80,7 +81,7 @@ const codexInput = z.object({
   'approval-policy': z
     .enum([...APPROVAL_POLICIES, 'on-failure'])
     .optional()
-    .describe('What Codex has to ask for first; what it asks for is declined. Default: never.'),
+    .describe('What Codex has to ask approvers for first. Default: never.'),
   cwd: z
     .string()
     .min(1)
@@ -100,13 +101,13 @@ const codexInput = z.object({
     .describe('Settings of Codex, by its own names, for this conversation.'),
   verbosity: z.enum(['low', 'medium', 'high']).optional().describe('How much it says.'),
   mode: z
-    .enum(['interactive', 'non-interactive', 'ci'])
+    .enum(CALL_MODES)
     .optional()
-    .describe('How you call. Nobody is ever asked anything, whatever it is.'),
+    .describe('How you call. A turn for a pipeline, ci, waits until somebody approves it.'),
   full_auto: z
     .boolean()
     .optional()
-    .describe('workspace-write and never asking, which is the default.'),
+    .describe('Never asking, as is the default. With full access and ci it needs two approvers.'),
 });
 type CodexInput = z.output<typeof codexInput>;
 
@@ -175,6 +176,8 @@ function settingsOf({ runtime, config }: CodexServices, given: CodexInput): Thre
   return {
     sandbox: sandboxOf(runtime, given.sandbox ?? config.CODEX_SANDBOX_MODE),
     approvalPolicy: policy === 'on-failure' ? POLICY_WORDS[policy] : policy,
+    mode: given.mode,
+    fullAuto: given.full_auto,
     cwd: given.cwd && directoryOf(runtime, given.cwd),
     model,
     effort,

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import type { Principal } from '../access/principal.ts';
+import type { ApprovalRecord } from '../approvals/approval.ts';
 import type { TurnRecord } from '../turns/turn.ts';
 
 /** One action that a client can call, the same over MCP and HTTP. */
@@ -40,6 +41,8 @@ export type ToolCall = {
   log: Logger;
   /** Tells the client what happens. Never throws; may be dropped. */
   progress(message: string): void;
+  /** Hears what the call waits for people to approve, where the client can ask one. */
+  onApproval?(approval: ApprovalRecord): void;
 };
 
 /** Who calls, and what it means where it names no agent. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Access } from '../access/access.ts';
 import { agentNameSchema } from '../agents/agent.ts';
+import type { ApprovalRecord } from '../approvals/approval.ts';
 import { TURN_STATES, type TurnRecord } from '../turns/turn.ts';
 import { LOOKING } from './hints.ts';
 import type { Tool } from './tool.ts';
@@ -66,7 +67,9 @@ export function waitTurnTool(access: Access): Tool<typeof waitInput, typeof whol
     async run({ turn_id, timeout_seconds }, call) {
       const signal = AbortSignal.any([call.signal, AbortSignal.timeout(timeout_seconds * 1000)]);
       const progress = (message: string) => call.progress(message);
-      return describeWhole(await access.turns(call.principal).wait(turn_id, { signal, progress }));
+      const onApproval = (approval: ApprovalRecord) => call.onApproval?.(approval);
+      const waiter = { signal, progress, onApproval };
+      return describeWhole(await access.turns(call.principal).wait(turn_id, waiter));
     },
   };
 }

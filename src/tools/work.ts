@@ -29,6 +29,12 @@ const workInput = {
     .boolean()
     .optional()
     .describe('false: answer at once with a turn_id for get_turn and wait_turn. Default: true.'),
+  justification: z
+    .string()
+    .min(1)
+    .max(2000)
+    .optional()
+    .describe('Why, for whoever has to approve the call.'),
   idempotency_key: z
     .string()
     .min(1)
@@ -106,8 +112,9 @@ export function workTool(access: Access, kind: TurnKind, face: Face): Tool {
   const { name } = kind;
   const { asks, ...shown } = face;
   const requestOf = (input: object, caller: Caller) => {
-    const { agent_id, model, reasoning_effort, timeout_seconds, wait, idempotency_key, ...own } =
+    const { agent_id, model, reasoning_effort, timeout_seconds, ...more } =
       workArguments.parse(input);
+    const { wait, justification, idempotency_key, ...own } = more;
     const asked: Asked = asks ? asks.request(own, caller, agent_id) : { args: own };
     return {
       ...asked,
@@ -116,6 +123,7 @@ export function workTool(access: Access, kind: TurnKind, face: Face): Tool {
       model: model ?? asked.model,
       effort: reasoning_effort ?? asked.effort,
       timeoutSeconds: timeout_seconds,
+      justification,
       idempotencyKey: idempotency_key,
     };
   };

@@ -5,6 +5,8 @@ import type { z } from 'zod';
 import type { AgentLink } from '../agents/agent-link.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import { explainBrokenTurn, lostConnection } from '../agents/broken-turn.ts';
+import { riskOfAsk } from '../approvals/risk.ts';
+import type { AskAnswer, CodexAsk } from '../codex/codex-ask.ts';
 import type { RunningTurn, TurnCompletion, TurnSandbox } from '../codex/codex-client.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
@@ -12,6 +14,7 @@ import type { ModelGateway } from '../gateway/model-gateway.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import { answerSchema, parseAnswer, repairPrompt } from './answer.ts';
 import type { SentTurn, TurnRequest } from './turn.ts';
+import type { RiskyAsk } from './turn-approvals.ts';
 import type { TurnDeadline } from './turn-deadline.ts';
 import type { TurnEvent } from './turn-event.ts';
 import { explainFailure } from './turn-failure-report.ts';
@@ -39,6 +42,8 @@ export type Question = {
   sent: SentTurn | undefined;
   deadline: TurnDeadline;
   onEvent: (event: TurnEvent) => void;
+  /** Answers what Codex asks for. Never rejects. */
+  onAsk: (ask: RiskyAsk) => Promise<AskAnswer>;
   /** Hears how to say more to Codex while it works, and with nothing when that is over. */
   onSteerable: (steer: Steer | undefined) => void;
 };
@@ -106,18 +111,20 @@ export class CodexAsker {
   /** A turn of an earlier server that Codex never got is asked again: it did nothing. */
   async #startOrJoin(
     { codex }: AgentLink,
-    { threadId, request, kind, access, sent, onEvent }: Question,
+    { threadId, request, kind, access, sent, onEvent, onAsk }: Question,
     prompt: string,
     clientMessageId: string,
   ): Promise<RunningTurn> {
-    const joined = sent && (await codex.joinTurn(threadId, clientMessageId, onEvent));
-    if (joined) return joined;
     const { runtime, config } = this.#options;
+    const { workspace } = runtime.layout(request.agentId);
+    const answerer = (ask: CodexAsk) => onAsk({ ...ask, risk: riskOfAsk(ask, workspace) });
+    const joined = sent && (await codex.joinTurn(threadId, clientMessageId, onEvent, answerer));
+    if (joined) return joined;
     const { cwd = '.', approvalPolicy = 'never' } = request.thread?.settings ?? {};
     const options = {
       threadId,
       prompt,
-      cwd: path.posix.join(runtime.layout(request.agentId).workspace, cwd),
+      cwd: path.posix.join(workspace, cwd),
       model: request.model ?? config.CODEX_MODEL,
       effort: request.effort ?? config.CODEX_REASONING,
       sandbox: this.#sandbox(access),
@@ -125,7 +132,7 @@ export class CodexAsker {
       outputSchema: answerSchema(kind.answer),
       clientMessageId,
     };
-    return codex.startTurn(options, onEvent);
+    return codex.startTurn(options, onEvent, answerer);
   }
 
   #finalMessage(agentId: string, completion: TurnCompletion): string {

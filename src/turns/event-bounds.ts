@@ -39,8 +39,11 @@ export function boundEvent(event: TurnEvent, redact: Redact = (text) => text): T
     case 'reconnecting':
     case 'warning':
       return { ...event, message: beginning(event.message) };
+    case 'approval_requested':
+      return { ...event, operation: beginning(event.operation) };
     case 'turn_started':
     case 'context_compacted':
+    case 'approval_decided':
       return event;
     default:
       return event satisfies never;

@@ -31,6 +31,8 @@ export class LiveTurn {
   readonly #watchers = new Set<(event: JournaledEvent) => void>();
   readonly #journal: TurnJournal;
   readonly #options: LiveTurnOptions;
+  /** For so many decisions the turn waits. */
+  #decisions = 0;
   readonly #end = Promise.withResolvers<void>();
 
   constructor(
@@ -57,6 +59,18 @@ export class LiveTurn {
 
   say(message: string): void {
     this.#progress.say(message);
+  }
+
+  /** Waits for people: the turn says so meanwhile. */
+  async whileWaiting<T>(decision: Promise<T>): Promise<T> {
+    this.#decisions += 1;
+    this.record.state = 'waiting_approval';
+    try {
+      return await decision;
+    } finally {
+      this.#decisions -= 1;
+      if (this.#decisions === 0 && !this.record.endedAt) this.record.state = 'running';
+    }
   }
 
   /** Says what the caller has to know, with the result too. */

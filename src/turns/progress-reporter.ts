@@ -92,6 +92,10 @@ function describeEvent(event: TurnEvent): string | undefined {
       return event.text.trimStart().startsWith('{') ? 'Answering' : event.text;
     case 'steered':
       return 'Told more by the caller';
+    case 'approval_requested':
+      return `Waiting for approval (${event.risk} risk) of ${event.operation}`;
+    case 'approval_decided':
+      return describeDecision(event);
     case 'context_compacted':
       return 'Shortening the conversation';
     case 'reconnecting':
@@ -101,6 +105,12 @@ function describeEvent(event: TurnEvent): string | undefined {
     default:
       return event satisfies never;
   }
+}
+
+function describeDecision({ state, by }: Extract<TurnEvent, { type: 'approval_decided' }>): string {
+  if (state === 'pending') return `Approved by ${by}; another approver is needed`;
+  const isByPerson = state === 'approved' || state === 'declined';
+  return `The approval is ${state}${isByPerson ? ` by ${by}` : ''}`;
 }
 
 function describePlan(steps: Extract<TurnEvent, { type: 'plan_updated' }>['steps']): string {

@@ -1,3 +1,6 @@
+import type { ApprovalKind, ApprovalState } from '../approvals/approval.ts';
+import type { Risk } from '../approvals/risk.ts';
+
 /** What Codex does in a turn, in our own words: for progress, the journal and the streams of clients. */
 export type TurnEvent =
   | { type: 'turn_started'; turnId: string }
@@ -30,6 +33,24 @@ export type TurnEvent =
   | { type: 'context_compacted' }
   /** A caller said more to Codex. */
   | { type: 'steered'; text: string }
+  /** People are asked, and nothing of it happens before they have agreed. */
+  | {
+      type: 'approval_requested';
+      approvalId: string;
+      kind: ApprovalKind;
+      operation: string;
+      risk: Risk;
+      neededApprovers: number;
+      expiresAt: string;
+    }
+  /** Somebody said something to it, or it ended by itself. */
+  | {
+      type: 'approval_decided';
+      approvalId: string;
+      state: ApprovalState;
+      by: string | undefined;
+      reason: string | undefined;
+    }
   /** Codex lost the model and tries again. */
   | { type: 'reconnecting'; message: string }
   | { type: 'warning'; message: string };

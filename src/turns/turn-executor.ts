@@ -5,6 +5,7 @@ import type { AppError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import type { LiveTurn } from './live-turn.ts';
 import { isNoConnection, persevere } from './perseverance.ts';
+import type { TurnApprovals } from './turn-approvals.ts';
 import { type TurnDeadline, untilStarted } from './turn-deadline.ts';
 import type { TurnKind } from './turn-kind.ts';
 import { goesOn } from './turn-outcome.ts';
@@ -16,6 +17,7 @@ type TurnExecutorOptions = {
   agents: AgentManager;
   runner: TurnRunner;
   store: Store;
+  approvals: TurnApprovals;
   /** Whether turns go on without this server. */
   isDetached: () => boolean;
   log: Logger;
@@ -71,7 +73,7 @@ export class TurnExecutor {
     deadline: TurnDeadline,
     onConnected: () => void,
   ): Promise<TurnOutcome> {
-    const { agents, runner, store, isDetached } = this.#options;
+    const { agents, runner, store, approvals, isDetached } = this.#options;
     const { record } = live;
     if (isDetached()) throw goesOn(record);
     deadline.signal.throwIfAborted();
@@ -94,6 +96,7 @@ export class TurnExecutor {
         onSteerable: (steer) => {
           live.steer = steer;
         },
+        onAsk: (ask) => approvals.ask(live, ask),
         journal: (sent) => {
           store.transaction(() => {
             store.agents.touch(record.agentId, new Date());

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { ThreadSettings } from '../agents/thread.ts';
 import type { FileChange } from '../workspaces/file-change.ts';
 
 /** How the arguments of one tool become a turn of Codex, and its answer the tool's result. */
@@ -9,6 +10,8 @@ export type TurnKind<
   /** Name of the tool. */
   name: string;
   access(args: z.output<Args>): TurnAccess;
+  /** What the caller asked it may do, where that says more than the access. */
+  sandbox?(args: z.output<Args>): ThreadSettings['sandbox'];
   args: Args;
   prompt(args: z.output<Args>): string;
   /** What the final message must hold; every key required, as the Responses API wants it. */

@@ -2,6 +2,8 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { type AgentRecord, newAgent } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
+import type { ApprovalRecord } from '../approvals/approval.ts';
+import type { Approvals } from '../approvals/approvals.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Config } from '../config/config.ts';
 import { AppError, reportError, toAppError } from '../errors.ts';
@@ -12,6 +14,7 @@ import { LateWrites } from './late-writes.ts';
 import { LiveTurn } from './live-turn.ts';
 import { endStateOf, type TurnRecord, type TurnRequest } from './turn.ts';
 import { type AdmissionOptions, admit, checkSize, earlierTurn } from './turn-admission.ts';
+import { TurnApprovals } from './turn-approvals.ts';
 import { TurnAudit } from './turn-audit.ts';
 import { TurnDeadline, untilStarted } from './turn-deadline.ts';
 import { TurnExecutor } from './turn-executor.ts';
@@ -29,9 +32,10 @@ type TurnServiceOptions = {
   agents: AgentManager;
   runner: TurnRunner;
   store: Store;
+  approvals: Approvals;
   credentials: { readonly refusal?: AppError | undefined };
   budgets: AdmissionOptions['budgets'];
-  config: Pick<Config, 'TOOL_DEFAULT_TIMEOUT'> & AdmissionOptions['config'];
+  config: Pick<Config, 'TOOL_DEFAULT_TIMEOUT' | 'CODEX_APPROVAL_MODE'> & AdmissionOptions['config'];
   redactor: Redactor;
   audit: AuditLog;
   log: Logger;
@@ -40,6 +44,8 @@ type TurnServiceOptions = {
 export type Waiter = {
   signal: AbortSignal;
   progress(message: string): void;
+  /** Hears what the turn waits for people to approve. */
+  onApproval?(approval: ApprovalRecord): void;
 };
 
 /** Takes work for agents: one turn at a time on each, in the order of the calls. Each ends, whatever happens. */
@@ -48,6 +54,7 @@ export class TurnService {
   readonly #kinds: ReadonlyMap<string, TurnKind>;
   readonly #queues = new TurnQueues();
   readonly #executor: TurnExecutor;
+  readonly #approvals: TurnApprovals;
   /** Turns that have not ended, or whose end is not written yet. */
   readonly #live = new Map<string, LiveTurn>();
   readonly #writes: LateWrites;
@@ -60,7 +67,13 @@ export class TurnService {
     this.#options = options;
     this.#writes = new LateWrites(options.log);
     this.#audit = new TurnAudit(options.audit);
-    this.#executor = new TurnExecutor({ ...options, isDetached: () => this.#detached });
+    this.#approvals = new TurnApprovals(options);
+    this.#approvals.listen((turnId, event) => this.#live.get(turnId)?.onEvent(event));
+    this.#executor = new TurnExecutor({
+      ...options,
+      approvals: this.#approvals,
+      isDetached: () => this.#detached,
+    });
     this.#kinds = new Map(options.kinds.map((kind) => [kind.name, kind]));
   }
 
@@ -75,6 +88,7 @@ export class TurnService {
     this.#shutdown.signal.throwIfAborted();
     const queues = this.#queues.ahead(request.agentId);
     admit(this.#options, { request, agent, queues, ownTurns: this.#turnsOf(request.principal) });
+    this.#approvals.assertRoom(request, this.#kindOf(request.tool));
     if (this.#mayWrite(request)) this.#options.agents.disk.assertRoom(request.agentId);
     const { agents, turns } = this.#options.store;
     if (!agents.get(request.agentId)) agents.put(agent);
@@ -96,10 +110,13 @@ export class TurnService {
     const live = this.#live.get(turnId);
     if (!live) return this.get(turnId);
     const stop = live.listen((message) => waiter.progress(message));
+    const onApproval = (approval: ApprovalRecord) => waiter.onApproval?.(approval);
+    const stopWatching = this.#approvals.watch(turnId, onApproval);
     try {
       await untilAborted(live.ended, waiter.signal);
     } finally {
       stop();
+      stopWatching();
     }
     if (this.#detached && !live.record.endedAt) throw goesOn(live.record);
     return this.get(turnId);
@@ -120,7 +137,8 @@ export class TurnService {
       // Not the caller's signal: a cancelled call ends when its turn has.
       const { signal } = new AbortController();
       const progress = (message: string) => caller.progress(message);
-      return outcomeOf(await this.wait(turnId, { signal, progress }));
+      const onApproval = (approval: ApprovalRecord) => caller.onApproval?.(approval);
+      return outcomeOf(await this.wait(turnId, { signal, progress, onApproval }));
     } finally {
       caller.signal.removeEventListener('abort', cancel);
     }
@@ -196,7 +214,7 @@ export class TurnService {
 
   /** Calls that wait or run for an agent. */
   load(agentId: string): number {
-    return this.#queues.load(agentId);
+    return this.#queues.load(agentId) + this.#approvals.waiting(agentId);
   }
 
   /** Takes up every turn that an earlier server left unfinished. */
@@ -237,8 +255,6 @@ export class TurnService {
       },
     );
     this.#live.set(turnId, live);
-    const { busy, waiting } = this.#queues.ahead(record.agentId);
-    if (busy) live.say(`Waiting for ${waiting + 1} earlier calls`);
     void this.#settle(live, seconds);
   }
 
@@ -252,10 +268,16 @@ export class TurnService {
     const left = new AbortController();
     let dequeued = false;
     try {
+      const kind = this.#kindOf(record.tool);
       const execute = () => {
         dequeued = true;
-        return this.#executor.execute(live, this.#kindOf(record.tool), deadline);
+        return this.#executor.execute(live, kind, deadline);
       };
+      // Where nothing is to be awaited, calls take their places in the order in which they come.
+      const admission = this.#approvals.admission(live, kind, deadline);
+      if (admission !== undefined) await admission;
+      const { busy, waiting } = this.#queues.ahead(record.agentId);
+      if (busy) live.say(`Waiting for ${waiting + 1} earlier calls`);
       const turn = this.#queues.add(record.agentId, execute, left.signal);
       const outcome = await untilStarted(deadline, turn, () => record.state !== 'queued');
       if (this.#detached) return;
@@ -290,6 +312,7 @@ export class TurnService {
   /** Callers have the outcome even while it cannot be written. */
   #end(live: LiveTurn, outcome: Partial<TurnRecord> & Pick<TurnRecord, 'state'>): void {
     const { record } = live;
+    this.#approvals.over(record);
     Object.assign(record, outcome, { endedAt: new Date() });
     this.#audit.ended(record);
     this.#writes.write(record.turnId, () => {

@@ -6,6 +6,7 @@ import type { TokenUsage } from './turn-event.ts';
 export const TURN_STATES = [
   'queued',
   'running',
+  'waiting_approval',
   'completed',
   'failed',
   'interrupted',
@@ -31,6 +32,8 @@ export type TurnRequest = {
   effort?: (typeof REASONING_EFFORTS)[number] | undefined;
   /** Bounds the whole call, waiting included. */
   timeoutSeconds?: number | undefined;
+  /** Why, for whoever approves it. */
+  justification?: string | undefined;
   /** The same key never runs a turn twice. */
   idempotencyKey?: string | undefined;
 };
@@ -65,6 +68,7 @@ export type TurnRecord = {
 export function endStateOf(code: ErrorCode): TurnState {
   switch (code) {
     case 'turn_timeout':
+    case 'approval_expired':
       return 'expired';
     case 'cancelled':
     case 'shutting_down':

@@ -18,6 +18,8 @@ export const TOOL_NAMES = [
   'steer',
   'cancel_turn',
   'list_turns',
+  'list_approvals',
+  'decide_approval',
   'list_active_agents',
   'get_agent_status',
   'pin',

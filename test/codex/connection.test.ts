@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { connectAppServer } from '../../src/codex/app-server-client.ts';
+import type { AskAnswer, CodexAsk } from '../../src/codex/codex-ask.ts';
 import type { TurnEvent } from '../../src/turns/turn-event.ts';
 import { FakeAppServer, TURN } from './fake-app-server.ts';
 
@@ -164,10 +165,101 @@ test('garbage does not disturb a turn', async () => {
 test('every request of Codex gets an answer, one that nobody knows too', async () => {
   const server = new FakeAppServer();
   await server.connect();
-  server.send({ id: 0, method: 'item/commandExecution/requestApproval', params: {} });
+  const params = { threadId: 'of another', turnId: 'x', itemId: 'y' };
+  server.send({ id: 0, method: 'item/commandExecution/requestApproval', params });
   server.send({ id: 'b', method: 'of/aLaterVersion', params: {} });
   expect(await server.replyTo(0)).toEqual({ id: 0, result: { decision: 'decline' } });
   expect(await server.replyTo('b')).toMatchObject({ id: 'b', error: { code: -32601 } });
+});
+
+test('what Codex asks for in a turn is answered by who listens to it, while other messages are read', async () => {
+  const server = new FakeAppServer();
+  const client = await server.connect();
+  const events: string[] = [];
+  const asked: CodexAsk[] = [];
+  const decision = Promise.withResolvers<AskAnswer>();
+  const turn = await client.startTurn(
+    TURN,
+    ({ type }) => events.push(type),
+    (ask) => {
+      asked.push(ask);
+      return decision.promise;
+    },
+  );
+  const of = { threadId: 'thread-1', turnId: 'turn-1', itemId: 'item' };
+  const changes = [{ path: '/workspace/a.txt', kind: { type: 'add' }, diff: '+a' }];
+  server.notify('item/started', {
+    item: { type: 'fileChange', id: 'item', changes, status: 'inProgress' },
+  });
+  server.send({ id: 0, method: 'item/fileChange/requestApproval', params: of });
+  const other = { ...of, turnId: 'turn-0', command: 'ls' };
+  server.send({ id: 1, method: 'item/commandExecution/requestApproval', params: other });
+  server.notify('item/completed', message('still here'));
+  await expect.poll(() => events).toContain('message');
+  expect(await server.replyTo(1)).toMatchObject({ result: { decision: 'decline' } });
+  expect(asked).toMatchObject([
+    {
+      kind: 'patch',
+      operation: 'change /workspace/a.txt',
+      arguments: { changes: [{ diff: '+a' }] },
+    },
+  ]);
+  expect(server.received.some(({ id, method }) => id === 0 && !method)).toBe(false);
+  decision.resolve({ approve: true });
+  expect(await server.replyTo(0)).toEqual({ id: 0, result: { decision: 'accept' } });
+  server.endTurn();
+  await turn.completed;
+});
+
+test('what Codex asks again as its thread is resumed waits for the turn to be joined', async () => {
+  const of = { threadId: 'thread-1', turnId: 'turn-1', itemId: 'item' };
+  const ask = { id: 7, method: 'item/commandExecution/requestApproval', params: of };
+  const server: FakeAppServer = new FakeAppServer({
+    'thread/resume': () => {
+      server.send(ask);
+      return { thread: { id: 'thread-1', status: { type: 'active' } } };
+    },
+    'thread/turns/list': () => ({
+      data: [
+        {
+          id: 'turn-1',
+          status: 'inProgress',
+          items: [{ type: 'userMessage', clientId: TURN.clientMessageId }],
+        },
+      ],
+    }),
+  });
+  const client = await server.connect();
+  await client.resumeThread('thread-1', { cwd: '/workspace', model: 'm' });
+  await sleep(50);
+  const keys: string[] = [];
+  await client.joinTurn(
+    'thread-1',
+    TURN.clientMessageId,
+    () => undefined,
+    async ({ key }) => {
+      keys.push(key);
+      return { approve: true };
+    },
+  );
+  expect(await server.replyTo(7)).toEqual({ id: 7, result: { decision: 'accept' } });
+  expect(keys).toEqual(['thread-1/turn-1/item//7']);
+});
+
+test('a peer that asks for more than anybody answers is told so', async () => {
+  const server = new FakeAppServer();
+  const client = await server.connect();
+  const never = new Promise<AskAnswer>(() => undefined);
+  await client.startTurn(
+    TURN,
+    () => undefined,
+    () => never,
+  );
+  const params = { threadId: 'thread-1', turnId: 'turn-1', itemId: 'item' };
+  const method = 'item/fileChange/requestApproval';
+  for (let id = 0; id < 150; id += 1) server.send({ id, method, params });
+  expect(await server.replyTo(149)).toMatchObject({ error: { code: -32000 } });
+  expect(server.received.filter(({ error }) => error)).toHaveLength(22);
 });
 
 test('a peer that asks without end and never reads is not read on', async () => {

@@ -2,6 +2,8 @@ import { Ajv } from 'ajv';
 import formats from 'ajv-formats';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { codexRequest } from '../../src/codex/ask-protocol.ts';
+import { readAsk } from '../../src/codex/asks.ts';
 import type { TurnSandbox } from '../../src/codex/codex-client.ts';
 import {
   codexNotification,
@@ -112,6 +114,18 @@ describe('what Codex sends is what we read', () => {
     for (const sample of all) parseNotification(method, sample);
   });
 
+  test.each(codexRequest.options.map(({ shape }) => [shape.method.value, shape.params] as const))(
+    '%s',
+    (method, ours) => {
+      const theirs = schemaOf(String(serverRequests.get(method)));
+      const json = z.toJSONSchema(ours) as Schema;
+      expect(unknownPaths(json, theirs, theirs)).toEqual([]);
+      const all = samples(theirs, theirs);
+      expect(all.length).toBeGreaterThan(0);
+      for (const params of all) codexRequest.parse({ method, params });
+    },
+  );
+
   test('a renamed key would be found', () => {
     const theirs = schemaOf('v2/ItemCompletedNotification');
     const ours = z.object({ item: z.object({ type: z.literal('webSearch'), words: z.string() }) });
@@ -136,7 +150,29 @@ describe('what Codex asks is what we answer', () => {
   test.each(ANSWERED_METHODS)('%s', (method) => {
     const answer = answerServerRequest(method);
     if ('error' in answer) return expect(answer.error.message).not.toBe('');
-    const file = serverRequests.get(method)?.replace(/Params$/, 'Response');
-    expect(faults(schemaOf(String(file)), answer.result)).toBeNull();
+    expect(faults(replySchemaOf(method), answer.result)).toBeNull();
   });
+
+  test.each(codexRequest.options.map(({ shape }) => shape.method.value))(
+    '%s, by people',
+    (method) => {
+      const theirs = schemaOf(String(serverRequests.get(method)));
+      const answered = samples(theirs, theirs).flatMap((sample) => {
+        const params = { ...(sample as object), _meta: { codex_approval_kind: 'mcp_tool_call' } };
+        const request = readAsk(1, method, { turnId: 'turn', ...params });
+        const answers = { text: 'green' };
+        return [true, false].map((approve) => request?.replyTo({ approve, answers }));
+      });
+      const replies = answered.filter((reply) => reply !== undefined);
+      expect(replies.length).toBeGreaterThan(0);
+      for (const reply of replies) {
+        expect(faults(replySchemaOf(method), 'result' in reply && reply.result)).toBeNull();
+        expect(JSON.stringify(reply)).not.toMatch(/session/i);
+      }
+    },
+  );
+
+  function replySchemaOf(method: string): Schema {
+    return schemaOf(String(serverRequests.get(method)?.replace(/Params$/, 'Response')));
+  }
 });

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { newAgent } from '../../src/agents/agent.ts';
 import type { ThreadRecord } from '../../src/agents/thread.ts';
+import type { ApprovalRecord } from '../../src/approvals/approval.ts';
 import type { EgressRecord, EgressRuleRecord } from '../../src/egress/egress-record.ts';
-import type { Store } from '../../src/store/store.ts';
+import type { ApprovalQuery, Store } from '../../src/store/store.ts';
 import type { TurnRecord } from '../../src/turns/turn.ts';
 
 /** What every store must do; `reopen` opens what an earlier one wrote. */
@@ -53,6 +54,36 @@ export function storeContract(
       store.agents.remove('a');
       expect(store.agents.get('a')).toBeUndefined();
       expect(store.turns.count('a')).toBe(0);
+    });
+
+    test('an approval is found as it was written, by its turn and by who may see it', () => {
+      const { store, reopen } = open();
+      for (const id of ['a', 'b']) {
+        store.agents.put(newAgent(id));
+        store.turns.put(turn(`turn-${id}`, id));
+      }
+      const first = approval('1', 'a');
+      store.approvals.put(first);
+      store.approvals.put({ ...approval('2', 'b'), tenant: 'elsewhere', requestedBy: 'bob' });
+      const decisions = [{ by: 'eve', approve: true, reason: 'fine', at: new Date(5) }];
+      const decided = { ...approval('3', 'a'), state: 'approved', decisions } as const;
+      store.approvals.put({ ...decided, state: 'pending', decisions: [] });
+      store.approvals.put(decided);
+      const ids = (query: Omit<ApprovalQuery, 'limit'>, limit = 10) =>
+        store.approvals.list({ ...query, limit }).map(({ approvalId }) => approvalId);
+      expect([ids({}), ids({}, 1)]).toEqual([['3', '2', '1'], ['3']]);
+      expect(ids({ tenant: 'default', state: 'pending' })).toEqual(['1']);
+      expect(ids({ requestedBy: 'bob' })).toEqual(['2']);
+      expect(ids({ agentIds: ['a'] })).toEqual(['3', '1']);
+      store.close();
+      const later = reopen();
+      expect(later.approvals.get('3')).toEqual(decided);
+      expect(later.approvals.find('turn-a', 'key-1')).toEqual(first);
+      expect(later.approvals.find('turn-b', 'key-1')).toBeUndefined();
+      expect(later.approvals.pending().map(({ approvalId }) => approvalId)).toEqual(['1', '2']);
+      expect(later.approvals.count('turn-a')).toBe(2);
+      later.agents.remove('a');
+      expect(later.approvals.get('1')).toBeUndefined();
     });
 
     test('a slot that is ready is claimed once, the oldest first', () => {
@@ -327,4 +358,13 @@ const NO_USAGE = {
 function turn(turnId: string, agentId: string): TurnRecord {
   const request = { agentId, tool: 'plan', args: { task: 'x' } };
   return { turnId, agentId, tool: 'plan', state: 'queued', request, createdAt: new Date(0) };
+}
+
+function approval(approvalId: string, agentId: string): ApprovalRecord {
+  return {
+    ...{ approvalId, agentId, turnId: `turn-${agentId}`, requestKey: `key-${approvalId}` },
+    ...{ kind: 'command', operation: 'run: ls', arguments: { command: 'ls' }, risk: 'medium' },
+    ...{ requestedBy: 'ann', tenant: 'default', justification: 'Ticket 7', neededApprovers: 1 },
+    ...{ decisions: [], state: 'pending', createdAt: new Date(1), expiresAt: new Date(2) },
+  };
 }

@@ -69,7 +69,7 @@ describe('codex and codex-reply', () => {
       'developer-instructions': 'Speak Esperanto.',
       config: { model: 'gpt-5.5', model_reasoning_effort: 'low' },
       verbosity: 'low',
-      mode: 'ci',
+      mode: 'non-interactive',
     });
     const asked = () => target.model.requests.at(-1);
     const settings = { model: 'gpt-5.5', reasoning: { effort: 'low' } };
@@ -189,10 +189,11 @@ describe.each([
     expect(free.changed_files).toEqual([{ file: 'new.txt', action: 'create' }]);
   });
 
-  test.runIf(here)('that has to ask for something gets a no, and ends', async () => {
+  test.runIf(here)('that has to ask, and nobody answers, gets a no and ends', async () => {
     const asks: Script = ({ toolOutputs }) =>
       toolOutputs.length === 0 ? shell('touch asked.txt') : text(toolOutputs.join());
-    await using target = await startTestServer({ runtime, script: asks });
+    const environment = { APPROVAL_TIMEOUT: '1' };
+    await using target = await startTestServer({ runtime, script: asks, environment });
     await using client = await connect(target);
     const policy = { 'approval-policy': 'untrusted' };
     const { content, changed_files } = await call(client, 'codex', { prompt: 'x', ...policy });
@@ -205,6 +206,7 @@ describe.runIf(engine.available)('in a container', () => {
     await using target = await startTestServer({
       runtime: 'docker',
       script: doesOnce('mkdir -p sub; cd sub 2>/dev/null; pwd > where.txt'),
+      environment: { CODEX_APPROVAL_MODE: 'auto' },
     });
     await using client = await connect(target);
     await call(client, 'codex', { prompt: 'x', sandbox: 'full-access' });

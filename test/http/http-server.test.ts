@@ -28,6 +28,8 @@ test('the root says what this is and where to connect', async () => {
     '/tools',
     '/api/v1/turns/ID',
     '/api/v1/agents/events',
+    '/api/v1/approvals',
+    '/ws',
     '/health',
     '/ping',
   ]);

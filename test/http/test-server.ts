@@ -5,8 +5,10 @@ import { pino } from 'pino';
 import { z } from 'zod';
 import { LOCAL } from '../../src/access/principal.ts';
 import { AgentEvents } from '../../src/agents/agent-events.ts';
+import { noApproval } from '../../src/approvals/approvals.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { AppError, type ErrorReport } from '../../src/errors.ts';
+import type { ApprovalDesk } from '../../src/http/approval-routes.ts';
 import { buildHttpServer, type HttpServerOptions } from '../../src/http/http-server.ts';
 import type { Tool } from '../../src/tools/tool.ts';
 import { Toolbox } from '../../src/tools/toolbox.ts';
@@ -65,6 +67,7 @@ export async function startTestServer(
     rates: { takeRequest: async () => undefined },
     turns: () => noTurns,
     agents: () => ({ listen: (listener) => events.listen(listener), outlooks: () => [] }),
+    approvals: () => noApprovals,
     health: async () => health,
     log,
     version: '1.2.3',
@@ -170,6 +173,18 @@ export const noTurns = {
   latestProgress: () => undefined,
   async *follow() {},
 };
+
+const noApprovals: ApprovalDesk = {
+  get: none,
+  list: () => [],
+  decide: none,
+  mayDecide: () => false,
+  listen: () => () => undefined,
+};
+
+function none(approvalId: string): never {
+  throw noApproval(approvalId);
+}
 
 function noTurn(turnId: string): never {
   throw new AppError('turn_not_found', `There is no turn "${turnId}".`);

@@ -113,6 +113,23 @@ const STEPS: readonly string[] = [
   ) STRICT;
   CREATE INDEX egress_log_by_agent ON egress_log (agent_id, id);
   `,
+  `
+  CREATE TABLE approvals (
+    approval_id TEXT PRIMARY KEY,
+    agent_id TEXT NOT NULL,
+    turn_id TEXT NOT NULL REFERENCES turns (turn_id) ON DELETE CASCADE,
+    request_key TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    requested_by TEXT NOT NULL,
+    state TEXT NOT NULL,
+    details TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    UNIQUE (turn_id, request_key)
+  ) STRICT;
+  CREATE INDEX approvals_pending ON approvals (state) WHERE state = 'pending';
+  CREATE INDEX approvals_by_tenant ON approvals (tenant);
+  `,
 ];
 
 /** The version of a database that is up to date. */

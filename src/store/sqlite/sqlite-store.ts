@@ -6,6 +6,7 @@ import type { SpendingStore } from '../../spending/spending-store.ts';
 import { DataDirError } from '../data-dir-error.ts';
 import type {
   AgentStore,
+  ApprovalStore,
   EgressStore,
   SlotStore,
   Store,
@@ -14,6 +15,7 @@ import type {
 } from '../store.ts';
 import { migrate } from './migrations.ts';
 import { SqliteAgentStore } from './sqlite-agent-store.ts';
+import { SqliteApprovalStore } from './sqlite-approval-store.ts';
 import { SqliteEgressStore } from './sqlite-egress-store.ts';
 import { SqliteSlotStore } from './sqlite-slot-store.ts';
 import { SqliteSpendingStore } from './sqlite-spending-store.ts';
@@ -31,6 +33,7 @@ export class SqliteStore implements Store {
   readonly agents: AgentStore;
   readonly threads: ThreadStore;
   readonly turns: TurnStore;
+  readonly approvals: ApprovalStore;
   readonly slots: SlotStore;
   readonly spending: SpendingStore;
   readonly egress: EgressStore;
@@ -45,6 +48,7 @@ export class SqliteStore implements Store {
     this.agents = tellingFullDisk(new SqliteAgentStore(database));
     this.threads = tellingFullDisk(new SqliteThreadStore(database));
     this.turns = tellingFullDisk(new SqliteTurnStore(database, (work) => this.transaction(work)));
+    this.approvals = tellingFullDisk(new SqliteApprovalStore(database));
     this.slots = tellingFullDisk(new SqliteSlotStore(database));
     this.spending = tellingFullDisk(new SqliteSpendingStore(database));
     this.egress = tellingFullDisk(

@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import type { ApprovalRecord } from './approval.ts';
+
+const LONGEST_REASON = 1000;
+const LONGEST_ANSWER = 4096;
+const MOST_ANSWERS = 20;
+
+/** How somebody decides, over every transport. */
+export const verdictInput = {
+  approve: z.boolean().describe('false declines, which ends it at once.'),
+  reason: z.string().max(LONGEST_REASON).optional().describe('Kept with the decision.'),
+  answers: z
+    .record(z.string().max(200), z.string().max(LONGEST_ANSWER))
+    .refine((answers) => Object.keys(answers).length <= MOST_ANSWERS, 'too many answers')
+    .optional()
+    .describe('Of a user_input: what you answer, by the id of the question.'),
+};
+
+/** An approval as clients see it. */
+export function approvalData(approval: ApprovalRecord) {
+  return {
+    approval_id: approval.approvalId,
+    agent_id: approval.agentId,
+    turn_id: approval.turnId,
+    kind: approval.kind,
+    operation: approval.operation,
+    arguments: approval.arguments,
+    risk: approval.risk,
+    requested_by: approval.requestedBy,
+    justification: approval.justification ?? null,
+    needed_approvers: approval.neededApprovers,
+    decisions: approval.decisions.map(({ by, approve, reason, at }) => ({
+      by,
+      approve,
+      reason: reason ?? null,
+      at: at.toISOString(),
+    })),
+    state: approval.state,
+    created_at: approval.createdAt.toISOString(),
+    expires_at: approval.expiresAt.toISOString(),
+  };
+}

@@ -1,0 +1,34 @@
+import type { Risk, TurnPowers } from './risk.ts';
+
+export const APPROVAL_MODES = ['suggest', 'auto', 'manual'] as const;
+export type ApprovalMode = (typeof APPROVAL_MODES)[number];
+
+type Approvers = Readonly<Record<Risk, number>>;
+
+/** How many people must approve a turn before it runs, by its risk. */
+const FOR_TURNS: Readonly<Record<ApprovalMode, Approvers>> = {
+  auto: { low: 0, medium: 0, high: 0, critical: 2 },
+  suggest: { low: 0, medium: 0, high: 1, critical: 2 },
+  manual: { low: 0, medium: 1, high: 1, critical: 2 },
+};
+
+/** The same for what Codex asks for during a turn. */
+const FOR_REQUESTS: Readonly<Record<ApprovalMode, Approvers>> = {
+  auto: { low: 0, medium: 0, high: 1, critical: 2 },
+  suggest: { low: 1, medium: 1, high: 1, critical: 2 },
+  manual: { low: 1, medium: 1, high: 1, critical: 2 },
+};
+
+/** A turn that a pipeline runs is looked at by a person at least once, whatever it may do. */
+export function approversOfTurn(
+  policy: ApprovalMode,
+  risk: Risk,
+  mode: TurnPowers['mode'] = 'interactive',
+): number {
+  const needed = FOR_TURNS[policy][risk];
+  return mode === 'ci' && policy !== 'auto' ? Math.max(1, needed) : needed;
+}
+
+export function approversOfRequest(policy: ApprovalMode, risk: Risk): number {
+  return FOR_REQUESTS[policy][risk];
+}

@@ -1,0 +1,48 @@
+import { demand } from '../access/permission.ts';
+import { LOCAL, type Principal } from '../access/principal.ts';
+import { AppError } from '../errors.ts';
+import type { ApprovalRecord, Decision } from './approval.ts';
+
+/**
+ * Throws `forbidden` where a principal may not decide. Nobody approves what they asked for
+ * themselves, but the one user of a server that knows no others, who may where one is enough; and
+ * a question to a person is answered by whoever has Codex work.
+ */
+export function assertMayDecide(
+  approval: Pick<ApprovalRecord, 'kind' | 'requestedBy' | 'neededApprovers'>,
+  principal: Principal,
+  { isOpen }: { isOpen: boolean },
+): void {
+  const isOwn = approval.requestedBy === principal.id;
+  if (approval.kind === 'user_input' && isOwn) return;
+  demand(principal, 'approve');
+  if (!isOwn) return;
+  const isOnlyUser = isOpen && principal.id === LOCAL.id;
+  if (!isOnlyUser) {
+    throw new AppError('forbidden', 'You asked for this yourself: somebody else must decide.');
+  }
+  if (approval.neededApprovers > 1) {
+    throw new AppError(
+      'forbidden',
+      'This needs two different approvers, and this server knows one user: make tokens for others, or ask for less.',
+    );
+  }
+}
+
+/**
+ * The approval after a decision. One no ends it; the same yes twice is one. Throws
+ * `approval_not_pending` if it has ended.
+ */
+export function decided(approval: ApprovalRecord, decision: Decision): ApprovalRecord {
+  if (approval.state !== 'pending') {
+    throw new AppError('approval_not_pending', `The approval is ${approval.state} already.`, {
+      data: { state: approval.state },
+    });
+  }
+  const isRepeated = approval.decisions.some(({ by }) => by === decision.by);
+  if (isRepeated && decision.approve) return approval;
+  const decisions = [...approval.decisions, decision];
+  if (!decision.approve) return { ...approval, decisions, state: 'declined' };
+  const isEnough = decisions.length >= approval.neededApprovers;
+  return { ...approval, decisions, state: isEnough ? 'approved' : 'pending' };
+}

@@ -1,0 +1,34 @@
+import path from 'node:path';
+import type { ThreadSettings } from '../agents/thread.ts';
+import type { CodexAsk } from '../codex/codex-ask.ts';
+
+export const RISKS = ['low', 'medium', 'high', 'critical'] as const;
+export type Risk = (typeof RISKS)[number];
+
+/** What a caller asks for, in the words of the `codex` tool. */
+export type TurnPowers = {
+  sandbox: ThreadSettings['sandbox'];
+  fullAuto: boolean;
+  mode: NonNullable<ThreadSettings['mode']>;
+};
+
+/** What it risks to run a turn. */
+export function riskOf({ sandbox, fullAuto, mode }: TurnPowers): Risk {
+  const isCi = mode === 'ci';
+  if (sandbox === 'danger-full-access') return fullAuto && isCi ? 'critical' : 'high';
+  return sandbox === 'workspace-write' || fullAuto || isCi ? 'medium' : 'low';
+}
+
+/** What Codex asks for during a turn, as far as the risk goes. */
+export type AskedPowers = Pick<CodexAsk, 'kind' | 'wantsMore' | 'cwd'>;
+
+/** What it risks to let Codex do what it asks for. */
+export function riskOfAsk({ kind, wantsMore, cwd }: AskedPowers, workspace: string): Risk {
+  if (kind === 'user_input') return 'low';
+  return wantsMore || kind === 'permission' || !isInside(workspace, cwd) ? 'high' : 'medium';
+}
+
+function isInside(workspace: string, directory: string = workspace): boolean {
+  const relative = path.posix.relative(workspace, directory);
+  return relative !== '..' && !relative.startsWith('../');
+}
