@@ -246,6 +246,47 @@ test('what Codex asks again as its thread is resumed waits for the turn to be jo
   expect(keys).toEqual(['thread-1/turn-1/item//7']);
 });
 
+test('of what MCP servers ask, only calls of their tools are shown to people', async () => {
+  const server = new FakeAppServer();
+  const client = await server.connect();
+  const asked: CodexAsk[] = [];
+  await client.startTurn(
+    TURN,
+    () => undefined,
+    async (ask) => {
+      asked.push(ask);
+      return { approve: true };
+    },
+  );
+  const of = { threadId: 'thread-1', turnId: 'turn-1', serverName: 'garden', mode: 'form' };
+  const method = 'mcpServer/elicitation/request';
+  const _meta = { codex_approval_kind: 'mcp_tool_call', tool: 'plant' };
+  server.send({ id: 1, method, params: { ...of, message: 'Plant?', requestedSchema: {}, _meta } });
+  server.send({ id: 2, method, params: { ...of, message: 'Your name?', requestedSchema: {} } });
+  expect(await server.replyTo(1)).toMatchObject({ result: { action: 'accept', content: {} } });
+  expect(await server.replyTo(2)).toMatchObject({ result: { action: 'decline' } });
+  expect(asked).toMatchObject([
+    { kind: 'mcp_tool', operation: 'garden: Plant?', arguments: { call: { tool: 'plant' } } },
+  ]);
+});
+
+test('a question of Codex is answered by its ids', async () => {
+  const server = new FakeAppServer();
+  const client = await server.connect();
+  await client.startTurn(
+    TURN,
+    () => undefined,
+    async () => ({ approve: true, answers: { colour: 'green', other: 'x' } }),
+  );
+  const questions = [{ id: 'colour', question: 'Which colour?', options: null }];
+  const params = { threadId: 'thread-1', turnId: 'turn-1', itemId: 'item', questions };
+  server.send({ id: 1, method: 'item/tool/requestUserInput', params });
+  expect(await server.replyTo(1)).toEqual({
+    id: 1,
+    result: { answers: { colour: { answers: ['green'] } } },
+  });
+});
+
 test('a peer that asks for more than anybody answers is told so', async () => {
   const server = new FakeAppServer();
   const client = await server.connect();

@@ -163,11 +163,11 @@ describe('what Codex asks is what we answer', () => {
         const answers = { text: 'green' };
         return [true, false].map((approve) => request?.replyTo({ approve, answers }));
       });
-      const replies = answered.filter((reply) => reply !== undefined);
-      expect(replies.length).toBeGreaterThan(0);
+      const replies = new Set(answered.flatMap((reply) => (reply ? JSON.stringify(reply) : [])));
+      expect(replies.size).toBeGreaterThan(0);
       for (const reply of replies) {
-        expect(faults(replySchemaOf(method), 'result' in reply && reply.result)).toBeNull();
-        expect(JSON.stringify(reply)).not.toMatch(/session/i);
+        expect(faults(replySchemaOf(method), JSON.parse(reply).result)).toBeNull();
+        expect(reply).not.toMatch(/session/i);
       }
     },
   );
