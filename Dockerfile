@@ -20,7 +20,7 @@ FROM ${BASE_IMAGE}
 # Not 1000, which is what agents run as.
 RUN groupadd --gid 10001 codex-mcp \
   && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /data codex-mcp \
-  && install -d -o 10001 -g 10001 -m 0700 /data \
+  && install -d -o 10001 -g 10001 -m 0700 /data /run/engine \
   && install -d /config /app /etc/codex-mcp
 COPY --from=build /app/extra-ca.crt /etc/codex-mcp/extra-ca.crt
 COPY --from=build /app/package.json /app/

@@ -1,8 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { configurationPage, exampleEnvFile } from '../src/config/config-documents.ts';
+import { engineCallsPage } from '../src/engine-guard/calls-document.ts';
 import { errorsPage } from '../src/errors-document.ts';
 
 const root = new URL('../', import.meta.url);
 writeFileSync(new URL('docs/configuration.md', root), configurationPage());
+writeFileSync(new URL('docs/engine-calls.md', root), engineCallsPage());
 writeFileSync(new URL('docs/errors.md', root), errorsPage());
 writeFileSync(new URL('.env.example', root), exampleEnvFile());

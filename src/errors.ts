@@ -127,6 +127,18 @@ export const ERRORS = {
     'Start the Docker engine, check DOCKER_HOST, or set AGENT_RUNTIME=process.',
   ),
   engine_failed: row(502, SERVER_ERROR, true, 'See the server log for what the engine answered.'),
+  engine_refused: row(
+    502,
+    SERVER_ERROR,
+    false,
+    'Give the engine guard the settings of the server; its log tells what it refused.',
+  ),
+  runtime_missing: row(
+    503,
+    SERVER_ERROR,
+    false,
+    'Set CONTAINER_RUNTIME to a runtime that docker info lists, or add it to the engine.',
+  ),
   image_missing: row(503, SERVER_ERROR, false, 'Build or pull the image that AGENT_IMAGE names.'),
   image_build_failed: row(
     503,

@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   token: async () => (await import('./cli/token.ts')).token,
   audit: async () => (await import('./cli/audit.ts')).audit,
   doctor: async () => (await import('./cli/doctor.ts')).doctor,
+  'engine-guard': async () => (await import('./cli/engine-guard.ts')).engineGuard,
   login: async () => (await import('./cli/login.ts')).login,
   credentials: async () => (await import('./cli/credentials.ts')).credentials,
   logout: async () => (await import('./cli/logout.ts')).logout,

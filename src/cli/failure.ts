@@ -14,6 +14,8 @@ export const USAGE = `Usage: codex-mcp-server [--port 8210] [--host 127.0.0.1] [
        codex-mcp-server login [--device-auth | --with-api-key | status] [--env-file .env]
        codex-mcp-server logout [--env-file .env]
        codex-mcp-server credentials set PRINCIPAL | remove PRINCIPAL | list [--env-file .env]
+       codex-mcp-server engine-guard [--socket /var/run/docker.sock] [--remember FILE]
+                              [--listen unix:///PATH | tcp://127.0.0.1:2375] [--env-file .env]
 
 Gives every agent id its own Codex container, over MCP:
   claude mcp add --transport sse codex-mcp http://localhost:8210/sse
@@ -21,6 +23,7 @@ Gives every agent id its own Codex container, over MCP:
 
 stdio serves one client over stdin and stdout: through the server that runs, else one of its own.
 token makes, lists and revokes what callers show; with the first one, every caller needs one.
+engine-guard holds the engine's socket for a server, and lets nothing through but what it needs.
 doctor tells what is wrong on a bad day, with or without a running server; --repair puts right what it can.
 audit verify tells whether records of the audit were changed or removed; audit export prints them.
 login makes a ChatGPT login that pays for all agents, by browser, by a code for another machine's browser

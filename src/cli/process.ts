@@ -7,7 +7,7 @@ import type { Redactor } from '../redaction/redactor.ts';
 export const SHUTDOWN_LIMIT_MS = 9_000;
 
 /** Standard output belongs to MCP. */
-export function logToStderr(config: Config, redactor: Redactor): Logger {
+export function logToStderr(config: Pick<Config, 'LOG_LEVEL'>, redactor: Redactor): Logger {
   const hooks = { streamWrite: (line: string) => redactedLine(line, redactor) };
   return pino({ level: config.LOG_LEVEL, hooks }, pino.destination({ dest: 2, sync: true }));
 }

@@ -1,12 +1,22 @@
 import fs from 'node:fs';
+import path from 'node:path';
 import { parse as parseDotenv } from 'dotenv';
 import { validate as isCronExpression } from 'node-cron';
 import { parseEgressRule } from '../egress/egress-rule.ts';
 import { parsePrivateRange } from '../egress/reachable-addresses.ts';
-import { type Config, type SettingMeta, settingMeta, settingsSchema } from './settings.ts';
+import {
+  type Config,
+  SETTING_NAMES,
+  type SettingMeta,
+  type SettingName,
+  settingMeta,
+  settingsSchema,
+} from './settings.ts';
 
 export type { Config } from './settings.ts';
 
+/** What Docker's own client wants in its directory too. */
+const CERTIFICATES = ['ca.pem', 'cert.pem', 'key.pem'];
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1', '[::1]']);
 
 /** The start was stopped by settings that can't work; each problem names variable, value and what is allowed. */
@@ -28,15 +38,28 @@ export function loadConfig(
   environment: Readonly<Record<string, string | undefined>>,
   envFile?: string,
 ): Config {
-  const values = { ...readEnvFile(envFile), ...withoutEmpty(environment) };
-  const parsed = settingsSchema.safeParse(values);
-  if (!parsed.success) {
-    const names = new Set(parsed.error.issues.map((issue) => String(issue.path[0])));
-    throw new ConfigError([...names].map((name) => describeProblem(name, values[name])));
-  }
-  const contradictions = findContradictions(parsed.data);
+  const config = loadSettings(SETTING_NAMES, environment, envFile);
+  const contradictions = findContradictions(config);
   if (contradictions.length > 0) throw new ConfigError(contradictions);
-  return parsed.data;
+  return config;
+}
+
+/** Reads some of the settings, for a program that has no use for the others. */
+export function loadSettings<N extends SettingName>(
+  names: readonly N[],
+  environment: Readonly<Record<string, string | undefined>>,
+  envFile?: string,
+): Pick<Config, N> {
+  const values = { ...readEnvFile(envFile), ...withoutEmpty(environment) };
+  const mask = Object.fromEntries(names.map((name) => [name, true])) as Partial<
+    Record<SettingName, true>
+  >;
+  const parsed = settingsSchema.pick(mask).safeParse(values);
+  if (!parsed.success) {
+    const wrong = new Set(parsed.error.issues.map((issue) => String(issue.path[0])));
+    throw new ConfigError([...wrong].map((name) => describeProblem(name, values[name])));
+  }
+  return parsed.data as Pick<Config, N>;
 }
 
 /** Whether only this machine reaches an address to listen on. */
@@ -75,9 +98,17 @@ function findContradictions(config: Config): string[] {
   }
   return [
     ...problems,
+    ...certificateProblems(config),
     ...problemsOf('EGRESS_ALLOW', config.EGRESS_ALLOW, parseEgressRule),
     ...problemsOf('EGRESS_ALLOW_PRIVATE', config.EGRESS_ALLOW_PRIVATE, parsePrivateRange),
   ];
+}
+
+function certificateProblems({ DOCKER_CERT_PATH: directory }: Config): string[] {
+  if (directory === undefined) return [];
+  if (CERTIFICATES.every((name) => isReadableFile(path.join(directory, name)))) return [];
+  const { allowed } = settingMeta('DOCKER_CERT_PATH');
+  return [`DOCKER_CERT_PATH is "${directory}". Allowed: ${allowed}.`];
 }
 
 /** What is wrong with the parts of a list, each read by what throws if it can't be. */

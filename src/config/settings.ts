@@ -353,6 +353,17 @@ export const settingsSchema = z.object({
     allowed: 'unix:///path, tcp://host:port, http(s)://host:port or ssh://user@host',
     shownDefault: 'unix:///var/run/docker.sock',
   }),
+  DOCKER_TLS_VERIFY: setting(flag().default(false), {
+    group: 'Containers',
+    description:
+      'Reach an engine of `tcp://` by TLS. With port 2376, `https://` or `DOCKER_CERT_PATH` that is so anyway. Its certificate is always verified.',
+    allowed: 'true or false',
+  }),
+  DOCKER_CERT_PATH: setting(directory().optional(), {
+    group: 'Containers',
+    description: 'Directory with the authority of such an engine and the certificate to show it.',
+    allowed: 'a directory with ca.pem, cert.pem and key.pem that can be read',
+  }),
   AGENT_IMAGE: setting(z.string().min(1).optional(), {
     group: 'Containers',
     description: 'Image of the agents. Unset: the server builds `agent-image/` on first start.',
@@ -369,6 +380,19 @@ export const settingsSchema = z.object({
       'PEM file with further certificate authorities for the image, for networks behind a TLS-inspecting proxy.',
     allowed: 'a readable file',
   }),
+  CONTAINER_RUNTIME: setting(
+    z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/)
+      .optional(),
+    {
+      group: 'Containers',
+      description:
+        'OCI runtime of the agents, such as `runsc` of gVisor or `kata`. The engine must have it: see [engine.md](engine.md#another-runtime).',
+      allowed: 'a runtime that `docker info` lists',
+      shownDefault: "the engine's default",
+    },
+  ),
   CONTAINER_CPU_LIMIT: setting(z.coerce.number().min(0.01).max(1024).default(4), {
     group: 'Containers',
     description: 'CPUs of an agent. More than the engine has counts as all it has.',

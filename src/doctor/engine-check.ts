@@ -45,6 +45,7 @@ async function checkAgents(
   config: Config,
 ): Promise<Check[]> {
   if (runtime.kind === 'process') return checkCodexHere(config);
+  if (info.problem) return [failure('Containers', info.problem)];
   const disk = await checkEngineDisk(info.dataDirectory);
   return [...(disk ? [disk] : []), await checkImage(runtime, config)];
 }

@@ -81,7 +81,7 @@ export async function checkHealth(options: HealthOptions): Promise<HealthReport>
     pingEngine(options.runtime),
     findImage(options.runtime),
   ]);
-  if (engine.ok) options.preparation.retry();
+  if (engine.ok && !engine.info.problem) options.preparation.retry();
   const blocking = blockingProblems(options, engine, options.preparation.state);
   const warnings = warningsOf(options);
   const { active, busy } = agents.counts();
@@ -155,6 +155,7 @@ function blockingProblems(
 ): string[] {
   const problems: string[] = [];
   if (!engine.ok) problems.push(sentence(engine.error));
+  else if (engine.info.problem) problems.push(sentence(engine.info.problem));
   else if (preparation.state === 'failed') problems.push(sentence(preparation.error));
   if (credentials.refusal) problems.push(sentence(credentials.refusal));
   if ((store.freeBytes() ?? Infinity) < LEAST_FREE_BYTES) {

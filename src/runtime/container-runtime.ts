@@ -1,4 +1,5 @@
 import type { Duplex, Readable } from 'node:stream';
+import type { AppError } from '../errors.ts';
 
 export const RUNTIME_KINDS = ['docker', 'process'] as const;
 export type RuntimeKind = (typeof RUNTIME_KINDS)[number];
@@ -55,6 +56,8 @@ export type EngineInfo = {
   memoryBytes: number;
   /** Version of the cgroups that bound containers, such as `2`. */
   cgroupVersion?: string;
+  /** Why no container can be started although it answers, such as `runtime_missing`. */
+  problem?: AppError;
   /** Where the engine keeps images and volumes, on its own machine. */
   dataDirectory?: string;
 };

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import { type AppError, toAppError } from '../errors.ts';
+import { type AppError, type ErrorCode, toAppError } from '../errors.ts';
 import type { ContainerRuntime } from './container-runtime.ts';
 
 export type PreparationState =
@@ -7,6 +7,8 @@ export type PreparationState =
   | { state: 'preparing'; step: string }
   | { state: 'ready' }
   | { state: 'failed'; error: AppError };
+
+const CURABLE: ReadonlySet<ErrorCode> = new Set(['engine_unreachable', 'runtime_missing']);
 
 /** Makes at the start of the server what agents need later, such as their image. */
 export class RuntimePreparation {
@@ -23,10 +25,10 @@ export class RuntimePreparation {
     return this.#state;
   }
 
-  /** Runs again if it failed for want of an engine, which answers now. */
+  /** Runs again if it failed for want of what is there now: the engine, or a runtime of it. */
   retry(): void {
     if (this.#state.state !== 'failed') return;
-    if (this.#state.error.code === 'engine_unreachable') void this.run();
+    if (CURABLE.has(this.#state.error.code)) void this.run();
   }
 
   /** Never rejects: calls try again, and health tells. */

@@ -28,6 +28,7 @@ const SOURCES = [
   'docker-compose.yml',
   'package-lock.json',
   'package.json',
+  'prices.json',
   'src',
   'tsconfig.build.json',
   'tsconfig.json',
@@ -48,6 +49,7 @@ export class ComposeProject implements AsyncDisposable {
   readonly #directory: string;
   readonly #program: readonly string[];
   readonly #port: number;
+  readonly #profile: string;
 
   private constructor(options: {
     cleanup: AsyncDisposableStack;
@@ -55,16 +57,18 @@ export class ComposeProject implements AsyncDisposable {
     directory: string;
     program: readonly string[];
     port: number;
+    profile: string;
   }) {
     this.docker = options.docker;
     this.#cleanup = options.cleanup;
     this.#directory = options.directory;
     this.#program = options.program;
     this.#port = options.port;
+    this.#profile = options.profile;
   }
 
   /** Copies what is needed, and writes the settings as a user would. Starts nothing but the model. */
-  static async create(script: Script): Promise<ComposeProject> {
+  static async create(script: Script, profile = 'codex-mcp'): Promise<ComposeProject> {
     await using cleanup = new AsyncDisposableStack();
     const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-compose-'));
     cleanup.defer(() => fs.rmSync(directory, { recursive: true, force: true }));
@@ -83,6 +87,7 @@ export class ComposeProject implements AsyncDisposable {
       directory,
       program,
       port,
+      profile,
     });
     project.#writeSettings(model);
     return project;
@@ -92,10 +97,10 @@ export class ComposeProject implements AsyncDisposable {
     return `http://localhost:${this.#port}`;
   }
 
-  /** `docker-compose --profile codex-mcp …`; answers what it wrote. */
+  /** `docker-compose --profile …`; answers what it wrote. */
   async compose(...command: string[]): Promise<string> {
     const [file = '', ...leading] = this.#program;
-    const { stdout } = await execute(file, [...leading, '--profile', 'codex-mcp', ...command], {
+    const { stdout } = await execute(file, [...leading, '--profile', this.#profile, ...command], {
       cwd: this.#directory,
       env: engineEnvironment(),
       maxBuffer: OUTPUT_BYTES,

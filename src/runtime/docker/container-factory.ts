@@ -93,12 +93,14 @@ export class ContainerFactory {
   }
 
   async #tryCreate(spec: ContainerSpec, shape: ContainerShape): Promise<boolean> {
+    // Else dockerode writes the body, with the agent's token, into the URL as well.
+    const request = {
+      _query: { name: containerNames(this.#installationId, spec.agentId).container },
+      _body: createOptions(this.#installationId, spec, shape),
+    };
     try {
       const container = await this.#engine.call('create a container', (call) =>
-        this.#engine.docker.createContainer({
-          ...createOptions(this.#installationId, spec, shape),
-          ...call,
-        }),
+        this.#engine.docker.createContainer({ ...request, ...call }),
       );
       this.#log.debug({ agentId: spec.agentId, containerId: container.id }, 'container created');
       return true;

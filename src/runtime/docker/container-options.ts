@@ -39,6 +39,7 @@ export type ContainerConfig = Pick<
   | 'CONTAINER_MEMORY_LIMIT'
   | 'CONTAINER_NETWORK_MODE'
   | 'CONTAINER_PIDS_LIMIT'
+  | 'CONTAINER_RUNTIME'
 >;
 
 type ContainerNames = { container: string; workspaceVolume: string; homeVolume: string };
@@ -89,6 +90,7 @@ function containerSettings({ config, image, cpus }: ContainerShape) {
       IpcMode: 'private',
       // The engine would restart an agent without its tunnel and behind the back of the reconciler.
       RestartPolicy: { Name: 'no' },
+      ...(config.CONTAINER_RUNTIME && { Runtime: config.CONTAINER_RUNTIME }),
     },
   } satisfies Docker.ContainerCreateOptions;
 }
@@ -117,7 +119,7 @@ export function containerLabels(
   };
 }
 
-/** The whole request that creates a container and, where missing, its volumes. */
+/** The whole body that creates a container and, where missing, its volumes. */
 export function createOptions(
   installationId: string,
   spec: ContainerSpec,
@@ -128,7 +130,6 @@ export function createOptions(
   const owner = { [LABELS.installation]: installationId, [LABELS.agent]: spec.agentId };
   return {
     ...settings,
-    name: names.container,
     Env: environment(spec, shape.config),
     Labels: containerLabels(installationId, spec, shape),
     HostConfig: {

@@ -1,6 +1,7 @@
 import type Docker from 'dockerode';
 import type { Logger } from 'pino';
 import type { Config } from '../../config/settings.ts';
+import { AppError } from '../../errors.ts';
 import type {
   ContainerLayout,
   ContainerProcess,
@@ -20,6 +21,7 @@ import { ContainerLookup } from './container-lookup.ts';
 import { type ContainerConfig, containerNames, DOCKER_LAYOUT } from './container-options.ts';
 import { stateOf, summarize } from './container-state.ts';
 import { Engine } from './engine.ts';
+import type { EngineAddress } from './engine-connection.ts';
 import { engineStatus } from './engine-errors.ts';
 import { execInContainer } from './engine-exec.ts';
 import { readStats } from './engine-stats.ts';
@@ -30,7 +32,8 @@ import { OpenStreams } from './open-streams.ts';
 
 type DockerConfig = ContainerConfig &
   ImageConfig &
-  Pick<Config, 'DOCKER_HOST' | 'DOCKER_OPERATION_TIMEOUT'>;
+  EngineAddress &
+  Pick<Config, 'DOCKER_OPERATION_TIMEOUT'>;
 
 type DockerRuntimeOptions = {
   config: DockerConfig;
@@ -54,14 +57,13 @@ export class DockerRuntime implements ContainerRuntime {
   readonly #streams = new OpenStreams();
   readonly #installationId: string;
   readonly #log: Logger;
+  readonly #config: DockerConfig;
 
   constructor({ config, installationId, log, imageDirectory }: DockerRuntimeOptions) {
     this.#installationId = installationId;
     this.#log = log;
-    this.#engine = new Engine({
-      host: config.DOCKER_HOST,
-      timeoutSeconds: config.DOCKER_OPERATION_TIMEOUT,
-    });
+    this.#config = config;
+    this.#engine = new Engine(config);
     this.#image = new AgentImage({
       engine: this.#engine,
       config,
@@ -82,7 +84,9 @@ export class DockerRuntime implements ContainerRuntime {
 
   async ping(signal?: AbortSignal): Promise<EngineInfo> {
     const info = await this.#engine.info(signal);
+    const problem = this.#runtimeProblem(Object.keys(info.Runtimes));
     return {
+      ...(problem && { problem }),
       description: `Docker ${info.ServerVersion}`,
       cpus: info.NCPU,
       memoryBytes: info.MemTotal,
@@ -92,6 +96,10 @@ export class DockerRuntime implements ContainerRuntime {
   }
 
   async prepare(onProgress: (line: string) => void): Promise<void> {
+    if (this.#config.CONTAINER_RUNTIME !== undefined) {
+      const { problem } = await this.ping();
+      if (problem) throw problem;
+    }
     await this.#image.ensure(onProgress);
   }
 
@@ -212,6 +220,13 @@ export class DockerRuntime implements ContainerRuntime {
     return found.map((container) =>
       summarize(container, { specFingerprint, outOfMemory: killed.has(container.Id) }),
     );
+  }
+
+  #runtimeProblem(runtimes: string[]): AppError | undefined {
+    const { CONTAINER_RUNTIME: wanted } = this.#config;
+    if (wanted === undefined || runtimes.includes(wanted)) return undefined;
+    const message = `The Docker engine has no runtime "${wanted}" of CONTAINER_RUNTIME; it has ${runtimes.join(', ')}.`;
+    return new AppError('runtime_missing', message);
   }
 
   #names(agentId: string) {

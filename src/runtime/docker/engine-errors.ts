@@ -1,4 +1,5 @@
 import { AppError, type ErrorCode } from '../../errors.ts';
+import { tlsFailure } from './tls-failure.ts';
 
 const TIMED_OUT = 'TIMED_OUT';
 
@@ -19,6 +20,22 @@ const UNREACHABLE = new Set([
 
 const NO_SPACE = /no space left on device|disk quota exceeded/i;
 
+/** What answers mean; the first one that fits counts. */
+const MEANINGS: readonly { status?: number; text?: RegExp; code: ErrorCode }[] = [
+  { text: NO_SPACE, code: 'no_space' },
+  { status: 400, text: /unknown( or invalid)? runtime/i, code: 'runtime_missing' },
+  { status: 400, text: /HTTP request to an HTTPS server/i, code: 'engine_unreachable' },
+  { status: 403, code: 'engine_refused' },
+  { status: 404, text: /no such image/i, code: 'image_missing' },
+  { status: 404, text: /no such (container|exec)/i, code: 'container_lost' },
+  { status: 409, text: /already in use by container/i, code: 'name_taken' },
+  { status: 409, text: /not running|is paused/i, code: 'container_lost' },
+  // It ended between two steps of the engine.
+  { status: 500, text: /container.* not running/i, code: 'container_lost' },
+  // What stands before the engine does not reach it.
+  { status: 502, code: 'engine_unreachable' },
+];
+
 /** What the engine, its connection or docker-modem reports, as far as it is known. */
 type EngineFailure = { message: string; status?: number; code?: string };
 
@@ -27,9 +44,8 @@ export function engineError(error: unknown, doing: string): AppError {
   if (error instanceof AppError) return error;
   const failure = describe(error);
   const { status, code } = failure;
-  if (status === undefined && code && UNREACHABLE.has(code)) {
-    return new AppError('engine_unreachable', unreachable(code), { cause: error });
-  }
+  const reason = status === undefined && code ? unreachable(code, failure.message) : undefined;
+  if (reason) return new AppError('engine_unreachable', reason, { cause: error });
   const message = `The Docker engine failed to ${doing}: ${failure.message}`;
   return new AppError(codeOf(failure), message, { cause: error });
 }
@@ -45,17 +61,14 @@ export function saysNoSpace(text: string): boolean {
 }
 
 function codeOf({ message, status }: EngineFailure): ErrorCode {
-  if (NO_SPACE.test(message)) return 'no_space';
-  if (status === 404 && /no such image/i.test(message)) return 'image_missing';
-  if (status === 404 && /no such (container|exec)/i.test(message)) return 'container_lost';
-  if (status === 409 && /already in use by container/i.test(message)) return 'name_taken';
-  // 500: it ended between two steps of the engine.
-  if (status === 500 && /container.* not running/i.test(message)) return 'container_lost';
-  if (status === 409 && /not running|is paused/i.test(message)) return 'container_lost';
-  return 'engine_failed';
+  const meaning = MEANINGS.find(
+    (each) => (each.status ?? status) === status && (each.text?.test(message) ?? true),
+  );
+  return meaning?.code ?? 'engine_failed';
 }
 
-function unreachable(code: string): string {
+function unreachable(code: string, message: string): string | undefined {
+  if (!UNREACHABLE.has(code)) return tlsFailure(code, message);
   switch (code) {
     case 'EACCES':
     case 'EPERM':

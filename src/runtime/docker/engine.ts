@@ -1,8 +1,8 @@
 import Docker from 'dockerode';
 import { z } from 'zod';
+import type { Config } from '../../config/settings.ts';
+import { type EngineAddress, engineConnection } from './engine-connection.ts';
 import { engineError } from './engine-errors.ts';
-
-const TLS_PORT = '2376';
 
 const infoSchema = z.looseObject({
   ServerVersion: z.string(),
@@ -11,6 +11,7 @@ const infoSchema = z.looseObject({
   SystemTime: z.string(),
   CgroupVersion: z.string().optional(),
   DockerRootDir: z.string().optional(),
+  Runtimes: z.record(z.string(), z.unknown()).default({}),
 });
 
 /** What stays the same about an engine, as far as a server needs it. */
@@ -32,9 +33,9 @@ export class Engine {
   readonly #timeoutSeconds: number;
   #facts: Promise<EngineFacts> | undefined;
 
-  constructor(options: { host: string | undefined; timeoutSeconds: number }) {
-    this.docker = new Docker(connection(options.host));
-    this.#timeoutSeconds = options.timeoutSeconds;
+  constructor(config: EngineAddress & Pick<Config, 'DOCKER_OPERATION_TIMEOUT'>) {
+    this.docker = new Docker(engineConnection(config));
+    this.#timeoutSeconds = config.DOCKER_OPERATION_TIMEOUT;
   }
 
   async info(signal?: AbortSignal): Promise<z.output<typeof infoSchema>> {
@@ -87,32 +88,4 @@ function aborted(signal: AbortSignal): Promise<never> {
     if (signal.aborted) fail();
     else signal.addEventListener('abort', fail, { once: true });
   });
-}
-
-/** Keys that are absent keep what docker-modem finds out itself, such as the client certificates. */
-function connection(host: string | undefined): Docker.DockerOptions {
-  if (host === undefined) return {};
-  // docker-modem prefers its own idea of the host to a socket unless it is unset by name.
-  if (host.startsWith('unix://')) return { socketPath: host.slice(7), host: undefined };
-  const url = new URL(host.includes('://') ? host : `tcp://${host}`);
-  const protocol = protocolOf(url);
-  return {
-    host: url.hostname,
-    ...(url.port && { port: url.port }),
-    ...(url.username && { username: decodeURIComponent(url.username) }),
-    ...(protocol && { protocol }),
-  };
-}
-
-function protocolOf(url: URL): 'http' | 'https' | 'ssh' | undefined {
-  switch (url.protocol) {
-    case 'http:':
-      return 'http';
-    case 'https:':
-      return 'https';
-    case 'ssh:':
-      return 'ssh';
-    default:
-      return url.port === TLS_PORT ? 'https' : undefined;
-  }
 }

@@ -98,8 +98,11 @@ async function lendImages(dataRoot: string): Promise<void> {
 
 async function ensureImage(docker: Docker, host: string): Promise<void> {
   const authorities = extraAuthorities();
-  const config = settingsSchema.parse({ ...(authorities && { EXTRA_CA_CERTS: authorities }) });
-  const engine = new Engine({ host: process.env.DOCKER_HOST, timeoutSeconds: 60 });
+  const config = settingsSchema.parse({
+    DOCKER_HOST: process.env.DOCKER_HOST,
+    ...(authorities && { EXTRA_CA_CERTS: authorities }),
+  });
+  const engine = new Engine(config);
   const image = new AgentImage({ engine, config });
   await image.ensure(() => undefined);
   const name = await image.name();
