@@ -45,6 +45,9 @@ export const ERRORS = {
   ),
   prompt_too_large: row(413, INVALID_PARAMS, false, 'Shorten the input or raise MAX_PROMPT_BYTES.'),
   body_too_large: row(413, INVALID_PARAMS, false, 'Shorten the request or raise MAX_BODY_BYTES.'),
+  not_acceptable: row(406, INVALID_PARAMS, false, 'Send `Accept: text/event-stream`, or none.'),
+  headers_too_large: row(431, INVALID_PARAMS, false, 'Shorten the headers or the URL.'),
+  request_timeout: row(408, SERVER_ERROR, true, 'Send the whole request at once.'),
   unauthorized: row(
     401,
     SERVER_ERROR,

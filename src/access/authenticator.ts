@@ -123,6 +123,7 @@ function tokenOf(authorization: string): string {
         .toString()
         .replace(/^[^:]*:/, '');
     default:
-      throw new Error(`the scheme ${scheme.slice(0, 20)} is not known`);
+      // It is not told: who forgets it sends the token in its place.
+      throw new Error('the scheme is neither Bearer nor Basic');
   }
 }

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import type { Principal } from '../access/principal.ts';
 import { type AgentEvent, agentEventData } from '../agents/agent-events.ts';
 import { EventFeed } from '../turns/event-feed.ts';
-import type { EventStreams, StreamedEvent } from './event-streams.ts';
+import { EVENTS_ONLY, type EventStreams, type StreamedEvent } from './event-streams.ts';
 
 /** What these routes need of the agents. */
 export type AgentFeed = {
@@ -22,8 +22,8 @@ export function agentRoutes(
 ): void {
   const send = (reply: FastifyReply, agentId?: string) =>
     streams.send(reply, (signal) => follow(agentsOf(reply.request.principal), agentId, signal));
-  app.get('/api/v1/agents/events', { sse: 'only' }, (_request, reply) => send(reply));
-  app.get<AgentParams>('/api/v1/agents/:id/events', { sse: 'only' }, (request, reply) =>
+  app.get('/api/v1/agents/events', EVENTS_ONLY, (_request, reply) => send(reply));
+  app.get<AgentParams>('/api/v1/agents/:id/events', EVENTS_ONLY, (request, reply) =>
     send(reply, request.params.id),
   );
 }

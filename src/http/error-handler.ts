@@ -17,20 +17,31 @@ export function handleErrors(app: FastifyInstance): void {
     const error = new AppError('not_found', `There is no ${request.method} ${path}.`);
     replyWithError(error, request, reply);
   });
+  // The one failure that is answered behind our back: the SSE plugin's, to who wants no events.
+  app.addHook('preSerialization', async (request, reply, payload) => {
+    if (reply.statusCode !== 406) return payload;
+    const message = 'This is a stream of events; Accept has to allow text/event-stream.';
+    return bodyOf(new AppError('not_acceptable', message), request);
+  });
 }
 
 /** Sends the failure in the shape and with the status of its row in the error table. */
 export function replyWithError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const failure = ofRequest(error, request);
-  const { status, rpc } = ERRORS[failure.code];
+  const { status } = ERRORS[failure.code];
   logFailure(request.log, failure);
-  const report = reportError(failure, request.id);
-  const retryAfter = report.retry_after_seconds;
+  const { retry_after_seconds: retryAfter } = reportError(failure);
   if (typeof retryAfter === 'number') reply.header('retry-after', Math.ceil(retryAfter));
   reply.code(status).type('application/json').header('x-correlation-id', request.id);
-  if (!request.routeOptions.config?.jsonRpcErrors) return void reply.send({ error: report });
+  reply.send(bodyOf(failure, request));
+}
+
+function bodyOf(failure: AppError, request: FastifyRequest): object {
+  const report = reportError(failure, request.id);
+  if (!request.routeOptions.config?.jsonRpcErrors) return { error: report };
   const message = `${report.message} ${report.hint}`;
-  reply.send({ jsonrpc: '2.0', id: null, error: { code: rpc, message, data: report } });
+  const { rpc } = ERRORS[failure.code];
+  return { jsonrpc: '2.0', id: null, error: { code: rpc, message, data: report } };
 }
 
 /** Failures that fastify finds in a request carry a 4xx status of their own. */

@@ -5,7 +5,10 @@ import { disconnectSignal } from './disconnect.ts';
 
 export type StreamedEvent = { id?: string; event: string; data: unknown };
 
-/** The streams of events that are open, of turns and of agents. For routes with `sse: 'only'`. */
+/** Routes of such streams. A HEAD would wait for the end of one. */
+export const EVENTS_ONLY = { sse: 'only', exposeHeadRoute: false } as const;
+
+/** The streams of events that are open, of turns and of agents. For routes that are {@link EVENTS_ONLY}. */
 export class EventStreams {
   readonly #limit: number;
   readonly #patienceMs: number;

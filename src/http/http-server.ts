@@ -24,6 +24,7 @@ import { guardRequests } from './request-guard.ts';
 import { RequestLog } from './request-log.ts';
 import { toolRoutes } from './tool-routes.ts';
 import { type TurnFeed, turnRoutes } from './turn-routes.ts';
+import { UnreadableRequests } from './unreadable-requests.ts';
 import { isWebSocket, serveSockets } from './web-sockets.ts';
 
 /** A request must have arrived within this; how long its answer takes has no bound here. */
@@ -97,11 +98,13 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
 function createApp({ config, log, receiveTimeoutMs }: HttpServerOptions): FastifyInstance {
   const loggerInstance: FastifyBaseLogger = log;
   const receiveMs = receiveTimeoutMs ?? RECEIVE_TIMEOUT_MS;
+  const unreadable = new UnreadableRequests(log);
   const app = fastify({
     loggerInstance,
     logController: new RequestLog(),
     genReqId: () => randomUUID(),
     frameworkErrors: replyWithError,
+    clientErrorHandler: (error, socket) => unreadable.refuse(error, socket),
     bodyLimit: config.MAX_BODY_BYTES,
     forceCloseConnections: true,
     connectionTimeout: 0,
@@ -112,9 +115,12 @@ function createApp({ config, log, receiveTimeoutMs }: HttpServerOptions): Fastif
       // Others, such as h2c of Java clients, are offers that nobody has to take.
       shouldUpgradeCallback: isWebSocket,
       headersTimeout: receiveMs,
+      // It is looked at with the other headers, and refused in words.
+      requireHostHeader: false,
       connectionsCheckingInterval: Math.min(receiveMs, RECEIVE_CHECK_MS),
     },
   });
   limitConnections(app.server, config.MAX_CONNECTIONS, log);
+  unreadable.watch(app.server);
   return app;
 }

@@ -18,7 +18,7 @@ const READABLE_HEADERS =
 export function guardRequests(app: FastifyInstance, config: Config): void {
   const faultOf = requestGuard(config);
   app.addHook('onRequest', (request, reply, done) => {
-    const fault = faultOf(request.headers);
+    const fault = unclearHost(request) ?? faultOf(request.headers);
     if (fault) return done(fault);
     if (request.headers.origin) allowPage(request, reply, request.headers.origin);
     if (isPreflight(request)) return void reply.code(204).send();
@@ -40,6 +40,15 @@ export function requestGuard(
     const origin = validateOriginHeader(headers.origin, origins);
     return origin.ok ? undefined : new AppError('origin_not_allowed', origin.message);
   };
+}
+
+/** Proxies and servers may each take another part of such a request for its host. */
+function unclearHost({ raw, headers: { host } }: FastifyRequest): AppError | undefined {
+  const names = raw.rawHeaders.filter((_, index) => index % 2 === 0);
+  const isOne = names.filter((name) => name.toLowerCase() === 'host').length === 1;
+  if (isOne && host !== undefined && !/[@/\\?#]/.test(host)) return;
+  const message = 'A request has one Host header, with a name and perhaps a port.';
+  return new AppError('invalid_input', message);
 }
 
 function allowPage(request: FastifyRequest, reply: FastifyReply, origin: string): void {

@@ -4,7 +4,7 @@ import type { Principal } from '../access/principal.ts';
 import { AppError } from '../errors.ts';
 import type { JournaledEvent } from '../store/store.ts';
 import type { TurnRecord } from '../turns/turn.ts';
-import type { EventStreams, StreamedEvent } from './event-streams.ts';
+import { EVENTS_ONLY, type EventStreams, type StreamedEvent } from './event-streams.ts';
 
 /** What these routes need of the turns. */
 export type TurnFeed = {
@@ -28,7 +28,7 @@ export function turnRoutes(
   app.get<TurnParams>('/api/v1/turns/:id', ({ params, principal }) =>
     describe(turnsOf(principal).get(params.id)),
   );
-  app.get<TurnParams>('/api/v1/turns/:id/events', { sse: 'only' }, async (request, reply) => {
+  app.get<TurnParams>('/api/v1/turns/:id/events', EVENTS_ONLY, async (request, reply) => {
     const { id } = request.params;
     const turns = turnsOf(request.principal);
     turns.get(id);

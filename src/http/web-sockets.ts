@@ -1,4 +1,5 @@
-import { type IncomingHttpHeaders, type IncomingMessage, STATUS_CODES } from 'node:http';
+import { randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
@@ -6,11 +7,12 @@ import { WebSocketServer } from 'ws';
 import type { Authenticator } from '../access/authenticator.ts';
 import type { Principal } from '../access/principal.ts';
 import type { Config } from '../config/config.ts';
-import { AppError, ERRORS, reportError, toAppError } from '../errors.ts';
+import { AppError, toAppError } from '../errors.ts';
 import type { ApprovalDesk } from './approval-routes.ts';
 import { ApprovalSocket } from './approval-socket.ts';
 import type { EventStreams } from './event-streams.ts';
 import { logFailure } from './failure-log.ts';
+import { rawAnswer } from './raw-answer.ts';
 import { requestGuard } from './request-guard.ts';
 
 const PATH = '/ws';
@@ -54,8 +56,9 @@ export function serveSockets(app: FastifyInstance, options: SocketOptions): void
         });
       })
       .catch((error: unknown) => {
-        logFailure(options.log, error);
-        refuse(stream, error);
+        const correlationId = randomUUID();
+        logFailure(options.log.child({ correlation_id: correlationId }), error);
+        stream.end(rawAnswer(toAppError(error), correlationId), () => stream.destroy());
       });
   });
   app.addHook('preClose', (done) => {
@@ -90,20 +93,4 @@ async function accept(request: IncomingMessage, { options, faultOf }: Guarded) {
 function tokenOf(headers: IncomingHttpHeaders): string | undefined {
   const [scheme, token] = headers['sec-websocket-protocol']?.split(/\s*,\s*/) ?? [];
   return scheme === BEARER && token ? `Bearer ${token}` : undefined;
-}
-
-function refuse(stream: Duplex, error: unknown): void {
-  const { status } = ERRORS[toAppError(error).code];
-  const body = JSON.stringify({ error: reportError(error) });
-  stream.end(
-    [
-      `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
-      'connection: close',
-      'content-type: application/json',
-      `content-length: ${Buffer.byteLength(body)}`,
-      ...(status === 401 ? ['www-authenticate: Bearer realm="codex-mcp-server"'] : []),
-      `\r\n${body}`,
-    ].join('\r\n'),
-    () => stream.destroy(),
-  );
 }

@@ -14,7 +14,8 @@ import { SqliteTokenStore } from '../../src/store/sqlite/sqlite-token-store.ts';
 import { startAuthorizationServer } from './authorization-server.ts';
 
 const SECRET = 'a-secret-that-is-long-enough-for-hs256';
-const log = pino({ level: 'silent' });
+const logLines: string[] = [];
+const log = pino({ level: 'debug' }, { write: (line) => logLines.push(line) });
 const cleanups: (() => void)[] = [];
 
 afterEach(() => {
@@ -98,6 +99,14 @@ describe('a static token', () => {
     store.revoke(record.tokenId, new Date());
     expect(authenticator.isWithdrawn(`Bearer ${token}`)).toBe(true);
     expect(authenticator.isWithdrawn('Bearer a.b.c')).toBe(false);
+  });
+
+  test('is not logged when it comes without Bearer', async () => {
+    const { by, tokens } = start();
+    const { token } = tokens.create(developer);
+    await expect(by(token)).rejects.toMatchObject({ code: 'unauthorized' });
+    expect(logLines.join('')).toContain('neither Bearer nor Basic');
+    expect(logLines.join('')).not.toContain(token.slice(0, 10));
   });
 
   test('is nowhere on the disk, in a file that others cannot read', () => {

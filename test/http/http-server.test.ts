@@ -190,8 +190,8 @@ test.each([{}, { 'mcp-protocol-version': '2026-07-28', 'mcp-method': 'tools/call
 );
 
 test('HEAD opens no stream', async () => {
-  for (const path of ['/sse', '/mcp']) {
-    expect((await fetch(server.url + path, { method: 'HEAD' })).status).toBe(404);
+  for (const path of ['/sse', '/mcp', '/api/v1/agents/events', '/api/v1/turns/t/events']) {
+    expect((await fetch(server.url + path, { method: 'HEAD' })).status, path).toBe(404);
   }
   expect((await fetch(`${server.url}/health`, { method: 'HEAD' })).status).toBe(200);
 });
