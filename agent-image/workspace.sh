@@ -6,6 +6,9 @@
 # would not ignore, those of nested repositories included, and one of `.git` itself without its
 # objects, so that a branch moved or a hook planted is noticed too.
 #
+# Each command begins with a word that nobody else knows, and its answer ends with it: others in the
+# container can write into the same pipe.
+#
 # - `snapshot` answers `ok FILES GIT TICKS`, the last being when it was taken, as the kernel counts
 # - `restore FILES GIT` brings both back, after a snapshot of the present, and answers `ok`
 # - `pack` drops what no file of the last snapshot needs, and answers `ok`
@@ -14,13 +17,15 @@
 # A failure answers `failed`, with the reason on standard error.
 set -u
 shadow="$SNAPSHOTS"
-export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null LC_ALL=C
+export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1 LC_ALL=C
+export GIT_DEFAULT_HASH=sha1
+sealed=
 
 git_files() {
   GIT_DIR="$shadow" GIT_INDEX_FILE="$shadow/files.index" GIT_WORK_TREE="$WORKSPACE" \
     git -c core.fsmonitor=false -c core.hooksPath=/dev/null -c core.safecrlf=false \
-      -c core.autocrlf=false -c core.attributesFile=/dev/null -c core.looseCompression=1 \
-      -c advice.addEmbeddedRepo=false "$@"
+      -c core.autocrlf=false -c core.attributesFile=/dev/null -c core.excludesFile=/dev/null \
+      -c core.looseCompression=1 -c advice.addEmbeddedRepo=false "$@"
 }
 
 git_meta() {
@@ -33,6 +38,29 @@ prepare() {
   cd "$WORKSPACE" || return 1
   [ -e .git ] || git -c init.defaultBranch=main init -q . || return 1
   [ -f "$shadow/HEAD" ] || git init -q --bare "$shadow"
+}
+
+# What the agent's commands may have written there would hide files from the snapshots, or change them.
+disarm() {
+  own_settings || return 1
+  [ "$(seal)" = "$sealed" ] || forget_indexes
+}
+
+own_settings() {
+  if [ -e "$shadow/info" ] || [ -L "$shadow/info" ]; then rm -rf "$shadow/info"; fi
+  printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n' >"$shadow/config"
+}
+
+# An index that somebody else wrote may say of changed files that they are as they were.
+seal() {
+  GIT_DIR="$shadow" git hash-object --no-filters "$shadow/files.index" "$shadow/meta.index" 2>&1
+}
+
+# The seal of an earlier shell is not known. One that ended in mid-life may have been killed for that;
+# otherwise an index is taken over, unless it has files in it that are not to be looked at.
+first_seal() {
+  [ -z "${DISTRUST:-}" ] && [ -f "$shadow/files.index" ] && own_settings || return 0
+  GIT_DIR="$shadow" GIT_INDEX_FILE="$shadow/files.index" git ls-files -v | grep -q '^[a-zS]' || seal
 }
 
 nested_repositories() {
@@ -71,7 +99,7 @@ take_snapshot() {
   ticks_now=$(ticks) || return 1
   files_now=$(add_files >&2 && git_files write-tree) || return 1
   meta_now=$(add_meta >&2 && git_meta write-tree) || return 1
-  echo "ok $files_now $meta_now $ticks_now"
+  echo "ok $files_now $meta_now $ticks_now $word"
 }
 
 # Who is killed while it records leaves a lock, or half an index. Both only save time, so that they can
@@ -98,8 +126,17 @@ remove_new_repositories() {
 
 restore() {
   mkdir -p "$WORKSPACE/.git/objects" "$WORKSPACE/.git/refs/heads"
-  remove_new_repositories "$1" && cd "$WORKSPACE" && git_files read-tree --reset -u "$1" \
-    && cd "$WORKSPACE/.git" && git_meta read-tree --reset -u "$2" && echo ok
+  restore_files "$1" && restore_hidden "$1" \
+    && cd "$WORKSPACE/.git" && git_meta read-tree --reset -u "$2" && echo "ok $word"
+}
+
+restore_files() {
+  remove_new_repositories "$1" && cd "$WORKSPACE" && git_files read-tree --reset -u "$1"
+}
+
+# A new .gitignore hid files from the snapshot before: they are seen now that it is gone.
+restore_hidden() {
+  add_files >&2 && [ "$(git_files write-tree)" = "$1" ] || restore_files "$1"
 }
 
 # Callers wait for it, so it gives up after a while; what it leaves half done the next one drops.
@@ -108,7 +145,7 @@ pack() {
   GIT_DIR="$shadow" git update-ref refs/kept/files "$(git_files write-tree)" \
     && GIT_DIR="$shadow" git update-ref refs/kept/meta "$(git_meta write-tree)" \
     && GIT_DIR="$shadow" $limit git -c core.bigFileThreshold=16m repack -a -d -q --window=0 \
-    && GIT_DIR="$shadow" $limit git prune --expire=now && echo ok
+    && GIT_DIR="$shadow" $limit git prune --expire=now && echo "ok $word"
 }
 
 # What the server runs by exec has no parent here, and a daemon gets the first process as its parent.
@@ -128,7 +165,7 @@ kill_strays() {
   tries=0
   while [ "$tries" -lt 100 ]; do
     found=$(strays)
-    [ -n "$found" ] || { echo ok; return; }
+    [ -n "$found" ] || { echo "ok $word"; return; }
     kill -9 $found 2>/dev/null
     tries=$((tries + 1))
     [ "$tries" -lt 3 ] || sleep 0.05
@@ -137,12 +174,14 @@ kill_strays() {
 }
 
 prepare >&2 || exit 1
-while read -r command first second; do
+sealed=$(first_seal)
+while read -r word command first second; do
   case "$command" in
-    snapshot) (snapshot) || echo failed ;;
-    restore) (snapshot >/dev/null && restore "$first" "$second") || echo failed ;;
-    pack) (pack) || echo failed ;;
+    snapshot) (disarm >&2 && snapshot) || echo failed ;;
+    restore) (disarm >&2 && snapshot >/dev/null && restore "$first" "$second") || echo failed ;;
+    pack) (disarm >&2 && pack) || echo failed ;;
     kill) kill_strays "$first" || echo failed ;;
     *) echo failed ;;
   esac
+  [ "$command" = kill ] || sealed=$(seal)
 done

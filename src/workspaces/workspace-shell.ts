@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import readline from 'node:readline';
@@ -10,6 +11,7 @@ const SCRIPT = readFileSync(new URL('../../agent-image/workspace.sh', import.met
 const STDERR_KEPT = 2_000;
 /** Far longer than any answer. Others in the container can put words into the mouth of the shell. */
 const LINE_BYTES = 64 * 1024;
+const FAILED = 'failed';
 
 type ShellOptions = {
   runtime: ContainerRuntime;
@@ -54,15 +56,23 @@ export class WorkspaceShell {
     return this.#complaints.trim();
   }
 
-  /** Its one line of answer; undefined if it ended instead. One question at a time. */
+  /**
+   * Its one line of answer; undefined if it ended instead, or if somebody else answered. One question
+   * at a time.
+   */
   async ask(command: string): Promise<string | undefined> {
     if (!this.open) return undefined;
     this.#complaints = '';
-    if (this.#process.stdio.write(`${command}\n`) === false) {
+    const word = randomBytes(16).toString('hex');
+    if (this.#process.stdio.write(`${word} ${command}\n`) === false) {
       await Promise.race([once(this.#process.stdio, 'drain'), this.#process.exited]);
     }
     const line = await Promise.race([this.#answers.next(), this.#ended]);
-    return line?.done ? undefined : line?.value;
+    if (line === undefined || line.done) return undefined;
+    if (line.value === FAILED) return FAILED;
+    if (line.value.endsWith(` ${word}`)) return line.value.slice(0, -word.length - 1);
+    this.#process.stdio.destroy();
+    return undefined;
   }
 
   close(): void {

@@ -126,7 +126,8 @@ export class Workspace {
     if (this.#closed) throw this.#failure('The shell of the workspace was closed.');
     const { agentId, log } = this.#options;
     log.warn({ agentId }, 'The shell of the workspace ended; opening it again');
-    this.#shell = await WorkspaceShell.open(this.#options);
+    const { env } = this.#options;
+    this.#shell = await WorkspaceShell.open({ ...this.#options, env: { ...env, DISTRUST: 'yes' } });
     if (this.#closed) this.#shell.close();
     const second = await this.#shell.ask(command);
     if (second !== undefined) return second;
@@ -136,7 +137,7 @@ export class Workspace {
   async #git(...args: string[]): Promise<{ text: string; cut: boolean }> {
     const { runtime, agentId, env } = this.#options;
     const process = await runtime.exec(agentId, ['sh', '-c', BOUNDED_GIT, 'sh', ...args], {
-      env: { GIT_DIR: env.SNAPSHOTS, GIT_CONFIG_NOSYSTEM: '1' },
+      env: { GIT_DIR: env.SNAPSHOTS, ...OWN_SETTINGS },
     });
     // Its input is left open: some proxies of engines end the output with it, and a diff would be cut.
     let complaint = '';
@@ -159,7 +160,20 @@ export class Workspace {
   }
 }
 
-const DIFF_OPTIONS = ['-c', 'core.quotePath=false', '-c', `core.bigFileThreshold=${DIFFED_FILE}`];
+/** What the agent has set for its git would change what is told of its files. */
+const OWN_SETTINGS = {
+  GIT_CONFIG_NOSYSTEM: '1',
+  GIT_CONFIG_GLOBAL: '/dev/null',
+  GIT_ATTR_NOSYSTEM: '1',
+};
+const DIFF_OPTIONS = [
+  '-c',
+  'core.quotePath=false',
+  '-c',
+  `core.bigFileThreshold=${DIFFED_FILE}`,
+  '-c',
+  'core.attributesFile=/dev/null',
+];
 const DIFF_TREE = ['diff-tree', '-r', '-p', '--no-renames', '--no-ext-diff', '--no-textconv'];
 
 /** A diff that was cut in the middle of a file ends with the file before, if there is one. */
