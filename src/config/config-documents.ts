@@ -1,10 +1,5 @@
-import {
-  SETTING_GROUPS,
-  SETTING_NAMES,
-  type SettingName,
-  settingMeta,
-  shownDefault,
-} from './settings.ts';
+import { SETTING_GROUPS } from './setting.ts';
+import { SETTING_NAMES, type SettingName, settingMeta, shownDefault } from './settings.ts';
 
 /** docs/configuration.md, made from the schema. */
 export function configurationPage(): string {

@@ -4,10 +4,10 @@ import { parse as parseDotenv } from 'dotenv';
 import { validate as isCronExpression } from 'node-cron';
 import { parseEgressRule } from '../egress/egress-rule.ts';
 import { parsePrivateRange } from '../egress/reachable-addresses.ts';
+import type { SettingMeta } from './setting.ts';
 import {
   type Config,
   SETTING_NAMES,
-  type SettingMeta,
   type SettingName,
   settingMeta,
   settingsSchema,

@@ -1,0 +1,108 @@
+import { z } from 'zod';
+import {
+  directory,
+  diskSize,
+  flag,
+  MEBIBYTE,
+  memorySize,
+  setting,
+  wholeNumber,
+} from '../setting.ts';
+
+export const containersSettings = {
+  DOCKER_HOST: setting(z.string().min(1).optional(), {
+    group: 'Containers',
+    description: 'The engine to use.',
+    allowed: 'unix:///path, tcp://host:port, http(s)://host:port or ssh://user@host',
+    shownDefault: 'unix:///var/run/docker.sock',
+  }),
+  DOCKER_TLS_VERIFY: setting(flag().default(false), {
+    group: 'Containers',
+    description:
+      'Reach an engine of `tcp://` by TLS. With port 2376, `https://` or `DOCKER_CERT_PATH` that is so anyway. Its certificate is always verified.',
+    allowed: 'true or false',
+  }),
+  DOCKER_CERT_PATH: setting(directory().optional(), {
+    group: 'Containers',
+    description: 'Directory with the authority of such an engine and the certificate to show it.',
+    allowed: 'a directory with ca.pem, cert.pem and key.pem that can be read',
+  }),
+  AGENT_IMAGE: setting(z.string().min(1).optional(), {
+    group: 'Containers',
+    description: 'Image of the agents. Unset: the server builds `agent-image/` on first start.',
+    allowed: 'an image reference',
+  }),
+  AGENT_BASE_IMAGE: setting(z.string().min(1).default('node:24-bookworm-slim'), {
+    group: 'Containers',
+    description: 'Base of the image that the server builds: Debian with Node 24.',
+    allowed: 'an image reference',
+  }),
+  EXTRA_CA_CERTS: setting(z.string().min(1).optional(), {
+    group: 'Containers',
+    description:
+      'PEM file with further certificate authorities for the image, for networks behind a TLS-inspecting proxy.',
+    allowed: 'a readable file',
+  }),
+  CONTAINER_RUNTIME: setting(
+    z
+      .string()
+      .regex(/^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/)
+      .optional(),
+    {
+      group: 'Containers',
+      description:
+        'OCI runtime of the agents, such as `runsc` of gVisor or `kata`. The engine must have it: see [engine.md](engine.md#another-runtime).',
+      allowed: 'a runtime that `docker info` lists',
+      shownDefault: "the engine's default",
+    },
+  ),
+  CONTAINER_CPU_LIMIT: setting(z.coerce.number().min(0.01).max(1024).default(4), {
+    group: 'Containers',
+    description: 'CPUs of an agent. More than the engine has counts as all it has.',
+    allowed: 'a number from 0.01 to 1024',
+  }),
+  CONTAINER_MEMORY_LIMIT: setting(memorySize().default(2048 * MEBIBYTE), {
+    group: 'Containers',
+    description: 'Memory of an agent, swap included.',
+    allowed: 'a size of at least 64m, such as 512m or 2g',
+  }),
+  CONTAINER_PIDS_LIMIT: setting(wholeNumber(32, 100_000).default(512), {
+    group: 'Containers',
+    description: 'Processes and threads of an agent.',
+    allowed: 'a whole number from 32 to 100000',
+  }),
+  CONTAINER_DISK_LIMIT: setting(diskSize().default(10 * 1024 * MEBIBYTE), {
+    group: 'Containers',
+    description:
+      'Size of the files of an agent, workspace and home together, measured after turns that write; and of each single file. 0: no limit.',
+    allowed: '0, or a size of at least 64m, such as 512m or 10g',
+    shownDefault: '10g',
+  }),
+  CONTAINER_NETWORK_MODE: setting(z.enum(['none', 'bridge']).default('none'), {
+    group: 'Containers',
+    description:
+      'Network of an agent. `none`: only the gateway of the server. `bridge`: whatever the engine lets it reach.',
+    allowed: 'none or bridge',
+  }),
+  CONTAINER_STARTUP_TIMEOUT: setting(wholeNumber(1, 3600).default(120), {
+    group: 'Containers',
+    description: 'Seconds until a started agent must answer.',
+    allowed: 'a whole number from 1 to 3600',
+  }),
+  CONTAINER_STOP_TIMEOUT: setting(wholeNumber(0, 3600).default(30), {
+    group: 'Containers',
+    description: 'Seconds a stopping agent gets before it is killed.',
+    allowed: 'a whole number from 0 to 3600',
+  }),
+  DOCKER_OPERATION_TIMEOUT: setting(wholeNumber(1, 3600).default(60), {
+    group: 'Containers',
+    description: 'Seconds until a request to the engine is given up.',
+    allowed: 'a whole number from 1 to 3600',
+  }),
+  CODEX_BIN: setting(z.string().min(1).optional(), {
+    group: 'Containers',
+    description:
+      'Codex program of the process runtime. Unset: the one installed with this package.',
+    allowed: 'path of the native codex program',
+  }),
+};

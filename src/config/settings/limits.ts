@@ -1,0 +1,87 @@
+import { MEBIBYTE, setting, wholeNumber } from '../setting.ts';
+
+export const limitsSettings = {
+  MAX_PROMPT_BYTES: setting(wholeNumber(1, 64 * MEBIBYTE).default(MEBIBYTE), {
+    group: 'Limits',
+    description: 'Size of all inputs of one call together.',
+    allowed: 'a number of bytes from 1 to 67108864',
+  }),
+  MAX_BODY_BYTES: setting(wholeNumber(1024, 64 * MEBIBYTE).default(4 * MEBIBYTE), {
+    group: 'Limits',
+    description: 'Size of a request body.',
+    allowed: 'a number of bytes from 1024 to 67108864',
+  }),
+  RATE_LIMIT_RPM: setting(wholeNumber(0, 1_000_000).default(60), {
+    group: 'Limits',
+    description: 'Calls in a minute that have one agent work; 0 for no limit.',
+    allowed: 'a whole number from 0 to 1000000',
+  }),
+  REQUEST_LIMIT_RPM: setting(wholeNumber(0, 1_000_000).default(3000), {
+    group: 'Limits',
+    description: 'Requests of any kind in a minute that one caller may send; 0 for no limit.',
+    allowed: 'a whole number from 0 to 1000000',
+  }),
+  MAX_AGENTS_PER_PRINCIPAL: setting(wholeNumber(1, 1_000_000).default(1000), {
+    group: 'Limits',
+    description: 'Agents that one caller may have, sleeping ones included.',
+    allowed: 'a whole number from 1 to 1000000',
+  }),
+  MAX_TURNS_PER_PRINCIPAL: setting(wholeNumber(1, 100_000).default(200), {
+    group: 'Limits',
+    description: 'Turns of one caller that run or wait at the same time.',
+    allowed: 'a whole number from 1 to 100000',
+  }),
+  MAX_QUEUED_TURNS: setting(wholeNumber(1, 10_000).default(16), {
+    group: 'Limits',
+    description: 'Calls that may wait for one agent while it works.',
+    allowed: 'a whole number from 1 to 10000',
+  }),
+  MAX_QUEUED_TURNS_TOTAL: setting(wholeNumber(1, 100_000).default(256), {
+    group: 'Limits',
+    description: 'Calls that may wait for all agents together.',
+    allowed: 'a whole number from 1 to 100000',
+  }),
+  MAX_AGENTS: setting(wholeNumber(1, 1_000_000).default(10_000), {
+    group: 'Limits',
+    description:
+      'Agents there may be, sleeping ones included. Each has files; nobody removes them unless `RETENTION_TIMEOUT` is set.',
+    allowed: 'a whole number from 1 to 1000000',
+  }),
+  MAX_CONCURRENT_CALLS: setting(wholeNumber(1, 100_000).default(512), {
+    group: 'Limits',
+    description: 'Calls of tools that are answered at the same time, those that wait included.',
+    allowed: 'a whole number from 1 to 100000',
+  }),
+  MAX_EVENT_READERS: setting(wholeNumber(1, 100_000).default(256), {
+    group: 'Limits',
+    description: 'Streams of events, of turns and of agents, that are open at the same time.',
+    allowed: 'a whole number from 1 to 100000',
+  }),
+  MAX_CONNECTIONS: setting(wholeNumber(1, 100_000).default(2048), {
+    group: 'Limits',
+    description: 'Connections to the server; more are closed at once.',
+    allowed: 'a whole number from 1 to 100000',
+  }),
+  MAX_MCP_SESSIONS: setting(wholeNumber(1, 100_000).default(256), {
+    group: 'Limits',
+    description: 'MCP clients that may be connected at the same time.',
+    allowed: 'a whole number from 1 to 100000',
+  }),
+  MCP_SESSION_IDLE: setting(wholeNumber(1, 604_800).default(3600), {
+    group: 'Limits',
+    description:
+      'Seconds after which an MCP session of Streamable HTTP that nobody uses is closed.',
+    allowed: 'a whole number from 1 to 604800',
+  }),
+  MAX_DIFF_BYTES: setting(wholeNumber(1024, 64 * MEBIBYTE).default(256 * 1024), {
+    group: 'Limits',
+    description: 'Size of the diff of one file in a result; a longer one is cut with a note.',
+    allowed: 'a number of bytes from 1024 to 67108864',
+  }),
+  MAX_DIFF_TOTAL_BYTES: setting(wholeNumber(1024, 64 * MEBIBYTE).default(4 * MEBIBYTE), {
+    group: 'Limits',
+    description:
+      'Size of the diffs of all files in a result; one that does not fit is left out with a note.',
+    allowed: 'a number of bytes from 1024 to 67108864',
+  }),
+};
