@@ -8,11 +8,15 @@ import { ComposeProject, SERVICE } from './compose-project.ts';
 import { call, connect, REAL_KEY } from './test-server.ts';
 
 const COMPOSE_FILE = path.join(import.meta.dirname, '../../docker-compose.yml');
-/** What the image decides: its directories, its engine, and that it has no Codex itself. */
+/**
+ * What the image decides: its directories, its engine, and that it has no Codex itself; and the
+ * token, which clients have.
+ */
 const OF_THE_IMAGE = [
   'AGENT_RUNTIME',
   'CODEX_AUTH_DIR',
   'CODEX_BIN',
+  'CODEX_MCP_TOKEN',
   'DATA_DIR',
   'DOCKER_CERT_PATH',
   'DOCKER_HOST',
@@ -27,7 +31,7 @@ const HEALTH_LIMIT_MS = 60_000;
 test('every setting can be given through docker-compose', () => {
   const file = fs.readFileSync(COMPOSE_FILE, 'utf8');
   const given = SETTING_NAMES.filter((name) => new RegExp(`^ {6}${name}:`, 'm').test(file));
-  expect([...given, ...OF_THE_IMAGE].sort()).toEqual([...SETTING_NAMES].sort());
+  expect([...new Set([...given, ...OF_THE_IMAGE])].sort()).toEqual([...SETTING_NAMES].sort());
 });
 
 describe.skipIf(!inject('engine').available)('the server, started by docker-compose', () => {
