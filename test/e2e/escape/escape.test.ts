@@ -23,7 +23,7 @@ describe.runIf(engine.available)('a malicious model', () => {
   let rig: Rig;
   let env: Record<string, string>;
   const tokenOf = async (agent: string) =>
-    /\b[\w-]{43}\b/.exec(await rig.sh(agent, TOKEN))?.[0] ?? '';
+    /(?<![\w-])[\w-]{43}(?![\w-])/.exec(await rig.sh(agent, TOKEN))?.[0] ?? '';
 
   beforeAll(async () => {
     rig = await startRig({
