@@ -1,5 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { Principal } from './principal.ts';
+import { type Principal, principalId } from './principal.ts';
 import type { TokenRecord, TokenStore } from './token-store.ts';
 
 /** So that secret scanners and people know one when they see it. */
@@ -53,8 +53,8 @@ export class ApiTokens {
     if (now.getTime() - (record.lastUsedAt?.getTime() ?? 0) > TOUCH_MS) {
       this.#store.touch(tokenId, now);
     }
-    const { principal: id, tenant, roles, agents } = record;
-    return { id, tenant, roles, ...(agents && { agents }) };
+    const { principal, tenant, roles, agents } = record;
+    return { id: principalId(principal, tenant), tenant, roles, ...(agents && { agents }) };
   }
 }
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { agentIdSchema } from '../agents/agent.ts';
-import { LOCAL, type Principal, ROLES, type Role } from './principal.ts';
+import { LOCAL, type Principal, principalId, ROLES, type Role } from './principal.ts';
 
 /** Words of other systems for the same. */
 const ROLE_ALIASES: Readonly<Record<string, Role>> = { code: 'developer' };
@@ -21,10 +21,10 @@ const claimsSchema = z.object({
 /** Who is meant by the claims of a token whose signature holds. Throws a ZodError for claims that mean nothing. */
 export function principalOfClaims(
   claims: Record<string, unknown>,
-  { id, roles }: { id: (sub: string | undefined) => string; roles: readonly Role[] },
+  { name, roles }: { name: (sub: string | undefined) => string; roles: readonly Role[] },
 ): Principal {
   const { sub, tenant, agents } = claimsSchema.parse(claims);
-  return { id: id(sub), tenant, roles, ...(agents && { agents }) };
+  return { id: principalId(name(sub), tenant), tenant, roles, ...(agents && { agents }) };
 }
 
 /** The roles that claims such as `role: "code"` or `roles: ["viewer", "approver"]` name; unknown words give nothing. */

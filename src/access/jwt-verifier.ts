@@ -14,6 +14,6 @@ export class JwtVerifier {
   async principalOf(token: string): Promise<Principal> {
     const { payload } = await jwtVerify(token, this.#secret, { algorithms: ['HS256'] });
     const roles = rolesOf(payload.role, payload.roles);
-    return principalOfClaims(payload, { id: (sub) => sub ?? 'jwt', roles });
+    return principalOfClaims(payload, { name: (sub) => sub ?? 'jwt', roles });
   }
 }

@@ -50,7 +50,7 @@ export class OidcVerifier {
     const named = rolesOf(payload[OIDC_ROLES_CLAIM]);
     const roles = named.length > 0 ? named : [OIDC_DEFAULT_ROLE];
     // Others give out these ids, so they are kept apart from the server's own.
-    return principalOfClaims(payload, { id: (sub) => `oidc:${sub}`, roles });
+    return principalOfClaims(payload, { name: (sub) => `oidc:${sub}`, roles });
   }
 
   async #keySource(): Promise<JWTVerifyGetKey> {

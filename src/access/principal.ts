@@ -32,6 +32,15 @@ export type Principal = {
 /** Whoever reaches a server that asks for no token. */
 export const LOCAL: Principal = { id: 'local', tenant: 'default', roles: ['admin'] };
 
+/**
+ * The id of a principal by its name in its tenant, such as `ann`, or `lab/ann` in another tenant than
+ * the default one: the same name in two tenants is two principals.
+ */
+export function principalId(name: string, tenant: string): string {
+  const [own, of] = [name, tenant].map((part) => part.replace(/[%/]/g, encodeURIComponent));
+  return tenant === LOCAL.tenant ? `${own}` : `${of}/${own}`;
+}
+
 export function may(principal: Principal, permission: Permission): boolean {
   return principal.roles.some((role) => PERMISSIONS[role].includes(permission));
 }

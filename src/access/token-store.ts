@@ -6,6 +6,7 @@ export type TokenRecord = {
   tokenId: string;
   /** SHA-256 of the secret, in hex. */
   secretSha256: string;
+  /** Its name in its tenant. */
   principal: string;
   tenant: string;
   roles: readonly Role[];

@@ -1,4 +1,4 @@
-import type { Principal } from '../access/principal.ts';
+import { type Principal, principalId } from '../access/principal.ts';
 import type { TokenRecord, TokenStore } from '../access/token-store.ts';
 import { type AuditLog, SERVER } from './audit-log.ts';
 
@@ -39,9 +39,9 @@ export class AccessAudit {
   /** Looks for tokens that were made or revoked since the last look. */
   look(): void {
     const records = this.#tokens.list();
-    for (const { tokenId, principal: id, tenant, roles, revokedAt } of records) {
+    for (const { tokenId, principal: name, tenant, roles, revokedAt } of records) {
       const wasRevoked = this.#known.get(tokenId);
-      const principal = { id, tenant };
+      const principal = { id: principalId(name, tenant), tenant };
       const data = { tokenId, roles };
       if (wasRevoked === undefined) this.#audit.append({ type: 'token_created', principal, data });
       if (revokedAt && !wasRevoked) this.#audit.append({ type: 'token_revoked', principal, data });

@@ -6,7 +6,7 @@ import pino from 'pino';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ApiTokens } from '../../src/access/api-tokens.ts';
 import { Authenticator } from '../../src/access/authenticator.ts';
-import { LOCAL } from '../../src/access/principal.ts';
+import { LOCAL, principalId } from '../../src/access/principal.ts';
 import { AccessAudit } from '../../src/audit/access-audit.ts';
 import { type AuditEntry, NO_AUDIT } from '../../src/audit/audit-log.ts';
 import { loadConfig } from '../../src/config/config.ts';
@@ -133,6 +133,15 @@ describe('a static token', () => {
   });
 });
 
+test('a name is another principal in each tenant, whatever it is', () => {
+  const names = ['ann', 'lab/ann', 'lab%2Fann', 'default/ann'];
+  const ids = ['default', 'lab', 'lab/ann'].flatMap((tenant) =>
+    names.map((name) => principalId(name, tenant)),
+  );
+  expect(new Set(ids).size).toBe(ids.length);
+  expect(principalId('oidc:auth0|1', 'default')).toBe('oidc:auth0|1');
+});
+
 describe('a JWT', () => {
   const sign = (claims: Record<string, unknown>, secret = SECRET, alg = 'HS256') =>
     new SignJWT(claims).setProtectedHeader({ alg }).sign(new TextEncoder().encode(secret));
@@ -141,7 +150,7 @@ describe('a JWT', () => {
     const { by } = start({ JWT_SECRET: SECRET });
     const claims = { sub: 'bob', role: 'code', tenant: 'lab', agents: ['a'] };
     expect(await by(`Bearer ${await sign(claims)}`)).toEqual({
-      id: 'bob',
+      id: 'lab/bob',
       tenant: 'lab',
       roles: ['developer'],
       agents: ['a'],

@@ -24,6 +24,7 @@ beforeAll(async () => {
   tokens.narrow = await sign({ sub: 'ann', role: 'developer', agents: ['other'] });
   tokens.judge = await sign({ sub: 'judge', role: 'approver' });
   tokens.admin = await sign({ sub: 'root', role: 'admin' });
+  tokens.namesake = await sign({ sub: 'ann', role: 'developer', tenant: 'elsewhere' });
   tokens.stranger = await sign({ sub: 'root', role: 'admin', tenant: 'elsewhere' });
 });
 afterAll(() => server[Symbol.asyncDispose]());
@@ -181,6 +182,21 @@ test('a caller hears of its own agents only, by their names', async () => {
   await expect.poll(() => woken(anns)).toEqual(['heard']);
   await expect.poll(() => woken(admins)).toEqual(['heard@ann']);
   expect(woken(bobs)).toEqual([]);
+});
+
+test('the same name in another tenant is somebody else', async () => {
+  await using ann = await connect(server, 'http', '', tokens.ann);
+  await using namesake = await connect(server, 'http', '', tokens.namesake);
+  const agent_id = 'shared-name';
+  const { turn_id, session_id } = await call(ann, 'plan', { task: 'x', agent_id });
+  expect(await call(namesake, 'list_sessions')).toMatchObject({ total: 0 });
+  await expect(call(namesake, 'get_turn', { turn_id })).rejects.toThrow(/turn_not_found/);
+  const own = await call(namesake, 'plan', { task: 'x', agent_id });
+  expect(own).toMatchObject({ agent_id });
+  expect(own.session_id).not.toBe(session_id);
+  await using stranger = await connect(server, 'http', '', tokens.stranger);
+  const { sessions } = await call(stranger, 'list_sessions');
+  expect(sessions).toMatchObject([{ agent_id: `${agent_id}@elsewhere/ann` }]);
 });
 
 test('ways out are opened by an approver of the tenant, and by nobody for itself', async () => {
