@@ -20,6 +20,7 @@ export const ERRORS = {
   unknown_tool: row(404, INVALID_PARAMS, false, 'List the tools with tools/list or GET /tools.'),
   not_found: row(404, -32601, false, 'Check the path; GET /tools lists what can be called.'),
   agent_not_found: row(404, INVALID_PARAMS, false, 'List the agents with list_sessions.'),
+  agent_busy: row(409, SERVER_ERROR, true, 'Wait for its turns to end, or cancel them.'),
   turn_not_found: row(404, INVALID_PARAMS, false, 'List the turns with list_turns.'),
   turn_not_running: row(409, INVALID_PARAMS, false, 'See with get_turn how the turn is.'),
   approval_not_found: row(404, INVALID_PARAMS, false, 'List the approvals with list_approvals.'),

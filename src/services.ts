@@ -24,6 +24,8 @@ import { Prices } from './spending/prices.ts';
 import type { Store } from './store/store.ts';
 import { allTools, TOOL_ALIASES, TURN_KINDS } from './tools/catalog.ts';
 import { Toolbox } from './tools/toolbox.ts';
+import { BetweenTurns } from './turns/between-turns.ts';
+import { TurnQueues } from './turns/turn-queues.ts';
 import { TurnRunner } from './turns/turn-runner.ts';
 import { TurnService } from './turns/turn-service.ts';
 
@@ -71,13 +73,15 @@ export async function createServices(options: ServiceOptions) {
   const runner = new TurnRunner({ runtime, gateway, agents, config, log });
   const approvals = new Approvals({ store: store.approvals, authenticator, config, log });
   auditApprovals(approvals, audit);
+  const queues = new TurnQueues();
   const turns = new TurnService({
     kinds: TURN_KINDS,
-    ...{ agents, runner, store, approvals, credentials, budgets },
+    ...{ agents, runner, queues, store, approvals, credentials, budgets },
     ...{ audit, redactor, config, log },
   });
   agents.keepWhile((agentId) => turns.load(agentId) > 0);
-  const access = new Access({ store, turns, approvals, events: agents.events });
+  const betweenTurns = new BetweenTurns({ agents, store, queues, config });
+  const access = new Access({ store, agents, turns, betweenTurns, approvals });
   const preparation = new RuntimePreparation(runtime, log);
   const health = () =>
     checkHealth({

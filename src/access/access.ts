@@ -1,21 +1,24 @@
-import type { AgentEvents } from '../agents/agent-events.ts';
+import type { AgentManager } from '../agents/agent-manager.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { Store } from '../store/store.ts';
+import type { BetweenTurns } from '../turns/between-turns.ts';
 import type { TurnService } from '../turns/turn-service.ts';
 import { CallerAgents } from './caller-agents.ts';
 import { CallerApprovals } from './caller-approvals.ts';
 import { CallerTurns } from './caller-turns.ts';
+import { CallerWorkspaces } from './caller-workspaces.ts';
 import { Ownerships } from './ownership.ts';
 import type { Principal } from './principal.ts';
 
 type AccessOptions = {
   store: Store;
+  agents: AgentManager;
   turns: TurnService;
+  betweenTurns: BetweenTurns;
   approvals: Approvals;
-  events: AgentEvents;
 };
 
-/** The way of callers to agents, turns and approvals: to each only what is its own and what its roles allow. */
+/** The way of callers to agents, their turns and files, and approvals: to each only what is its own and what its roles allow. */
 export class Access {
   readonly #options: AccessOptions & { ownerships: Ownerships };
 
@@ -24,11 +27,16 @@ export class Access {
   }
 
   agents(principal: Principal): CallerAgents {
-    return new CallerAgents(this.#options, principal);
+    const { events } = this.#options.agents;
+    return new CallerAgents({ ...this.#options, events }, principal);
   }
 
   turns(principal: Principal): CallerTurns {
     return new CallerTurns(this.#options, principal);
+  }
+
+  workspaces(principal: Principal): CallerWorkspaces {
+    return new CallerWorkspaces(this.#options, principal);
   }
 
   approvals(principal: Principal): CallerApprovals {

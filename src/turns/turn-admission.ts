@@ -63,7 +63,7 @@ export function admit(options: AdmissionOptions, application: Application): void
     options.credentials.refusal ?? options.budgets.refusal(agent.agentId, undefined, agent.owner);
   if (refusal) throw refusal;
   checkQueues(options, request, queues);
-  checkAgents(options, agent);
+  admitAgent(options, agent);
   checkTurns(options, application);
 }
 
@@ -93,8 +93,14 @@ function checkQueues({ config }: AdmissionOptions, { agentId }: TurnRequest, que
   }
 }
 
-/** Each agent has files, which nobody removes for a caller that invents ids. */
-function checkAgents({ store, config }: AdmissionOptions, { agentId, owner }: AgentRecord): void {
+/**
+ * Each agent has files, which nobody removes for a caller that invents ids. Throws `too_many_agents`
+ * or `quota_exceeded` for one that does not exist yet.
+ */
+export function admitAgent(
+  { store, config }: Pick<AdmissionOptions, 'store' | 'config'>,
+  { agentId, owner }: AgentRecord,
+): void {
   if (store.agents.get(agentId)) return;
   const { MAX_AGENTS: limit, MAX_AGENTS_PER_PRINCIPAL: ownLimit } = config;
   if (store.agents.count() >= limit) {

@@ -6,11 +6,11 @@ export class TurnQueues {
   readonly #queues = new Map<string, PQueue>();
 
   /** Does the work once all earlier work of the agent has ended. Aborting gives up a place that waits. */
-  async add<T>(agentId: string, work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+  async add<T>(agentId: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const queue = this.#queues.get(agentId) ?? new PQueue({ concurrency: 1 });
     this.#queues.set(agentId, queue);
     try {
-      return await queue.add(work, { signal });
+      return await queue.add(work, { ...(signal && { signal }) });
     } finally {
       if (queue.pending === 0 && queue.size === 0) this.#queues.delete(agentId);
     }

@@ -21,7 +21,7 @@ import { TurnExecutor } from './turn-executor.ts';
 import { TurnJournal } from './turn-journal.ts';
 import type { TurnKind } from './turn-kind.ts';
 import { goesOn, outcomeOf, resultOf } from './turn-outcome.ts';
-import { TurnQueues } from './turn-queues.ts';
+import type { TurnQueues } from './turn-queues.ts';
 import { accessOf, type TurnRunner } from './turn-runner.ts';
 
 /** A turn that ran while no server did may be finished by then, whatever its time-out says. */
@@ -31,6 +31,7 @@ type TurnServiceOptions = {
   kinds: readonly TurnKind[];
   agents: AgentManager;
   runner: TurnRunner;
+  queues: TurnQueues;
   store: Store;
   approvals: Approvals;
   credentials: { readonly refusal?: AppError | undefined };
@@ -52,7 +53,7 @@ export type Waiter = {
 export class TurnService {
   readonly #options: TurnServiceOptions;
   readonly #kinds: ReadonlyMap<string, TurnKind>;
-  readonly #queues = new TurnQueues();
+  readonly #queues: TurnQueues;
   readonly #executor: TurnExecutor;
   readonly #approvals: TurnApprovals;
   /** Turns that have not ended, or whose end is not written yet. */
@@ -65,6 +66,7 @@ export class TurnService {
 
   constructor(options: TurnServiceOptions) {
     this.#options = options;
+    this.#queues = options.queues;
     this.#writes = new LateWrites(options.log);
     this.#audit = new TurnAudit(options.audit);
     this.#approvals = new TurnApprovals(options);

@@ -1,0 +1,48 @@
+import type { AgentRecord } from '../agents/agent.ts';
+import type { AgentLink } from '../agents/agent-link.ts';
+import type { AgentManager } from '../agents/agent-manager.ts';
+import type { Store } from '../store/store.ts';
+import type { BetweenTurns } from '../turns/between-turns.ts';
+import type { Ownerships } from './ownership.ts';
+import { demand } from './permission.ts';
+import type { Principal } from './principal.ts';
+
+type Options = {
+  store: Store;
+  agents: AgentManager;
+  betweenTurns: BetweenTurns;
+  ownerships: Ownerships;
+};
+
+type Use<T> = (link: AgentLink, agent: AgentRecord) => Promise<T>;
+
+/** The files of one caller's agents, which wake for it. Those of others are `agent_not_found`. */
+export class CallerWorkspaces {
+  readonly #options: Options;
+  readonly #principal: Principal;
+
+  constructor(options: Options, principal: Principal) {
+    this.#options = options;
+    this.#principal = principal;
+  }
+
+  /** Looks at the files, perhaps while a turn changes them. Throws `agent_not_found` or `forbidden`. */
+  async read<T>(name: string, use: Use<T>): Promise<T> {
+    const { agents, store, ownerships } = this.#options;
+    demand(this.#principal, 'read');
+    const agent = ownerships.find(this.#principal, name);
+    store.agents.touch(agent.agentId, new Date());
+    return agents.withAgent(agent.agentId, (link) => use(link, agent));
+  }
+
+  /**
+   * Changes the files while no turn does; begins the agent if it is not there. Throws what
+   * `BetweenTurns.run` throws, `agent_not_found` or `forbidden`.
+   */
+  async change<T>(name: string, use: Use<T>): Promise<T> {
+    const { betweenTurns, ownerships } = this.#options;
+    demand(this.#principal, 'work');
+    const agent = ownerships.begin(this.#principal, name);
+    return betweenTurns.run(agent, (link) => use(link, agent));
+  }
+}

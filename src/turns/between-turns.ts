@@ -1,0 +1,41 @@
+import type { AgentRecord } from '../agents/agent.ts';
+import type { AgentLink } from '../agents/agent-link.ts';
+import type { AgentManager } from '../agents/agent-manager.ts';
+import { AppError } from '../errors.ts';
+import type { Store } from '../store/store.ts';
+import { type AdmissionOptions, admitAgent } from './turn-admission.ts';
+import type { TurnQueues } from './turn-queues.ts';
+
+type BetweenTurnsOptions = {
+  agents: AgentManager;
+  store: Store;
+  queues: TurnQueues;
+  config: AdmissionOptions['config'];
+};
+
+/** What is done to an agent that no turn may see half done, such as a push into its workspace. */
+export class BetweenTurns {
+  readonly #options: BetweenTurnsOptions;
+
+  constructor(options: BetweenTurnsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Runs `use` with an agent that is awake and has nothing else to do; calls that come meanwhile wait
+   * for its end. An agent that does not exist is begun. Throws `agent_busy` at once while turns run
+   * or wait, and `workspace_full`.
+   */
+  async run<T>(agent: AgentRecord, use: (link: AgentLink) => Promise<T>): Promise<T> {
+    const { agents, store, queues } = this.#options;
+    const { agentId } = agent;
+    if (queues.load(agentId) > 0) {
+      throw new AppError('agent_busy', `Agent ${agent.name} is at work: nothing was changed.`);
+    }
+    admitAgent(this.#options, agent);
+    agents.disk.assertRoom(agentId);
+    if (!store.agents.get(agentId)) store.agents.put(agent);
+    else store.agents.touch(agentId, new Date());
+    return queues.add(agentId, () => agents.withAgent(agentId, use));
+  }
+}
