@@ -20,6 +20,7 @@ export const ERRORS = {
   unknown_tool: row(404, INVALID_PARAMS, false, 'List the tools with tools/list or GET /tools.'),
   not_found: row(404, -32601, false, 'Check the path; GET /tools lists what can be called.'),
   agent_not_found: row(404, INVALID_PARAMS, false, 'List the agents with list_sessions.'),
+  agent_exists: row(409, INVALID_PARAMS, false, 'Choose another agent id, or leave it out.'),
   agent_busy: row(409, SERVER_ERROR, true, 'Wait for its turns to end, or cancel them.'),
   turn_not_found: row(404, INVALID_PARAMS, false, 'List the turns with list_turns.'),
   turn_not_running: row(409, INVALID_PARAMS, false, 'See with get_turn how the turn is.'),
@@ -151,6 +152,7 @@ export const ERRORS = {
     'Read the build output in the server log; behind a TLS-inspecting proxy set EXTRA_CA_CERTS.',
   ),
   name_taken: row(409, SERVER_ERROR, false, 'Remove the foreign container that has this name.'),
+  copy_failed: row(500, SERVER_ERROR, false, 'See the log for what could not be copied.'),
   no_space: row(507, SERVER_ERROR, false, 'Free disk space on the engine host.'),
   audit_unavailable: busy(503, 5, 'Free space on the disk of DATA_DIR; see health.'),
   storage_full: row(

@@ -11,7 +11,8 @@ import type { AuditLog } from './audit/audit-log.ts';
 import { EgressAudit } from './audit/egress-audit.ts';
 import type { Config } from './config/config.ts';
 import { Credentials } from './credentials/credentials.ts';
-import { buildEgress } from './egress/egress.ts';
+import { buildEgress, type EgressOptions } from './egress/egress.ts';
+import { AgentForks } from './forks/agent-forks.ts';
 import { ModelGateway } from './gateway/model-gateway.ts';
 import { checkHealth } from './health/health-check.ts';
 import type { Redactor } from './redaction/redactor.ts';
@@ -47,27 +48,9 @@ export type Services = Awaited<ReturnType<typeof createServices>>;
 export async function createServices(options: ServiceOptions) {
   const { store, audit, authenticator, redactor, config, log, version } = options;
   const { runtime, pool, warning } = await createRuntime(options);
-  const credentials = new Credentials(config, log);
-  const ledger = new Ledger(store.spending, log);
-  const prices = Prices.read(config.PRICES_FILE ?? PRICES_FILE);
-  const budgets = new Budgets({ agents: store.agents, ledger, prices, config, log });
-  const egressAudit = new EgressAudit(audit);
-  const egress = buildEgress({
-    config,
-    store: store.egress,
-    onDenied: (denial) => agents.events.emit({ type: 'egress_denied', ...denial }),
-    onRecord: (record) => egressAudit.record(record),
-    log,
-  });
-  const gateway = new ModelGateway({
-    upstream: credentials,
-    payerOf: (agentId) => store.agents.get(agentId)?.owner,
-    budget: budgets,
-    maxRetries: config.MODEL_MAX_RETRIES,
-    maxRetryWaitSeconds: config.MODEL_MAX_RETRY_WAIT,
-    egress: egress.proxy,
-    log,
-  });
+  const onDenied: EgressOptions['onDenied'] = (denial) =>
+    agents.events.emit({ type: 'egress_denied', ...denial });
+  const { credentials, ledger, budgets, egress, gateway } = createGateway(options, onDenied);
   const agents = new AgentManager({ runtime, gateway, store, pool, config, version, log });
   auditAgents(agents.events, audit);
   const runner = new TurnRunner({ runtime, gateway, agents, config, log });
@@ -81,7 +64,8 @@ export async function createServices(options: ServiceOptions) {
   });
   agents.keepWhile((agentId) => turns.load(agentId) > 0);
   const betweenTurns = new BetweenTurns({ agents, store, queues, config });
-  const access = new Access({ store, agents, turns, betweenTurns, approvals });
+  const forks = new AgentForks({ agents, store, config });
+  const access = new Access({ store, agents, turns, betweenTurns, forks, approvals });
   const preparation = new RuntimePreparation(runtime, log);
   const health = () =>
     checkHealth({
@@ -112,6 +96,35 @@ export async function createServices(options: ServiceOptions) {
     toolbox,
     turns,
   };
+}
+
+/** What agents reach: the model, what pays for it, and hosts. */
+function createGateway(
+  { store, audit, config, log }: ServiceOptions,
+  onDenied: EgressOptions['onDenied'],
+) {
+  const credentials = new Credentials(config, log);
+  const ledger = new Ledger(store.spending, log);
+  const prices = Prices.read(config.PRICES_FILE ?? PRICES_FILE);
+  const budgets = new Budgets({ agents: store.agents, ledger, prices, config, log });
+  const egressAudit = new EgressAudit(audit);
+  const egress = buildEgress({
+    config,
+    store: store.egress,
+    onDenied,
+    onRecord: (record) => egressAudit.record(record),
+    log,
+  });
+  const gateway = new ModelGateway({
+    upstream: credentials,
+    payerOf: (agentId) => store.agents.get(agentId)?.owner,
+    budget: budgets,
+    maxRetries: config.MODEL_MAX_RETRIES,
+    maxRetryWaitSeconds: config.MODEL_MAX_RETRY_WAIT,
+    egress: egress.proxy,
+    log,
+  });
+  return { credentials, ledger, budgets, egress, gateway };
 }
 
 async function createRuntime({ store, config, log, version }: ServiceOptions) {

@@ -1,5 +1,6 @@
 import type { AgentManager } from '../agents/agent-manager.ts';
 import type { Approvals } from '../approvals/approvals.ts';
+import type { AgentForks } from '../forks/agent-forks.ts';
 import type { Store } from '../store/store.ts';
 import type { BetweenTurns } from '../turns/between-turns.ts';
 import type { TurnService } from '../turns/turn-service.ts';
@@ -15,6 +16,7 @@ type AccessOptions = {
   agents: AgentManager;
   turns: TurnService;
   betweenTurns: BetweenTurns;
+  forks: AgentForks;
   approvals: Approvals;
 };
 

@@ -1,6 +1,7 @@
 import type { AgentRecord } from '../agents/agent.ts';
 import type { AgentLink } from '../agents/agent-link.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
+import type { AgentForks } from '../forks/agent-forks.ts';
 import type { Store } from '../store/store.ts';
 import type { BetweenTurns } from '../turns/between-turns.ts';
 import type { Ownerships } from './ownership.ts';
@@ -11,6 +12,7 @@ type Options = {
   store: Store;
   agents: AgentManager;
   betweenTurns: BetweenTurns;
+  forks: AgentForks;
   ownerships: Ownerships;
 };
 
@@ -44,5 +46,17 @@ export class CallerWorkspaces {
     demand(this.#principal, 'work');
     const agent = ownerships.begin(this.#principal, name);
     return betweenTurns.run(agent, (link) => use(link, agent));
+  }
+
+  /**
+   * Begins an agent with copies of the files and the conversation of one. Throws what
+   * `AgentForks.fork` throws, `agent_busy`, `agent_not_found` or `forbidden`.
+   */
+  async fork(name: string, forkName: string, signal: AbortSignal): Promise<AgentRecord> {
+    const { betweenTurns, forks, ownerships } = this.#options;
+    demand(this.#principal, 'work');
+    const source = ownerships.find(this.#principal, name);
+    const fork = ownerships.begin(this.#principal, forkName);
+    return betweenTurns.run(source, () => forks.fork(source, fork, signal));
   }
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/config.ts';
+import { AppError } from '../errors.ts';
 import type { AgentRecord, AgentStatus } from './agent.ts';
 import { AgentEvents, type TakeReason } from './agent-events.ts';
 import type { AgentLife, AgentStep } from './agent-life.ts';
@@ -8,6 +9,7 @@ import { AgentPlaces } from './agent-places.ts';
 import { AgentSteps } from './agent-steps.ts';
 import { AgentWaker, type WakerOptions } from './agent-waker.ts';
 import { DiskWatch } from './disk-watch.ts';
+import { newGatewayToken } from './gateway-token.ts';
 import { Reconciler } from './reconciler.ts';
 import { dateOfSteady } from './steady-clock.ts';
 
@@ -73,6 +75,28 @@ export class AgentManager {
       this.#places.leave(place);
       if (place.link === undefined) await this.#waker.freeIfDown(place);
     }
+  }
+
+  /**
+   * Begins an agent with copies of the files of another, which nobody may change meanwhile. Throws
+   * `agent_exists`, or what `ContainerRuntime.copyVolumes` throws.
+   */
+  async beginCopy(agent: AgentRecord, from: string, signal: AbortSignal): Promise<void> {
+    const { runtime, store } = this.#options;
+    const { agentId, name } = agent;
+    const exists = () => store.agents.get(agentId) !== undefined;
+    const taken = new AppError('agent_exists', `There is an agent "${name}" already.`);
+    const begun = await this.#places.change(agentId, async () => {
+      if (exists()) throw taken;
+      await runtime.copyVolumes(from, agentId, signal);
+      if (exists()) {
+        await runtime.remove(agentId, { volumes: true });
+        throw taken;
+      }
+      // Whose token is set has files of its own, and gets none of the warm containers.
+      store.agents.put({ ...agent, tokenSha256: newGatewayToken().tokenSha256 });
+    });
+    if (!begun) throw taken;
   }
 
   statusOf(agentId: string): AgentStatus {

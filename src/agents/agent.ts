@@ -32,6 +32,8 @@ export type AgentRecord = Ownership & {
   agentId: string;
   /** Codex's id of the conversation, once there is one: the `session_id` of clients. */
   threadId?: string;
+  /** The conversation, copied along with its files, that its own one goes on from. */
+  forkOf?: string;
   /** SHA-256, in hex, of the token that its container shows to the gateway. */
   tokenSha256: string;
   /** Whether it runs until somebody unpins it: no reaper and no other agent takes its place. */

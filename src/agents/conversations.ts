@@ -4,6 +4,7 @@ import type { CodexClient, ThreadOptions } from '../codex/codex-client.ts';
 import { RpcRefusal } from '../codex/json-rpc.ts';
 import { AppError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
+import type { AgentRecord } from './agent.ts';
 import type { ThreadSettings } from './thread.ts';
 
 const DEVELOPER_INSTRUCTIONS = `You work for other programs, which hand you one task at a time and read your
@@ -74,26 +75,38 @@ export class Conversations {
   }
 
   async #loadMain(): Promise<string> {
-    const { agentId, codex, workspace, store, model, onNote, log } = this.#options;
+    const { agentId, codex, workspace, store, model } = this.#options;
     const settings = { cwd: workspace, model, developerInstructions: DEVELOPER_INSTRUCTIONS };
-    const known = store.agents.get(agentId)?.threadId;
-    if (known) {
-      try {
-        await codex.resumeThread(known, settings);
-        return known;
-      } catch (error) {
-        if (!isRefused(error)) throw error;
-        // A thread without a finished message, or a home volume that was removed, leaves nothing to load.
-        log.warn(
-          { agentId, threadId: known, err: error },
-          'The conversation is gone; a new one begins',
-        );
-        onNote(`The conversation ${known} was lost: a new one began.`);
-      }
-    }
-    const { threadId } = await codex.startThread(settings);
+    const earlier = await this.#loadEarlier(store.agents.get(agentId), settings);
+    if (earlier?.isOwn) return earlier.threadId;
+    const { threadId } = earlier ?? (await codex.startThread(settings));
     store.agents.setThread(agentId, threadId);
     return threadId;
+  }
+
+  /** The conversation that the agent had, or one that goes on from the agent that it was forked of. */
+  async #loadEarlier(
+    agent: Pick<AgentRecord, 'threadId' | 'forkOf'> | undefined,
+    settings: ThreadOptions,
+  ): Promise<{ threadId: string; isOwn: boolean } | undefined> {
+    const { agentId, codex, onNote, log } = this.#options;
+    const { threadId: own, forkOf } = agent ?? {};
+    const known = own ?? forkOf;
+    if (known === undefined) return undefined;
+    try {
+      if (!own) return { ...(await codex.forkThread(known, settings)), isOwn: false };
+      await codex.resumeThread(own, settings);
+      return { threadId: own, isOwn: true };
+    } catch (error) {
+      if (!isRefused(error)) throw error;
+      // A thread without a finished message, or a home volume that was removed, leaves nothing to load.
+      log.warn(
+        { agentId, threadId: known, err: error },
+        'The conversation is gone; a new one begins',
+      );
+      onNote(`The conversation ${known} was lost: a new one began.`);
+      return undefined;
+    }
   }
 
   #threadOptions(settings: ThreadSettings): ThreadOptions {

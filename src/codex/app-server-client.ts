@@ -108,6 +108,12 @@ class AppServerClient implements CodexClient {
     if (this.#isForeign(thread)) this.#busy.add(thread.id);
   }
 
+  async forkThread(threadId: string, options: ThreadOptions): Promise<{ threadId: string }> {
+    const params = threadResumeParams(threadId, options);
+    const { thread } = await this.#rpc.request('thread/fork', params, threadReply);
+    return { threadId: thread.id };
+  }
+
   async leaveThread(threadId: string): Promise<void> {
     this.#asks.forget(threadId);
     await this.#rpc.request('thread/unsubscribe', { threadId }, emptyReply);

@@ -10,6 +10,8 @@ export interface CodexClient {
   startThread(options: ThreadOptions): Promise<{ threadId: string }>;
   /** Loads a thread from the agent's home and subscribes to it. Throws `codex_failed` if there is none. */
   resumeThread(threadId: string, options: ThreadOptions): Promise<void>;
+  /** Begins a thread with the turns of another one in the agent's home. Throws `codex_failed` if there is none. */
+  forkThread(threadId: string, options: ThreadOptions): Promise<{ threadId: string }>;
   /** Gives up a thread that was started or resumed, so that Codex may put it away. */
   leaveThread(threadId: string): Promise<void>;
   /** Whether a turn runs, on whichever thread, that this connection did not start. */

@@ -4,6 +4,7 @@ import { agentIdSchema } from '../agents/agent.ts';
 import {
   type ContainerConfig,
   containerNames,
+  copyOptions,
   createOptions,
 } from '../runtime/docker/container-options.ts';
 import { LABELS } from '../runtime/docker/labels.ts';
@@ -20,6 +21,7 @@ const freedomSchema = z.looseObject({
     [LABELS.agent]: agentIdSchema,
     [LABELS.spec]: fingerprint,
     [LABELS.env]: fingerprint,
+    [LABELS.copyOf]: agentIdSchema.optional(),
   }),
 });
 
@@ -52,7 +54,11 @@ export function allowContainer(
   const { Env, Labels } = parsed.data;
   const agentId = Labels[LABELS.agent];
   const shape = { config, image, cpus, imageId: '' };
-  const made = createOptions(installationId, { agentId, env: {} }, shape);
+  const from = Labels[LABELS.copyOf];
+  const made =
+    from === undefined
+      ? createOptions(installationId, { agentId, env: {} }, shape)
+      : copyOptions(installationId, { from, to: agentId }, shape);
   const wanted = {
     ...made,
     Env,
@@ -69,7 +75,13 @@ export function allowContainer(
   if (path !== undefined) {
     throw new Refusal(`${path || 'the body'} is not what the settings of the guard make of it`);
   }
-  return { name, volumes: [workspaceVolume, homeVolume], body };
+  return { name, volumes: [workspaceVolume, homeVolume, ...volumesOf(installationId, from)], body };
+}
+
+function volumesOf(installationId: string, agentId: string | undefined): string[] {
+  if (agentId === undefined) return [];
+  const { workspaceVolume, homeVolume } = containerNames(installationId, agentId);
+  return [workspaceVolume, homeVolume];
 }
 
 /** Where two documents differ, such as `HostConfig.Memory`; undefined if they do not. */

@@ -50,7 +50,7 @@ export const ENGINE_CALLS = {
     path: '/containers/create',
     query: { name: ANY },
     check:
-      'the body is, but for environment and fingerprints, what the settings of the guard make for that agent; volumes that exist have the label of the installation',
+      'the body is, but for environment and fingerprints, what the settings of the guard make for that agent, or to copy the volumes of another; volumes that exist have the label of the installation',
   },
   listContainers: {
     method: 'GET',

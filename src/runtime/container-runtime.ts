@@ -26,6 +26,13 @@ export interface ContainerRuntime {
   pause(agentId: string): Promise<void>;
   /** Removes the container, and its volumes if asked. Nothing if it is gone. */
   remove(agentId: string, options: { volumes: boolean }): Promise<void>;
+  /**
+   * Makes new volumes that hold what those of another agent hold, but for the databases that Codex
+   * makes anew; blocks are shared where the file system can. Nobody may write to the source meanwhile.
+   * Whatever was there of `to` is removed first, and again if it fails. Throws `copy_failed`,
+   * `no_space` or why `signal` was aborted.
+   */
+  copyVolumes(from: string, to: string, signal: AbortSignal): Promise<void>;
   /** All containers of this installation. */
   list(): Promise<ContainerSummary[]>;
   /** All volumes of this installation, whether or not there is a container for them, one entry for each agent. */

@@ -65,6 +65,10 @@ export class SlottedRuntime implements ContainerRuntime {
     if (slot && options.volumes) this.#slots.remove(slot.slotId);
   }
 
+  copyVolumes(from: string, to: string, signal: AbortSignal): Promise<void> {
+    return this.#inner.copyVolumes(this.#key(from), this.#key(to), signal);
+  }
+
   async list(): Promise<ContainerSummary[]> {
     return this.#shown(await this.#inner.list());
   }

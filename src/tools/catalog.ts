@@ -16,6 +16,7 @@ import { CODEX_KINDS, codexTool, replyTool } from './codex-tool.ts';
 import { debugKind, debugTool } from './debug-tool.ts';
 import { allowEgressTool, denyEgressTool, listEgressTool } from './egress-tools.ts';
 import { fixKind, fixTool } from './fix-tool.ts';
+import { forkTool } from './fork-tool.ts';
 import { healthTool } from './health-tool.ts';
 import { implementKind, implementTool } from './implement-tool.ts';
 import { cleanupTool, pinTool, unpinTool } from './lifecycle-tools.ts';
@@ -83,6 +84,7 @@ export function allTools(services: Services): readonly Tool[] {
     decideApprovalTool(access),
     listActiveTool(services),
     agentStatusTool(services),
+    forkTool(access),
     pinTool(services),
     unpinTool(services),
     cleanupTool(services),

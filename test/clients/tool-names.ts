@@ -22,6 +22,7 @@ export const TOOL_NAMES = [
   'decide_approval',
   'list_active_agents',
   'get_agent_status',
+  'fork_agent',
   'pin',
   'unpin',
   'cleanup_inactive_agents',

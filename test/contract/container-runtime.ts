@@ -112,6 +112,42 @@ export function containerRuntimeContract(name: string, setup: () => Promise<Setu
         expect([workspace, home].every((path) => path.startsWith('/'))).toBe(true);
       });
 
+      it('copies the volumes of an agent into new ones of another', async () => {
+        const from = await startAgent();
+        const source = runtime.layout(from);
+        await shell(
+          from,
+          `cd ${source.workspace}; echo old > a; chmod 755 a; ln -s a link; mkdir '.hid den'; touch -d @86400 a
+          cd ${source.home}/.codex; echo said > conversation; touch old.sqlite old.sqlite-wal`,
+        );
+        const spec = newSpec();
+        const never = new AbortController().signal;
+        await runtime.copyVolumes(from, spec.agentId, never);
+        expect(await runtime.inspect(spec.agentId)).toBeUndefined();
+        await runtime.create(spec);
+        await runtime.start(spec.agentId);
+        const copy = runtime.layout(spec.agentId);
+        const { stdout } = await shell(
+          spec.agentId,
+          `cd ${copy.workspace}; ls -A; readlink link; stat -c '%a %Y' a; echo new >> a
+          find ${copy.home}/.codex -name 'old.sqlite*'; cat ${copy.home}/.codex/conversation`,
+        );
+        expect(stdout).toBe('.hid den\na\nlink\na\n755 86400\nsaid\n');
+        expect((await shell(from, `cat ${source.workspace}/a`)).stdout).toBe('old\n');
+      });
+
+      it('replaces what is left of an earlier copy, and leaves nothing of one that was given up', async () => {
+        const from = await startAgent();
+        const { agentId } = newSpec();
+        const never = new AbortController().signal;
+        await runtime.copyVolumes(from, agentId, never);
+        await runtime.copyVolumes(from, agentId, never);
+        expect((await runtime.listVolumes()).map((each) => each.agentId)).toContain(agentId);
+        const given = AbortSignal.abort(new Error('given up'));
+        await expect(runtime.copyVolumes(from, agentId, given)).rejects.toThrow('given up');
+        expect((await runtime.listVolumes()).map((each) => each.agentId)).not.toContain(agentId);
+      });
+
       it('creates a container once, however often it is asked', async () => {
         const spec = newSpec();
         await runtime.create(spec);

@@ -44,6 +44,11 @@ export const agentsSettings = {
       'Seconds before an idle agent is stopped, archived or removed that its clients are told. No agent is removed earlier after its warning than that, or than `RETENTION_TIMEOUT` if that is shorter. 0: no warnings.',
     allowed: 'a whole number from 0 to 86400',
   }),
+  FORK_TIMEOUT: setting(wholeNumber(1, DAY_SECONDS).default(600), {
+    group: 'Agents',
+    description: 'Seconds for copying the files of an agent that is forked.',
+    allowed: 'a whole number from 1 to 86400',
+  }),
   ORPHAN_TIMEOUT: setting(wholeNumber(0, SECONDS_MAX).default(7 * DAY_SECONDS), {
     group: 'Agents',
     description:

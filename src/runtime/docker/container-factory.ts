@@ -47,11 +47,7 @@ export class ContainerFactory {
 
   /** Creates a container unless the same one exists; an outdated one is replaced. */
   async create(spec: ContainerSpec): Promise<void> {
-    const shape = await this.#shape();
-    if (!shape) {
-      const image = await this.#image.name();
-      throw new AppError('image_missing', `The image ${image} is not on the engine.`);
-    }
+    const shape = await this.shape();
     const { container } = containerNames(this.#installationId, spec.agentId);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       if (await this.#tryCreate(spec, shape)) return;
@@ -84,6 +80,14 @@ export class ContainerFactory {
       await sleep(RETRY_MS);
     }
     throw new AppError('engine_failed', `The container ${container} cannot be removed.`);
+  }
+
+  /** What containers are made like now. Throws `image_missing`. */
+  async shape(): Promise<ContainerShape> {
+    const shape = await this.#shape();
+    if (shape) return shape;
+    const image = await this.#image.name();
+    throw new AppError('image_missing', `The image ${image} is not on the engine.`);
   }
 
   /** What the label of an up-to-date container says; undefined while there is no image. */

@@ -142,6 +142,48 @@ export function createOptions(
   };
 }
 
+/** Where a container that copies has the volumes of the other agent. */
+const FROM = '/from';
+/**
+ * Blocks are shared where the file system can. The databases of Codex name files by their old paths
+ * and may be half written; it makes them anew from the conversations.
+ */
+const COPY = [
+  'sh',
+  '-c',
+  `cp -a --reflink=auto ${FROM}/workspace/. ${DOCKER_LAYOUT.workspace}/ \
+  && cp -a --reflink=auto ${FROM}/home/. ${DOCKER_LAYOUT.home}/ \
+  && rm -rf ${DOCKER_LAYOUT.home}/.codex/*.sqlite*`,
+];
+
+/** The whole body of a container that fills the new volumes of an agent with those of another, and ends. */
+export function copyOptions(
+  installationId: string,
+  { from, to }: { from: string; to: string },
+  shape: ContainerShape,
+): Docker.ContainerCreateOptions {
+  const made = createOptions(installationId, { agentId: to, env: {} }, shape);
+  const { workspaceVolume, homeVolume } = containerNames(installationId, from);
+  return {
+    ...made,
+    Entrypoint: COPY,
+    Labels: {
+      ...made.Labels,
+      // To whoever looks for the container of the agent, it is one to be replaced.
+      [LABELS.spec]: fingerprint(`copy ${specFingerprint(shape)}`),
+      [LABELS.copyOf]: from,
+    },
+    HostConfig: {
+      ...made.HostConfig,
+      Mounts: [
+        ...(made.HostConfig?.Mounts ?? []),
+        readOnly(workspaceVolume, `${FROM}/workspace`),
+        readOnly(homeVolume, `${FROM}/home`),
+      ],
+    },
+  };
+}
+
 function environment(spec: ContainerSpec, config: ContainerConfig): string[] {
   const proxy = config.CONTAINER_NETWORK_MODE === 'none' ? proxyVariables() : {};
   return Object.entries({ ...proxy, ...spec.env }).map(([name, value]) => `${name}=${value}`);
@@ -171,6 +213,10 @@ function volume(
     Target: target,
     VolumeOptions: { NoCopy: false, Labels: labels, DriverConfig: { Name: 'local', Options: {} } },
   };
+}
+
+function readOnly(name: string, target: string): Docker.MountSettings {
+  return { Type: 'volume', Source: name, Target: target, ReadOnly: true };
 }
 
 function fingerprint(text: string): string {

@@ -29,6 +29,7 @@ import { FrameSplitter } from './frame-splitter.ts';
 import { LABELS } from './labels.ts';
 import { MemoryKills } from './memory-kills.ts';
 import { OpenStreams } from './open-streams.ts';
+import { VolumeCopy } from './volume-copy.ts';
 
 type DockerConfig = ContainerConfig &
   ImageConfig &
@@ -54,6 +55,7 @@ export class DockerRuntime implements ContainerRuntime {
   readonly #factory: ContainerFactory;
   readonly #memoryKills: MemoryKills;
   readonly #volumes: AgentVolumes;
+  readonly #copy: VolumeCopy;
   readonly #streams = new OpenStreams();
   readonly #installationId: string;
   readonly #log: Logger;
@@ -79,6 +81,7 @@ export class DockerRuntime implements ContainerRuntime {
       log,
     });
     this.#volumes = new AgentVolumes(this.#engine, installationId);
+    this.#copy = new VolumeCopy({ engine: this.#engine, factory: this.#factory, installationId });
     this.#memoryKills = new MemoryKills(this.#engine, installationId);
   }
 
@@ -165,6 +168,18 @@ export class DockerRuntime implements ContainerRuntime {
     if (!volumes) return;
     await this.#volumes.remove(agentId);
     this.#log.debug({ agentId }, 'container and volumes removed');
+  }
+
+  async copyVolumes(from: string, to: string, signal: AbortSignal): Promise<void> {
+    await this.remove(to, { volumes: true });
+    try {
+      await this.#copy.run(from, to, signal);
+    } catch (error) {
+      await this.remove(to, { volumes: true }).catch((failure) =>
+        this.#log.warn({ err: failure, agentId: to }, 'Half a copy could not be removed'),
+      );
+      throw error;
+    }
   }
 
   async list(): Promise<ContainerSummary[]> {

@@ -6,6 +6,8 @@ export const LABELS = {
   spec: 'codex-mcp.spec',
   /** Fingerprint of its environment, which holds a token. */
   env: 'codex-mcp.env',
+  /** Of a container that only copies volumes: the agent that they are copied from. */
+  copyOf: 'codex-mcp.copy-of',
   /** Of an image: the version of Codex in it. */
   codexVersion: 'codex-mcp.codex-version',
 } as const;

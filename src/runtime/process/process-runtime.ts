@@ -22,6 +22,7 @@ import type {
 import { AgentDirectory, type AgentRecord, listAgentIds, sha256 } from './agent-directory.ts';
 import { AGENT_IMAGE, agentEnvironment } from './agent-environment.ts';
 import { findCodex } from './codex-binary.ts';
+import { copyFiles } from './copy-files.ts';
 import { KeyedLock } from './keyed-lock.ts';
 import { Launcher, processesOf } from './launcher.ts';
 import { tailLog } from './main-log.ts';
@@ -135,6 +136,20 @@ export class ProcessRuntime implements ContainerRuntime {
       await this.#launcher.end(directory, await directory.readRecord());
       await directory.removeContainer();
       if (options.volumes) await directory.removeAll();
+    });
+  }
+
+  async copyVolumes(from: string, to: string, signal: AbortSignal): Promise<void> {
+    await this.remove(to, { volumes: true });
+    const directory = this.#directory(to);
+    await this.#locks.run(to, async () => {
+      try {
+        await directory.make();
+        await copyFiles(this.#directory(from), directory, signal);
+      } catch (error) {
+        await directory.removeAll();
+        throw error;
+      }
     });
   }
 

@@ -130,6 +130,7 @@ const STEPS: readonly string[] = [
   CREATE INDEX approvals_pending ON approvals (state) WHERE state = 'pending';
   CREATE INDEX approvals_by_tenant ON approvals (tenant);
   `,
+  'ALTER TABLE agents ADD COLUMN fork_of TEXT;',
 ];
 
 /** The version of a database that is up to date. */

@@ -23,11 +23,12 @@ export class SqliteAgentStore implements AgentStore {
     this.#count = database.prepare('SELECT count(*) AS agents FROM agents');
     this.#put = database.prepare(`
       INSERT INTO agents
-        (agent_id, name, owner, tenant, thread_id, token_sha256, pinned, archived, created_at,
-        last_used_at)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        (agent_id, name, owner, tenant, thread_id, fork_of, token_sha256, pinned, archived,
+        created_at, last_used_at)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT (agent_id) DO UPDATE SET
         thread_id = excluded.thread_id,
+        fork_of = excluded.fork_of,
         token_sha256 = excluded.token_sha256,
         pinned = excluded.pinned,
         archived = excluded.archived,
@@ -65,6 +66,7 @@ export class SqliteAgentStore implements AgentStore {
       agent.owner,
       agent.tenant,
       agent.threadId ?? null,
+      agent.forkOf ?? null,
       agent.tokenSha256,
       Number(agent.pinned),
       Number(agent.archived),
@@ -101,6 +103,7 @@ function toRecord(row: Record<string, SQLOutputValue>): AgentRecord {
     owner: String(row.owner),
     tenant: String(row.tenant),
     ...(row.thread_id !== null && { threadId: String(row.thread_id) }),
+    ...(row.fork_of !== null && { forkOf: String(row.fork_of) }),
     tokenSha256: String(row.token_sha256),
     pinned: row.pinned === 1,
     archived: row.archived === 1,

@@ -1,0 +1,83 @@
+import { describe, expect, inject, test } from 'vitest';
+import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
+import type { ModelRequest } from '../fakes/stand-in-model/model-request.ts';
+import { json, type Step, shell } from '../fakes/stand-in-model/step.ts';
+import { call, connect, startTestServer } from './test-server.ts';
+
+const engine = inject('engine');
+
+/** Runs what the task says after `run:`, and answers what was asked for. */
+function obey({ prompt, toolOutputs, schema }: ModelRequest): Step {
+  const [, command] = /run:(.*)/.exec(prompt) ?? [];
+  return command && toolOutputs.length === 0 ? shell(command) : json(fillSchema(schema));
+}
+
+describe.each([
+  { runtime: 'docker', here: engine.available },
+  { runtime: 'process', here: true },
+] as const)('in the $runtime runtime', ({ runtime, here }) => {
+  test.runIf(here)('a fork goes on alone from the files and the conversation', async () => {
+    await using server = await startTestServer({ runtime, script: obey });
+    await using client = await connect(server);
+    const implement = (agent_id: string, command: string) =>
+      call(client, 'implement', { agent_id, task: `run:${command}` });
+    const first = await implement('one', 'echo first > a.txt; echo built > ignored; git add a.txt');
+    const fork = await call(client, 'fork_agent', { agent_id: 'one', new_agent_id: 'two' });
+    expect(fork).toEqual({ agent_id: 'two', forked_from: 'one' });
+
+    const inFork = await implement('two', 'cat ignored >> a.txt; git status --porcelain > status');
+    expect(inFork.session_id).not.toBe(first.session_id);
+    expect(inFork.changes).toMatchObject([
+      { file: 'a.txt', diff: expect.stringContaining('+built') },
+      { file: 'status', diff: expect.stringContaining('+AM a.txt') },
+    ]);
+    const asked = JSON.stringify(server.model.requests.at(-1));
+    expect(asked).toContain('echo first > a.txt');
+
+    const again = await implement('one', 'cat a.txt > b.txt');
+    expect(again.session_id).toBe(first.session_id);
+    expect(again.changes).toMatchObject([
+      { file: 'b.txt', diff: expect.stringMatching(/\+first\n$/) },
+    ]);
+    // Woken again, it is where it was.
+    await server.restart();
+    await using later = await connect(server);
+    expect(await call(later, 'chat', { agent_id: 'two', message: 'hi' })).toMatchObject({
+      session_id: inFork.session_id,
+    });
+  });
+
+  test.runIf(here)('a fork of a fork, and of an agent that never had a turn', async () => {
+    await using server = await startTestServer({ runtime, script: obey });
+    await using client = await connect(server);
+    await call(client, 'implement', { agent_id: 'one', task: 'run:echo first > a.txt' });
+    await call(client, 'fork_agent', { agent_id: 'one', new_agent_id: 'two' });
+    const { agent_id } = await call(client, 'fork_agent', { agent_id: 'two' });
+    expect(agent_id).toMatch(/^two-fork-[0-9a-f]{8}$/);
+    const grandchild = await call(client, 'implement', { agent_id, task: 'run:cat a.txt > b.txt' });
+    expect(grandchild.changes).toMatchObject([{ file: 'b.txt' }]);
+    expect(JSON.stringify(server.model.requests.at(-1))).toContain('echo first > a.txt');
+  });
+
+  test.runIf(here)('what is there, at work or unknown is told apart', async () => {
+    await using server = await startTestServer({ runtime, script: obey });
+    await using client = await connect(server);
+    await call(client, 'chat', { agent_id: 'one', message: 'hi' });
+    const fork = (args: object) => call(client, 'fork_agent', { agent_id: 'one', ...args });
+    await expect(fork({ new_agent_id: 'one' })).rejects.toMatchObject({ code: 'agent_exists' });
+    await expect(fork({ agent_id: 'nobody' })).rejects.toMatchObject({ code: 'agent_not_found' });
+    const forks = await Promise.allSettled([
+      fork({ new_agent_id: 'x' }),
+      fork({ new_agent_id: 'x' }),
+    ]);
+    expect(forks.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+    const work = call(client, 'implement', { agent_id: 'one', task: 'run:sleep 2' });
+    await expect
+      .poll(() => call(client, 'get_agent_status', { agent_id: 'one' }))
+      .toMatchObject({
+        status: 'busy',
+      });
+    await expect(fork({ new_agent_id: 'y' })).rejects.toMatchObject({ code: 'agent_busy' });
+    await work;
+  });
+});
