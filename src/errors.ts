@@ -21,6 +21,7 @@ export const ERRORS = {
   not_found: row(404, -32601, false, 'Check the path; GET /tools lists what can be called.'),
   agent_not_found: row(404, INVALID_PARAMS, false, 'List the agents with list_sessions.'),
   agent_exists: row(409, INVALID_PARAMS, false, 'Choose another agent id, or leave it out.'),
+  candidates_failed: row(502, SERVER_ERROR, false, 'See data.candidates for why each failed.'),
   agent_busy: row(409, SERVER_ERROR, true, 'Wait for its turns to end, or cancel them.'),
   turn_not_found: row(404, INVALID_PARAMS, false, 'List the turns with list_turns.'),
   turn_not_running: row(409, INVALID_PARAMS, false, 'See with get_turn how the turn is.'),

@@ -57,14 +57,14 @@ export async function createServices(options: ServiceOptions) {
   const approvals = new Approvals({ store: store.approvals, authenticator, config, log });
   auditApprovals(approvals, audit);
   const queues = new TurnQueues();
+  const forks = new AgentForks({ agents, store, config });
   const turns = new TurnService({
     kinds: TURN_KINDS,
-    ...{ agents, runner, queues, store, approvals, credentials, budgets },
+    ...{ agents, runner, queues, forks, store, approvals, credentials, budgets },
     ...{ audit, redactor, config, log },
   });
   agents.keepWhile((agentId) => turns.load(agentId) > 0);
   const betweenTurns = new BetweenTurns({ agents, store, queues, config });
-  const forks = new AgentForks({ agents, store, config });
   const access = new Access({ store, agents, turns, betweenTurns, forks, approvals });
   const preparation = new RuntimePreparation(runtime, log);
   const health = () =>

@@ -116,6 +116,12 @@ export class CallerTurns {
   }
 
   #shownResult(result: Record<string, unknown>): Record<string, unknown> {
+    const { candidates } = result;
+    if (!Array.isArray(candidates)) return this.#named(result);
+    return { ...this.#named(result), candidates: candidates.map((each) => this.#named(each)) };
+  }
+
+  #named(result: Record<string, unknown>): Record<string, unknown> {
     const { agent_id: agentId } = result;
     if (typeof agentId !== 'string') return result;
     return { ...result, agent_id: this.#ownerships.nameFor(this.#principal, agentId) };

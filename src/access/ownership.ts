@@ -1,13 +1,16 @@
-import { createHash } from 'node:crypto';
-import { type AgentRecord, agentIdSchema, newAgent, type Ownership } from '../agents/agent.ts';
+import {
+  type AgentRecord,
+  agentIdOf,
+  agentIdSchema,
+  newAgent,
+  type Ownership,
+} from '../agents/agent.ts';
 import { AppError } from '../errors.ts';
 import type { AgentStore } from '../store/store.ts';
-import { LOCAL, may, type Principal } from './principal.ts';
+import { may, type Principal } from './principal.ts';
 
 /** Between the name of an agent and its owner, where somebody else than the owner speaks of it. */
 const OF = '@';
-const HASH_LENGTH = 10;
-const ID_LENGTH = 64;
 /** Agents that were removed are still spoken of for a while. */
 const REMEMBERED = 10_000;
 
@@ -95,13 +98,6 @@ export class Ownerships {
 
 function seesOthers(principal: Principal, { asApprover = false }: View): boolean {
   return may(principal, 'administer') || (asApprover && may(principal, 'approve'));
-}
-
-/** The machine's own user has plain ids; the others' carry a mark, which also keeps long names apart. */
-function agentIdOf({ name, owner }: Ownership): string {
-  if (owner === LOCAL.id) return name;
-  const mark = createHash('sha256').update(`${owner}\n${name}`).digest('hex').slice(0, HASH_LENGTH);
-  return `${name.slice(0, ID_LENGTH - HASH_LENGTH - 1)}-${mark}`;
 }
 
 function noAgent(named: string): AppError {

@@ -1,5 +1,9 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { LOCAL } from '../access/principal.ts';
+
+const HASH_LENGTH = 10;
+const ID_LENGTH = 64;
 
 /** An agent id becomes part of container names, volume names and paths. */
 export const agentIdSchema = z
@@ -43,6 +47,16 @@ export type AgentRecord = Ownership & {
   createdAt: Date;
   lastUsedAt: Date;
 };
+
+/**
+ * What the server calls an agent. The machine's own user has plain ids; the others' carry a mark, which also keeps long names
+ * apart.
+ */
+export function agentIdOf({ name, owner }: Ownership): string {
+  if (owner === LOCAL.id) return name;
+  const mark = createHash('sha256').update(`${owner}\n${name}`).digest('hex').slice(0, HASH_LENGTH);
+  return `${name.slice(0, ID_LENGTH - HASH_LENGTH - 1)}-${mark}`;
+}
 
 /** An agent that has never run: it has no token yet. Without an owner it is the machine's own user's. */
 export function newAgent(

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Access } from '../access/access.ts';
+import { type CandidateRequest, REASONING_EFFORTS } from '../turns/turn.ts';
 import type { TurnKind } from '../turns/turn-kind.ts';
 import { implementAnswer } from './answers.ts';
 import { WRITING } from './hints.ts';
@@ -13,6 +14,37 @@ import {
   warningsOf,
   workTool,
 } from './work.ts';
+
+const MOST_CANDIDATES = 8;
+
+const candidateInput = z.strictObject({
+  model: z.string().min(1).max(100).optional(),
+  reasoning_effort: z.enum(REASONING_EFFORTS).optional(),
+});
+
+const candidatesInput = z
+  .union([
+    z.number().int().min(2).max(MOST_CANDIDATES),
+    z.array(candidateInput).min(2).max(MOST_CANDIDATES),
+  ])
+  .optional()
+  .describe(
+    'Has so many copies of the agent do the task side by side, or one for each entry, with its model and effort. The result is that of the best and tells of all; the agent itself is left as it is until promote_candidate takes one over.',
+  );
+
+const candidateOutput = z.object({
+  rank: z.number().int(),
+  agent_id: z.string().describe('The copy that did it.'),
+  turn_id: z.string().optional(),
+  model: z.string().optional(),
+  reasoning_effort: z.enum(REASONING_EFFORTS).optional(),
+  changed_lines: z.number().int().optional(),
+  changes: z.array(codeChange).optional(),
+  warnings: z.array(z.string()).optional(),
+  duration_ms: z.number().int().optional(),
+  cost_usd: z.number().optional(),
+  error: z.object({ code: z.string(), message: z.string() }).optional(),
+});
 
 const args = z.object({
   task: textInput('What is to be built.'),
@@ -48,6 +80,23 @@ export function implementTool(access: Access): Tool {
     description:
       "Codex implements a task in the agent's workspace: it edits files and runs commands there. The result holds the true diff of every changed file.",
     annotations: WRITING,
-    output: z.object({ ...implementAnswer.shape, changes: z.array(codeChange) }),
+    output: z.object({
+      ...implementAnswer.shape,
+      changes: z.array(codeChange),
+      candidates: z.array(candidateOutput).optional().describe('The best first.'),
+    }),
+    asks: {
+      input: { ...args.shape, candidates: candidatesInput },
+      request({ candidates, ...own }) {
+        return { args: own, candidates: candidatesOf(candidatesInput.parse(candidates)) };
+      },
+    },
   });
+}
+
+function candidatesOf(
+  asked: z.output<typeof candidatesInput>,
+): readonly CandidateRequest[] | undefined {
+  if (typeof asked === 'number') return Array.from({ length: asked }, () => ({}));
+  return asked?.map(({ model, reasoning_effort: effort }) => ({ model, effort }));
 }

@@ -38,7 +38,7 @@ export class TurnApprovals {
 
   /** Calls that wait to be approved hold no place in a queue, but are bounded as if. */
   assertRoom(request: TurnRequest, kind: TurnKind): void {
-    if (this.#approversOf(request, kind) === 0) return;
+    if (request.trial !== undefined || this.#approversOf(request, kind) === 0) return;
     const { MAX_QUEUED_TURNS: most, MAX_QUEUED_TURNS_TOTAL: mostOfAll } = this.#options.config;
     const { ofAgent, inAll } = this.#approvals.waitingTurns(request.agentId);
     if (ofAgent >= most) {
@@ -64,8 +64,8 @@ export class TurnApprovals {
    */
   admission(live: LiveTurn, kind: TurnKind, deadline: TurnDeadline): Promise<void> | undefined {
     const { record } = live;
-    // It was approved before it was sent.
-    if (record.sent) return undefined;
+    // It was approved before it was sent, or with the trial that it is part of.
+    if (record.sent || record.request.trial !== undefined) return undefined;
     const neededApprovers = this.#approversOf(record.request, kind);
     if (neededApprovers === 0) return undefined;
     const approval = this.#approvals.request({
@@ -165,10 +165,10 @@ function operationOf({ tool, request: { args } }: TurnRecord): string {
 }
 
 function argumentsOf({ request }: TurnRecord, { sandbox, fullAuto, mode }: TurnPowers) {
-  const { args, thread, model, effort } = request;
+  const { args, thread, model, effort, candidates } = request;
   const { cwd, approvalPolicy } = thread?.settings ?? {};
   const powers = { sandbox, full_auto: fullAuto, mode };
-  return { ...args, ...powers, cwd, 'approval-policy': approvalPolicy, model, effort };
+  return { ...args, ...powers, cwd, 'approval-policy': approvalPolicy, model, effort, candidates };
 }
 
 function refusalOf({ approvalId, state, decisions, neededApprovers }: ApprovalRecord): AppError {

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { AgentStatus } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AppError } from '../errors.ts';
+import type { Trials } from '../forks/trials.ts';
 import type { Store } from '../store/store.ts';
 import type { LiveTurn } from './live-turn.ts';
 import { isNoConnection, persevere } from './perseverance.ts';
@@ -16,6 +17,7 @@ const AWAKE: ReadonlySet<AgentStatus> = new Set(['busy', 'idle']);
 type TurnExecutorOptions = {
   agents: AgentManager;
   runner: TurnRunner;
+  trials: Trials;
   store: Store;
   approvals: TurnApprovals;
   /** Whether turns go on without this server. */
@@ -79,6 +81,10 @@ export class TurnExecutor {
     deadline.signal.throwIfAborted();
     // Before the agent can reach the model again, which it may wait for.
     if (record.sent && !record.sent.before) runner.holdBack(record.agentId);
+    if (record.request.candidates) {
+      onConnected();
+      return this.#try(live, deadline);
+    }
     if (!AWAKE.has(agents.statusOf(record.agentId))) live.say('Waking the agent');
     return agents.withAgent(record.agentId, (link) => {
       deadline.signal.throwIfAborted();
@@ -105,6 +111,17 @@ export class TurnExecutor {
           record.sent = sent;
         },
       });
+    });
+  }
+
+  #try(live: LiveTurn, deadline: TurnDeadline): Promise<TurnOutcome> {
+    const { record } = live;
+    record.state = 'running';
+    return this.#options.trials.run({
+      record,
+      deadline,
+      say: (message) => live.say(message),
+      note: (note) => live.note(note),
     });
   }
 

@@ -7,6 +7,8 @@ import type { Approvals } from '../approvals/approvals.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Config } from '../config/config.ts';
 import { AppError, reportError, toAppError } from '../errors.ts';
+import type { AgentForks } from '../forks/agent-forks.ts';
+import { Trials } from '../forks/trials.ts';
 import type { Redactor } from '../redaction/redactor.ts';
 import type { JournaledEvent, Store, TurnQuery } from '../store/store.ts';
 import { EventFeed, storedEvents } from './event-feed.ts';
@@ -32,6 +34,7 @@ type TurnServiceOptions = {
   agents: AgentManager;
   runner: TurnRunner;
   queues: TurnQueues;
+  forks: AgentForks;
   store: Store;
   approvals: Approvals;
   credentials: { readonly refusal?: AppError | undefined };
@@ -74,6 +77,7 @@ export class TurnService {
     this.#executor = new TurnExecutor({
       ...options,
       approvals: this.#approvals,
+      trials: new Trials({ ...options, turns: this }),
       isDetached: () => this.#detached,
     });
     this.#kinds = new Map(options.kinds.map((kind) => [kind.name, kind]));

@@ -16,6 +16,12 @@ export type TurnState = (typeof TURN_STATES)[number];
 
 export const REASONING_EFFORTS = ['minimal', 'low', 'medium', 'high', 'xhigh'] as const;
 
+/** How one of several does the same work. */
+export type CandidateRequest = {
+  model?: string | undefined;
+  effort?: TurnRequest['effort'];
+};
+
 /** One piece of work for Codex, as a caller asked for it. */
 export type TurnRequest = {
   agentId: string;
@@ -34,6 +40,10 @@ export type TurnRequest = {
   timeoutSeconds?: number | undefined;
   /** Why, for whoever approves it. */
   justification?: string | undefined;
+  /** Has so many forks of the agent do the work, each with a model and an effort, instead of itself. */
+  candidates?: readonly CandidateRequest[] | undefined;
+  /** The turn that asked for this one, as a candidate. */
+  trial?: string | undefined;
   /** The same key never runs a turn twice. */
   idempotencyKey?: string | undefined;
 };
