@@ -87,7 +87,7 @@ function leftOut(section: string, total: number): string {
 }
 
 // Git quotes unusual names as C does, with the bytes of UTF-8 in octal.
-function unquote(quoted: string): string {
+export function unquote(quoted: string): string {
   const bytes: Buffer[] = [];
   for (const [token, octal, escaped] of quoted
     .slice(1, -1)
