@@ -6,7 +6,14 @@ import type { TurnEvent } from '../turns/turn-event.ts';
 import { ActiveTurn } from './active-turn.ts';
 import { AskDesk } from './ask-desk.ts';
 import type { Answerer } from './codex-ask.ts';
-import type { CodexClient, RunningTurn, ThreadOptions, TurnOptions } from './codex-client.ts';
+import type {
+  CodexClient,
+  CommandEnd,
+  CommandOptions,
+  RunningTurn,
+  ThreadOptions,
+  TurnOptions,
+} from './codex-client.ts';
 import { JsonRpcConnection, RpcRefusal } from './json-rpc.ts';
 import {
   emptyReply,
@@ -27,6 +34,7 @@ import {
   turnSteerParams,
   turnsListParams,
 } from './requests.ts';
+import { runSandboxed } from './sandboxed-command.ts';
 import { openWebSocket } from './websocket-stream.ts';
 
 /** The versions whose protocol this client was tried with. */
@@ -207,6 +215,10 @@ class AppServerClient implements CodexClient {
 
   async cleanBackgroundTerminals(threadId: string): Promise<void> {
     await this.#rpc.request('thread/backgroundTerminals/clean', { threadId }, emptyReply);
+  }
+
+  runCommand(options: CommandOptions, signal: AbortSignal): Promise<CommandEnd> {
+    return runSandboxed(this.#rpc, options, signal);
   }
 
   async close(): Promise<void> {

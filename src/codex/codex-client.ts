@@ -43,6 +43,13 @@ export interface CodexClient {
   interruptTurn(threadId: string, turnId: string): Promise<void>;
   /** Kills the commands that a turn left behind. */
   cleanBackgroundTerminals(threadId: string): Promise<void>;
+  /**
+   * Runs a program apart from all conversations, in a sandbox as turns have it and with the environment
+   * of their commands. It is killed with its process group after the time limit, at `signal`, and with
+   * the connection; what left the group is killed only where Codex's own sandbox holds. Throws
+   * `codex_failed` if it could not be started.
+   */
+  runCommand(options: CommandOptions, signal: AbortSignal): Promise<CommandEnd>;
   close(): Promise<void>;
 }
 
@@ -73,6 +80,18 @@ export type TurnOptions = {
   /** Stored by Codex with the prompt, to find the turn again. */
   clientMessageId: string;
 };
+
+export type CommandOptions = {
+  command: readonly string[];
+  cwd: string;
+  sandbox: TurnSandbox;
+  timeoutMs: number;
+  /** Of each stream, from its beginning. */
+  outputBytes: number;
+};
+
+/** The exit code of what was killed is that of a shell: 137, or 124 after the time limit. */
+export type CommandEnd = { exitCode: number; stdout: string; stderr: string };
 
 export type RunningTurn = {
   turnId: string;

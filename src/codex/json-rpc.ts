@@ -73,8 +73,13 @@ export class JsonRpcConnection {
   }
 
   /** Rejects with `codex_failed` if the peer refuses, is silent for too long, or is gone. */
-  async request<T>(method: string, params: unknown, reply: z.ZodType<T>): Promise<T> {
-    const parsed = reply.safeParse(await this.#ask(method, params));
+  async request<T>(
+    method: string,
+    params: unknown,
+    reply: z.ZodType<T>,
+    { timeoutMs = this.#options.requestTimeoutMs } = {},
+  ): Promise<T> {
+    const parsed = reply.safeParse(await this.#ask(method, params, timeoutMs));
     if (parsed.success) return parsed.data;
     throw new AppError('codex_failed', `Codex answered ${method} in an unknown form.`, {
       cause: parsed.error,
@@ -96,23 +101,22 @@ export class JsonRpcConnection {
     this.#options.messages.destroy(reason);
   }
 
-  #ask(method: string, params: unknown): Promise<unknown> {
+  #ask(method: string, params: unknown, timeoutMs: number): Promise<unknown> {
     if (this.#over) return Promise.reject(lost(method));
     const id = ++this.#lastId;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-    const timer = setTimeout(() => this.#expire(id), this.#options.requestTimeoutMs);
+    const timer = setTimeout(() => this.#expire(id, timeoutMs), timeoutMs);
     this.#waiting.set(id, { method, resolve, reject, timer });
     this.#send({ id, method, params });
     return promise;
   }
 
-  #expire(id: number): void {
-    const { requestTimeoutMs } = this.#options;
+  #expire(id: number, timeoutMs: number): void {
     const waiting = this.#take(id);
     waiting?.reject(
       new AppError(
         'codex_failed',
-        `Codex did not answer ${waiting.method} within ${requestTimeoutMs} ms.`,
+        `Codex did not answer ${waiting.method} within ${timeoutMs} ms.`,
       ),
     );
   }

@@ -17,6 +17,12 @@ export const turnIdReply = z.object({ turnId: z.string() });
 export const turnReply = z.object({ turn: z.object({ id: z.string() }) });
 export const emptyReply = z.object({});
 
+export const commandExecReply = z.object({
+  exitCode: z.number(),
+  stdout: z.string(),
+  stderr: z.string(),
+});
+
 /** A known word, or an object with one known key; new ones come with new versions. */
 const codexErrorInfo = z.union([z.string(), z.record(z.string(), z.unknown())]);
 

@@ -1,4 +1,4 @@
-import type { ThreadOptions, TurnOptions, TurnSandbox } from './codex-client.ts';
+import type { CommandOptions, ThreadOptions, TurnOptions, TurnSandbox } from './codex-client.ts';
 import { UNWANTED_NOTIFICATIONS } from './protocol.ts';
 
 export function initializeParams(clientVersion: string) {
@@ -44,6 +44,18 @@ export function turnStartParams(options: TurnOptions) {
 
 export function turnSteerParams(threadId: string, expectedTurnId: string, message: string) {
   return { threadId, expectedTurnId, input: textInput(message) };
+}
+
+export function commandExecParams(options: CommandOptions, processId: string) {
+  const { command, cwd, sandbox, timeoutMs, outputBytes } = options;
+  return {
+    command,
+    cwd,
+    processId,
+    timeoutMs,
+    outputBytesCap: outputBytes,
+    sandboxPolicy: sandboxPolicy(sandbox, cwd),
+  };
 }
 
 function textInput(text: string) {

@@ -7,6 +7,7 @@ import { readAsk } from '../../src/codex/asks.ts';
 import type { TurnSandbox } from '../../src/codex/codex-client.ts';
 import {
   codexNotification,
+  commandExecReply,
   initializeReply,
   loadedThreadsReply,
   parseNotification,
@@ -17,6 +18,7 @@ import {
   UNWANTED_NOTIFICATIONS,
 } from '../../src/codex/protocol.ts';
 import {
+  commandExecParams,
   initializeParams,
   threadResumeParams,
   threadStartParams,
@@ -56,6 +58,13 @@ describe('what we send is what Codex takes', () => {
   };
   const turn = (sandbox: TurnSandbox) =>
     turnStartParams({ ...TURN, sandbox, outputSchema: { type: 'object' } });
+  const command = commandExecParams(
+    {
+      ...{ command: ['true'], cwd: '/workspace', sandbox: 'workspace-write' },
+      ...{ timeoutMs: 1000, outputBytes: 100 },
+    },
+    'process-1',
+  );
   test.each([
     ['initialize', 'v1/InitializeParams', initializeParams('0.0.1')],
     ['thread/start', 'v2/ThreadStartParams', threadStartParams(thread)],
@@ -68,6 +77,8 @@ describe('what we send is what Codex takes', () => {
     ['thread/read', 'v2/ThreadReadParams', { threadId: 'a' }],
     ['thread/unsubscribe', 'v2/ThreadUnsubscribeParams', { threadId: 'a' }],
     ['turn/steer', 'v2/TurnSteerParams', turnSteerParams('a', 'b', 'Be quick.')],
+    ['command/exec', 'v2/CommandExecParams', command],
+    ['command/exec/terminate', 'v2/CommandExecTerminateParams', { processId: 'a' }],
     ['turn/interrupt', 'v2/TurnInterruptParams', { threadId: 'a', turnId: 'b' }],
     [
       'thread/backgroundTerminals/clean',
@@ -96,6 +107,7 @@ describe('what Codex sends is what we read', () => {
     ['v2/TurnSteerResponse', turnIdReply],
     ['v2/TurnStartResponse', turnReply],
     ['v2/ThreadTurnsListResponse', turnsListReply],
+    ['v2/CommandExecResponse', commandExecReply],
   ])('%s', (file, ours) => {
     const theirs = schemaOf(file);
     const json = z.toJSONSchema(ours) as Schema;
