@@ -3,6 +3,15 @@ import type { Access } from '../access/access.ts';
 import { AppError } from '../errors.ts';
 import type { TurnKind } from '../turns/turn-kind.ts';
 import { fixAnswer } from './answers.ts';
+import {
+  checkInput,
+  checkOf,
+  checkOutput,
+  checkPart,
+  checkSection,
+  checkWarnings,
+  requireCheckCommand,
+} from './check.ts';
 import { WRITING } from './hints.ts';
 import type { Tool } from './tool.ts';
 import { codeChange, explainChanges, listInput, section, warningsOf, workTool } from './work.ts';
@@ -12,6 +21,7 @@ const args = z.object({
   error_output: z.string().optional().describe('What was printed.'),
   context_files: listInput('Files of the workspace to read first.'),
   symptoms: listInput('What goes wrong, in words.'),
+  ...checkInput,
 });
 
 const SIGNS = ['failing_tests', 'error_output', 'symptoms'] as const;
@@ -19,20 +29,22 @@ const SIGNS = ['failing_tests', 'error_output', 'symptoms'] as const;
 export const fixKind: TurnKind<typeof args, typeof fixAnswer> = {
   name: 'fix',
   access: () => 'write',
+  check: checkOf,
   args,
-  prompt: ({ failing_tests, error_output, symptoms, context_files }) =>
+  prompt: ({ failing_tests, error_output, symptoms, context_files, ...check }) =>
     `Find the cause of the following problem and mend it in the workspace. Edit the files themselves.${section(
       'Failing tests',
       failing_tests,
     )}${section('Output', error_output)}${section('Symptoms', symptoms)}${section(
       'Files to read first',
       context_files,
-    )}`,
+    )}${checkSection(check)}`,
   answer: fixAnswer,
-  result: (answer, files) => ({
+  result: (answer, files, { check }) => ({
     ...answer,
     changes: explainChanges(files.changes, answer.changes),
-    warnings: warningsOf(files, answer.changes),
+    warnings: [...warningsOf(files, answer.changes), ...checkWarnings(check)],
+    ...checkPart(check),
   }),
 };
 
@@ -47,11 +59,13 @@ export function fixTool(access: Access): Tool {
       ...fixAnswer.shape,
       changes: z.array(codeChange),
       warnings: z.array(z.string()),
+      ...checkOutput,
     }),
     asks: {
       input: args.shape,
       request(own) {
         requireSign(own);
+        requireCheckCommand(own);
         return { args: own };
       },
     },

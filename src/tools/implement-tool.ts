@@ -3,6 +3,15 @@ import type { Access } from '../access/access.ts';
 import { type CandidateRequest, REASONING_EFFORTS } from '../turns/turn.ts';
 import type { TurnKind } from '../turns/turn-kind.ts';
 import { implementAnswer } from './answers.ts';
+import {
+  checkInput,
+  checkOf,
+  checkOutput,
+  checkPart,
+  checkSection,
+  checkWarnings,
+  requireCheckCommand,
+} from './check.ts';
 import { WRITING } from './hints.ts';
 import type { Tool } from './tool.ts';
 import {
@@ -41,6 +50,7 @@ const candidateOutput = z.object({
   changed_lines: z.number().int().optional(),
   changes: z.array(codeChange).optional(),
   warnings: z.array(z.string()).optional(),
+  ...checkOutput,
   duration_ms: z.number().int().optional(),
   cost_usd: z.number().optional(),
   error: z.object({ code: z.string(), message: z.string() }).optional(),
@@ -51,25 +61,28 @@ const args = z.object({
   target_files: listInput('Files to create or change, relative to the workspace.'),
   context_files: listInput('Files of the workspace to read first.'),
   requirements: listInput('What the result must fulfil.'),
+  ...checkInput,
 });
 
 export const implementKind: TurnKind<typeof args, typeof implementAnswer> = {
   name: 'implement',
   access: () => 'write',
+  check: checkOf,
   args,
-  prompt: ({ task, target_files, context_files, requirements }) =>
+  prompt: ({ task, target_files, context_files, requirements, ...check }) =>
     `Implement the following task in the workspace. Edit the files themselves.${section(
       'Task',
       task,
     )}${section('Files to create or change', target_files)}${section(
       'Files to read first',
       context_files,
-    )}${section('Requirements', requirements)}`,
+    )}${section('Requirements', requirements)}${checkSection(check)}`,
   answer: implementAnswer,
-  result: (answer, files) => ({
+  result: (answer, files, { check }) => ({
     ...answer,
     changes: explainChanges(files.changes, answer.changes),
-    warnings: [...answer.warnings, ...warningsOf(files, answer.changes)],
+    warnings: [...answer.warnings, ...warningsOf(files, answer.changes), ...checkWarnings(check)],
+    ...checkPart(check),
   }),
 };
 
@@ -84,10 +97,12 @@ export function implementTool(access: Access): Tool {
       ...implementAnswer.shape,
       changes: z.array(codeChange),
       candidates: z.array(candidateOutput).optional().describe('The best first.'),
+      ...checkOutput,
     }),
     asks: {
       input: { ...args.shape, candidates: candidatesInput },
       request({ candidates, ...own }) {
+        requireCheckCommand(own);
         return { args: own, candidates: candidatesOf(candidatesInput.parse(candidates)) };
       },
     },

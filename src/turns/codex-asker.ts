@@ -49,7 +49,13 @@ export type Question = {
 };
 
 /** What a kind of turn takes from the last message. */
-type Answer = z.output<TurnAnswer>;
+export type Answer = z.output<TurnAnswer>;
+
+type Message = {
+  prompt: string;
+  /** The id under which Codex has it. */
+  clientMessageId: string;
+};
 
 export type Steer = (message: string) => Promise<void>;
 
@@ -61,18 +67,24 @@ export class CodexAsker {
     this.#options = options;
   }
 
-  /** Throws an error of the table whenever there is no checked answer; nothing of the turn runs then. */
-  async ask(link: AgentLink, question: Question): Promise<Answer> {
-    const { kind, request, turnId } = question;
-    const prompt = kind.prompt(kind.args.parse(request.args));
+  /**
+   * Asks what the kind of the turn asks, or for more of it. Throws an error of the table whenever there
+   * is no checked answer; nothing of the turn runs then.
+   */
+  async ask(
+    link: AgentLink,
+    question: Question,
+    { prompt, clientMessageId }: Message = firstMessage(question),
+  ): Promise<Answer> {
+    const { kind, turnId } = question;
     const first = parseAnswer<Answer>(
-      await this.#turn(link, question, prompt, turnId),
+      await this.#turn(link, question, prompt, clientMessageId),
       kind.answer,
     );
     if (first.ok) return first.value;
     this.#options.log.warn({ turnId, problems: first.problems }, 'Asking for a readable answer');
     const repair = repairPrompt(first.problems);
-    const message = await this.#turn(link, question, repair, `${turnId}${REPAIR_SUFFIX}`);
+    const message = await this.#turn(link, question, repair, `${clientMessageId}${REPAIR_SUFFIX}`);
     const second = parseAnswer<Answer>(message, kind.answer);
     if (second.ok) return second.value;
     throw new AppError(
@@ -171,6 +183,10 @@ export class CodexAsker {
     }
     await this.#options.agents.halt(agentId);
   }
+}
+
+function firstMessage({ kind, request, turnId }: Question): Message {
+  return { prompt: kind.prompt(kind.args.parse(request.args)), clientMessageId: turnId };
 }
 
 /** Whether a promise has been kept by now. */

@@ -19,8 +19,10 @@ export function boundEvent(event: TurnEvent, redact: Redact = (text) => text): T
   const beginning = (text: string) => beginningOf(text, redact);
   switch (event.type) {
     case 'command_completed':
+    case 'check_completed':
       return { ...event, command: beginning(event.command), output: endOf(event.output, redact) };
     case 'command_started':
+    case 'check_started':
       return { ...event, command: beginning(event.command) };
     case 'files_changed':
       return { ...event, ...boundList('paths', event.paths, (path) => path, beginning) };

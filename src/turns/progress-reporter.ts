@@ -82,6 +82,10 @@ function describeEvent(event: TurnEvent): string | undefined {
       return `Running: ${event.command}`;
     case 'command_completed':
       return event.exitCode === 0 ? undefined : `Failed (${event.exitCode}): ${event.command}`;
+    case 'check_started':
+      return `Running the check (round ${event.round} of ${event.rounds}): ${event.command}`;
+    case 'check_completed':
+      return describeCheck(event);
     case 'files_changed':
       return `${event.applied ? 'Changed' : 'Could not change'} ${event.paths.join(', ')}`;
     case 'tool_called':
@@ -111,6 +115,12 @@ function describeDecision({ state, by }: Extract<TurnEvent, { type: 'approval_de
   if (state === 'pending') return `Approved by ${by}; another approver is needed`;
   const isByPerson = state === 'approved' || state === 'declined';
   return `The approval is ${state}${isByPerson ? ` by ${by}` : ''}`;
+}
+
+function describeCheck(event: Extract<TurnEvent, { type: 'check_completed' }>): string {
+  const { round, rounds, passed, exitCode, timedOut } = event;
+  const end = timedOut ? 'did not end in time' : `failed (${exitCode ?? 'killed'})`;
+  return `The check ${passed ? 'passed' : end} (round ${round} of ${rounds})`;
 }
 
 function describePlan(steps: Extract<TurnEvent, { type: 'plan_updated' }>['steps']): string {

@@ -14,6 +14,20 @@ const HARMLESS: ReadonlySet<TurnEvent['type']> = new Set([
 ]);
 const COMMANDS_KEPT = 20;
 
+/** Undefined for what is no command. */
+function idOfCommand(event: TurnEvent): string | undefined {
+  switch (event.type) {
+    case 'command_started':
+    case 'command_completed':
+      return event.itemId;
+    case 'check_started':
+    case 'check_completed':
+      return `check ${event.round}`;
+    default:
+      return undefined;
+  }
+}
+
 /** Listens to a turn: what it did, with paths as the user knows them. */
 export class TurnActivity {
   readonly #workspace: string;
@@ -48,9 +62,10 @@ export class TurnActivity {
 
   /** A command without an exit code has not ended, or was killed. */
   #keepCommand(event: TurnEvent): void {
-    if (event.type !== 'command_started' && event.type !== 'command_completed') return;
-    const exitCode = event.type === 'command_completed' ? event.exitCode : undefined;
-    this.#commands.set(event.itemId, { command: event.command, exit_code: exitCode ?? null });
+    const id = idOfCommand(event);
+    if (id === undefined || !('command' in event)) return;
+    const exitCode = 'exitCode' in event ? event.exitCode : undefined;
+    this.#commands.set(id, { command: event.command, exit_code: exitCode ?? null });
     const [oldest] = this.#commands.keys();
     if (oldest !== undefined && this.#commands.size > COMMANDS_KEPT) this.#commands.delete(oldest);
   }

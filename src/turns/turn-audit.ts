@@ -41,6 +41,10 @@ function entryOf({ tool }: TurnRecord, event: TurnEvent): AuditEntry | undefined
       const { command, exitCode, durationMs } = event;
       return { type: 'command', data: { command, exitCode, durationMs } };
     }
+    case 'check_completed': {
+      const { command, exitCode, durationMs, round } = event;
+      return { type: 'command', data: { command, exitCode, durationMs, checkOfRound: round } };
+    }
     case 'files_changed': {
       const { paths, applied, omitted } = event;
       return { type: 'file_change', data: { paths, applied, omitted } };

@@ -28,6 +28,21 @@ export type TurnEvent =
   /** A call of an MCP or other tool by Codex. */
   | { type: 'tool_called'; itemId: string; tool: string }
   | { type: 'web_searched'; itemId: string; query: string }
+  /** What the caller checks the work by runs, after each round of Codex's work. */
+  | { type: 'check_started'; round: number; rounds: number; command: string }
+  | {
+      type: 'check_completed';
+      round: number;
+      rounds: number;
+      command: string;
+      passed: boolean;
+      /** Undefined if it was killed. */
+      exitCode: number | undefined;
+      timedOut: boolean;
+      durationMs: number;
+      /** The end of what it printed. */
+      output: string;
+    }
   /** A whole message of the model. */
   | { type: 'message'; itemId: string; text: string }
   | { type: 'context_compacted' }

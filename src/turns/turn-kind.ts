@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { ThreadSettings } from '../agents/thread.ts';
 import type { FileChange } from '../workspaces/file-change.ts';
+import type { CheckReport, CheckRequest } from './check.ts';
 
 /** How the arguments of one tool become a turn of Codex, and its answer the tool's result. */
 export type TurnKind<
@@ -14,13 +15,15 @@ export type TurnKind<
   sandbox?(args: z.output<Args>): ThreadSettings['sandbox'];
   args: Args;
   prompt(args: z.output<Args>): string;
+  /** What its work is checked by, if the caller asked for that. Only turns that may write are checked. */
+  check?(args: z.output<Args>): CheckRequest | undefined;
   /** What the final message must hold; every key required, as the Responses API wants it. */
   answer: Answer;
   /** The tool's own part of the result. */
   result(
     answer: z.output<Answer>,
     files: TurnFiles,
-    conversation: { threadId: string },
+    turn: { threadId: string; check: CheckReport | undefined },
   ): Record<string, unknown>;
 };
 

@@ -8,6 +8,7 @@ import type { ModelGateway } from '../gateway/model-gateway.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { DiffBounds } from '../workspaces/file-change.ts';
 import type { Snapshot } from '../workspaces/workspace.ts';
+import { CheckRounds, type CheckSettings } from './check-rounds.ts';
 import { CodexAsker, type Question } from './codex-asker.ts';
 import { isNoConnection } from './perseverance.ts';
 import type { SentTurn } from './turn.ts';
@@ -22,10 +23,7 @@ type TurnRunnerOptions = {
   runtime: ContainerRuntime;
   gateway: ModelGateway;
   agents: AgentManager;
-  config: Pick<
-    Config,
-    'CODEX_MODEL' | 'CODEX_REASONING' | 'MAX_DIFF_BYTES' | 'MAX_DIFF_TOTAL_BYTES'
-  >;
+  config: Pick<Config, 'CODEX_MODEL' | 'CODEX_REASONING'> & CheckSettings;
   log: Logger;
 };
 
@@ -55,7 +53,7 @@ export class TurnRunner {
   readonly #agents: AgentManager;
   readonly #diffBounds: DiffBounds;
   readonly #log: Logger;
-  readonly #asker: CodexAsker;
+  readonly #rounds: CheckRounds;
   readonly #heldBack = new Map<string, PromiseWithResolvers<void>>();
 
   constructor(options: TurnRunnerOptions) {
@@ -65,7 +63,7 @@ export class TurnRunner {
     const { MAX_DIFF_BYTES: file, MAX_DIFF_TOTAL_BYTES: total } = options.config;
     this.#diffBounds = { file, total };
     this.#log = options.log;
-    this.#asker = new CodexAsker(options);
+    this.#rounds = new CheckRounds({ ...options, asker: new CodexAsker(options) });
   }
 
   /**
@@ -95,12 +93,12 @@ export class TurnRunner {
     const mayHaveActed = () => run.sent !== undefined || activity.mayHaveActed(meter.stop());
     try {
       const question = { ...run, threadId, access, onEvent: activity.onEvent };
-      const answer = await this.#asker.ask(link, question);
-      const files = mayHaveActed()
-        ? await this.#filesAfter(link, question, await before)
-        : UNTOUCHED;
+      const { answer, checked } = await this.#rounds.work(link, question, before);
+      const files =
+        checked?.files ??
+        (mayHaveActed() ? await this.#filesAfter(link, question, await before) : UNTOUCHED);
       const durationMs = Math.round(performance.now() - startedAt);
-      const result = run.kind.result(answer, files, { threadId });
+      const result = run.kind.result(answer, files, { threadId, check: checked?.report });
       if (run.request.thread) await this.#leave(link, threadId);
       return { threadId, result, usage: meter.stop(), costUsd: meter.spent().costUsd, durationMs };
     } catch (failure) {

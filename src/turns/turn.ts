@@ -1,6 +1,7 @@
 import type { ThreadSettings } from '../agents/thread.ts';
 import type { ErrorCode, ErrorReport } from '../errors.ts';
 import type { Snapshot } from '../workspaces/workspace.ts';
+import type { CheckProgress } from './check.ts';
 import type { TokenUsage } from './turn-event.ts';
 
 export const TURN_STATES = [
@@ -50,11 +51,13 @@ export type TurnRequest = {
 
 /** Written before Codex is asked, so that a later server finds the turn again. */
 export type SentTurn = {
-  /** The id under which Codex has the prompt. */
+  /** The id under which Codex has the last prompt of the turn, repairs apart. */
   clientMessageId: string;
   threadId: string;
   /** The files before the turn; absent until known, and nothing runs before that. */
   before?: Snapshot;
+  /** How far its checks came. */
+  checks?: CheckProgress;
 };
 
 /** One call of a working tool, from being accepted to its end. */

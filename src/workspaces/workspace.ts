@@ -16,6 +16,8 @@ export type Snapshot = {
 
 const SNAPSHOT_DIRECTORY = '.workspace-snapshots';
 const SNAPSHOT = /^ok ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) (\d+)$/;
+/** Of paths in one command; an argument list may have megabytes, with the environment. */
+const ARGUMENT_BYTES = 128 * 1024;
 const STDERR_KEPT = 2_000;
 /** Bounds what one answer of git may cost in memory, whatever the agent wrote. */
 const GIT_BYTES_READ = 32 * 1024 * 1024;
@@ -78,18 +80,24 @@ export class Workspace {
     if (answer !== 'ok') throw this.#failure('The snapshots of the workspace could not be packed.');
   }
 
-  /** How the files differ, those of `.git` left out; and how many there are beyond those told of. */
+  /**
+   * How the files differ, those of `.git` left out; and how many there are beyond those told of.
+   * Only those `among` some count, if given.
+   */
   async changesBetween(
     from: Snapshot,
     to: Snapshot,
     bounds: DiffBounds,
+    among?: ReadonlySet<string>,
   ): Promise<{ changes: FileChange[]; unlisted: number }> {
     if (from.files === to.files) return { changes: [], unlisted: 0 };
-    const diff = await this.#git(...DIFF_OPTIONS, ...DIFF_TREE, from.files, to.files);
-    const changes = parseDiff(diff.cut ? withoutLastFile(diff.text) : diff.text, bounds);
-    if (!diff.cut && changes.length < FILES_LISTED) return { changes, unlisted: 0 };
-    const all = await this.#changedNames(from.files, to.files);
-    return { changes, unlisted: all.length - changes.length };
+    if (!among) return this.#changes(from.files, to.files, bounds);
+    const names = await this.#changedNames(from.files, to.files);
+    const counted = names.filter((name) => among.has(name));
+    const asked = asArguments(counted);
+    if (asked.length === 0) return { changes: [], unlisted: counted.length };
+    const { changes } = await this.#changes(from.files, to.files, bounds, ['--', ...asked]);
+    return { changes, unlisted: counted.length - changes.length };
   }
 
   /** The paths of all files that differ, those of `.git` included. */
@@ -105,6 +113,19 @@ export class Workspace {
   close(): void {
     this.#closed = true;
     this.#shell.close();
+  }
+
+  async #changes(
+    from: string,
+    to: string,
+    bounds: DiffBounds,
+    paths: string[] = [],
+  ): Promise<{ changes: FileChange[]; unlisted: number }> {
+    const diff = await this.#git(...DIFF_OPTIONS, ...DIFF_TREE, from, to, ...paths);
+    const changes = parseDiff(diff.cut ? withoutLastFile(diff.text) : diff.text, bounds);
+    if (!diff.cut && changes.length < FILES_LISTED) return { changes, unlisted: 0 };
+    const all = await this.#changedNames(from, to);
+    return { changes, unlisted: all.length - changes.length };
   }
 
   async #changedNames(from: string, to: string): Promise<string[]> {
@@ -165,6 +186,7 @@ const OWN_SETTINGS = {
   GIT_CONFIG_NOSYSTEM: '1',
   GIT_CONFIG_GLOBAL: '/dev/null',
   GIT_ATTR_NOSYSTEM: '1',
+  GIT_LITERAL_PATHSPECS: '1',
 };
 const DIFF_OPTIONS = [
   '-c',
@@ -175,6 +197,15 @@ const DIFF_OPTIONS = [
   'core.attributesFile=/dev/null',
 ];
 const DIFF_TREE = ['diff-tree', '-r', '-p', '--no-renames', '--no-ext-diff', '--no-textconv'];
+
+/** The first of some paths, as many as a command can surely be given. */
+function asArguments(paths: readonly string[]): string[] {
+  let bytes = 0;
+  return paths.slice(0, FILES_LISTED).filter((path) => {
+    bytes += Buffer.byteLength(path) + 1;
+    return bytes <= ARGUMENT_BYTES;
+  });
+}
 
 /** A diff that was cut in the middle of a file ends with the file before, if there is one. */
 function withoutLastFile(diff: string): string {

@@ -17,6 +17,11 @@ const ENDLESS: readonly TurnEvent[] = [
     durationMs: 1,
     output: LONG,
   },
+  { type: 'check_started', round: 1, rounds: 3, command: LONG },
+  {
+    ...{ type: 'check_completed', round: 1, rounds: 3, command: LONG, output: LONG },
+    ...{ passed: false, exitCode: 1, timedOut: false, durationMs: 1 },
+  },
   { type: 'tool_called', itemId: '1', tool: LONG },
   { type: 'web_searched', itemId: '1', query: LONG },
   { type: 'reconnecting', message: LONG },

@@ -28,6 +28,24 @@ describe.each([
     });
   });
 
+  test.runIf(here)('tells of some files alone, whatever they are called', async () => {
+    await using rig = await AgentsRig.start(kind);
+    const { workspace: root } = rig.runtime.layout('a');
+    await rig.agents.withAgent('a', async ({ workspace }) => {
+      const before = await workspace.snapshot();
+      await rig.shell('a', `cd ${root}; for f in one two '*' ':!one' -q; do echo x > "./$f"; done`);
+      const after = await workspace.snapshot();
+      const changed = async (...names: string[]) => {
+        const among = new Set(names);
+        const { changes, unlisted } = await workspace.changesBetween(before, after, WIDE, among);
+        return [changes.map(({ file }) => file), unlisted];
+      };
+      expect(await changed('*', ':!one', '-q')).toEqual([['*', '-q', ':!one'], 0]);
+      expect(await changed('two', 'three')).toEqual([['two'], 0]);
+      expect(await changed('three')).toEqual([[], 0]);
+    });
+  });
+
   test.runIf(here)('says only that a file of more than 32 MiB differs', async () => {
     await using rig = await AgentsRig.start(kind);
     const { workspace: root } = rig.runtime.layout('a');

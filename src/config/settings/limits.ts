@@ -73,6 +73,22 @@ export const limitsSettings = {
       'Seconds after which an MCP session of Streamable HTTP that nobody uses is closed.',
     allowed: 'a whole number from 1 to 604800',
   }),
+  CHECK_MAX_ROUNDS: setting(wholeNumber(1, 10).default(3), {
+    group: 'Limits',
+    description:
+      'Rounds of a call with a `check_command` that names no `max_rounds`: in each Codex works and then the check runs.',
+    allowed: 'a whole number from 1 to 10',
+  }),
+  CHECK_TIMEOUT: setting(wholeNumber(1, 86_400).default(300), {
+    group: 'Limits',
+    description: 'Seconds that one run of a check may take if the call does not say.',
+    allowed: 'a whole number from 1 to 86400',
+  }),
+  CHECK_OUTPUT_BYTES: setting(wholeNumber(1024, 256 * 1024).default(16 * 1024), {
+    group: 'Limits',
+    description: 'Size of the output of a check in a result; of a longer one the end is kept.',
+    allowed: 'a number of bytes from 1024 to 262144',
+  }),
   MAX_DIFF_BYTES: setting(wholeNumber(1024, 64 * MEBIBYTE).default(256 * 1024), {
     group: 'Limits',
     description: 'Size of the diff of one file in a result; a longer one is cut with a note.',

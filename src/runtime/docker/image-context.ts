@@ -8,7 +8,8 @@ import { AppError } from '../../errors.ts';
 /** Beside `src` in a checkout and beside `dist` in the package. */
 const AGENT_IMAGE_DIRECTORY = path.join(import.meta.dirname, '../../../agent-image');
 const CERTIFICATES = 'extra-ca.crt';
-const NOT_IN_IMAGE = /\.(md|sh)$/;
+/** Read by the server, and passed to containers with what they run. */
+const NOT_IN_IMAGE = /\.(md|sh)$|^check\.mjs$/;
 
 export type ImageContext = {
   /** The same for the same files, arguments and certificates. */

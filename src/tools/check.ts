@@ -1,0 +1,111 @@
+import { z } from 'zod';
+import { AppError } from '../errors.ts';
+import { type CheckReport, type CheckRequest, describeEnd, hasPassed } from '../turns/check.ts';
+import { section } from './work.ts';
+
+const LONGEST_COMMAND = 10_000;
+const MOST_ROUNDS = 10;
+const LONGEST_TIMEOUT_SECONDS = 86_400;
+
+/** Arguments of tools whose work can be checked. */
+export const checkInput = {
+  check_command: z
+    .string()
+    .trim()
+    .min(1)
+    .max(LONGEST_COMMAND)
+    .refine((command) => !command.includes('\0'), 'A command has no NUL characters.')
+    .optional()
+    .describe(
+      'Shell command that tells by exit code 0 that the work is done, such as npm test. It runs in the workspace after Codex has worked; when it fails, Codex sees its output and works again.',
+    ),
+  max_rounds: z
+    .number()
+    .int()
+    .min(1)
+    .max(MOST_ROUNDS)
+    .optional()
+    .describe('How often Codex works at most, with check_command.'),
+  check_timeout_seconds: z
+    .number()
+    .int()
+    .min(1)
+    .max(LONGEST_TIMEOUT_SECONDS)
+    .optional()
+    .describe('Bounds one run of check_command.'),
+};
+
+type CheckInput = z.output<z.ZodObject<typeof checkInput>>;
+
+const checkEnd = {
+  passed: z.boolean(),
+  exit_code: z.number().int().nullable().describe('null if it was killed, as for its time.'),
+  timed_out: z.boolean(),
+  duration_ms: z.number().int(),
+};
+
+/** What a result says of the check; absent where none was asked for. */
+export const checkOutput = {
+  check: z
+    .object({
+      command: z.string(),
+      ...checkEnd,
+      output: z.string().describe('The end of what the last run printed.'),
+      rounds: z.array(z.object(checkEnd)).describe('Every run, the last one included.'),
+      changed_files: z
+        .array(z.string())
+        .describe('Files that the check itself wrote; they are not in changes.'),
+    })
+    .optional(),
+};
+
+/** Throws `invalid_input` for what makes sense with a check alone. */
+export function requireCheckCommand(input: Record<string, unknown>): void {
+  const without = ['max_rounds', 'check_timeout_seconds'].filter(
+    (name) => input[name] !== undefined,
+  );
+  if (input.check_command !== undefined || without.length === 0) return;
+  throw new AppError('invalid_input', `${without.join(' and ')} need a check_command`, {
+    data: { issues: without.map((field) => ({ field, problem: 'check_command is missing' })) },
+  });
+}
+
+export function checkOf(input: CheckInput): CheckRequest | undefined {
+  const { check_command: command, max_rounds: rounds, check_timeout_seconds } = input;
+  if (command === undefined) return undefined;
+  return { command, rounds, timeoutSeconds: check_timeout_seconds };
+}
+
+/** Tells Codex what its work will be checked by. */
+export function checkSection({ check_command: command }: CheckInput): string {
+  return section(
+    'Check',
+    command &&
+      `When you have finished, this command is run in the workspace and has to succeed. You may run it yourself.\n\n${command}`,
+  );
+}
+
+/** The part of a result that is about the check. */
+export function checkPart(
+  report: CheckReport | undefined,
+): z.output<z.ZodObject<typeof checkOutput>> {
+  const rounds = report?.rounds.map((end) => ({
+    passed: hasPassed(end),
+    exit_code: end.exitCode,
+    timed_out: end.timedOut,
+    duration_ms: end.durationMs,
+  }));
+  const last = rounds?.at(-1);
+  if (!report || !rounds || !last) return {};
+  const { command, output, written } = report;
+  return { check: { command, ...last, output, rounds, changed_files: [...written] } };
+}
+
+/** Says plainly that the work does not pass. */
+export function checkWarnings(report: CheckReport | undefined): string[] {
+  const last = report?.rounds.at(-1);
+  if (!report || !last || hasPassed(last)) return [];
+  const { length } = report.rounds;
+  const rounds = length === 1 ? '1 round' : `${length} rounds`;
+  return [`The check did not pass in ${rounds}: the command ${describeEnd(last, report)}.`];
+}

@@ -1,0 +1,56 @@
+import { type DiffBounds, FILES_LISTED } from '../workspaces/file-change.ts';
+import type { Snapshot, Workspace } from '../workspaces/workspace.ts';
+import type { CheckRound } from './check.ts';
+import { UNTOUCHED } from './turn-files.ts';
+import type { TurnFiles } from './turn-kind.ts';
+
+const IN_GIT = '.git/';
+
+/**
+ * Tells apart what Codex changed and what only checks did: a file that Codex ever touched counts as
+ * Codex's, with all that happened to it until the last check began.
+ */
+export async function filesOfRounds(
+  workspace: Workspace,
+  start: Snapshot,
+  rounds: readonly CheckRound[],
+  bounds: DiffBounds,
+): Promise<{ files: TurnFiles; written: string[] }> {
+  const byCodex = new Set<string>();
+  const byChecks = new Set<string>();
+  let last = { before: start, after: start };
+  for (const round of rounds) {
+    await addPaths(workspace, byCodex, last.after, round.before);
+    await addPaths(workspace, byChecks, round.before, round.after);
+    last = round;
+  }
+  const hidden = [...byChecks].filter((path) => !byCodex.has(path));
+  const among = hidden.length > 0 ? byCodex : undefined;
+  const changes = await workspace.changesBetween(start, last.before, bounds, among);
+  const written = await thatDiffer(workspace, hidden, start, last.after);
+  return { files: { ...UNTOUCHED, ...changes }, written };
+}
+
+async function addPaths(
+  workspace: Workspace,
+  paths: Set<string>,
+  from: Snapshot,
+  to: Snapshot,
+): Promise<void> {
+  for (const path of await workspace.pathsChangedBetween(from, to)) {
+    if (!path.startsWith(IN_GIT)) paths.add(path);
+  }
+}
+
+async function thatDiffer(
+  workspace: Workspace,
+  paths: readonly string[],
+  from: Snapshot,
+  to: Snapshot,
+): Promise<string[]> {
+  if (paths.length === 0) return [];
+  const differ = new Set(await workspace.pathsChangedBetween(from, to));
+  const left = paths.filter((path) => differ.has(path));
+  const more = left.length - FILES_LISTED;
+  return more > 0 ? [...left.slice(0, FILES_LISTED), `… and ${more} more`] : left;
+}

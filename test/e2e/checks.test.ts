@@ -1,0 +1,177 @@
+import { execFileSync } from 'node:child_process';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { AuditReader } from '../../src/audit/audit-reader.ts';
+import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
+import type { Script } from '../fakes/stand-in-model/script.ts';
+import { json, shell } from '../fakes/stand-in-model/step.ts';
+import { call, connect, startTestServer, type TestServer } from './test-server.ts';
+
+const engine = inject('engine');
+
+/** Writes what is wrong, until Codex is told what the check said. */
+const learns: Script = ({ prompt, toolOutputs, schema }) => {
+  if (toolOutputs.length > 0) return json(fillSchema(schema));
+  return shell(`echo ${prompt.includes('Your work was checked') ? 'right' : 'wrong'} > a.txt`);
+};
+
+const CHECK = 'echo ran >> ran.log; grep -q right a.txt || { echo "a.txt is wrong" >&2; exit 3; }';
+
+describe.each([
+  { runtime: 'docker', here: engine.available },
+  { runtime: 'process', here: true },
+] as const)('a check in the $runtime runtime', ({ runtime, here }) => {
+  // What is the same without one is tried once.
+  const inContainer = here && runtime === 'docker';
+  let server: TestServer;
+  beforeAll(async () => {
+    if (here) server = await startTestServer({ runtime, script: learns });
+  }, 300_000);
+  afterAll(() => server?.[Symbol.asyncDispose]());
+
+  async function implement(args: Record<string, unknown>) {
+    await using client = await connect(server);
+    const result = await call(client, 'implement', { task: 'x', ...args });
+    return { result, progress: client.progress };
+  }
+
+  test.runIf(here)('that fails has Codex work again, until it passes', async () => {
+    const asked = server.model.requests.length;
+    const { result, progress } = await implement({ agent_id: 'learner', check_command: CHECK });
+    expect(result.check).toMatchObject({
+      ...{ command: CHECK, passed: true, exit_code: 0, timed_out: false, output: '' },
+      rounds: [
+        { passed: false, exit_code: 3 },
+        { passed: true, exit_code: 0 },
+      ],
+      changed_files: ['ran.log'],
+    });
+    expect(result.changes).toMatchObject([{ file: 'a.txt', action: 'create' }]);
+    expect(result.changes[0].diff).toContain('+right');
+    expect(result.warnings.join()).not.toContain('check');
+    const requests = server.model.requests.slice(asked);
+    expect(requests).toHaveLength(4);
+    expect(requests[0]?.seen.prompt).toContain(CHECK);
+    expect(requests[2]?.seen.prompt).toContain('exit code 3');
+    expect(result.usage.model_requests).toBe(4);
+    expect(progress.join('\n')).toContain('Running the check (round 1 of 3)');
+  });
+
+  test.runIf(inContainer)('is told of in the events of its turn and in the audit', async () => {
+    await using client = await connect(server);
+    const { turn_id } = await call(client, 'implement', {
+      ...{ task: 'x', agent_id: 'told', check_command: 'echo said; exit 4', max_rounds: 1 },
+    });
+    const events = await (await fetch(`${server.url}/api/v1/turns/${turn_id}/events`)).text();
+    expect(events).toMatch(/event: check_started\ndata: .*"round":1,"rounds":1/);
+    expect(events).toMatch(/event: check_completed\ndata: .*"exitCode":4.*"output":"said\\n"/);
+    const recorded = () => {
+      using reader = new AuditReader(path.join(server.dataDir, 'audit.sqlite'));
+      return [...reader.records({ agentId: 'told', types: ['command'] })].map(({ text }) => text);
+    };
+    await expect.poll(() => recorded().at(-1)).toMatch(/"checkOfRound":1,.*"exitCode":4/);
+    expect(recorded().at(-1)).toContain('"command":"echo said; exit 4"');
+  });
+
+  test.runIf(here)('that never passes leaves the work as it is, and says so', async () => {
+    const { result } = await implement({
+      ...{ agent_id: 'loser', check_command: 'ls; env; exit 7', max_rounds: 2 },
+    });
+    expect(result.check).toMatchObject({ passed: false, exit_code: 7 });
+    expect(result.check.rounds).toHaveLength(2);
+    expect(result.check.output).toMatch(/^a\.txt\n/);
+    expect(result.check.output).not.toMatch(/TOKEN|_KEY=/);
+    expect(result.warnings.at(-1)).toBe(
+      'The check did not pass in 2 rounds: the command ended with exit code 7.',
+    );
+    expect(result.changes).toMatchObject([{ file: 'a.txt' }]);
+  });
+
+  test.runIf(here)('that takes too long is killed, and its output is told', async () => {
+    const { result } = await implement({
+      ...{ agent_id: 'late', max_rounds: 1, check_timeout_seconds: 1 },
+      check_command: 'echo begun; setsid sleep 4241 & sleep 4242',
+    });
+    expect(result.check).toMatchObject({
+      ...{ passed: false, exit_code: null, timed_out: true, output: 'begun\n' },
+    });
+    expect(result.warnings.at(-1)).toContain('did not end within 1 s and was killed');
+    await expectNoSleeper('late');
+  });
+
+  test.runIf(here)('leaves no daemon behind', async () => {
+    const { result } = await implement({
+      ...{ agent_id: 'demon', check_command: 'setsid sleep 4243 & sleep 4244 & echo up' },
+    });
+    expect(result.check).toMatchObject({ passed: true, output: 'up\n' });
+    expect(result.check.duration_ms).toBeLessThan(3000);
+    await expectNoSleeper('demon');
+  });
+
+  test.runIf(inContainer)('may print what it likes: the end is kept', async () => {
+    const { result } = await implement({
+      ...{ agent_id: 'loud', max_rounds: 1 },
+      check_command: 'head -c 100000000 /dev/zero | tr "\\0" x; echo; printf "end\\377\\n"; exit 1',
+    });
+    const { output } = result.check;
+    expect(output).toMatch(/^\.\.\. \d+ bytes before this are cut off \(CHECK_OUTPUT_BYTES\)\n/);
+    expect(output).toMatch(/x\nend\?\n$/);
+    expect(Buffer.byteLength(output)).toBeLessThan(17_000);
+  });
+
+  test.runIf(inContainer)('that kills who runs it did not pass', async () => {
+    const { result } = await implement({
+      ...{ agent_id: 'killer', max_rounds: 1, check_command: 'kill -9 $PPID; sleep 1' },
+    });
+    expect(result.check).toMatchObject({ passed: false, exit_code: null, timed_out: false });
+    expect(result.warnings.at(-1)).toContain('the command was killed');
+  });
+
+  test.runIf(inContainer)('has no bounds without a command', async () => {
+    const bounds = { max_rounds: 2, check_timeout_seconds: 5 };
+    for (const args of [{ max_rounds: 2 }, bounds, { check_command: 'true', max_rounds: 11 }]) {
+      await expect(implement(args)).rejects.toMatchObject({ code: 'invalid_input' });
+    }
+    await using client = await connect(server);
+    const fix = call(client, 'fix', { symptoms: ['x'], check_timeout_seconds: 1 });
+    await expect(fix).rejects.toMatchObject({ code: 'invalid_input' });
+  });
+
+  test.runIf(here)('ends at once when its turn is cancelled', async () => {
+    await using client = await connect(server);
+    const args = {
+      task: 'x',
+      agent_id: 'cancelled',
+      check_command: 'setsid sleep 4245 & sleep 4246',
+    };
+    const { turn_id } = await call(client, 'implement', { ...args, wait: false });
+    const told = await fetch(`${server.url}/api/v1/turns/${turn_id}/events`);
+    await untilSaid(told, 'check_started');
+    const startedAt = performance.now();
+    const ended = await call(client, 'cancel_turn', { turn_id });
+    expect(ended).toMatchObject({ state: 'interrupted', error: { code: 'cancelled' } });
+    expect(performance.now() - startedAt).toBeLessThan(5000);
+    await expectNoSleeper('cancelled');
+  });
+
+  /** In a container the next check looks; without, nothing hides what an agent runs from us. */
+  async function expectNoSleeper(agentId: string): Promise<void> {
+    if (runtime === 'process') {
+      const all = execFileSync('ps', ['-eo', 'args'], { encoding: 'utf8' });
+      expect(all.split('\n').filter((line) => /^sleep 424/.test(line))).toEqual([]);
+      return;
+    }
+    const list = `cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -a 'sleep 4[2]4'`;
+    const { result } = await implement({ agent_id: agentId, check_command: `! ${list}` });
+    expect(result.check).toMatchObject({ passed: true, output: '' });
+  }
+});
+
+async function untilSaid(response: Response, words: string): Promise<void> {
+  let said = '';
+  for await (const chunk of response.body ?? []) {
+    said += Buffer.from(chunk).toString();
+    if (said.includes(words)) return;
+  }
+  throw new Error(`It never said "${words}".`);
+}
