@@ -1,10 +1,12 @@
-import { type DiffBounds, FILES_LISTED } from '../workspaces/file-change.ts';
+import type { DiffBounds } from '../workspaces/file-change.ts';
 import type { Snapshot, Workspace } from '../workspaces/workspace.ts';
 import type { CheckRound } from './check.ts';
 import { UNTOUCHED } from './turn-files.ts';
 import type { TurnFiles } from './turn-kind.ts';
 
 const IN_GIT = '.git/';
+/** Of what checks write, which is seldom of interest. */
+const WRITTEN_LISTED = 100;
 
 /**
  * Tells apart what Codex changed and what only checks did: a file that Codex ever touched counts as
@@ -51,6 +53,6 @@ async function thatDiffer(
   if (paths.length === 0) return [];
   const differ = new Set(await workspace.pathsChangedBetween(from, to));
   const left = paths.filter((path) => differ.has(path));
-  const more = left.length - FILES_LISTED;
-  return more > 0 ? [...left.slice(0, FILES_LISTED), `… and ${more} more`] : left;
+  const more = left.length - WRITTEN_LISTED;
+  return more > 0 ? [...left.slice(0, WRITTEN_LISTED), `… and ${more} more`] : left;
 }
