@@ -65,7 +65,8 @@ export function requireCheckCommand(input: Record<string, unknown>): void {
     (name) => input[name] !== undefined,
   );
   if (input.check_command !== undefined || without.length === 0) return;
-  throw new AppError('invalid_input', `${without.join(' and ')} need a check_command`, {
+  const message = `The call is wrong: ${without.join(' and ')} without a check_command.`;
+  throw new AppError('invalid_input', message, {
     data: { issues: without.map((field) => ({ field, problem: 'check_command is missing' })) },
   });
 }

@@ -4,7 +4,7 @@ import type { TurnKind } from '../turns/turn-kind.ts';
 import { debugAnswer } from './answers.ts';
 import { READING } from './hints.ts';
 import type { Tool } from './tool.ts';
-import { listInput, section, textInput, undoneOutput, workTool } from './work.ts';
+import { contextInput, listInput, section, textInput, undoneOutput, workTool } from './work.ts';
 
 const args = z.object({
   problem: textInput('What goes wrong, and what should happen instead.'),
@@ -17,6 +17,7 @@ export const debugKind: TurnKind<typeof args, typeof debugAnswer> = {
   name: 'debug',
   access: () => 'read',
   args,
+  reads: ({ context_files }) => context_files,
   prompt: ({ problem, error_output, context_files, attempts }) =>
     `Find the root cause of the following problem and propose solutions, the best first. Run what helps to find out; whatever you change in the workspace is put back afterwards.${section(
       'Problem',
@@ -37,5 +38,9 @@ export function debugTool(access: Access): Tool {
       'Codex finds the root cause of a problem and proposes solutions, each with its confidence. It may run code to find out, and changes nothing for good. Follow up with fix and the same agent_id.',
     annotations: READING,
     output: z.object({ ...debugAnswer.shape, ...undoneOutput }),
+    asks: {
+      input: { ...args.shape, ...contextInput },
+      request: (own) => ({ args: own }),
+    },
   });
 }

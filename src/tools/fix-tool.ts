@@ -14,7 +14,15 @@ import {
 } from './check.ts';
 import { WRITING } from './hints.ts';
 import type { Tool } from './tool.ts';
-import { codeChange, explainChanges, listInput, section, warningsOf, workTool } from './work.ts';
+import {
+  codeChange,
+  contextInput,
+  explainChanges,
+  listInput,
+  section,
+  warningsOf,
+  workTool,
+} from './work.ts';
 
 const args = z.object({
   failing_tests: listInput('Tests that fail.'),
@@ -31,6 +39,7 @@ export const fixKind: TurnKind<typeof args, typeof fixAnswer> = {
   access: () => 'write',
   check: checkOf,
   args,
+  reads: ({ context_files }) => context_files,
   prompt: ({ failing_tests, error_output, symptoms, context_files, ...check }) =>
     `Find the cause of the following problem and mend it in the workspace. Edit the files themselves.${section(
       'Failing tests',
@@ -62,7 +71,7 @@ export function fixTool(access: Access): Tool {
       ...checkOutput,
     }),
     asks: {
-      input: args.shape,
+      input: { ...args.shape, ...contextInput },
       request(own) {
         requireSign(own);
         requireCheckCommand(own);

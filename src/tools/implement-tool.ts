@@ -16,6 +16,7 @@ import { WRITING } from './hints.ts';
 import type { Tool } from './tool.ts';
 import {
   codeChange,
+  contextInput,
   explainChanges,
   listInput,
   section,
@@ -69,6 +70,7 @@ export const implementKind: TurnKind<typeof args, typeof implementAnswer> = {
   access: () => 'write',
   check: checkOf,
   args,
+  reads: ({ context_files }) => context_files,
   prompt: ({ task, target_files, context_files, requirements, ...check }) =>
     `Implement the following task in the workspace. Edit the files themselves.${section(
       'Task',
@@ -100,7 +102,7 @@ export function implementTool(access: Access): Tool {
       ...checkOutput,
     }),
     asks: {
-      input: { ...args.shape, candidates: candidatesInput },
+      input: { ...args.shape, ...contextInput, candidates: candidatesInput },
       request({ candidates, ...own }) {
         requireCheckCommand(own);
         return { args: own, candidates: candidatesOf(candidatesInput.parse(candidates)) };

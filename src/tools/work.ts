@@ -1,3 +1,4 @@
+import path from 'node:path';
 import { z } from 'zod';
 import type { Access } from '../access/access.ts';
 import { agentNameSchema } from '../agents/agent.ts';
@@ -87,6 +88,26 @@ export const codeChange = z.object({
 export const textInput = (description: string) => z.string().trim().min(1).describe(description);
 export const listInput = (description: string) =>
   z.array(z.string().trim().min(1)).max(1000).optional().describe(description);
+
+/** Arguments of tools that are told what to read, as callers give them. */
+export const contextInput = {
+  context_files: z
+    .array(
+      z
+        .string()
+        .trim()
+        .min(1)
+        .refine(isInside, 'The path has to be relative to the workspace and stay in it.'),
+    )
+    .max(1000)
+    .optional()
+    .describe('Files to read first, relative to the workspace.'),
+};
+
+function isInside(file: string): boolean {
+  const normal = path.posix.normalize(file);
+  return !/^(\/|\.\.(\/|$))/.test(normal) && !file.includes('\0');
+}
 
 /** What a call with `wait: false` gets. */
 const accepted = z.object({

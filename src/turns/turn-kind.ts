@@ -15,6 +15,8 @@ export type TurnKind<
   sandbox?(args: z.output<Args>): ThreadSettings['sandbox'];
   args: Args;
   prompt(args: z.output<Args>): string;
+  /** Paths in the workspace that the caller says to read first. */
+  reads?(args: z.output<Args>): readonly string[] | undefined;
   /** What its work is checked by, if the caller asked for that. Only turns that may write are checked. */
   check?(args: z.output<Args>): CheckRequest | undefined;
   /** What the final message must hold; every key required, as the Responses API wants it. */

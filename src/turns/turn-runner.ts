@@ -10,6 +10,7 @@ import type { DiffBounds } from '../workspaces/file-change.ts';
 import type { Snapshot } from '../workspaces/workspace.ts';
 import { CheckRounds, type CheckSettings } from './check-rounds.ts';
 import { CodexAsker, type Question } from './codex-asker.ts';
+import { noteMissingFiles } from './context-files.ts';
 import { isNoConnection } from './perseverance.ts';
 import type { SentTurn } from './turn.ts';
 import { TurnActivity } from './turn-activity.ts';
@@ -84,6 +85,7 @@ export class TurnRunner {
       throw await this.#explain(link, run, error, { begun: false });
     });
     for (const note of link.notes.splice(0)) run.onNote(note);
+    await run.deadline.race(noteMissingFiles(link, run, this.#log));
     const access = accessOf(run);
     const before = this.#before(link, run, threadId);
     // It may fail, as by a halt, while nobody waits for it yet.

@@ -21,6 +21,8 @@ const ARGUMENT_BYTES = 128 * 1024;
 const STDERR_KEPT = 2_000;
 /** Bounds what one answer of git may cost in memory, whatever the agent wrote. */
 const GIT_BYTES_READ = 32 * 1024 * 1024;
+const NAMES_MISSING =
+  'for path; do [ -e "./$path" ] || [ -L "./$path" ] || printf "%s\\0" "$path"; done';
 /** Git says of larger files only that they differ: it would hold them in memory otherwise. */
 const DIFFED_FILE = '32m';
 /** Ends git, by a pipe that breaks, once it has said all that is read. */
@@ -108,6 +110,22 @@ export class Workspace {
     ]);
     const inGit = meta.map((name) => `.git/${name}`).filter((name) => !NOT_A_CHANGE.has(name));
     return [...files, ...inGit];
+  }
+
+  /**
+   * Which of some paths, relative to the workspace, are not there. Of more than a command can be given
+   * the first are looked for.
+   */
+  async missing(paths: readonly string[]): Promise<string[]> {
+    const { runtime, agentId, env } = this.#options;
+    const asked = asArguments(paths);
+    const process = await runtime.exec(agentId, ['sh', '-c', NAMES_MISSING, 'sh', ...asked], {
+      cwd: env.WORKSPACE,
+    });
+    process.stderr.resume();
+    const said = await readAtMost(process.stdio, ARGUMENT_BYTES);
+    const names = new Set(said.toString().split('\0'));
+    return asked.filter((path) => names.has(path));
   }
 
   close(): void {

@@ -51,6 +51,34 @@ describe('a call that does not wait', () => {
   });
 });
 
+describe('files to read first', () => {
+  test('that are not there are told of', async () => {
+    await using target = await server(runsOnce('echo a > a.txt'));
+    await using client = await connect(target);
+    const ask = (context_files: string[]) =>
+      call(client, 'implement', { task: 'x', agent_id: 'a', context_files });
+    const first = await ask(['a.txt', 'src/b.txt']);
+    expect(first.notes).toEqual(['Not in the workspace: a.txt, src/b.txt.']);
+    expect((await ask(['./a.txt'])).notes).toBeUndefined();
+  });
+
+  test('are in the workspace, or the call is wrong', async () => {
+    await using target = await server();
+    await using client = await connect(target);
+    for (const file of ['/etc/passwd', '../other', 'src/../..', 'a\0b']) {
+      for (const [tool, args] of [
+        ['implement', { task: 'x' }],
+        ['fix', { symptoms: ['x'] }],
+        ['debug', { problem: 'x' }],
+      ] as const) {
+        const asked = call(client, tool, { ...args, context_files: ['ok.txt', file] });
+        await expect(asked, `${tool} ${file}`).rejects.toMatchObject({ code: 'invalid_input' });
+      }
+    }
+    expect(target.model.requests).toEqual([]);
+  });
+});
+
 describe('an idempotency key', () => {
   test('never runs the work twice, at the same time or later', async () => {
     await using target = await server();

@@ -43,6 +43,9 @@ describe.each([
       expect(await changed('*', ':!one', '-q')).toEqual([['*', '-q', ':!one'], 0]);
       expect(await changed('two', 'three')).toEqual([['two'], 0]);
       expect(await changed('three')).toEqual([[], 0]);
+      const asked = ['one', 'three', '*', '-q', '-n', ':!one', 'no such\nfile', '../workspace'];
+      const missing = asked.filter((path) => !['one', '*', '-q', ':!one'].includes(path));
+      expect(await workspace.missing(asked)).toEqual(missing.filter((path) => path[0] !== '.'));
     });
   });
 
