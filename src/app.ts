@@ -104,6 +104,7 @@ function createHttp(
 ): FastifyInstance {
   return buildHttpServer({
     turns: (principal) => access.turns(principal),
+    settings: (principal) => access.settings(principal),
     approvals: (principal) => access.approvals(principal),
     agents: (principal) => agentFeed(access.agents(principal), agents, config),
     ...{ authenticator, rates, toolbox, health },

@@ -40,6 +40,7 @@ export const ERRORS = {
     false,
     'List the conversations with codex-session-info, or begin one with codex.',
   ),
+  skill_not_found: row(404, INVALID_PARAMS, false, 'Name one that the message lists.'),
   idempotency_conflict: row(
     409,
     INVALID_PARAMS,
@@ -144,6 +145,12 @@ export const ERRORS = {
     SERVER_ERROR,
     false,
     'Set CONTAINER_RUNTIME to a runtime that docker info lists, or add it to the engine.',
+  ),
+  skills_missing: row(
+    503,
+    SERVER_ERROR,
+    false,
+    'Set SKILLS_DIR to a directory that the machine of the engine has, or put it back there.',
   ),
   image_missing: row(503, SERVER_ERROR, false, 'Build or pull the image that AGENT_IMAGE names.'),
   image_build_failed: row(

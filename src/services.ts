@@ -3,6 +3,7 @@ import { Access } from './access/access.ts';
 import type { Authenticator } from './access/authenticator.ts';
 import { RateLimits } from './access/rate-limits.ts';
 import { AgentManager } from './agents/agent-manager.ts';
+import { McpServers } from './agents/mcp-servers.ts';
 import { WarmPool } from './agents/warm-pool.ts';
 import { Approvals } from './approvals/approvals.ts';
 import { auditAgents } from './audit/agent-audit.ts';
@@ -51,7 +52,10 @@ export async function createServices(options: ServiceOptions) {
   const onDenied: EgressOptions['onDenied'] = (denial) =>
     agents.events.emit({ type: 'egress_denied', ...denial });
   const { credentials, ledger, budgets, egress, gateway } = createGateway(options, onDenied);
-  const agents = new AgentManager({ runtime, gateway, store, pool, config, version, log });
+  const mcpServers = McpServers.read(config.AGENT_MCP_SERVERS_FILE);
+  const agents = new AgentManager({
+    ...{ runtime, gateway, store, pool, mcpServers, config, version, log },
+  });
   auditAgents(agents.events, audit);
   const runner = new TurnRunner({ runtime, gateway, agents, config, log });
   const approvals = new Approvals({ store: store.approvals, authenticator, config, log });
@@ -65,7 +69,10 @@ export async function createServices(options: ServiceOptions) {
   });
   agents.keepWhile((agentId) => turns.load(agentId) > 0);
   const betweenTurns = new BetweenTurns({ agents, store, queues, config });
-  const access = new Access({ store, agents, turns, betweenTurns, forks, approvals });
+  const access = new Access({
+    ...{ store, agents, turns, betweenTurns, forks, approvals },
+    ...{ runtime, mcpServers, audit, config },
+  });
   const preparation = new RuntimePreparation(runtime, log);
   const health = () =>
     checkHealth({
@@ -73,15 +80,10 @@ export async function createServices(options: ServiceOptions) {
       ...{ store, audit, credentials, config, version },
     });
   const rates = new RateLimits(config);
-  const toolbox = new Toolbox(
-    allTools({ access, agents, turns, store, runtime, egress, config, health }),
-    {
-      aliases: TOOL_ALIASES,
-      maxCalls: config.MAX_CONCURRENT_CALLS,
-      rates,
-      audit,
-    },
-  );
+  const served = { access, agents, turns, store, runtime, egress, config, health };
+  const toolbox = new Toolbox(allTools(served), {
+    ...{ aliases: TOOL_ALIASES, maxCalls: config.MAX_CONCURRENT_CALLS, rates, audit },
+  });
   return {
     access,
     agents,

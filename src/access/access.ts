@@ -1,18 +1,17 @@
 import type { AgentManager } from '../agents/agent-manager.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { AgentForks } from '../forks/agent-forks.ts';
-import type { Store } from '../store/store.ts';
 import type { BetweenTurns } from '../turns/between-turns.ts';
 import type { TurnService } from '../turns/turn-service.ts';
 import { CallerAgents } from './caller-agents.ts';
 import { CallerApprovals } from './caller-approvals.ts';
+import { CallerSettings, type SettingsOptions } from './caller-settings.ts';
 import { CallerTurns } from './caller-turns.ts';
 import { CallerWorkspaces } from './caller-workspaces.ts';
 import { Ownerships } from './ownership.ts';
 import type { Principal } from './principal.ts';
 
-type AccessOptions = {
-  store: Store;
+type AccessOptions = SettingsOptions & {
   agents: AgentManager;
   turns: TurnService;
   betweenTurns: BetweenTurns;
@@ -20,7 +19,7 @@ type AccessOptions = {
   approvals: Approvals;
 };
 
-/** The way of callers to agents, their turns and files, and approvals: to each only what is its own and what its roles allow. */
+/** The way of callers to agents, their settings, turns and files, and approvals: to each only what is its own and what its roles allow. */
 export class Access {
   readonly #options: AccessOptions & { ownerships: Ownerships };
 
@@ -39,6 +38,10 @@ export class Access {
 
   workspaces(principal: Principal): CallerWorkspaces {
     return new CallerWorkspaces(this.#options, principal);
+  }
+
+  settings(principal: Principal): CallerSettings {
+    return new CallerSettings(this.#options, principal);
   }
 
   approvals(principal: Principal): CallerApprovals {

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { AgentRecord, AgentStatus } from './agent.ts';
@@ -97,6 +97,13 @@ export class AgentManager {
       store.agents.put({ ...agent, tokenSha256: newGatewayToken().tokenSha256 });
     });
     if (!begun) throw taken;
+  }
+
+  /** The link of an agent that is awake; undefined of one that sleeps or is on its way. Wakes nobody. */
+  async linkOf(agentId: string): Promise<AgentLink | undefined> {
+    const place = this.#places.get(agentId);
+    if (!place?.link || place.paused) return undefined;
+    return Promise.race([place.link.catch(() => undefined), setImmediate(undefined)]);
   }
 
   statusOf(agentId: string): AgentStatus {

@@ -11,6 +11,7 @@ import { AgentLink } from './agent-link.ts';
 import type { AgentPlace, AgentPlaces } from './agent-places.ts';
 import { ContainerLauncher } from './container-launcher.ts';
 import { ContainerLink } from './container-link.ts';
+import type { McpServers } from './mcp-servers.ts';
 import type { WarmPool } from './warm-pool.ts';
 
 /** More at a time would only make all of them late, until none is in time: it is work of the CPU. */
@@ -21,6 +22,7 @@ export type WakerOptions = {
   gateway: ModelGateway;
   store: Store;
   pool: WarmPool;
+  mcpServers: McpServers;
   config: Pick<Config, 'CODEX_MODEL' | 'CONTAINER_STARTUP_TIMEOUT' | 'CONTAINER_STOP_TIMEOUT'>;
   version: string;
   log: Logger;
@@ -138,10 +140,10 @@ export class AgentWaker {
   }
 
   #linkTo(agentId: string, container: ContainerLink): AgentLink {
-    const { runtime, gateway, store, config, log } = this.#options;
+    const { runtime, gateway, store, config, mcpServers, log } = this.#options;
     const { workspace } = runtime.layout(agentId);
-    const model = config.CODEX_MODEL;
-    return new AgentLink(container, { agentId, gateway, workspace, store, model, log });
+    const given = { gateway, store, mcpServers, log, model: config.CODEX_MODEL };
+    return new AgentLink(container, { agentId, workspace, ...given });
   }
 
   async #connect(agentId: string): Promise<ContainerLink> {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { LOCAL } from '../access/principal.ts';
+import type { AgentSettings } from './agent-settings.ts';
 
 const HASH_LENGTH = 10;
 const ID_LENGTH = 64;
@@ -44,6 +45,9 @@ export type AgentRecord = Ownership & {
   pinned: boolean;
   /** Whether only its volumes are left. */
   archived: boolean;
+  settings: AgentSettings;
+  /** Which instructions its conversation was told, as `instructionsMark` has it; absent: none. */
+  toldInstructions?: string;
   createdAt: Date;
   lastUsedAt: Date;
 };
@@ -72,6 +76,7 @@ export function newAgent(
     tokenSha256: '',
     pinned: false,
     archived: false,
+    settings: {},
     createdAt: now,
     lastUsedAt: now,
   };

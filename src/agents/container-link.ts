@@ -88,15 +88,18 @@ async function giveUpIfHopeless(
 
 async function connectOnce(options: ContainerLinkOptions): Promise<CodexClient> {
   const { runtime, agentId, log, startTimeoutMs, version } = options;
-  const process = await runtime.exec(agentId, runtime.layout(agentId).appServerProxy);
+  const { appServerProxy, skills } = runtime.layout(agentId);
+  const process = await runtime.exec(agentId, appServerProxy);
   process.stderr.resume();
   try {
-    return await connectAppServer({
+    const codex = await connectAppServer({
       stream: process.stdio,
       log,
       requestTimeoutMs: startTimeoutMs,
       clientVersion: version,
     });
+    if (skills !== undefined) await codex.addSkills(skills);
+    return codex;
   } catch (error) {
     process.stdio.destroy();
     throw error;

@@ -30,6 +30,8 @@ export type ThreadRecord = {
   threadId: string;
   agentId: string;
   settings: ThreadSettings;
+  /** Which instructions of its agent it was told; absent: none. */
+  toldInstructions?: string | undefined;
   createdAt: Date;
   lastUsedAt: Date;
 };

@@ -10,6 +10,7 @@ export const AUDIT_TYPES = [
   'turn_ended',
   'command',
   'file_change',
+  'agent_configured',
   'agent_stopped',
   'agent_archived',
   'agent_removed',

@@ -10,7 +10,9 @@ import type {
   CodexClient,
   CommandEnd,
   CommandOptions,
+  OpenedThread,
   RunningTurn,
+  Skill,
   ThreadOptions,
   TurnOptions,
 } from './codex-client.ts';
@@ -19,8 +21,10 @@ import {
   emptyReply,
   initializeReply,
   loadedThreadsReply,
+  openedThreadReply,
   parseNotification,
   type RecordedTurn,
+  skillsReply,
   threadReply,
   turnIdReply,
   turnReply,
@@ -28,6 +32,8 @@ import {
 } from './protocol.ts';
 import {
   initializeParams,
+  injectItemsParams,
+  skillsListParams,
   threadResumeParams,
   threadStartParams,
   turnStartParams,
@@ -102,24 +108,44 @@ class AppServerClient implements CodexClient {
     this.#rpc.notify('initialized');
   }
 
-  async startThread(options: ThreadOptions): Promise<{ threadId: string }> {
+  async startThread(options: ThreadOptions): Promise<OpenedThread & { threadId: string }> {
     const params = threadStartParams(options);
-    const { thread } = await this.#rpc.request('thread/start', params, threadReply);
-    return { threadId: thread.id };
+    const opened = await this.#rpc.request('thread/start', params, openedThreadReply);
+    return { threadId: opened.thread.id, instructionSources: opened.instructionSources };
   }
 
-  async resumeThread(threadId: string, options: ThreadOptions): Promise<void> {
+  async resumeThread(threadId: string, options: ThreadOptions): Promise<OpenedThread> {
     const params = threadResumeParams(threadId, options);
     // Codex may ask again before it says that the thread is there.
     this.#asks.expect(threadId);
-    const { thread } = await this.#rpc.request('thread/resume', params, threadReply);
+    const opened = await this.#rpc.request('thread/resume', params, openedThreadReply);
+    const { thread, instructionSources } = opened;
     if (this.#isForeign(thread)) this.#busy.add(thread.id);
+    return { instructionSources };
   }
 
-  async forkThread(threadId: string, options: ThreadOptions): Promise<{ threadId: string }> {
+  async instruct(threadId: string, text: string): Promise<void> {
+    const params = injectItemsParams(threadId, text);
+    await this.#rpc.request('thread/inject_items', params, emptyReply);
+  }
+
+  async addSkills(directory: string): Promise<void> {
+    const params = { extraRoots: [directory] };
+    await this.#rpc.request('skills/extraRoots/set', params, emptyReply);
+  }
+
+  async listSkills(cwd: string): Promise<Skill[]> {
+    const { data } = await this.#rpc.request('skills/list', skillsListParams(cwd), skillsReply);
+    return data.flatMap(({ skills }) => skills).filter(({ enabled }) => enabled);
+  }
+
+  async forkThread(
+    threadId: string,
+    options: ThreadOptions,
+  ): Promise<OpenedThread & { threadId: string }> {
     const params = threadResumeParams(threadId, options);
-    const { thread } = await this.#rpc.request('thread/fork', params, threadReply);
-    return { threadId: thread.id };
+    const opened = await this.#rpc.request('thread/fork', params, openedThreadReply);
+    return { threadId: opened.thread.id, instructionSources: opened.instructionSources };
   }
 
   async leaveThread(threadId: string): Promise<void> {

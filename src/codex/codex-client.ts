@@ -7,11 +7,24 @@ export interface CodexClient {
   readonly version: string;
   /** Settles when the connection is over, with the reason if it broke. Never rejects. */
   readonly closed: Promise<Error | undefined>;
-  startThread(options: ThreadOptions): Promise<{ threadId: string }>;
-  /** Loads a thread from the agent's home and subscribes to it. Throws `codex_failed` if there is none. */
-  resumeThread(threadId: string, options: ThreadOptions): Promise<void>;
+  startThread(options: ThreadOptions): Promise<OpenedThread & { threadId: string }>;
+  /**
+   * Loads a thread from the agent's home and subscribes to it. The options hold unless somebody has
+   * it loaded already; instructions are not said again to a model that was told others. Throws
+   * `codex_failed` if there is none.
+   */
+  resumeThread(threadId: string, options: ThreadOptions): Promise<OpenedThread>;
   /** Begins a thread with the turns of another one in the agent's home. Throws `codex_failed` if there is none. */
-  forkThread(threadId: string, options: ThreadOptions): Promise<{ threadId: string }>;
+  forkThread(
+    threadId: string,
+    options: ThreadOptions,
+  ): Promise<OpenedThread & { threadId: string }>;
+  /** Adds instructions to what the model of a loaded thread reads from now on. No turn may run on it. */
+  instruct(threadId: string, text: string): Promise<void>;
+  /** Has Codex look for skills in one more directory, until it ends. */
+  addSkills(directory: string): Promise<void>;
+  /** The skills that a turn in a directory has. */
+  listSkills(cwd: string): Promise<Skill[]>;
   /** Gives up a thread that was started or resumed, so that Codex may put it away. */
   leaveThread(threadId: string): Promise<void>;
   /** Whether a turn runs, on whichever thread, that this connection did not start. */
@@ -63,12 +76,29 @@ export type ThreadOptions = {
   config?: Record<string, unknown> | undefined;
 };
 
+export type OpenedThread = {
+  /** The files, such as an AGENTS.md, that Codex took instructions from. */
+  instructionSources: readonly string[];
+};
+
+/** A text, by name, of how to do something, with programs perhaps. */
+export type Skill = {
+  name: string;
+  description: string;
+  /** Of its SKILL.md. */
+  path: string;
+  /** `admin`: of the server or the image; `user`: of the agent's home; `repo`; `system`: Codex's own. */
+  scope: string;
+};
+
 /** `external`: the container is the sandbox. The others are Codex's own, for runtimes without one. */
 export type TurnSandbox = 'external' | 'workspace-write' | 'read-only';
 
 export type TurnOptions = {
   threadId: string;
   prompt: string;
+  /** Those that the model has to use. */
+  skills?: readonly Pick<Skill, 'name' | 'path'>[] | undefined;
   cwd: string;
   model: string;
   effort: string;

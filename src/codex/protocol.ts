@@ -11,6 +11,25 @@ export const initializeReply = z.object({ userAgent: z.string() });
 export const threadReply = z.object({
   thread: z.object({ id: z.string(), status: z.object({ type: z.string() }) }),
 });
+/** A thread that was begun or loaded. */
+export const openedThreadReply = threadReply.extend({
+  instructionSources: z.array(z.string()).default([]),
+});
+export const skillsReply = z.object({
+  data: z.array(
+    z.object({
+      skills: z.array(
+        z.object({
+          name: z.string(),
+          description: z.string(),
+          path: z.string(),
+          scope: z.string(),
+          enabled: z.boolean(),
+        }),
+      ),
+    }),
+  ),
+});
 /** Of the threads in memory, ids alone. */
 export const loadedThreadsReply = z.object({ data: z.array(z.string()) });
 export const turnIdReply = z.object({ turnId: z.string() });

@@ -29,9 +29,10 @@ export function threadResumeParams(threadId: string, options: ThreadOptions) {
 
 export function turnStartParams(options: TurnOptions) {
   const { threadId, prompt, cwd, model, effort, outputSchema, clientMessageId } = options;
+  const skills = (options.skills ?? []).map(({ name, path }) => ({ type: 'skill', name, path }));
   return {
     threadId,
-    input: textInput(prompt),
+    input: [...textInput(prompt), ...skills],
     cwd,
     model,
     effort,
@@ -56,6 +57,16 @@ export function commandExecParams(options: CommandOptions, processId: string) {
     outputBytesCap: outputBytes,
     sandboxPolicy: sandboxPolicy(sandbox, cwd),
   };
+}
+
+export function injectItemsParams(threadId: string, text: string) {
+  const content = [{ type: 'input_text', text }];
+  return { threadId, items: [{ type: 'message', role: 'developer', content }] };
+}
+
+/** Files of an agent change while Codex runs, also where it cannot watch them. */
+export function skillsListParams(cwd: string) {
+  return { cwds: [cwd], forceReload: true };
 }
 
 function textInput(text: string) {

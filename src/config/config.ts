@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { parse as parseDotenv } from 'dotenv';
 import { validate as isCronExpression } from 'node-cron';
+import { McpServers } from '../agents/mcp-servers.ts';
 import { parseEgressRule } from '../egress/egress-rule.ts';
 import { parsePrivateRange } from '../egress/reachable-addresses.ts';
 import type { SettingMeta } from './setting.ts';
@@ -99,6 +100,8 @@ function findContradictions(config: Config): string[] {
   return [
     ...problems,
     ...certificateProblems(config),
+    ...skillsProblems(config),
+    ...problemsOf('AGENT_MCP_SERVERS_FILE', [config.AGENT_MCP_SERVERS_FILE], McpServers.read),
     ...problemsOf('EGRESS_ALLOW', config.EGRESS_ALLOW, parseEgressRule),
     ...problemsOf('EGRESS_ALLOW_PRIVATE', config.EGRESS_ALLOW_PRIVATE, parsePrivateRange),
   ];
@@ -111,8 +114,15 @@ function certificateProblems({ DOCKER_CERT_PATH: directory }: Config): string[] 
   return [`DOCKER_CERT_PATH is "${directory}". Allowed: ${allowed}.`];
 }
 
+/** An engine elsewhere has directories of its own, which it looks for itself. */
+function skillsProblems({ SKILLS_DIR: skills, DOCKER_HOST: engine }: Config): string[] {
+  if (skills === undefined || (engine !== undefined && !engine.startsWith('unix:'))) return [];
+  if (isReadableDirectory(skills)) return [];
+  return [`SKILLS_DIR is "${skills}". Allowed: ${settingMeta('SKILLS_DIR').allowed}.`];
+}
+
 /** What is wrong with the parts of a list, each read by what throws if it can't be. */
-function problemsOf(name: string, parts: readonly string[], read: (part: string) => unknown) {
+function problemsOf<T>(name: string, parts: readonly T[], read: (part: T) => unknown) {
   return parts.flatMap((part) => {
     try {
       read(part);
@@ -147,6 +157,15 @@ function isReadableFile(file: string): boolean {
   try {
     fs.accessSync(file, fs.constants.R_OK);
     return fs.statSync(file).isFile();
+  } catch {
+    return false;
+  }
+}
+
+function isReadableDirectory(directory: string): boolean {
+  try {
+    fs.readdirSync(directory);
+    return true;
   } catch {
     return false;
   }

@@ -1,4 +1,5 @@
 import os from 'node:os';
+import path from 'node:path';
 import { z } from 'zod';
 
 /** The sections of docs/configuration.md and .env.example, in order. */
@@ -61,6 +62,12 @@ export function directory() {
     .string()
     .min(1)
     .transform((text) => text.replace(/^~(?=\/|$)/, os.homedir()));
+}
+
+export function absoluteDirectory() {
+  return directory()
+    .refine((text) => path.isAbsolute(text))
+    .transform((text) => path.resolve(text));
 }
 
 export function flag() {

@@ -16,6 +16,7 @@ import { findLeftovers } from './leftovers.ts';
 import { checkCredentials, checkModel } from './model-check.ts';
 import { checkServer } from './server-check.ts';
 import { checkSettings } from './settings-check.ts';
+import { checkSkills } from './skills-check.ts';
 
 /** An engine that needs longer to answer a question is not well. */
 const PATIENCE_SECONDS = 15;
@@ -46,6 +47,7 @@ export async function* examine(options: ExaminationOptions): AsyncGenerator<Chec
     log: pino({ level: 'silent' }),
   });
   yield* engineChecks;
+  yield* checkSkills(config);
   yield checkCredentials(config);
   yield await checkModel(config);
   if (!runtime || !database.installation) return;

@@ -26,6 +26,7 @@ export const GUARD_SETTINGS = [
   'CONTAINER_PIDS_LIMIT',
   'CONTAINER_RUNTIME',
   'EXTRA_CA_CERTS',
+  'SKILLS_DIR',
 ] as const satisfies readonly (keyof GuardConfig)[];
 
 /** What the engine is asked instead of what the guard was asked. */

@@ -12,8 +12,8 @@ type AgentForksOptions = {
 };
 
 /**
- * Makes agents that go on from where others are, with copies of their files and conversation. What an
- * agent was allowed besides, such as hosts, is not copied: nothing that a fork may do is wider.
+ * Makes agents that go on from where others are, with copies of their files, conversation and settings.
+ * What an agent was allowed besides, such as hosts, is not copied: nothing that a fork may do is wider.
  */
 export class AgentForks {
   readonly #options: AgentForksOptions;
@@ -32,10 +32,11 @@ export class AgentForks {
       throw new AppError('agent_exists', `There is an agent "${fork.name}" already.`);
     }
     admitAgent(this.#options, fork);
-    const { threadId: forkOf = source.forkOf } = source;
+    const { threadId: forkOf = source.forkOf, settings, toldInstructions } = source;
+    const told = toldInstructions !== undefined && { toldInstructions };
     const limit = AbortSignal.timeout(config.FORK_TIMEOUT * 1000);
     try {
-      const copy = { ...fork, ...(forkOf !== undefined && { forkOf }) };
+      const copy = { ...fork, settings, ...told, ...(forkOf !== undefined && { forkOf }) };
       await agents.beginCopy(copy, source.agentId, AbortSignal.any([signal, limit]));
       return copy;
     } catch (cause) {

@@ -5,9 +5,9 @@ import { agentNameSchema } from '../agents/agent.ts';
 import { APPROVAL_STATES, type ApprovalRecord, type ApprovalState } from '../approvals/approval.ts';
 import { approvalData, verdictInput } from '../approvals/approval-data.ts';
 import type { ApprovalEvent, Verdict } from '../approvals/approvals.ts';
-import { AppError } from '../errors.ts';
 import { EventFeed } from '../turns/event-feed.ts';
 import type { EventStreams, StreamedEvent } from './event-streams.ts';
+import { parsed } from './parsed.ts';
 
 const DEFAULT_LIMIT = 100;
 const LARGEST_LIMIT = 1000;
@@ -86,15 +86,4 @@ async function* untilEnd(
 
 function streamed({ type, approval }: ApprovalEvent): StreamedEvent {
   return { event: type, data: approvalData(approval) };
-}
-
-function parsed<T>(schema: z.ZodType<T>, given: unknown): T {
-  const { data, error } = schema.safeParse(given ?? {});
-  if (!error) return data as T;
-  const issues = error.issues.map(({ path, message }) => ({
-    field: path.join('.') || '(request)',
-    problem: message,
-  }));
-  const first = issues.map(({ field, problem }) => `${field}: ${problem}`).slice(0, 5);
-  throw new AppError('invalid_input', first.join('; '), { data: { issues: issues.slice(0, 20) } });
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { fastifySSE } from '@fastify/sse';
 import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
+import type { CallerSettings } from '../access/caller-settings.ts';
 import type { Principal } from '../access/principal.ts';
 import type { RateLimits } from '../access/rate-limits.ts';
 import type { Config } from '../config/config.ts';
@@ -12,6 +13,7 @@ import { Tasks, type TaskTurns } from '../mcp/tasks.ts';
 import type { Caller } from '../tools/tool.ts';
 import type { Toolbox } from '../tools/toolbox.ts';
 import { type AgentFeed, agentRoutes } from './agent-routes.ts';
+import { agentSettingsRoutes } from './agent-settings-routes.ts';
 import { type ApprovalDesk, approvalRoutes } from './approval-routes.ts';
 import { type AuthenticationOptions, authenticateRequests } from './authentication.ts';
 import { limitConnections } from './connection-limit.ts';
@@ -46,6 +48,7 @@ export type HttpServerOptions = {
   /** What a caller sees of turns, agents and approvals. */
   turns: (principal: Principal) => TurnFeed & TaskTurns;
   agents: (principal: Principal) => AgentFeed;
+  settings: (principal: Principal) => Pick<CallerSettings, 'get' | 'change'>;
   approvals: (principal: Principal) => ApprovalDesk;
   health: () => Promise<{ ready: boolean }>;
   log: Logger;
@@ -87,6 +90,7 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
     toolRoutes(routes, options);
     turnRoutes(routes, turns, streams);
     agentRoutes(routes, options.agents, streams);
+    agentSettingsRoutes(routes, options.settings);
     approvalRoutes(routes, options.approvals, streams);
     done();
   });

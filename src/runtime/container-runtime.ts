@@ -134,6 +134,8 @@ export type ContainerProcess = {
 export type ContainerLayout = {
   workspace: string;
   home: string;
+  /** A directory of skills of which Codex has to be told, since it does not look there itself. */
+  skills?: string;
   /** Copies bytes between its stdio and the app-server's socket. */
   appServerProxy: readonly string[];
   /** Carries connections to the gateway over its stdio. */

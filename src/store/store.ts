@@ -1,4 +1,5 @@
 import type { AgentRecord } from '../agents/agent.ts';
+import type { AgentSettings } from '../agents/agent-settings.ts';
 import type { ThreadRecord } from '../agents/thread.ts';
 import type { ApprovalRecord, ApprovalState } from '../approvals/approval.ts';
 import type { EgressRecord, EgressRuleRecord } from '../egress/egress-record.ts';
@@ -35,9 +36,11 @@ export interface AgentStore {
   list(): AgentRecord[];
   /** All, or those of one principal. */
   count(owner?: string): number;
-  /** Inserts, or replaces all but whose it is. */
+  /** Inserts, or replaces all but whose it is, its settings and what it was told. */
   put(agent: AgentRecord): void;
-  setThread(agentId: string, threadId: string): void;
+  setSettings(agentId: string, settings: AgentSettings): void;
+  /** Gives an agent a conversation of its own, and says which instructions that was told. */
+  setThread(agentId: string, threadId: string, toldInstructions?: string): void;
   touch(agentId: string, usedAt: Date): void;
   setPinned(agentId: string, pinned: boolean): void;
   setArchived(agentId: string, archived: boolean): void;
@@ -55,6 +58,7 @@ export interface ThreadStore {
   list(options: { agentId?: string; limit: number }): ThreadRecord[];
   /** Inserts or replaces. */
   put(thread: ThreadRecord): void;
+  setTold(threadId: string, instructions: string | undefined): void;
   touch(threadId: string, usedAt: Date): void;
 }
 

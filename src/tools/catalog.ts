@@ -13,6 +13,7 @@ import { auditKind, auditTool } from './audit-tool.ts';
 import { chatKind, chatTool } from './chat-tool.ts';
 import { sessionCleanupTool, sessionInfoTool } from './codex-session-tools.ts';
 import { CODEX_KINDS, codexTool, replyTool } from './codex-tool.ts';
+import { configureTool } from './configure-tool.ts';
 import { debugKind, debugTool } from './debug-tool.ts';
 import { allowEgressTool, denyEgressTool, listEgressTool } from './egress-tools.ts';
 import { fixKind, fixTool } from './fix-tool.ts';
@@ -75,6 +76,7 @@ export function allTools(services: Services): readonly Tool[] {
     sessionCleanupTool(services),
     listSessionsTool(services),
     mySessionTool(services),
+    configureTool(access),
     getTurnTool(access),
     waitTurnTool(access),
     steerTool(access),

@@ -4,11 +4,13 @@ import type { CallerAgents } from '../access/caller-agents.ts';
 import { AGENT_STATUSES, type AgentRecord, agentNameSchema } from '../agents/agent.ts';
 import { type LifeSettings, secondsUntil } from '../agents/agent-life.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
+import type { Config } from '../config/config.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { Store } from '../store/store.ts';
 import { TURN_STATES } from '../turns/turn.ts';
 import type { TurnService } from '../turns/turn-service.ts';
 import { LOOKING } from './hints.ts';
+import { describeInForce, inForce } from './in-force.ts';
 import type { Tool } from './tool.ts';
 
 const LAST_TURNS = 5;
@@ -21,7 +23,7 @@ type SessionServices = {
   turns: TurnService;
   store: Store;
   runtime: ContainerRuntime;
-  config: LifeSettings;
+  config: LifeSettings & Pick<Config, 'CODEX_MODEL' | 'CODEX_REASONING'>;
 };
 
 const session = z.object({
@@ -83,6 +85,7 @@ const mineOutput = z.object({
     .describe('Pass it to other tools, and in later sessions, to keep this agent.'),
   exists: z.boolean().describe('False until the first call that works.'),
   session: session.nullable(),
+  in_force: inForce.nullable().describe('What the agent is told and may use now.'),
   last_turns: z.array(
     z.object({
       turn_id: z.string(),
@@ -102,7 +105,8 @@ export function mySessionTool(
   return {
     name: 'get_my_session_info',
     title: 'Show my session',
-    description: 'Shows which agent your calls go to, its state and its last calls.',
+    description:
+      'Shows which agent your calls go to, its state, its last calls, and the instructions, model, skills and MCP servers that it goes by.',
     annotations: LOOKING,
     input: mineInput,
     output: mineOutput,
@@ -110,13 +114,16 @@ export function mySessionTool(
       const agent = agent_id ?? call.defaultAgentId;
       const own = services.access.agents(call.principal);
       const record = own.find(agent);
-      if (!record) return { agent_id: agent, exists: false, session: null, last_turns: [] };
+      if (!record) {
+        return { agent_id: agent, exists: false, session: null, in_force: null, last_turns: [] };
+      }
       const turns = services.access.turns(call.principal).list({ agent, limit: LAST_TURNS });
       const [session = null] = await describeAll(services, own, [record]);
       return {
         agent_id: own.nameOf(record.agentId),
         exists: true,
         session,
+        in_force: await describeInForce(services, record),
         last_turns: turns.map((turn) => ({
           turn_id: turn.turnId,
           tool: turn.tool,

@@ -8,6 +8,7 @@ import type { FileChange } from '../workspaces/file-change.ts';
 import type { Caller, Tool } from './tool.ts';
 
 const LONGEST_TIMEOUT_SECONDS = 86_400;
+const MAX_SKILLS = 10;
 const RETURNED_AS_IS = 'Pass it back to go on with the same workspace and conversation.';
 
 /** Arguments that every working tool takes. */
@@ -19,6 +20,11 @@ const workInput = {
     ),
   model: z.string().min(1).max(100).optional().describe('Model of this turn.'),
   reasoning_effort: z.enum(REASONING_EFFORTS).optional().describe('How hard the model thinks.'),
+  skills: z
+    .array(z.string().min(1).max(100))
+    .max(MAX_SKILLS)
+    .optional()
+    .describe('Skills that it has to use, by name; get_my_session_info lists them.'),
   timeout_seconds: z
     .number()
     .int()
@@ -135,7 +141,7 @@ export function workTool(access: Access, kind: TurnKind, face: Face): Tool {
   const requestOf = (input: object, caller: Caller) => {
     const { agent_id, model, reasoning_effort, timeout_seconds, ...more } =
       workArguments.parse(input);
-    const { wait, justification, idempotency_key, ...own } = more;
+    const { wait, skills, justification, idempotency_key, ...own } = more;
     const asked: Asked = asks ? asks.request(own, caller, agent_id) : { args: own };
     return {
       ...asked,
@@ -143,6 +149,7 @@ export function workTool(access: Access, kind: TurnKind, face: Face): Tool {
       tool: name,
       model: model ?? asked.model,
       effort: reasoning_effort ?? asked.effort,
+      skills,
       timeoutSeconds: timeout_seconds,
       justification,
       idempotencyKey: idempotency_key,

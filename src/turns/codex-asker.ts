@@ -13,6 +13,7 @@ import { AppError } from '../errors.ts';
 import type { ModelGateway } from '../gateway/model-gateway.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import { answerSchema, parseAnswer, repairPrompt } from './answer.ts';
+import { chooseSkills } from './forced-skills.ts';
 import type { SentTurn, TurnRequest } from './turn.ts';
 import type { RiskyAsk } from './turn-approvals.ts';
 import type { TurnDeadline } from './turn-deadline.ts';
@@ -122,7 +123,7 @@ export class CodexAsker {
 
   /** A turn of an earlier server that Codex never got is asked again: it did nothing. */
   async #startOrJoin(
-    { codex }: AgentLink,
+    { codex, conversations }: AgentLink,
     { threadId, request, kind, access, sent, onEvent, onAsk }: Question,
     prompt: string,
     clientMessageId: string,
@@ -133,12 +134,16 @@ export class CodexAsker {
     const joined = sent && (await codex.joinTurn(threadId, clientMessageId, onEvent, answerer));
     if (joined) return joined;
     const { cwd = '.', approvalPolicy = 'never' } = request.thread?.settings ?? {};
+    const directory = path.posix.join(workspace, cwd);
+    const isRepair = clientMessageId.endsWith(REPAIR_SUFFIX);
+    const { settings } = conversations;
     const options = {
       threadId,
       prompt,
-      cwd: path.posix.join(workspace, cwd),
-      model: request.model ?? config.CODEX_MODEL,
-      effort: request.effort ?? config.CODEX_REASONING,
+      skills: isRepair ? [] : await chooseSkills(codex, directory, request.skills),
+      cwd: directory,
+      model: request.model ?? settings.model ?? config.CODEX_MODEL,
+      effort: request.effort ?? settings.effort ?? config.CODEX_REASONING,
       sandbox: this.#sandbox(access),
       approvalPolicy,
       outputSchema: answerSchema(kind.answer),

@@ -209,11 +209,12 @@ export class TurnRunner {
 
 async function openThread({ conversations }: AgentLink, run: TurnRun): Promise<string> {
   const { thread } = run.request;
-  if (!thread) return conversations.main();
+  const joins = run.sent !== undefined;
+  if (!thread) return conversations.main({ joins });
   const known = thread.threadId ?? run.sent?.threadId;
   if (known === undefined) return conversations.begin(thread.settings);
   try {
-    await conversations.resume(known, thread.settings);
+    await conversations.resume(known, thread.settings, { joins });
     return known;
   } catch (error) {
     // The turn itself began it, and Codex died before it had written anything.

@@ -37,6 +37,8 @@ export type TurnRequest = {
   thread?: { threadId?: string | undefined; settings: ThreadSettings } | undefined;
   model?: string | undefined;
   effort?: (typeof REASONING_EFFORTS)[number] | undefined;
+  /** Names of skills that have to be used. */
+  skills?: readonly string[] | undefined;
   /** Bounds the whole call, waiting included. */
   timeoutSeconds?: number | undefined;
   /** Why, for whoever approves it. */

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import Docker from 'dockerode';
 import { pino } from 'pino';
 import { AgentManager } from '../../src/agents/agent-manager.ts';
+import { McpServers } from '../../src/agents/mcp-servers.ts';
 import { WarmPool } from '../../src/agents/warm-pool.ts';
 import { type Config, loadConfig } from '../../src/config/config.ts';
 import { ApiKeyUpstream } from '../../src/credentials/api-key-upstream.ts';
@@ -138,6 +139,7 @@ export class AgentsRig implements AsyncDisposable {
       gateway,
       store,
       pool,
+      mcpServers: McpServers.read(undefined),
       config,
       version,
       log,

@@ -13,6 +13,7 @@ export const TOOL_NAMES = [
   'codex-cleanup',
   'list_sessions',
   'get_my_session_info',
+  'configure_agent',
   'get_turn',
   'wait_turn',
   'steer',

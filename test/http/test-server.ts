@@ -67,6 +67,7 @@ export async function startTestServer(
     rates: { takeRequest: async () => undefined },
     turns: () => noTurns,
     agents: () => ({ listen: (listener) => events.listen(listener), outlooks: () => [] }),
+    settings: () => ({ get: noAgent, change: noAgent }),
     approvals: () => noApprovals,
     health: async () => health,
     log,
@@ -184,6 +185,10 @@ const noApprovals: ApprovalDesk = {
 
 function none(approvalId: string): never {
   throw noApproval(approvalId);
+}
+
+function noAgent(name: string): never {
+  throw new AppError('agent_not_found', `There is no agent "${name}".`);
 }
 
 function noTurn(turnId: string): never {

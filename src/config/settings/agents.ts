@@ -14,6 +14,12 @@ export const agentsSettings = {
       'Agents that run at the same time, paused ones included. When all are taken, the longest idle one is stopped, paused ones first; if all are busy or pinned, the call is refused.',
     allowed: 'a whole number from 1 to 10000',
   }),
+  AGENT_MCP_SERVERS_FILE: setting(z.string().min(1).optional(), {
+    group: 'Agents',
+    description:
+      'JSON file with the MCP servers that agents may be given by name. See [skills.md](skills.md#mcp-servers).',
+    allowed: 'a file as docs/skills.md says',
+  }),
   PAUSE_TIMEOUT: setting(wholeNumber(0, SECONDS_MAX).default(300), {
     group: 'Agents',
     description:

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  absoluteDirectory,
   directory,
   diskSize,
   flag,
@@ -42,6 +43,12 @@ export const containersSettings = {
     description:
       'PEM file with further certificate authorities for the image, for networks behind a TLS-inspecting proxy.',
     allowed: 'a readable file',
+  }),
+  SKILLS_DIR: setting(absoluteDirectory().optional(), {
+    group: 'Containers',
+    description:
+      "Directory of skills, on the engine's machine, that every agent can read and none can write. See [skills.md](skills.md).",
+    allowed: 'absolute path of a directory that can be read',
   }),
   CONTAINER_RUNTIME: setting(
     z

@@ -6,6 +6,11 @@ export const limitsSettings = {
     description: 'Size of all inputs of one call together.',
     allowed: 'a number of bytes from 1 to 67108864',
   }),
+  INSTRUCTIONS_MAX_BYTES: setting(wholeNumber(1, MEBIBYTE).default(64 * 1024), {
+    group: 'Limits',
+    description: 'Size of the instructions of an agent, and of its base instructions.',
+    allowed: 'a number of bytes from 1 to 1048576',
+  }),
   MAX_BODY_BYTES: setting(wholeNumber(1024, 64 * MEBIBYTE).default(4 * MEBIBYTE), {
     group: 'Limits',
     description: 'Size of a request body.',

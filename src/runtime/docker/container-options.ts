@@ -26,6 +26,9 @@ export const DOCKER_LAYOUT: ContainerLayout = {
 
 const APP_SERVER = ['codex', 'app-server', '--listen', `unix://${SOCKET}`];
 
+/** Codex looks for skills of the administrator in the directory above; those of the image stay beside these. */
+const SKILLS = '/etc/codex/skills/server';
+
 /** Builds write and run programs in /tmp, so it stays executable; it counts as the agent's memory. */
 const SCRATCH = 'rw,nosuid,nodev,exec,mode=1777';
 
@@ -40,6 +43,7 @@ export type ContainerConfig = Pick<
   | 'CONTAINER_NETWORK_MODE'
   | 'CONTAINER_PIDS_LIMIT'
   | 'CONTAINER_RUNTIME'
+  | 'SKILLS_DIR'
 >;
 
 type ContainerNames = { container: string; workspaceVolume: string; homeVolume: string };
@@ -91,6 +95,7 @@ function containerSettings({ config, image, cpus }: ContainerShape) {
       // The engine would restart an agent without its tunnel and behind the back of the reconciler.
       RestartPolicy: { Name: 'no' },
       ...(config.CONTAINER_RUNTIME && { Runtime: config.CONTAINER_RUNTIME }),
+      ...(config.SKILLS_DIR && { Mounts: [skillsMount(config.SKILLS_DIR)] }),
     },
   } satisfies Docker.ContainerCreateOptions;
 }
@@ -127,14 +132,16 @@ export function createOptions(
 ): Docker.ContainerCreateOptions {
   const names = containerNames(installationId, spec.agentId);
   const settings = containerSettings(shape);
+  const { Mounts: more = [], ...host } = settings.HostConfig;
   const owner = { [LABELS.installation]: installationId, [LABELS.agent]: spec.agentId };
   return {
     ...settings,
     Env: environment(spec, shape.config),
     Labels: containerLabels(installationId, spec, shape),
     HostConfig: {
-      ...settings.HostConfig,
+      ...host,
       Mounts: [
+        ...more,
         volume(names.workspaceVolume, DOCKER_LAYOUT.workspace, owner),
         volume(names.homeVolume, DOCKER_LAYOUT.home, owner),
       ],
@@ -200,6 +207,12 @@ function proxyVariables(): Record<string, string> {
     no_proxy: direct,
     NODE_USE_ENV_PROXY: '1',
   };
+}
+
+/** What else is mounted within the directory stays away: only the directory itself is read-only. */
+function skillsMount(directory: string): Docker.MountSettings {
+  const alone = { Propagation: 'rprivate', NonRecursive: true } as const;
+  return { Type: 'bind', Source: directory, Target: SKILLS, ReadOnly: true, BindOptions: alone };
 }
 
 function volume(

@@ -24,6 +24,7 @@ const NO_SPACE = /no space left on device|disk quota exceeded/i;
 const MEANINGS: readonly { status?: number; text?: RegExp; code: ErrorCode }[] = [
   { text: NO_SPACE, code: 'no_space' },
   { status: 400, text: /unknown( or invalid)? runtime/i, code: 'runtime_missing' },
+  { text: /bind source path does not exist/i, code: 'skills_missing' },
   { status: 400, text: /HTTP request to an HTTPS server/i, code: 'engine_unreachable' },
   { status: 403, code: 'engine_refused' },
   { status: 404, text: /no such image/i, code: 'image_missing' },

@@ -37,7 +37,7 @@ const FORMAT = 1;
 
 /** What a {@link ProcessRuntime} needs. */
 export type ProcessRuntimeOptions = {
-  config: Pick<Config, 'CODEX_BIN' | 'CONTAINER_STARTUP_TIMEOUT'>;
+  config: Pick<Config, 'CODEX_BIN' | 'CONTAINER_STARTUP_TIMEOUT' | 'SKILLS_DIR'>;
   /** Absolute path under which every agent has a directory. */
   directory: string;
   log: Logger;
@@ -203,9 +203,11 @@ export class ProcessRuntime implements ContainerRuntime {
 
   layout(agentId: string): ContainerLayout {
     const { workspace, home, socket } = this.#directory(agentId);
+    const { SKILLS_DIR: skills } = this.#options.config;
     return {
       workspace,
       home,
+      ...(skills !== undefined && { skills }),
       appServerProxy: [this.#codex(), 'app-server', 'proxy', '--sock', socket],
       tunnel: [process.execPath, path.join(AGENT_IMAGE, 'tunnel.mjs')],
     };

@@ -131,6 +131,11 @@ const STEPS: readonly string[] = [
   CREATE INDEX approvals_by_tenant ON approvals (tenant);
   `,
   'ALTER TABLE agents ADD COLUMN fork_of TEXT;',
+  `
+  ALTER TABLE agents ADD COLUMN settings TEXT NOT NULL DEFAULT '{}';
+  ALTER TABLE agents ADD COLUMN told_instructions TEXT;
+  ALTER TABLE threads ADD COLUMN told_instructions TEXT;
+  `,
 ];
 
 /** The version of a database that is up to date. */

@@ -1,5 +1,6 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { AgentRecord } from '../../agents/agent.ts';
+import type { AgentSettings } from '../../agents/agent-settings.ts';
 import type { AgentStore } from '../store.ts';
 
 export class SqliteAgentStore implements AgentStore {
@@ -10,6 +11,7 @@ export class SqliteAgentStore implements AgentStore {
   readonly #countOf: StatementSync;
   readonly #put: StatementSync;
   readonly #setThread: StatementSync;
+  readonly #setSettings: StatementSync;
   readonly #touch: StatementSync;
   readonly #setPinned: StatementSync;
   readonly #setArchived: StatementSync;
@@ -23,9 +25,9 @@ export class SqliteAgentStore implements AgentStore {
     this.#count = database.prepare('SELECT count(*) AS agents FROM agents');
     this.#put = database.prepare(`
       INSERT INTO agents
-        (agent_id, name, owner, tenant, thread_id, fork_of, token_sha256, pinned, archived,
-        created_at, last_used_at)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        (agent_id, name, owner, tenant, thread_id, fork_of, told_instructions, token_sha256, pinned,
+        archived, settings, created_at, last_used_at)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       ON CONFLICT (agent_id) DO UPDATE SET
         thread_id = excluded.thread_id,
         fork_of = excluded.fork_of,
@@ -33,7 +35,10 @@ export class SqliteAgentStore implements AgentStore {
         pinned = excluded.pinned,
         archived = excluded.archived,
         last_used_at = excluded.last_used_at`);
-    this.#setThread = database.prepare('UPDATE agents SET thread_id = ? WHERE agent_id = ?');
+    this.#setThread = database.prepare(
+      'UPDATE agents SET thread_id = ?, told_instructions = ? WHERE agent_id = ?',
+    );
+    this.#setSettings = database.prepare('UPDATE agents SET settings = ? WHERE agent_id = ?');
     this.#touch = database.prepare('UPDATE agents SET last_used_at = ? WHERE agent_id = ?');
     this.#setPinned = database.prepare('UPDATE agents SET pinned = ? WHERE agent_id = ?');
     this.#setArchived = database.prepare('UPDATE agents SET archived = ? WHERE agent_id = ?');
@@ -67,16 +72,22 @@ export class SqliteAgentStore implements AgentStore {
       agent.tenant,
       agent.threadId ?? null,
       agent.forkOf ?? null,
+      agent.toldInstructions ?? null,
       agent.tokenSha256,
       Number(agent.pinned),
       Number(agent.archived),
+      JSON.stringify(agent.settings),
       agent.createdAt.getTime(),
       agent.lastUsedAt.getTime(),
     );
   }
 
-  setThread(agentId: string, threadId: string): void {
-    this.#setThread.run(threadId, agentId);
+  setThread(agentId: string, threadId: string, toldInstructions?: string): void {
+    this.#setThread.run(threadId, toldInstructions ?? null, agentId);
+  }
+
+  setSettings(agentId: string, settings: AgentSettings): void {
+    this.#setSettings.run(JSON.stringify(settings), agentId);
   }
 
   touch(agentId: string, usedAt: Date): void {
@@ -107,6 +118,8 @@ function toRecord(row: Record<string, SQLOutputValue>): AgentRecord {
     tokenSha256: String(row.token_sha256),
     pinned: row.pinned === 1,
     archived: row.archived === 1,
+    settings: JSON.parse(String(row.settings)),
+    ...(row.told_instructions !== null && { toldInstructions: String(row.told_instructions) }),
     createdAt: new Date(Number(row.created_at)),
     lastUsedAt: new Date(Number(row.last_used_at)),
   };

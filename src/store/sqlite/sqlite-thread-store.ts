@@ -6,6 +6,7 @@ export class SqliteThreadStore implements ThreadStore {
   readonly #get: StatementSync;
   readonly #list: StatementSync;
   readonly #put: StatementSync;
+  readonly #setTold: StatementSync;
   readonly #touch: StatementSync;
   readonly #forget: StatementSync;
 
@@ -15,13 +16,17 @@ export class SqliteThreadStore implements ThreadStore {
       SELECT * FROM threads WHERE ?1 IS NULL OR agent_id = ?1
       ORDER BY last_used_at DESC, rowid DESC LIMIT ?2`);
     this.#put = database.prepare(`
-      INSERT OR REPLACE INTO threads (thread_id, agent_id, settings, created_at, last_used_at)
-      VALUES (?, ?, ?, ?, ?)`);
+      INSERT OR REPLACE INTO threads
+        (thread_id, agent_id, settings, told_instructions, created_at, last_used_at)
+      VALUES (?, ?, ?, ?, ?, ?)`);
     this.#forget = database.prepare(`
       DELETE FROM threads WHERE thread_id IN (
         SELECT thread_id FROM threads WHERE agent_id = ?
         ORDER BY last_used_at DESC LIMIT -1 OFFSET ${THREADS_KEPT}
       )`);
+    this.#setTold = database.prepare(
+      'UPDATE threads SET told_instructions = ? WHERE thread_id = ?',
+    );
     this.#touch = database.prepare('UPDATE threads SET last_used_at = ? WHERE thread_id = ?');
   }
 
@@ -34,10 +39,16 @@ export class SqliteThreadStore implements ThreadStore {
     return this.#list.all(agentId ?? null, limit).map(toRecord);
   }
 
-  put({ threadId, agentId, settings, createdAt, lastUsedAt }: ThreadRecord): void {
-    const times = [createdAt.getTime(), lastUsedAt.getTime()];
-    this.#put.run(threadId, agentId, JSON.stringify(settings), ...times);
+  put({ threadId, agentId, settings, toldInstructions, ...times }: ThreadRecord): void {
+    this.#put.run(
+      ...[threadId, agentId, JSON.stringify(settings), toldInstructions ?? null],
+      ...[times.createdAt.getTime(), times.lastUsedAt.getTime()],
+    );
     this.#forget.run(agentId);
+  }
+
+  setTold(threadId: string, instructions: string | undefined): void {
+    this.#setTold.run(instructions ?? null, threadId);
   }
 
   touch(threadId: string, usedAt: Date): void {
@@ -51,6 +62,7 @@ function toRecord(row: Record<string, SQLOutputValue>): ThreadRecord {
     threadId: String(row.thread_id),
     agentId: String(row.agent_id),
     settings: JSON.parse(String(row.settings)),
+    ...(row.told_instructions !== null && { toldInstructions: String(row.told_instructions) }),
     createdAt: new Date(Number(row.created_at)),
     lastUsedAt: new Date(Number(row.last_used_at)),
   };

@@ -95,7 +95,7 @@ class AnswerStream {
         this.#patch(step.patch);
         return;
       case 'tool':
-        this.#callTool(step.name, step.args);
+        this.#callTool(step.name, step.args, step.server);
         return;
       default:
         throw new Error(`a step "${step.kind}" cannot follow reasoning`);
@@ -142,12 +142,15 @@ class AnswerStream {
     else this.#callTool('exec_command', { cmd: `apply_patch <<'EOF'\n${patch.trimEnd()}\nEOF` });
   }
 
-  #callTool(name: string, args: Record<string, unknown>): void {
+  #callTool(name: string, args: Record<string, unknown>, server?: string): void {
+    const namespace = server === undefined ? undefined : `mcp__${server}`;
     if (this.#request.codeMode) {
-      this.#exec(`text(await tools.${name}(${JSON.stringify(args)}));`);
+      const whole = namespace === undefined ? name : `${namespace}__${name}`;
+      this.#exec(`text(await tools.${whole}(${JSON.stringify(args)}));`);
       return;
     }
-    this.#done({ ...this.#call('function_call'), name, arguments: JSON.stringify(args) });
+    const call = { ...this.#call('function_call'), name, arguments: JSON.stringify(args) };
+    this.#done(namespace === undefined ? call : { ...call, namespace });
   }
 
   #exec(input: string): void {

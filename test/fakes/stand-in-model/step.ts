@@ -4,7 +4,7 @@ export type Step =
   | { kind: 'reasoning'; summary: string; then: Step }
   | { kind: 'shell'; command: string }
   | { kind: 'patch'; patch: string }
-  | { kind: 'tool'; name: string; args: Record<string, unknown> }
+  | { kind: 'tool'; name: string; server?: string; args: Record<string, unknown> }
   | { kind: 'http'; status: number; body: unknown; headers: Record<string, string> }
   | { kind: 'failed'; code: string; message: string }
   | { kind: 'cut' | 'silence' | 'garbage' | 'refuse' };
@@ -37,6 +37,11 @@ export function patch(patchText: string): Step {
 /** Calls a function tool, directly or in code mode. */
 function tool(name: string, args: Record<string, unknown>): Step {
   return { kind: 'tool', name, args };
+}
+
+/** Calls a tool of an MCP server that Codex uses. */
+export function mcpTool(server: string, name: string, args: Record<string, unknown>): Step {
+  return { kind: 'tool', name, server, args };
 }
 
 /** Calls `update_plan`. Codex 0.169 offers it only with `tools.update_plan.enabled=true`. */

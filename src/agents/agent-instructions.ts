@@ -1,0 +1,22 @@
+import { createHash } from 'node:crypto';
+
+/** What Codex is told at the beginning of a conversation, and again when that was shortened. */
+export function developerInstructions(
+  own: string | undefined,
+  ofAgent: string | undefined,
+): string | undefined {
+  const parts = [own, ofAgent && `# Instructions for this agent\n\n${ofAgent}`];
+  return parts.filter((part) => part !== undefined && part !== '').join('\n\n') || undefined;
+}
+
+/** What a conversation is told that was told other instructions before. */
+export function changedInstructions(ofAgent: string | undefined): string {
+  return ofAgent === undefined
+    ? 'The instructions for this agent were withdrawn: those given above no longer hold.'
+    : `# Instructions for this agent\n\nThese take the place of all that were given above.\n\n${ofAgent}`;
+}
+
+/** Tells instructions apart; undefined for none. */
+export function instructionsMark(ofAgent: string | undefined): string | undefined {
+  return ofAgent && createHash('sha256').update(ofAgent).digest('hex').slice(0, 16);
+}

@@ -1,0 +1,57 @@
+import { z } from 'zod';
+import { REASONING_EFFORTS } from '../turns/turn.ts';
+import type { AgentSettings, SettingsChange } from './agent-settings.ts';
+
+const MAX_SERVERS = 20;
+
+/** What callers change, as they say it. */
+export const settingsInput = {
+  instructions: z
+    .string()
+    .min(1)
+    .nullish()
+    .describe('What an AGENTS.md would say, for all conversations of the agent. null: nothing.'),
+  base_instructions: z
+    .string()
+    .min(1)
+    .nullish()
+    .describe("Instead of Codex's own instructions. null: those, in conversations begun since."),
+  model: z.string().min(1).max(100).nullish().describe('Model of turns that name none.'),
+  reasoning_effort: z.enum(REASONING_EFFORTS).nullish().describe('Effort of turns that name none.'),
+  mcp_servers: z
+    .array(z.string().min(1).max(32))
+    .max(MAX_SERVERS)
+    .nullish()
+    .describe("MCP servers that its Codex may use, by their names in the server's list."),
+};
+const settingsBody = z.strictObject(settingsInput);
+export type SettingsInput = z.output<typeof settingsBody>;
+
+export function changeOf(given: SettingsInput): SettingsChange {
+  return {
+    instructions: given.instructions,
+    baseInstructions: given.base_instructions,
+    model: given.model,
+    effort: given.reasoning_effort,
+    mcpServers: given.mcp_servers,
+  };
+}
+
+/** What callers are shown; what is null is as for every agent. */
+export const settingsOutput = {
+  instructions: z.string().nullable(),
+  base_instructions: z.string().nullable(),
+  model: z.string().nullable(),
+  reasoning_effort: z.enum(REASONING_EFFORTS).nullable(),
+  mcp_servers: z.array(z.string()),
+};
+
+export function settingsData(settings: AgentSettings) {
+  return {
+    instructions: settings.instructions ?? null,
+    base_instructions: settings.baseInstructions ?? null,
+    model: settings.model ?? null,
+    reasoning_effort: settings.effort ?? null,
+    mcp_servers: [...(settings.mcpServers ?? [])],
+  };
+}

@@ -1,0 +1,28 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { CallerSettings, NamedSettings } from '../access/caller-settings.ts';
+import type { Principal } from '../access/principal.ts';
+import { changeOf, settingsData, settingsInput } from '../agents/agent-settings-data.ts';
+import { parsed } from './parsed.ts';
+
+type AgentParams = { Params: { id: string } };
+
+const body = z.strictObject(settingsInput);
+
+/** How agents are set, for clients that speak no MCP. */
+export function agentSettingsRoutes(
+  app: FastifyInstance,
+  settingsOf: (principal: Principal) => Pick<CallerSettings, 'get' | 'change'>,
+): void {
+  const url = '/api/v1/agents/:id/settings';
+  app.get<AgentParams>(url, ({ params, principal }) =>
+    describe(settingsOf(principal).get(params.id)),
+  );
+  app.patch<AgentParams>(url, ({ params, principal, body: given }) =>
+    describe(settingsOf(principal).change(params.id, changeOf(parsed(body, given)))),
+  );
+}
+
+function describe({ agentId, settings }: NamedSettings) {
+  return { agent_id: agentId, ...settingsData(settings) };
+}
