@@ -114,6 +114,7 @@ describe('what Codex sends is what we read', () => {
     ['v1/InitializeResponse', initializeReply],
     ['v2/ThreadStartResponse', openedThreadReply],
     ['v2/ThreadResumeResponse', openedThreadReply],
+    ['v2/ThreadForkResponse', openedThreadReply],
     ['v2/SkillsListResponse', skillsReply],
     ['v2/ThreadReadResponse', threadReply],
     ['v2/ThreadLoadedListResponse', loadedThreadsReply],

@@ -104,3 +104,30 @@ test.each([
   const written = fs.readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8');
   expect(written, 'run `npm run docs`').toBe(make());
 });
+
+test('skills are in a directory that is there, unless the engine is elsewhere', () => {
+  const [problem] = problemsOf({ SKILLS_DIR: '/nowhere/skills' });
+  expect(problem).toBe(
+    'SKILLS_DIR is "/nowhere/skills". Allowed: absolute path of a directory that can be read.',
+  );
+  expect(problemsOf({ SKILLS_DIR: 'skills' })).toHaveLength(1);
+  expect(problemsOf({ SKILLS_DIR: import.meta.filename })).toHaveLength(1);
+  expect(problemsOf({ SKILLS_DIR: os.tmpdir() })).toEqual([]);
+  expect(problemsOf({ SKILLS_DIR: '/nowhere', DOCKER_HOST: 'ssh://me@there' })).toEqual([]);
+});
+
+test('a list of MCP servers says where it is wrong, and not what it holds', () => {
+  const problem = (list: unknown) => {
+    const text = typeof list === 'string' ? list : JSON.stringify(list);
+    return problemsOf({ AGENT_MCP_SERVERS_FILE: envFile(text) })[0];
+  };
+  expect(problem({ mcpServers: { a: { command: 'node' }, b: { url: 'http://b.test' } } })).toBe(
+    undefined,
+  );
+  expect(problem('{ "secret')).toBe('AGENT_MCP_SERVERS_FILE: it is not JSON');
+  const server = { command: 'node', headers: { authorization: 'secret' } };
+  expect(problem({ mcpServers: { a: server } })).toContain('mcpServers.a is not as');
+  expect(problem({ mcpServers: { 'a b': { command: 'node' } } })).toContain('mcpServers.a b');
+  expect(problem({ servers: {} })).toContain('is not as docs/skills.md says');
+  expect(problemsOf({ AGENT_MCP_SERVERS_FILE: '/nowhere.json' })[0]).toContain('ENOENT');
+});

@@ -81,6 +81,17 @@ describe('instructions of an agent', () => {
     expect([count('Speak Norse.'), count('You cook.')]).toEqual([1, 1]);
   });
 
+  test('go over to a fork, which has heard them', async () => {
+    await configure('source', { instructions: 'Speak Welsh.' });
+    await chat('source');
+    await call(client, 'fork_agent', { agent_id: 'source', new_agent_id: 'fork' });
+    await chat('fork');
+    expect(count('Speak Welsh.')).toBe(1);
+    await configure('source', { instructions: 'Speak Irish.' });
+    await chat('fork');
+    expect([count('Speak Welsh.'), count('Speak Irish.')]).toEqual([1, 0]);
+  });
+
   test('outlive the server, and are told once', async () => {
     await chat('kept');
     await configure('kept', { instructions: 'Speak Basque.', model: 'gpt-5.5' });

@@ -85,6 +85,9 @@ describe.runIf(engine.available)('in a container', () => {
     // Codex tells the model of all skills.
     expect(lastBody(server)).toContain(SKILL.description);
     expect(fs.readdirSync(skills).sort()).toEqual(['greet', 'tools']);
+    writeSkill(skills, 'later', { description: 'Comes later.', body: 'Say so.' });
+    await run('run true', { skills: ['later'] });
+    expect(lastBody(server)).toContain('Say so.');
     const { in_force } = await call(ann, 'get_my_session_info', { agent_id: 'a' });
     expect(in_force.skills).toContainEqual({
       name: 'greet',
@@ -97,15 +100,10 @@ describe.runIf(engine.available)('in a container', () => {
   test('a skill that is not there is refused with those that are', async () => {
     const refused = call(ann, 'chat', { agent_id: 'a', message: 'x', skills: ['greet', 'sing'] });
     await expect(refused).rejects.toMatchObject({ code: 'skill_not_found' });
-    await expect(refused).rejects.toThrow(/no skill "sing"; it has: greet, tools/);
+    await expect(refused).rejects.toThrow(/no skill "sing"; it has: greet, later, tools/);
   });
 
-  test('a directory that went away is named, and agents wake once it is back', async () => {
-    await using gone = await startTestServer({
-      ...{ runtime: 'docker', script },
-      environment: { SKILLS_DIR: path.join(skills, 'later') },
-    }).catch((error: unknown) => ({ error, [Symbol.asyncDispose]: async () => undefined }));
-    expect(String('error' in gone && gone.error)).toContain('SKILLS_DIR is');
+  test('calls fail while the directory is away, and agents wake once it is back', async () => {
     await call(ann, 'cleanup_inactive_agents');
     const away = `${skills}-away`;
     fs.renameSync(skills, away);
