@@ -1,10 +1,13 @@
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import Docker from 'dockerode';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { answerAnything, type Script } from '../fakes/stand-in-model/script.ts';
 import { mcpTool, shell, text } from '../fakes/stand-in-model/step.ts';
+import { hostGateway } from './compose-project.ts';
+import { startRemoteWords } from './remote-words.ts';
 import { wordsServer, writeSkill } from './skill-files.ts';
 import { type Connection, call, connect, startTestServer, type TestServer } from './test-server.ts';
 
@@ -18,10 +21,10 @@ const SKILL = { description: 'Greets people as they like it.', body: 'Run script
 const script: Script = (request) => {
   const { prompt, toolOutputs, schema } = request;
   const [, command] = /^run (.*)/.exec(prompt) ?? [];
-  const [, word] = /^look up (.*)/.exec(prompt) ?? [];
+  const [, word, source = ''] = /^look up (\w+) in (\w+)/.exec(prompt) ?? [];
   if (schema !== undefined || !(command || word)) return answerAnything(request);
   if (toolOutputs.length > 0) return text(toolOutputs.join('\n'));
-  return command ? shell(command) : mcpTool('words', 'look_up', { word });
+  return command ? shell(command) : mcpTool(source, 'look_up', { word });
 };
 
 function temporaryDirectory(): string {
@@ -45,27 +48,36 @@ async function as(server: TestServer, who: string, role: string): Promise<Connec
 describe.runIf(engine.available)('in a container', () => {
   const skills = temporaryDirectory();
   const list = path.join(temporaryDirectory(), 'servers.json');
+  let remote: Awaited<ReturnType<typeof startRemoteWords>>;
+  let here: string;
   let server: TestServer;
   let ann: Connection;
 
   beforeAll(async () => {
+    here = await hostGateway(new Docker());
+    remote = await startRemoteWords(here);
     writeSkill(skills, 'greet', { ...SKILL, scripts: { 'greet.sh': 'echo "Saluton, $1!"' } });
     writeSkill(skills, 'tools', {
       description: 'Programs.',
       scripts: { 'words.mjs': wordsServer },
     });
     const program = { command: 'node', args: [`${MOUNTED}/tools/scripts/words.mjs`] };
-    fs.writeFileSync(list, JSON.stringify({ mcpServers: { words: program } }));
+    const mcpServers = { words: program, afar: { url: `http://${here}:${remote.port}/mcp` } };
+    fs.writeFileSync(list, JSON.stringify({ mcpServers }));
     server = await startTestServer({
       runtime: 'docker',
       script,
-      environment: { SKILLS_DIR: skills, AGENT_MCP_SERVERS_FILE: list, JWT_SECRET: SECRET },
+      environment: {
+        ...{ SKILLS_DIR: skills, AGENT_MCP_SERVERS_FILE: list, JWT_SECRET: SECRET },
+        EGRESS_ALLOW_PRIVATE: `${here}/32`,
+      },
     });
     ann = await as(server, 'ann', 'developer');
   });
   afterAll(async () => {
     await ann[Symbol.asyncDispose]();
     await server[Symbol.asyncDispose]();
+    await remote[Symbol.asyncDispose]();
     for (const directory of [skills, path.dirname(list)]) fs.rmSync(directory, { recursive: true });
   });
 
@@ -121,7 +133,7 @@ describe.runIf(engine.available)('in a container', () => {
     const ask = (approve: boolean, sandbox: string) =>
       answered(ann, eve, approve, {
         agent_id: 'm',
-        prompt: 'look up quince',
+        prompt: 'look up quince in words',
         'approval-policy': 'on-request',
         sandbox,
       });
@@ -133,10 +145,20 @@ describe.runIf(engine.available)('in a container', () => {
     });
     expect(agreed.content).toContain('quince: a fruit');
     expect((await ask(false, 'read-only')).content).not.toContain('a fruit');
-    const never = { agent_id: 'm', prompt: 'look up quince' };
+    const never = { agent_id: 'm', prompt: 'look up quince in words' };
     expect((await call(ann, 'codex', never)).content).toContain('quince: a fruit');
     await call(ann, 'configure_agent', { agent_id: 'm', mcp_servers: null });
     expect((await call(ann, 'codex', never)).content).not.toContain('a fruit');
+  });
+
+  test('a remote MCP server is reached as far as the egress rules of the agent go', async () => {
+    await call(ann, 'configure_agent', { agent_id: 'r', mcp_servers: ['afar'] });
+    const ask = async () =>
+      (await call(ann, 'codex', { agent_id: 'r', prompt: 'look up quince in afar' })).content;
+    expect(await ask()).not.toContain('from afar');
+    await using eve = await as(server, 'eve', 'approver');
+    await call(eve, 'allow_egress', { agent_id: 'r@ann', host: here, port: remote.port });
+    expect(await ask()).toContain('quince: from afar');
   });
 });
 
