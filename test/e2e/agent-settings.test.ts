@@ -102,6 +102,13 @@ describe('instructions of an agent', () => {
     await chat('kept');
     expect(count('Speak Basque.')).toBe(1);
     expect(asked().body).toMatchObject({ model: 'gpt-5.5' });
+    await client[Symbol.asyncDispose]();
+    await server.restart();
+    client = await connect(server);
+    // Codex ran on meanwhile, and has the conversation as it was.
+    await configure('kept', { instructions: 'Speak Breton.', base_instructions: 'You sail.' });
+    await chat('kept');
+    expect([count('Speak Breton.'), count('You sail.')]).toEqual([1, 1]);
   });
 });
 
