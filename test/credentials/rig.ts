@@ -69,7 +69,11 @@ export class CredentialsRig {
 
   /** What the gateway sends requests with. */
   client(broker = this.broker()): UpstreamClient {
-    return new UpstreamClient(new LoginUpstream(broker, this.backend.url));
+    return new UpstreamClient(this.upstream(broker));
+  }
+
+  upstream(broker = this.broker()): LoginUpstream {
+    return new LoginUpstream(broker, this.backend.url);
   }
 
   /** Writes as the Codex CLI does: into the file, without a lock. */
