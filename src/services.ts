@@ -9,7 +9,7 @@ import { Approvals } from './approvals/approvals.ts';
 import { auditAgents } from './audit/agent-audit.ts';
 import { auditApprovals } from './audit/approval-audit.ts';
 import type { AuditLog } from './audit/audit-log.ts';
-import { EgressAudit } from './audit/egress-audit.ts';
+import { type CircumstancesOf, EgressAudit } from './audit/egress-audit.ts';
 import type { Config } from './config/config.ts';
 import { Credentials } from './credentials/credentials.ts';
 import { buildEgress, type EgressOptions } from './egress/egress.ts';
@@ -27,6 +27,7 @@ import type { Store } from './store/store.ts';
 import { allTools, TOOL_ALIASES, TURN_KINDS } from './tools/catalog.ts';
 import { Toolbox } from './tools/toolbox.ts';
 import { BetweenTurns } from './turns/between-turns.ts';
+import { circumstancesOfAgent, circumstancesOfTurn } from './turns/circumstances.ts';
 import { TurnQueues } from './turns/turn-queues.ts';
 import { TurnRunner } from './turns/turn-runner.ts';
 import { TurnService } from './turns/turn-service.ts';
@@ -49,9 +50,12 @@ export type Services = Awaited<ReturnType<typeof createServices>>;
 export async function createServices(options: ServiceOptions) {
   const { store, audit, authenticator, redactor, config, log, version } = options;
   const { runtime, pool, warning } = await createRuntime(options);
-  const onDenied: EgressOptions['onDenied'] = (denial) =>
-    agents.events.emit({ type: 'egress_denied', ...denial });
-  const { credentials, ledger, budgets, egress, gateway } = createGateway(options, onDenied);
+  const egressRecords: EgressRecords = {
+    onDenied: (denial) => agents.events.emit({ type: 'egress_denied', ...denial }),
+    circumstances: (agentId, at) =>
+      circumstancesOfAgent(store, turns.current(agentId), { agentId, at }),
+  };
+  const { credentials, ledger, budgets, egress, gateway } = createGateway(options, egressRecords);
   const mcpServers = McpServers.read(config.AGENT_MCP_SERVERS_FILE);
   const agents = new AgentManager({
     ...{ runtime, gateway, store, pool, mcpServers, config, version, log },
@@ -59,7 +63,7 @@ export async function createServices(options: ServiceOptions) {
   auditAgents(agents.events, audit);
   const runner = new TurnRunner({ runtime, gateway, agents, config, log });
   const approvals = new Approvals({ store: store.approvals, authenticator, config, log });
-  auditApprovals(approvals, audit);
+  auditApprovals(approvals, audit, (turnId) => circumstancesOfTurn(store, turnId));
   const queues = new TurnQueues();
   const forks = new AgentForks({ agents, store, config });
   const turns = new TurnService({
@@ -101,15 +105,18 @@ export async function createServices(options: ServiceOptions) {
 }
 
 /** What agents reach: the model, what pays for it, and hosts. */
+/** Who hears of what agents reach, and on whose behalf they do. */
+type EgressRecords = Pick<EgressOptions, 'onDenied'> & { circumstances: CircumstancesOf };
+
 function createGateway(
   { store, audit, config, log }: ServiceOptions,
-  onDenied: EgressOptions['onDenied'],
+  { onDenied, circumstances }: EgressRecords,
 ) {
   const credentials = new Credentials(config, log);
   const ledger = new Ledger(store.spending, log);
   const prices = Prices.read(config.PRICES_FILE ?? PRICES_FILE);
   const budgets = new Budgets({ agents: store.agents, ledger, prices, config, log });
-  const egressAudit = new EgressAudit(audit);
+  const egressAudit = new EgressAudit(audit, circumstances);
   const egress = buildEgress({
     config,
     store: store.egress,

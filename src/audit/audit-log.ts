@@ -15,6 +15,7 @@ export const AUDIT_TYPES = [
   'agent_archived',
   'agent_removed',
   'egress',
+  'approval_granted',
   'approval_requested',
   'approval_decided',
   'login',

@@ -64,16 +64,16 @@ export class SessionTasks implements TaskProtocol {
     return orProtocolError(context, this.#log, () => this.#begin(params, context));
   }
 
-  async #begin(params: CallParams, { mcpReq }: ServerContext): Promise<Result> {
+  async #begin(params: CallParams, context: ServerContext): Promise<Result> {
     if (!this.#tasks.supports(params.name)) {
       throw new ProtocolError(
         ProtocolErrorCode.MethodNotFound,
         `Calls of ${params.name} cannot be tasks.`,
       );
     }
-    const turn = await this.#tasks.submit(params);
+    const turn = await this.#tasks.submit(params, correlationIdOf(context));
     const meanwhile = `Agent ${turn.agentId} is at work. wait_turn and get_turn tell what becomes of turn ${turn.turnId}.`;
-    void this.#follow(turn, mcpReq._meta?.progressToken);
+    void this.#follow(turn, context.mcpReq._meta?.progressToken);
     return {
       task: this.#describe(turn),
       _meta: { ...relatedTo(turn), [IMMEDIATE_RESPONSE_META_KEY]: meanwhile },

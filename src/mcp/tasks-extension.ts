@@ -70,7 +70,7 @@ export class TasksExtension implements TaskProtocol {
     if (!knowsTasks(context) || !this.#tasks.supports(params.name)) return undefined;
     // Whoever asks not to wait is to have the id of the turn as the result of the call.
     if (params.arguments?.wait === false) return undefined;
-    const turn = await this.#tasks.submit(params);
+    const turn = await this.#tasks.submit(params, correlationIdOf(context));
     return { resultType: 'task', ...this.#describe(turn) };
   }
 

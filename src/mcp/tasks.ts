@@ -89,8 +89,8 @@ export class Tasks {
   }
 
   /** Begins a task; throws why it cannot. */
-  submit({ name, arguments: args }: CallParams): Promise<TurnRecord> {
-    return this.#toolbox.submit(name, args, this.#caller);
+  submit({ name, arguments: args }: CallParams, correlationId: string): Promise<TurnRecord> {
+    return this.#toolbox.submit(name, args, { ...this.#caller, correlationId });
   }
 
   /** What the call was answered with, had it waited for the turn, which has ended. */

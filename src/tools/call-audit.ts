@@ -1,14 +1,14 @@
 import type { AuditLog } from '../audit/audit-log.ts';
 import { toAppError } from '../errors.ts';
 import type { TurnRecord } from '../turns/turn.ts';
-import type { Caller, ToolCall } from './tool.ts';
+import type { Caller } from './tool.ts';
 
 const ARGUMENTS_NAMED = 40;
 
 type Called = {
   name: string;
   args: unknown;
-  call: Caller & Partial<Pick<ToolCall, 'correlationId'>>;
+  call: Caller;
 };
 
 /** Has the audit tell of calls: how each ended, and of its arguments the names and sizes. */

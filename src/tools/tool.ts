@@ -46,7 +46,8 @@ export type ToolCall = {
 };
 
 /** Who calls, and what it means where it names no agent. */
-export type Caller = Pick<ToolCall, 'principal' | 'defaultAgentId'>;
+export type Caller = Pick<ToolCall, 'principal' | 'defaultAgentId'> &
+  Partial<Pick<ToolCall, 'correlationId'>>;
 
 /** What a client learns of a tool. */
 export type ToolDescription = {

@@ -152,6 +152,7 @@ export function workTool(access: Access, kind: TurnKind, face: Face): Tool {
       skills,
       timeoutSeconds: timeout_seconds,
       justification,
+      correlationId: caller.correlationId,
       idempotencyKey: idempotency_key,
     };
   };

@@ -45,14 +45,17 @@ export function earlierTurn({ store }: AdmissionOptions, request: TurnRequest) {
   const { agentId, idempotencyKey: key } = request;
   const earlier: TurnRecord | undefined =
     key === undefined ? undefined : store.turns.findByKey(agentId, key);
-  if (!earlier || isDeepStrictEqual(earlier.request, JSON.parse(JSON.stringify(request)))) {
-    return earlier;
-  }
+  if (!earlier || isDeepStrictEqual(askedIn(earlier.request), askedIn(request))) return earlier;
   throw new AppError(
     'idempotency_conflict',
     `The key "${key}" was used for another call to agent ${agentId}.`,
     { data: { turn_id: earlier.turnId } },
   );
+}
+
+/** What a caller asked for, however often it sent that. */
+function askedIn({ correlationId: _, ...request }: TurnRequest): unknown {
+  return JSON.parse(JSON.stringify(request));
 }
 
 /** Throws why work cannot be taken: its size, no credentials, or as much of something as may be. */

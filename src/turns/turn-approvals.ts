@@ -9,6 +9,7 @@ import { AppError, toAppError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import type { LiveTurn } from './live-turn.ts';
 import type { TurnRecord, TurnRequest } from './turn.ts';
+import type { TurnAudit } from './turn-audit.ts';
 import type { TurnDeadline } from './turn-deadline.ts';
 import type { TurnEvent } from './turn-event.ts';
 import type { TurnKind } from './turn-kind.ts';
@@ -21,6 +22,7 @@ type TurnApprovalsOptions = {
   approvals: Approvals;
   store: Pick<Store, 'agents'>;
   config: Pick<Config, 'CODEX_APPROVAL_MODE' | 'MAX_QUEUED_TURNS' | 'MAX_QUEUED_TURNS_TOTAL'>;
+  audit: Pick<TurnAudit, 'granted'>;
 };
 
 /** What Codex asks for, and what it would risk. */
@@ -110,8 +112,12 @@ export class TurnApprovals {
   }
 
   async #answer(live: LiveTurn, { risk, ...ask }: RiskyAsk): Promise<AskAnswer> {
-    const needed = approversOfRequest(this.#options.config.CODEX_APPROVAL_MODE, risk);
-    if (needed === 0 && ask.kind !== 'user_input') return { approve: true };
+    const { CODEX_APPROVAL_MODE: policy } = this.#options.config;
+    const needed = approversOfRequest(policy, risk);
+    if (needed === 0 && ask.kind !== 'user_input') {
+      this.#options.audit.granted(live.record, ask, { risk, policy });
+      return { approve: true };
+    }
     const approval = this.#approvals.request({
       ...this.#requestOf(live.record),
       requestKey: ask.key,

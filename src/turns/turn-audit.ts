@@ -1,5 +1,6 @@
-import { LOCAL } from '../access/principal.ts';
 import type { AuditEntry, AuditLog } from '../audit/audit-log.ts';
+import type { CodexAsk } from '../codex/codex-ask.ts';
+import { circumstancesOf } from './circumstances.ts';
 import type { TurnRecord } from './turn.ts';
 import type { TurnEvent } from './turn-event.ts';
 
@@ -26,10 +27,13 @@ export class TurnAudit {
     this.#append(turn, { type: 'turn_ended', tokens: usage, ...priced, data });
   }
 
-  #append({ agentId, turnId, sent, request }: TurnRecord, entry: AuditEntry): void {
-    const { principal: id = LOCAL.id, tenant = LOCAL.tenant } = request;
-    const by = { principal: { id, tenant }, agentId, turnId };
-    this.#audit.append({ ...by, sessionId: sent?.threadId, ...entry });
+  /** Codex asked for something, and the policy had nobody asked about it. */
+  granted(turn: TurnRecord, { kind, operation }: CodexAsk, by: { risk: string; policy: string }) {
+    this.#append(turn, { type: 'approval_granted', data: { kind, operation, ...by } });
+  }
+
+  #append(turn: TurnRecord, entry: AuditEntry): void {
+    this.#audit.append({ ...circumstancesOf(turn), ...entry });
   }
 }
 

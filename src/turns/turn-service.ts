@@ -72,7 +72,7 @@ export class TurnService {
     this.#queues = options.queues;
     this.#writes = new LateWrites(options.log);
     this.#audit = new TurnAudit(options.audit);
-    this.#approvals = new TurnApprovals(options);
+    this.#approvals = new TurnApprovals({ ...options, audit: this.#audit });
     this.#approvals.listen((turnId, event) => this.#live.get(turnId)?.onEvent(event));
     this.#executor = new TurnExecutor({
       ...options,
@@ -109,6 +109,13 @@ export class TurnService {
     turns.put(record);
     this.#enqueue(record, request.timeoutSeconds ?? this.#options.config.TOOL_DEFAULT_TIMEOUT);
     return record;
+  }
+
+  /** The turn that Codex works on for an agent, if it does. */
+  current(agentId: string): TurnRecord | undefined {
+    return [...this.#live.values()]
+      .map(({ record }) => record)
+      .find((record) => record.agentId === agentId && record.sent && !record.endedAt);
   }
 
   /** Waits for the end of a turn, or until `signal`; answers how the turn is then. */

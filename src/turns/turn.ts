@@ -47,6 +47,8 @@ export type TurnRequest = {
   candidates?: readonly CandidateRequest[] | undefined;
   /** The turn that asked for this one, as a candidate. */
   trial?: string | undefined;
+  /** Of the request that brought the call: what follows from it is audited with it. */
+  correlationId?: string | undefined;
   /** The same key never runs a turn twice. */
   idempotencyKey?: string | undefined;
 };

@@ -11,6 +11,24 @@ import { SqliteAuditLog, type SqliteAuditOptions } from '../../src/audit/sqlite-
 import { type AuditVerdict, verifyAudit } from '../../src/audit/verify-audit.ts';
 import { Redactor } from '../../src/redaction/redactor.ts';
 
+/** A record as tests look into it. */
+export type Seen = {
+  type: string;
+  principal: string;
+  tenant: string;
+  agentId?: string;
+  turnId?: string;
+  sessionId?: string;
+  correlationId?: string;
+  data?: Record<string, unknown>;
+};
+
+/** All records of the audit in a directory, the oldest first. */
+export function recordsIn(directory: string): Seen[] {
+  using reader = new AuditReader(path.join(directory, AUDIT_FILE));
+  return [...reader.records()].map(({ text }) => JSON.parse(text));
+}
+
 /** A directory for an audit, which goes with the test. */
 export function freshDirectory(): string {
   const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'audit-'));

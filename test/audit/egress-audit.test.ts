@@ -9,7 +9,10 @@ afterEach(() => {
 test('an agent that tries and tries fills no disk, and how often it did is told', () => {
   vi.useFakeTimers({ toFake: ['performance'] });
   const entries: AuditEntry[] = [];
-  const egress = new EgressAudit({ ...NO_AUDIT, append: (entry) => entries.push(entry) });
+  const egress = new EgressAudit(
+    { ...NO_AUDIT, append: (entry) => entries.push(entry) },
+    () => ({}),
+  );
   const attempt = (agentId: string) =>
     egress.record({
       ...{ agentId, method: 'CONNECT', host: 'example.com', port: 443, verdict: 'denied' },

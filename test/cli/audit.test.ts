@@ -1,27 +1,9 @@
-import { execFile } from 'node:child_process';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { hashOf } from '../../src/audit/audit-record.ts';
 import { canonicalJson } from '../../src/audit/canonical-json.ts';
 import { freshDirectory, openLog, tamper, verify, writtenAudit } from '../audit/audit-rig.ts';
-
-const MAIN = path.join(import.meta.dirname, '../../src/main.ts');
-const execute = promisify(execFile);
-
-type Ended = { code: number; stdout: string; stderr: string };
-
-async function run(directory: string, ...args: string[]): Promise<Ended> {
-  const env = { PATH: process.env.PATH, HOME: directory, DATA_DIR: directory };
-  try {
-    const command = [MAIN, 'audit', ...args];
-    const { stdout, stderr } = await execute(process.execPath, command, { env, cwd: directory });
-    return { code: 0, stdout, stderr };
-  } catch (error) {
-    const { code, stdout, stderr } = error as Ended;
-    return { code, stdout, stderr };
-  }
-}
+import { type Ended, run } from './audit-program.ts';
 
 function lines({ stdout }: Ended): Record<string, unknown>[] {
   return stdout

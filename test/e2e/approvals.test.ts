@@ -1,5 +1,6 @@
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { recordsIn } from '../audit/audit-rig.ts';
 import type { Script } from '../fakes/stand-in-model/script.ts';
 import { patch, shell, text } from '../fakes/stand-in-model/step.ts';
 import { readEvents } from '../http/event-reader.ts';
@@ -224,7 +225,7 @@ describe('on a server with callers of their own', () => {
   }
 });
 
-test('under auto nothing of it waits', async () => {
+test('under auto nothing of it waits, and what Codex got is on record', async () => {
   await using server = await startTestServer({
     runtime: 'process',
     script: runs('touch asked.txt'),
@@ -234,6 +235,14 @@ test('under auto nothing of it waits', async () => {
   const { changed_files } = await call(client, 'codex', { ...ASKING, mode: 'ci' });
   expect(changed_files).toEqual([{ file: 'asked.txt', action: 'create' }]);
   expect(await call(client, 'list_approvals')).toEqual({ approvals: [] });
+  await server.stop();
+  const granted = recordsIn(server.dataDir).filter(({ type }) => type === 'approval_granted');
+  expect(granted).toMatchObject([
+    {
+      ...{ principal: 'local', turnId: expect.any(String), correlationId: expect.any(String) },
+      data: { kind: 'command', operation: 'run: touch asked.txt', risk: 'medium', policy: 'auto' },
+    },
+  ]);
 });
 
 describe.runIf(engine.available)('in a container', () => {
