@@ -13,7 +13,9 @@ import { toAppError } from '../errors.ts';
 import { logFailure } from '../http/failure-log.ts';
 import type { Caller, ToolCall } from '../tools/tool.ts';
 import type { Toolbox } from '../tools/toolbox.ts';
-import { type ApprovalDecider, ApprovalElicitation } from './approval-elicitation.ts';
+import { ApprovalElicitation } from './approval-elicitation.ts';
+import type { ApprovalDecider } from './approval-form.ts';
+import { ApprovalRounds } from './approval-rounds.ts';
 import { progressOf } from './progress.ts';
 import { protocolError } from './protocol-error.ts';
 import { SessionTasks } from './session-tasks.ts';
@@ -65,23 +67,25 @@ export function createMcpServer(options: McpServerOptions): Server {
   );
   server.onerror = (error) => log.debug({ err: error }, 'MCP message could not be handled');
   server.setRequestHandler('tools/list', () => ({ tools: [...toolbox.list()] }));
-  const tasks = new (stateless ? TasksExtension : SessionTasks)({
-    server,
-    tasks: options.tasks(caller),
-    log,
-  });
+  const turns = options.tasks(caller);
+  const tasks = new (stateless ? TasksExtension : SessionTasks)({ server, tasks: turns, log });
   tasks.serve();
   const approvals = options.approvals(caller.principal);
-  // The later era has no way for a server to ask; what waits there is for the other ways to decide.
-  const people = stateless ? undefined : new ApprovalElicitation({ server, approvals, log });
+  const person = new ApprovalElicitation({ server, approvals, log });
+  const rounds = new ApprovalRounds({ toolbox, tasks: turns, approvals, log });
   server.setRequestHandler('tools/call', { params: callParams }, (params, context) =>
-    callTool({ tasks, onApproval: people?.during(context) }, params, context, options),
+    stateless
+      ? callTool({ tasks, rounds }, params, context, options)
+      : callTool({ tasks, onApproval: person.during(context) }, params, context, options),
   );
   return server;
 }
 
+/** How a call is answered otherwise than by its tool, and who is asked about what it waits for. */
+type Ways = Pick<ToolCall, 'onApproval'> & { tasks: TaskProtocol; rounds?: ApprovalRounds };
+
 async function callTool(
-  { tasks, onApproval }: { tasks: TaskProtocol } & Pick<ToolCall, 'onApproval'>,
+  { tasks, rounds, onApproval }: Ways,
   params: CallParams,
   context: ServerContext,
   { toolbox, caller, stateless, ...session }: McpServerOptions,
@@ -95,7 +99,8 @@ async function callTool(
   const call = { ...caller, signal, correlationId, log, progress: progress.send, onApproval };
   try {
     const task = await tasks.begin(params, context);
-    return task ?? successResult(await toolbox.call(name, args, call));
+    const answer = task ?? (await rounds?.answer(params, context, call));
+    return answer ?? successResult(await toolbox.call(name, args, call));
   } catch (error) {
     if (error instanceof ProtocolError) throw error;
     logFailure(log, error);

@@ -3,7 +3,7 @@ import type { Principal } from '../access/principal.ts';
 import type { Caller } from '../tools/tool.ts';
 import type { Toolbox } from '../tools/toolbox.ts';
 import type { NoticedAgents } from './agent-notices.ts';
-import type { ApprovalDecider } from './approval-elicitation.ts';
+import type { ApprovalDecider } from './approval-form.ts';
 import type { McpSessions } from './mcp-sessions.ts';
 import type { Tasks } from './tasks.ts';
 

@@ -2,7 +2,7 @@ import type { CallToolResult, Result, Server, ServerContext } from '@modelcontex
 import type { Logger } from 'pino';
 import type { Principal } from '../access/principal.ts';
 import type { Config } from '../config/config.ts';
-import type { Caller } from '../tools/tool.ts';
+import type { Caller, ToolCall } from '../tools/tool.ts';
 import type { Toolbox } from '../tools/toolbox.ts';
 import type { TurnRecord } from '../turns/turn.ts';
 import { errorResult, successResult } from './tool-result.ts';
@@ -17,7 +17,7 @@ export type TaskTurns = {
   get(turnId: string): TurnRecord;
   wait(
     turnId: string,
-    waiter: { signal: AbortSignal; progress(message: string): void },
+    waiter: Pick<ToolCall, 'signal' | 'progress' | 'onApproval'>,
   ): Promise<TurnRecord>;
   cancel(turnId: string): Promise<TurnRecord>;
   list(options: { before?: string; limit: number }): TurnRecord[];

@@ -1,3 +1,7 @@
+import {
+  Client as ModernClient,
+  StreamableHTTPClientTransport as ModernTransport,
+} from '@modelcontextprotocol/client';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
@@ -89,6 +93,101 @@ describe.each(['sse', 'http'] as const)('over %s, the person at the client', (tr
   });
 });
 
+describe('without a session, as of 2026-07-28, the person at the client', () => {
+  test('approves a call and a command of it, in a round each', async () => {
+    await using server = await start({ CODEX_APPROVAL_MODE: 'manual' });
+    const asked: string[] = [];
+    await using client = await modernPerson(server, async (message) => {
+      asked.push(message);
+      return { action: 'accept', content: { approve: true, reason: 'fine' } };
+    });
+    const { changed_files } = await client.call('codex', { ...ASKING, justification: 'Ticket 7' });
+    expect(changed_files).toEqual(CREATED);
+    expect(asked).toEqual([
+      expect.stringMatching(/Risk: medium\.\ncodex: x\nWhy: Ticket 7/),
+      expect.stringMatching(/Risk: medium\.\nrun: touch asked.txt/),
+    ]);
+    const { approvals } = await client.call('list_approvals', {});
+    expect(approvals).toMatchObject([
+      { kind: 'command', state: 'approved', decisions: [{ by: 'local', reason: 'fine' }] },
+      { kind: 'turn', state: 'approved' },
+    ]);
+    const { turns } = await client.call('list_turns', {});
+    expect(turns).toHaveLength(1);
+  });
+
+  test('declines', async () => {
+    await using server = await start();
+    await using client = await modernPerson(server, async () => ({ action: 'decline' }));
+    const { changed_files, content } = await client.call('codex', ASKING);
+    expect([changed_files, content]).toEqual([[], expect.stringMatching(/reject/i)]);
+  });
+
+  test('closes the question, is not asked it again, and another way decides', async () => {
+    await using server = await start();
+    let asked = 0;
+    const closed = Promise.withResolvers<void>();
+    await using client = await modernPerson(server, async () => {
+      asked += 1;
+      closed.resolve();
+      return { action: 'cancel' };
+    });
+    const running = client.call('codex', ASKING);
+    await closed.promise;
+    await decideBy(server);
+    expect((await running).changed_files).toEqual(CREATED);
+    expect(asked).toBe(1);
+  });
+
+  test('says too late what another has decided, and has the result', async () => {
+    await using server = await start();
+    await using client = await modernPerson(server, async () => {
+      await decideBy(server);
+      return { action: 'decline' };
+    });
+    expect((await client.call('codex', ASKING)).changed_files).toEqual(CREATED);
+  });
+
+  test('is asked by wait_turn too', async () => {
+    await using server = await start();
+    await using client = await modernPerson(server, async () => ({
+      action: 'accept',
+      content: { approve: true },
+    }));
+    const { turn_id } = await client.call('codex', { ...ASKING, wait: false });
+    const { state, result } = await client.call('wait_turn', { turn_id });
+    expect([state, result.changed_files]).toEqual(['completed', CREATED]);
+  });
+
+  test('leaves, and what is asked of the call is over with it', async () => {
+    await using server = await start();
+    const asked = Promise.withResolvers<void>();
+    const leaving = new AbortController();
+    await using client = await modernPerson(server, async () => {
+      asked.resolve();
+      return { action: 'cancel' };
+    });
+    const running = client.call('codex', ASKING, leaving.signal);
+    await asked.promise;
+    const turn = async () => (await client.call('list_turns', {})).turns[0];
+    await expect.poll(async () => (await turn()).state).toBe('waiting_approval');
+    leaving.abort();
+    await expect(running).rejects.toThrow();
+    await expect.poll(async () => (await turn()).state).toBe('interrupted');
+  });
+});
+
+test('a requestState that no round gave is refused', async () => {
+  await using server = await start();
+  await using client = await modernPerson(server, async () => ({ action: 'cancel' }));
+  for (const requestState of ['{', '{"asked":7}', `{"asked":[],"turnId":"none"}`]) {
+    const { isError, content } = await client.raw('codex', ASKING, requestState);
+    expect(isError).toBe(true);
+    expect(content[0].text).toMatch(/^(invalid_input|turn_not_found): /);
+  }
+  expect((await client.call('list_turns', {})).turns).toEqual([]);
+});
+
 test('a client that can ask nobody does not hang', async () => {
   await using server = await start({ APPROVAL_TIMEOUT: '1', CODEX_APPROVAL_MODE: 'manual' });
   await using client = await connect(server);
@@ -137,6 +236,37 @@ async function person(
   const route = transport === 'sse' ? '/sse' : '/mcp';
   await client.connect(new Transport(new URL(server.url + route), { requestInit: { headers } }));
   return { client, progress: [], [Symbol.asyncDispose]: () => client.close() };
+}
+
+/** A client of the later era with somebody in front of it, who is asked by what calls are answered with. */
+async function modernPerson(
+  server: TestServer,
+  answer: (message: string) => Promise<ElicitResult>,
+) {
+  const client = new ModernClient(
+    { name: 'e2e', version: '1.0.0' },
+    {
+      capabilities: { elicitation: { form: {} } },
+      versionNegotiation: { mode: { pin: '2026-07-28' } },
+    },
+  );
+  client.setRequestHandler('elicitation/create', ({ params }) => answer(params.message));
+  await client.connect(new ModernTransport(new URL(`${server.url}/mcp`)));
+  return {
+    // biome-ignore lint/suspicious/noExplicitAny: tests look into results of every tool
+    async call(name: string, args: object, signal?: AbortSignal): Promise<any> {
+      const options = signal ? { signal } : {};
+      const result = await client.callTool({ name, arguments: { ...args } }, options);
+      expect(result.isError).not.toBe(true);
+      return result.structuredContent;
+    },
+    // biome-ignore lint/suspicious/noExplicitAny: as it is answered
+    async raw(name: string, args: object, requestState: string): Promise<any> {
+      const params = { name, arguments: { ...args }, requestState };
+      return await client.callTool(params);
+    },
+    [Symbol.asyncDispose]: () => client.close(),
+  };
 }
 
 /** Approves the one thing that waits. */
