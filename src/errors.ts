@@ -206,7 +206,12 @@ export const ERRORS = {
     false,
     'Have files of the agent deleted from outside, use another agent, or raise CONTAINER_DISK_LIMIT.',
   ),
-  workspace_failed: row(500, SERVER_ERROR, true, 'See the server log for what git answered.'),
+  workspace_failed: row(
+    500,
+    SERVER_ERROR,
+    true,
+    'See the server log for what git answered. A fork bomb that leaves git no process ends when the agent is stopped: cleanup_inactive_agents with older_than_seconds 0 stops idle agents, and keeps their files.',
+  ),
   internal: row(500, -32603, true, 'See the server log for this correlation id.'),
 } as const satisfies Record<string, ErrorRow>;
 
