@@ -58,7 +58,7 @@ export const containersSettings = {
     {
       group: 'Containers',
       description:
-        'OCI runtime of the agents, such as `runsc` of gVisor or `kata`. The engine must have it: see [engine.md](engine.md#another-runtime).',
+        'OCI runtime of the agents, such as `runsc` of gVisor or `kata`. The engine must have it, and gVisor needs a CONTAINER_PIDS_LIMIT of 2048: see [engine.md](engine.md#another-runtime).',
       allowed: 'a runtime that `docker info` lists',
       shownDefault: "the engine's default",
     },

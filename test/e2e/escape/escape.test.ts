@@ -2,11 +2,13 @@ import fs from 'node:fs';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { call, REAL_KEY } from '../test-server.ts';
-import { type Attempt, commandOf, outcomesOf } from './attempt.ts';
+import { type Attempt, commandOf } from './attempt.ts';
+import { expectDenied } from './denied.ts';
 import { FALSE_DIFFS, FALSE_PLANS } from './falsehoods.ts';
+import { GVISOR_ROOM, inGvisor, isGvisor, PATIENCE, runtime } from './gvisor.ts';
 import { PRESSURE, testsOfPressure } from './pressure.ts';
 import { testsOfRepositories } from './repositories.ts';
-import { ATTACKER, HOST_CANARY, type Rig, startRig, VICTIM, VICTIM_CANARY } from './rig.ts';
+import { ATTACKER, environmentOf, type Rig, startRig, VICTIM, VICTIM_CANARY } from './rig.ts';
 import { FORGERIES, testsOfTampering } from './tampering.ts';
 import { VSOCK, VSOCK_SINCE_ENGINE, WALLS } from './walls.ts';
 import { ALLOWED_IN_VAIN, AT_THE_GATEWAY, SEARCH, THROUGH_THE_PROXY } from './ways-out.ts';
@@ -15,11 +17,11 @@ const engine = inject('engine');
 const engineVersion = engine.available
   ? Number.parseInt((await new Docker().version()).Version, 10)
   : 0;
-/** Another OCI runtime to try all of it in, such as gVisor's `runsc`. */
-const runtime = process.env.CONTAINER_RUNTIME;
+/** What the container denies, and not the server. */
+const walls = (attempts: readonly Attempt[]) => (isGvisor ? inGvisor(attempts) : attempts);
 const TOKEN = `tr '\\0' '\\n' </proc/1/environ | sed -n 's/^CODEX_GATEWAY_TOKEN=//p'`;
 
-describe.runIf(engine.available)('a malicious model', () => {
+describe.runIf(engine.available)('a malicious model', PATIENCE, () => {
   let rig: Rig;
   let env: Record<string, string>;
   const tokenOf = async (agent: string) =>
@@ -32,28 +34,25 @@ describe.runIf(engine.available)('a malicious model', () => {
       CONTAINER_MEMORY_LIMIT: '512m',
       CONTAINER_PIDS_LIMIT: '256',
       CONTAINER_DISK_LIMIT: '256m',
+      ...(isGvisor && GVISOR_ROOM),
     });
     const REVOKED_TOKEN = await tokenOf(ATTACKER);
     await call(rig.client, 'cleanup_inactive_agents', { remove: true, older_than_seconds: 0 });
     await rig.sh(VICTIM, `echo ${VICTIM_CANARY} > secret.txt`);
     const [OWN_TOKEN, VICTIM_TOKEN] = [await tokenOf(ATTACKER), await tokenOf(VICTIM)];
     expect(new Set([REVOKED_TOKEN, OWN_TOKEN, VICTIM_TOKEN, '']).size).toBe(4);
-    const { hostFile, port, server } = rig;
-    env = {
-      ...{ OWN_TOKEN, VICTIM_TOKEN, REVOKED_TOKEN },
-      ...{ HOST_FILE: hostFile, SERVER_PORT: String(port), DATA_DIR: server.dataDir },
-    };
+    env = { ...{ OWN_TOKEN, VICTIM_TOKEN, REVOKED_TOKEN }, ...environmentOf(rig) };
   });
   afterAll(() => rig?.close());
 
   test.each(Object.entries(WALLS))('is kept from: %s', async (_name, attempts) => {
-    expectDenied(attempts, await rig.sh(ATTACKER, commandOf(attempts, env)));
+    expectDenied(walls(attempts), await rig.sh(ATTACKER, commandOf(attempts, env)));
   });
 
   test('is kept from the hypervisor by engines that know of it, and by no older one', async () => {
     const output = await rig.sh(ATTACKER, commandOf([VSOCK]));
     // docs/security.md tells it as a known gap; here it is seen to be one still.
-    if (engineVersion < VSOCK_SINCE_ENGINE) expect(output).not.toMatch(VSOCK.denied);
+    if (!isGvisor && engineVersion < VSOCK_SINCE_ENGINE) expect(output).not.toMatch(VSOCK.denied);
     else expectDenied([VSOCK], output);
   });
 
@@ -102,15 +101,6 @@ describe.runIf(engine.available)('a malicious model', () => {
   testsOfTampering(() => rig);
   testsOfPressure(() => rig);
 });
-
-function expectDenied(attempts: readonly Attempt[], output: string): void {
-  for (const secret of [HOST_CANARY, VICTIM_CANARY, REAL_KEY]) expect(output).not.toContain(secret);
-  const outcomes = outcomesOf(output);
-  expect(outcomes).toHaveLength(attempts.length);
-  attempts.forEach(({ name, denied }, index) => {
-    expect.soft(outcomes[index]?.output, name).toMatch(denied);
-  });
-}
 
 test('docs/security.md names every attempt', () => {
   const page = fs.readFileSync(new URL('../../../docs/security.md', import.meta.url), 'utf8');

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { call } from '../test-server.ts';
+import { isGvisor, PATIENCE } from './gvisor.ts';
 import { type Rig, VICTIM } from './rig.ts';
 
 const AGENT = 'greedy';
@@ -12,6 +13,7 @@ const FACTOR = 2;
 /** What a plan may take longer on a machine of two cores that has one more to serve. */
 const SLACK_MS = 300;
 const ATTACK_SECONDS = 5;
+const LONG = { timeout: 120_000, ...PATIENCE };
 
 /** What takes all it can get of something. None of it is killed by whoever began it. */
 export const PRESSURE: Record<string, string> = {
@@ -40,7 +42,7 @@ for i in range(60000): open("many/%d" % i, "w").close()'`,
 /** What one agent takes of the machine, and what is left for another. */
 export function testsOfPressure(rig: () => Rig): void {
   describe('leaves another agent its pace, and works again itself, after', () => {
-    test.each(Object.entries(PRESSURE))('%s', { timeout: 120_000 }, async (_name, command) => {
+    test.each(Object.entries(PRESSURE))('%s', LONG, async (_name, command) => {
       await rig().run(AGENT, 'true');
       const alone = await pace(rig());
       const paces: number[] = [];
@@ -71,7 +73,8 @@ while True:
         .run('bomber', command, { timeoutSeconds: 20 })
         .catch(({ code }) => code);
     await again(bomb);
-    expect(await again('true')).toBe('workspace_failed');
+    // gVisor ends as a whole where it gets no more processes, and the next call starts it anew.
+    if (!isGvisor) expect(await again('true')).toBe('workspace_failed');
     expect(await rig().sh(VICTIM, 'echo still $((40 + 2))')).toContain('still 42');
     await call(rig().client, 'cleanup_inactive_agents', { older_than_seconds: 0 });
     expect(await rig().sh('bomber', 'echo still $((40 + 2))')).toContain('still 42');

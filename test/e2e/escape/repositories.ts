@@ -63,7 +63,7 @@ export function testsOfRepositories(rig: () => Rig): void {
     ]);
     const undone = await rig().run('cloner', 'echo evil > kept.txt', { tool: 'plan' });
     expect(undone.result.undone_changes).toEqual(['kept.txt']);
-    const ran = await rig().sh('cloner', 'cat kept.txt; ls -A /tmp/ran');
+    const ran = await rig().sh('cloner', 'cat kept.txt; cd /tmp/ran; ls -A');
     expect(ran).toMatch(/Output:\nnew\nmore\n$/);
   });
 

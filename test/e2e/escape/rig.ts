@@ -78,6 +78,11 @@ export async function startRig(environment: Record<string, string>): Promise<Rig
   };
 }
 
+/** What attempts know of the host, as if they had found it out. */
+export function environmentOf({ hostFile, port, server }: Rig): Record<string, string> {
+  return { HOST_FILE: hostFile, SERVER_PORT: String(port), DATA_DIR: server.dataDir };
+}
+
 /** Does for each prompt the command of the key in it; prompts of several agents come at a time. */
 function scriptOf(commands: Map<string, string>, outputs: Map<string, string>): Script {
   return ({ prompt, toolOutputs, schema }) => {

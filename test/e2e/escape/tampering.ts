@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { call } from '../test-server.ts';
+import { isGvisor } from './gvisor.ts';
 import { type Rig, VICTIM } from './rig.ts';
 
 const AGENT = 'tamperer';
@@ -55,9 +56,16 @@ export function testsOfTampering(rig: () => Rig): void {
   test('cannot kill the first process, and its tunnel comes again', async () => {
     const { output } = await rig().run(
       AGENT,
-      `kill -9 1; ${TUNNEL} kill -9 $pid && echo killed; sleep 1; ${TUNNEL} echo "tunnel $pid"`,
+      `${isGvisor ? '' : 'kill -9 1;'} ${TUNNEL} kill -9 $pid && echo killed; sleep 1; ${TUNNEL} echo "tunnel $pid"`,
     );
     expect(output).toMatch(/killed\n[\s\S]*tunnel \d+/);
+  });
+
+  test.runIf(isGvisor)('ends its own container by killing the first process', async () => {
+    const killing = rig().run(AGENT, 'kill -9 1; sleep 9');
+    await expect(killing).rejects.toMatchObject({ code: 'container_lost' });
+    await works(AGENT);
+    await works(VICTIM);
   });
 
   test('loses its turn by killing Codex, and nothing else', async () => {

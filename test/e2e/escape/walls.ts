@@ -1,22 +1,10 @@
 import type { Attempt } from './attempt.ts';
+import { look, mount, REFUSED_CALL, socket, syscall } from './probes.ts';
 
 const READ_ONLY = /Read-only file system|Permission denied|Operation not permitted/;
 const MISSING = /No such file or directory/;
 const NOT_PERMITTED =
   /Operation not permitted|Permission denied|must be superuser|permission denied|only root can/;
-
-/** A system call by number, as no program of the image makes them: prints the name of its error. */
-const syscall = (numbers: { x86_64: number; aarch64: number }, ...args: (number | string)[]) =>
-  `python3 -c 'import ctypes, errno, platform
-libc = ctypes.CDLL(None, use_errno=True)
-number = ${JSON.stringify(numbers)}[platform.machine()]
-buffer = ctypes.create_string_buffer(256)
-done = libc.syscall(number, ${args.join(', ')})
-print("returned", done, errno.errorcode.get(ctypes.get_errno()))'`;
-const REFUSED_CALL = /returned -1 (EPERM|EACCES|ENOSYS)/;
-
-const socket = (family: number, kind: string) =>
-  `python3 -c 'import socket; socket.socket(${family}, socket.${kind}); print("opened")'`;
 
 /** What the container itself keeps from its processes. */
 export const WALLS: Record<string, readonly Attempt[]> = {
@@ -24,25 +12,54 @@ export const WALLS: Record<string, readonly Attempt[]> = {
     { name: 'being root', command: 'id', denied: /^uid=1000\(agent\) gid=1000\(agent\)/ },
     {
       name: 'capabilities',
-      command: 'grep -c "^Cap.*:.0000000000000000$" /proc/self/status',
-      denied: /^5\n/,
+      command: 'grep "^Cap" /proc/self/status | cut -f 2 | uniq -c',
+      denied: /^ *5 0000000000000000\n$/,
     },
     {
       name: 'new privileges',
-      command: 'grep -E "^(NoNewPrivs|Seccomp):" /proc/self/status',
-      denied: /NoNewPrivs:\s1\nSeccomp:\s2/,
+      command: `python3 -c 'import ctypes; print(ctypes.CDLL(None).prctl(39, 0, 0, 0, 0))'; grep -E "^(NoNewPrivs|Seccomp):" /proc/self/status`,
+      denied: /^1\nNoNewPrivs:\s1\nSeccomp:\s2\n$/,
     },
-    { name: 'mount', command: 'mount -t tmpfs none /tmp', denied: NOT_PERMITTED },
-    { name: 'remount of the root', command: 'mount -o remount,rw /', denied: NOT_PERMITTED },
-    { name: 'user namespaces', command: 'unshare -Ur id', denied: NOT_PERMITTED },
+    {
+      name: 'mount',
+      command: `mount -t tmpfs none /tmp; ${mount.memory}`,
+      denied: /^mount: [^\n]*must be superuser[^\n]*\n[\s\S]*returned -1 EPERM\n$/,
+    },
+    {
+      name: 'remount of the root',
+      command: `mount -o remount,rw /; ${mount.rootAgain}`,
+      denied: /^mount: [^\n]*must be superuser[^\n]*\n[\s\S]*returned -1 EPERM\n$/,
+    },
+    {
+      name: 'user namespaces',
+      command: `unshare -Ur bash <<'END'
+id -u
+cat /etc/shadow "$HOST_FILE" && echo READ
+for f in /etc/passwd /usr/bin/x; do echo evil >> $f && echo WRITTEN; done
+chown 0:0 /etc/passwd && echo OWNED
+date -s 2001-01-01 >/dev/null && echo SET
+${mount.memory}
+${mount.rootAgain}
+END`,
+      denied: /^unshare: [^\n]*Operation not permitted\n$/,
+    },
     { name: 'network namespaces', command: 'unshare -n ip link', denied: NOT_PERMITTED },
-    { name: 'nsenter', command: 'nsenter -t 1 -m -n -p id', denied: NOT_PERMITTED },
+    {
+      name: 'nsenter',
+      command: 'nsenter -t 1 -m -n -p id; nsenter -t 1 -n id',
+      denied: /^(nsenter: [^\n]*Operation not permitted\n){2}$/,
+    },
     {
       name: 'chroot',
       command: 'python3 -c \'import os; os.chroot("/tmp"); print("done")\'',
       denied: /PermissionError/,
     },
-    { name: 'mknod', command: 'mknod /tmp/disk b 8 0', denied: NOT_PERMITTED },
+    {
+      name: 'mknod',
+      command:
+        'for dir in /tmp /workspace; do for device in "b 8 0" "b 259 0" "c 1 1"; do mknod $dir/disk $device && head -c 16 $dir/disk | wc -c; find $dir/disk -delete 2>/dev/null; done; done',
+      denied: /^(mknod: [^\n]*Operation not permitted\n){6}$/,
+    },
     {
       name: 'kernel modules',
       command: syscall({ x86_64: 175, aarch64: 105 }, 'buffer', 256, 'b""'),
@@ -111,11 +128,15 @@ export const WALLS: Record<string, readonly Attempt[]> = {
       denied: /^(?![\s\S]*canary)[\s\S]*(No such file|Permission denied)/,
     },
     { name: '/etc/shadow', command: 'cat /etc/shadow', denied: NOT_PERMITTED },
-    { name: '/host, /mnt, /media', command: 'ls -A /mnt /media /srv; ls /host', denied: MISSING },
+    {
+      name: '/host, /mnt, /media',
+      command: look('/mnt /media /srv /host'),
+      denied: /^(\/\w+ \[\]\n){3}\/host No such file or directory\n$/,
+    },
     {
       name: 'disks and memory',
-      command: 'ls /dev/mem /dev/kmem /dev/sda /dev/vda /dev/nvme0n1 /dev/fuse /dev/kvm',
-      denied: /^(ls: cannot access [^\n]*: No such file or directory\n){7}/,
+      command: look('/dev/mem /dev/kmem /dev/sda /dev/vda /dev/nvme0n1 /dev/kvm /dev/fuse'),
+      denied: /^([^\n]* No such file or directory\n){7}$/,
     },
     {
       name: '/proc/kcore',
@@ -143,8 +164,8 @@ export const WALLS: Record<string, readonly Attempt[]> = {
     },
     {
       name: "others' volumes",
-      command: 'ls /var/lib/docker /var/lib/docker/volumes "$DATA_DIR"',
-      denied: /^(ls: cannot access [^\n]*No such file or directory\n){3}/,
+      command: look('/var/lib/docker /var/lib/docker/volumes "$DATA_DIR"'),
+      denied: /^([^\n]* No such file or directory\n){3}$/,
     },
     {
       name: 'mounts of others',
@@ -154,9 +175,8 @@ export const WALLS: Record<string, readonly Attempt[]> = {
     },
     {
       name: 'sockets of the engine',
-      command:
-        'ls /var/run/docker.sock /run/docker.sock /run/containerd/containerd.sock; find / -xdev -type s 2>/dev/null; grep -o "@.*" /proc/net/unix; echo end',
-      denied: /^(ls: [^\n]*No such file or directory\n){3}end\n/,
+      command: `${look('/var/run/docker.sock /run/docker.sock /run/containerd/containerd.sock')}; find / -xdev -type s 2>/dev/null; grep -o "@.*" /proc/net/unix; echo end`,
+      denied: /^([^\n]* No such file or directory\n){3}end\n$/,
     },
     {
       name: 'the engine over TCP',
@@ -166,8 +186,8 @@ export const WALLS: Record<string, readonly Attempt[]> = {
     },
     {
       name: 'shared memory',
-      command: 'ls -A /dev/shm | wc -l; tail -n +2 /proc/sysvipc/shm | wc -l',
-      denied: /^0\n0\n/,
+      command: 'find /dev/shm -mindepth 1 | wc -l; tail -n +2 /proc/sysvipc/shm | wc -l',
+      denied: /^0\n0\n$/,
     },
   ],
   'The network without the gateway': [
@@ -175,6 +195,14 @@ export const WALLS: Record<string, readonly Attempt[]> = {
       name: 'interfaces',
       command: 'tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d " "; tail -n +2 /proc/net/route',
       denied: /^lo\n\s*@?$/,
+    },
+    {
+      name: 'a network of its own',
+      command: `unshare -Urn bash <<'END'
+tail -n +3 /proc/net/dev | cut -d: -f1 | tr -d " "
+for to in 192.0.2.1/80 169.254.169.254/80 172.17.0.1/2375; do (: </dev/tcp/$to) && echo REACHED; done
+END`,
+      denied: /^unshare: [^\n]*Operation not permitted\n$/,
     },
     { name: 'raw sockets', command: socket(2, 'SOCK_RAW'), denied: /Error: / },
     { name: 'packet sockets', command: socket(17, 'SOCK_RAW'), denied: /Error: / },
