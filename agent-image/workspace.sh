@@ -12,6 +12,7 @@
 # - `snapshot` answers `ok FILES GIT TICKS`, the last being when it was taken, as the kernel counts
 # - `restore FILES GIT` brings both back, after a snapshot of the present, and answers `ok`
 # - `pack` drops what no file of the last snapshot needs, and answers `ok`
+# - `commit …`, `present …` and `revert …` are told in commits.sh, which comes before this
 # - `kill TICKS` kills what was started since then and still runs, and answers `ok`
 #
 # A failure answers `failed`, with the reason on standard error.
@@ -127,7 +128,7 @@ remove_new_repositories() {
 restore() {
   mkdir -p "$WORKSPACE/.git/objects" "$WORKSPACE/.git/refs/heads"
   restore_files "$1" && restore_hidden "$1" \
-    && cd "$WORKSPACE/.git" && git_meta read-tree --reset -u "$2" && echo "ok $word"
+    && cd "$WORKSPACE/.git" && git_meta read-tree --reset -u "$2" && mend_commits >&2 && echo "ok $word"
 }
 
 restore_files() {
@@ -175,13 +176,18 @@ kill_strays() {
 
 prepare >&2 || exit 1
 sealed=$(first_seal)
-while read -r word command first second; do
+while read -r word command arguments; do
+  # None of them has a blank or a wildcard in it.
+  set -- $arguments
   case "$command" in
     snapshot) (disarm >&2 && snapshot) || echo failed ;;
-    restore) (disarm >&2 && snapshot >/dev/null && restore "$first" "$second") || echo failed ;;
+    restore) (disarm >&2 && snapshot >/dev/null && restore "$1" "$2") || echo failed ;;
     pack) (disarm >&2 && pack) || echo failed ;;
-    kill) kill_strays "$first" || echo failed ;;
+    kill) kill_strays "$1" || echo failed ;;
+    commit) (own_settings >&2 && commit "$@") || echo failed ;;
+    present) (disarm >&2 && present "$@") || echo failed ;;
+    revert) (disarm >&2 && revert "$@") || echo failed ;;
     *) echo failed ;;
   esac
-  [ "$command" = kill ] || sealed=$(seal)
+  case "$command" in kill | commit) ;; *) sealed=$(seal) ;; esac
 done

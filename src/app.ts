@@ -98,7 +98,7 @@ function openAudit({ config, redactor, log }: ServerOptions): SqliteAuditLog {
 }
 
 function createHttp(
-  { access, agents, health, rates, toolbox }: Services,
+  { access, agents, changes, health, rates, toolbox }: Services,
   authenticator: Authenticator,
   { config, log, version }: ServerOptions,
 ): FastifyInstance {
@@ -107,7 +107,7 @@ function createHttp(
     settings: (principal) => access.settings(principal),
     approvals: (principal) => access.approvals(principal),
     agents: (principal) => agentFeed(access.agents(principal), agents, config),
-    ...{ authenticator, rates, toolbox, health },
+    ...{ authenticator, rates, toolbox, changes, health },
     ...{ config, log, version },
   });
 }

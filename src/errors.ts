@@ -212,6 +212,19 @@ export const ERRORS = {
     true,
     'See the server log for what git answered. A fork bomb that leaves git no process ends when the agent is stopped: cleanup_inactive_agents with older_than_seconds 0 stops idle agents, and keeps their files.',
   ),
+  commit_not_found: row(
+    404,
+    INVALID_PARAMS,
+    false,
+    'See with get_turn what the turn changed, and in its notes why that is in no commit.',
+  ),
+  revert_conflict: row(
+    409,
+    INVALID_PARAMS,
+    false,
+    'Revert the later turns that changed the same lines first, or have an agent mend the files.',
+  ),
+  already_reverted: row(409, INVALID_PARAMS, false, 'See with get_changes what is there now.'),
   internal: row(500, -32603, true, 'See the server log for this correlation id.'),
 } as const satisfies Record<string, ErrorRow>;
 

@@ -10,6 +10,7 @@ import { auditAgents } from './audit/agent-audit.ts';
 import { auditApprovals } from './audit/approval-audit.ts';
 import type { AuditLog } from './audit/audit-log.ts';
 import { type CircumstancesOf, EgressAudit } from './audit/egress-audit.ts';
+import { Changes } from './changes/changes.ts';
 import type { Config } from './config/config.ts';
 import { Credentials } from './credentials/credentials.ts';
 import { buildEgress, type EgressOptions } from './egress/egress.ts';
@@ -28,6 +29,7 @@ import { allTools, TOOL_ALIASES, TURN_KINDS } from './tools/catalog.ts';
 import { Toolbox } from './tools/toolbox.ts';
 import { BetweenTurns } from './turns/between-turns.ts';
 import { circumstancesOfAgent, circumstancesOfTurn } from './turns/circumstances.ts';
+import { TurnCommits } from './turns/turn-commits.ts';
 import { TurnQueues } from './turns/turn-queues.ts';
 import { TurnRunner } from './turns/turn-runner.ts';
 import { TurnService } from './turns/turn-service.ts';
@@ -61,7 +63,8 @@ export async function createServices(options: ServiceOptions) {
     ...{ runtime, gateway, store, pool, mcpServers, config, version, log },
   });
   auditAgents(agents.events, audit);
-  const runner = new TurnRunner({ runtime, gateway, agents, config, log });
+  const commits = new TurnCommits(options);
+  const runner = new TurnRunner({ runtime, gateway, agents, commits, config, log });
   const approvals = new Approvals({ store: store.approvals, authenticator, config, log });
   auditApprovals(approvals, audit, (turnId) => circumstancesOfTurn(store, turnId));
   const queues = new TurnQueues();
@@ -77,6 +80,7 @@ export async function createServices(options: ServiceOptions) {
     ...{ store, agents, turns, betweenTurns, forks, approvals },
     ...{ runtime, mcpServers, audit, config },
   });
+  const changes = new Changes({ access, audit, config });
   const preparation = new RuntimePreparation(runtime, log);
   const health = () =>
     checkHealth({
@@ -84,7 +88,7 @@ export async function createServices(options: ServiceOptions) {
       ...{ store, audit, credentials, config, version },
     });
   const rates = new RateLimits(config);
-  const served = { access, agents, turns, store, runtime, egress, config, health };
+  const served = { access, agents, turns, changes, store, runtime, egress, config, health };
   const toolbox = new Toolbox(allTools(served), {
     ...{ aliases: TOOL_ALIASES, maxCalls: config.MAX_CONCURRENT_CALLS, rates, audit },
   });
@@ -92,6 +96,7 @@ export async function createServices(options: ServiceOptions) {
     access,
     agents,
     approvals,
+    changes,
     credentials,
     egress,
     gateway,

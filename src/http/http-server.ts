@@ -17,6 +17,7 @@ import { agentSettingsRoutes } from './agent-settings-routes.ts';
 import { type ApprovalDesk, approvalRoutes } from './approval-routes.ts';
 import { type AuthenticationOptions, authenticateRequests } from './authentication.ts';
 import { limitConnections } from './connection-limit.ts';
+import { type DiffFeed, diffRoutes } from './diff-routes.ts';
 import { handleErrors, replyWithError } from './error-handler.ts';
 import { EventStreams } from './event-streams.ts';
 import { infoRoutes } from './info-routes.ts';
@@ -50,6 +51,7 @@ export type HttpServerOptions = {
   agents: (principal: Principal) => AgentFeed;
   settings: (principal: Principal) => Pick<CallerSettings, 'get' | 'change'>;
   approvals: (principal: Principal) => ApprovalDesk;
+  changes: DiffFeed;
   health: () => Promise<{ ready: boolean }>;
   log: Logger;
   version: string;
@@ -91,6 +93,7 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
     turnRoutes(routes, turns, streams);
     agentRoutes(routes, options.agents, streams);
     agentSettingsRoutes(routes, options.settings);
+    diffRoutes(routes, options);
     approvalRoutes(routes, options.approvals, streams);
     done();
   });

@@ -1,6 +1,6 @@
 import { parsePatch, type StructuredPatch } from 'diff';
 import { AppError } from '../errors.ts';
-import { unquote } from '../workspaces/file-change.ts';
+import { unquotePath } from '../workspaces/git-quoting.ts';
 
 /** Which lines of the new files a diff shows, by path. */
 export type ShownLines = ReadonlyMap<string, readonly LineRange[]>;
@@ -32,6 +32,5 @@ function parse(diff: string): StructuredPatch[] {
 
 function newPath({ newFileName: name }: StructuredPatch): string | undefined {
   if (name === undefined || name === '/dev/null') return undefined;
-  const path = name.startsWith('"') ? unquote(name) : name;
-  return path.replace(/^b\//, '');
+  return unquotePath(name).replace(/^b\//, '');
 }

@@ -1,5 +1,6 @@
 import type { Access } from '../access/access.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
+import type { Changes } from '../changes/changes.ts';
 import type { Config } from '../config/config.ts';
 import type { Egress } from '../egress/egress.ts';
 import type { HealthReport } from '../health/health-check.ts';
@@ -10,6 +11,7 @@ import type { TurnService } from '../turns/turn-service.ts';
 import { agentStatusTool, listActiveTool } from './agent-tools.ts';
 import { decideApprovalTool, listApprovalsTool } from './approval-tools.ts';
 import { auditKind, auditTool } from './audit-tool.ts';
+import { getChangesTool, revertTurnTool } from './change-tools.ts';
 import { chatKind, chatTool } from './chat-tool.ts';
 import { sessionCleanupTool, sessionInfoTool } from './codex-session-tools.ts';
 import { CODEX_KINDS, codexTool, replyTool } from './codex-tool.ts';
@@ -52,6 +54,7 @@ type Services = {
   access: Access;
   agents: AgentManager;
   turns: TurnService;
+  changes: Changes;
   store: Store;
   runtime: ContainerRuntime;
   egress: Egress;
@@ -61,7 +64,7 @@ type Services = {
 
 /** Every tool, in the order in which clients list them. */
 export function allTools(services: Services): readonly Tool[] {
-  const { access, health } = services;
+  const { access, changes, health } = services;
   return [
     planTool(access),
     implementTool(access),
@@ -82,6 +85,8 @@ export function allTools(services: Services): readonly Tool[] {
     steerTool(access),
     cancelTurnTool(access),
     listTurnsTool(access),
+    getChangesTool(changes),
+    revertTurnTool(changes),
     listApprovalsTool(access),
     decideApprovalTool(access),
     listActiveTool(services),

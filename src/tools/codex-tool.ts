@@ -10,7 +10,7 @@ import { REASONING_EFFORTS } from '../turns/turn.ts';
 import type { TurnKind } from '../turns/turn-kind.ts';
 import { WRITING } from './hints.ts';
 import type { Tool } from './tool.ts';
-import { textInput, undoneOutput, workTool } from './work.ts';
+import { commitOutput, textInput, undoneOutput, workTool } from './work.ts';
 
 /**
  * The two tools that `codex mcp-server` had, with its names and spellings, those of Codex's own
@@ -51,6 +51,7 @@ const output = z.object({
   changed_files: z.array(
     z.object({ file: z.string(), action: z.enum(['create', 'modify', 'delete']) }),
   ),
+  ...commitOutput,
   unlisted_files: z.number().int().optional().describe('How many more files changed.'),
   ...undoneOutput,
 });

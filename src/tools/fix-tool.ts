@@ -16,6 +16,7 @@ import { WRITING } from './hints.ts';
 import type { Tool } from './tool.ts';
 import {
   codeChange,
+  commitOutput,
   contextInput,
   explainChanges,
   listInput,
@@ -67,6 +68,7 @@ export function fixTool(access: Access): Tool {
     output: z.object({
       ...fixAnswer.shape,
       changes: z.array(codeChange),
+      ...commitOutput,
       warnings: z.array(z.string()),
       ...checkOutput,
     }),

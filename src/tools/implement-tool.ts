@@ -16,6 +16,7 @@ import { WRITING } from './hints.ts';
 import type { Tool } from './tool.ts';
 import {
   codeChange,
+  commitOutput,
   contextInput,
   explainChanges,
   listInput,
@@ -98,6 +99,7 @@ export function implementTool(access: Access): Tool {
     output: z.object({
       ...implementAnswer.shape,
       changes: z.array(codeChange),
+      ...commitOutput,
       candidates: z.array(candidateOutput).optional().describe('The best first.'),
       ...checkOutput,
     }),

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import type { Access } from '../access/access.ts';
 import { agentNameSchema } from '../agents/agent.ts';
 import { REASONING_EFFORTS, TURN_STATES, type TurnRequest } from '../turns/turn.ts';
+import { commitSchema } from '../turns/turn-commits.ts';
 import type { TurnFiles, TurnKind } from '../turns/turn-kind.ts';
 import type { FileChange } from '../workspaces/file-change.ts';
 import type { Caller, Tool } from './tool.ts';
@@ -81,6 +82,14 @@ export const undoneOutput = {
   undone_changes: z
     .array(z.string())
     .describe('Files that Codex changed although it may not here; they were put back.'),
+};
+
+/** Where a result's changes are. */
+export const commitOutput = {
+  commit: commitSchema
+    .optional()
+    .describe('The commit of this turn; absent if it changed nothing.'),
+  diffstat: z.string().optional(),
 };
 
 export const codeChange = z.object({

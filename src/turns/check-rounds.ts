@@ -40,10 +40,17 @@ type CheckRoundsOptions = {
 /** A question about work that may be checked. */
 export type CheckedQuestion = Question & { journal: (sent: SentTurn) => void };
 
-type Worked = {
+export type Worked = {
   answer: Answer;
   /** Only of work that was checked. */
-  checked?: { report: CheckReport; files: TurnFiles };
+  checked?: CheckedWork;
+};
+
+export type CheckedWork = {
+  report: CheckReport;
+  files: TurnFiles;
+  /** As Codex left them, before the last check. */
+  left?: Snapshot | undefined;
 };
 
 /**
@@ -166,11 +173,15 @@ export class CheckRounds {
     plan: CheckPlan,
     { rounds, output }: CheckProgress,
     start: Snapshot,
-  ): Promise<{ report: CheckReport; files: TurnFiles }> {
+  ): Promise<CheckedWork> {
     const { MAX_DIFF_BYTES: file, MAX_DIFF_TOTAL_BYTES: total } = this.#options.config;
     const { files, written } = await filesOfRounds(workspace, start, rounds, { file, total });
     const { command, rounds: mostRounds, timeoutSeconds } = plan;
-    return { report: { command, mostRounds, timeoutSeconds, rounds, output, written }, files };
+    return {
+      report: { command, mostRounds, timeoutSeconds, rounds, output, written },
+      files,
+      left: rounds.at(-1)?.before,
+    };
   }
 }
 

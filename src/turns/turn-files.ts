@@ -1,20 +1,42 @@
 import type { AgentLink } from '../agents/agent-link.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import { AppError } from '../errors.ts';
+import { diffstat } from '../workspaces/diffstat.ts';
 import { type DiffBounds, FILES_LISTED } from '../workspaces/file-change.ts';
-import type { Snapshot } from '../workspaces/workspace.ts';
+import type { Snapshot, Workspace } from '../workspaces/workspace.ts';
+import type { Recording } from './turn-commits.ts';
 import type { TurnFiles } from './turn-kind.ts';
 
-export const UNTOUCHED: TurnFiles = { changes: [], undone: [], unlisted: 0 };
+/** Never rejects. */
+type Record = (
+  workspace: Workspace,
+  files: { before: Snapshot; after: Snapshot },
+) => Promise<Recording>;
 
-/** Tells how the files differ from how they were before the turn. */
+export const UNTOUCHED: TurnFiles = {
+  ...{ changes: [], undone: [], unlisted: 0 },
+  recording: { notes: [] },
+};
+
+/** Tells how the files differ from how they were before the turn, and has that recorded. */
 export async function changesOfTurn(
   { workspace }: AgentLink,
   before: Snapshot,
-  bounds: DiffBounds,
+  { bounds, record }: { bounds: DiffBounds; record: Record },
 ): Promise<TurnFiles> {
   const after = await workspace.snapshot();
-  return { ...UNTOUCHED, ...(await workspace.changesBetween(before, after, bounds)) };
+  const [changed, recording] = await Promise.all([
+    workspace.changesBetween(before, after, bounds),
+    record(workspace, { before, after }),
+  ]);
+  return { ...UNTOUCHED, ...changed, recording };
+}
+
+/** What a result says of the changes besides the list of them. */
+export function summaryOf({ changes, unlisted, recording }: TurnFiles): object {
+  if (changes.length === 0) return {};
+  const { commit } = recording;
+  return { ...(commit && { commit }), diffstat: diffstat(changes, unlisted) };
 }
 
 /** Ends what the turn started and puts the files back as they were before. */

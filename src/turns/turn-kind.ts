@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { ThreadSettings } from '../agents/thread.ts';
 import type { FileChange } from '../workspaces/file-change.ts';
 import type { CheckReport, CheckRequest } from './check.ts';
+import type { Recording } from './turn-commits.ts';
 
 /** How the arguments of one tool become a turn of Codex, and its answer the tool's result. */
 export type TurnKind<
@@ -42,4 +43,6 @@ export type TurnFiles = {
   unlisted: number;
   /** What a turn that may only read changed and what was put back. */
   undone: readonly string[];
+  /** What the changes are in, if anything; and what is to be known of that. */
+  recording: Recording;
 };

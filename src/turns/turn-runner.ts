@@ -8,15 +8,17 @@ import type { ModelGateway } from '../gateway/model-gateway.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { DiffBounds } from '../workspaces/file-change.ts';
 import type { Snapshot } from '../workspaces/workspace.ts';
-import { CheckRounds, type CheckSettings } from './check-rounds.ts';
+import { type CheckedWork, CheckRounds, type CheckSettings, type Worked } from './check-rounds.ts';
 import { CodexAsker, type Question } from './codex-asker.ts';
 import { noteMissingFiles } from './context-files.ts';
 import { isNoConnection } from './perseverance.ts';
 import type { SentTurn } from './turn.ts';
 import { TurnActivity } from './turn-activity.ts';
+import type { EndedTurn, TurnCommits } from './turn-commits.ts';
 import type { TokenUsage } from './turn-event.ts';
-import { changesOfTurn, UNTOUCHED, undoFailedTurn, undoTurn } from './turn-files.ts';
+import { changesOfTurn, summaryOf, UNTOUCHED, undoFailedTurn, undoTurn } from './turn-files.ts';
 import type { TurnAccess, TurnFiles } from './turn-kind.ts';
+import { leavesAgent, withWorkSoFar } from './work-so-far.ts';
 
 const BREAKS_WITH_CONTAINER = ['codex_failed', 'container_lost', 'workspace_failed'] as const;
 
@@ -24,6 +26,7 @@ type TurnRunnerOptions = {
   runtime: ContainerRuntime;
   gateway: ModelGateway;
   agents: AgentManager;
+  commits: TurnCommits;
   config: Pick<Config, 'CODEX_MODEL' | 'CODEX_REASONING'> & CheckSettings;
   log: Logger;
 };
@@ -53,6 +56,7 @@ export class TurnRunner {
   readonly #gateway: ModelGateway;
   readonly #agents: AgentManager;
   readonly #diffBounds: DiffBounds;
+  readonly #commits: TurnCommits;
   readonly #log: Logger;
   readonly #rounds: CheckRounds;
   readonly #heldBack = new Map<string, PromiseWithResolvers<void>>();
@@ -63,6 +67,7 @@ export class TurnRunner {
     this.#agents = options.agents;
     const { MAX_DIFF_BYTES: file, MAX_DIFF_TOTAL_BYTES: total } = options.config;
     this.#diffBounds = { file, total };
+    this.#commits = options.commits;
     this.#log = options.log;
     this.#rounds = new CheckRounds({ ...options, asker: new CodexAsker(options) });
   }
@@ -93,14 +98,20 @@ export class TurnRunner {
     const activity = new TurnActivity(this.#workspaceOf(run), run.onEvent);
     // What an earlier server saw of the turn is not known.
     const mayHaveActed = () => run.sent !== undefined || activity.mayHaveActed(meter.stop());
+    const question = { ...run, threadId, access, onEvent: activity.onEvent };
     try {
-      const question = { ...run, threadId, access, onEvent: activity.onEvent };
-      const { answer, checked } = await this.#rounds.work(link, question, before);
+      const worked = await this.#rounds.work(link, question, before);
+      const { answer, checked } = worked;
       const files =
-        checked?.files ??
-        (mayHaveActed() ? await this.#filesAfter(link, question, await before) : UNTOUCHED);
+        checked || mayHaveActed()
+          ? await this.#filesAfter(link, question, await before, worked)
+          : UNTOUCHED;
+      for (const note of files.recording.notes) run.onNote(note);
       const durationMs = Math.round(performance.now() - startedAt);
-      const result = run.kind.result(answer, files, { threadId, check: checked?.report });
+      const result = {
+        ...run.kind.result(answer, files, { threadId, check: checked?.report }),
+        ...summaryOf(files),
+      };
       if (run.request.thread) await this.#leave(link, threadId);
       return { threadId, result, usage: meter.stop(), costUsd: meter.spent().costUsd, durationMs };
     } catch (failure) {
@@ -112,7 +123,7 @@ export class TurnRunner {
         throw error;
       }
       const files = mayHaveActed()
-        ? await this.#filesAfterFailure(run, access, before, error)
+        ? await this.#filesAfterFailure(question, before, error)
         : UNTOUCHED;
       throw withWorkSoFar(error, activity, files);
     }
@@ -165,33 +176,63 @@ export class TurnRunner {
     return recorded;
   }
 
-  #filesAfter(link: AgentLink, question: Question, before: Snapshot): Promise<TurnFiles> {
+  #filesAfter(
+    link: AgentLink,
+    question: Question,
+    before: Snapshot,
+    { answer, checked }: Worked,
+  ): Promise<TurnFiles> {
     const { access, threadId } = question;
-    if (access === 'write') return changesOfTurn(link, before, this.#diffBounds);
+    if (checked) return this.#recorded(link, question, before, { answer, ...checked });
+    if (access === 'write') return this.#changes(link, question, before, answer);
     // Where Codex's own sandbox holds, nothing that a turn started can write.
     return undoTurn(link, before, { threadId, killProcesses: this.#runtime.confines });
   }
 
   /** What a failed turn leaves in the files: nothing if it may only read, and else what it had done. */
   async #filesAfterFailure(
-    { request: { agentId } }: TurnRun,
-    access: TurnAccess,
+    question: Question,
     recording: Promise<Snapshot>,
     error: unknown,
   ): Promise<TurnFiles> {
+    const { access } = question;
+    const { agentId } = question.request;
     const before = await recording.catch(() => undefined);
     // No answer of the model got through, so that nothing was done.
     if (!before) return UNTOUCHED;
     if (access === 'read') await undoFailedTurn(this.#agents, agentId, before);
-    if (access === 'read' || !isTimeout(error)) return UNTOUCHED;
+    if (access === 'read' || !leavesAgent(error)) return UNTOUCHED;
     try {
-      return await this.#agents.withAgent(agentId, (link) =>
-        changesOfTurn(link, before, this.#diffBounds),
-      );
+      return await this.#agents.withAgent(agentId, (link) => this.#changes(link, question, before));
     } catch (cause) {
-      this.#log.warn({ agentId, err: cause }, 'What an expired turn had done could not be read');
+      this.#log.warn({ agentId, err: cause }, 'What a failed turn had done could not be read');
       return UNTOUCHED;
     }
+  }
+
+  /** Of work that was checked the commit is what Codex did, without what the last check wrote. */
+  async #recorded(
+    { workspace }: AgentLink,
+    question: Question,
+    before: Snapshot,
+    { answer, files, left: after }: CheckedWork & { answer: unknown },
+  ): Promise<TurnFiles> {
+    if (!after) return files;
+    const turn = endedTurn(question, answer);
+    return { ...files, recording: await this.#commits.record(workspace, { before, after }, turn) };
+  }
+
+  #changes(
+    link: AgentLink,
+    question: Question,
+    before: Snapshot,
+    answer?: unknown,
+  ): Promise<TurnFiles> {
+    const turn = endedTurn(question, answer);
+    return changesOfTurn(link, before, {
+      bounds: this.#diffBounds,
+      record: (workspace, files) => this.#commits.record(workspace, files, turn),
+    });
   }
 
   async #leave({ conversations }: AgentLink, threadId: string): Promise<void> {
@@ -224,23 +265,12 @@ async function openThread({ conversations }: AgentLink, run: TurnRun): Promise<s
   }
 }
 
+function endedTurn({ turnId, threadId, request, sent }: Question, answer: unknown): EndedTurn {
+  return { turnId, threadId, request, answer, again: sent !== undefined };
+}
+
 export function accessOf({ kind, request }: Pick<TurnRun, 'kind' | 'request'>): TurnAccess {
   return kind.access(kind.args.parse(request.args));
-}
-
-/** Tells who waited in vain how far the turn had come. */
-function withWorkSoFar(error: unknown, activity: TurnActivity, { changes }: TurnFiles): unknown {
-  if (!isTimeout(error)) return error;
-  const done = {
-    ...activity.summary(),
-    changes: changes.map(({ file, action, diff }) => ({ file, action, diff })),
-  };
-  const { code, message, cause, data } = error;
-  return new AppError(code, message, { cause, data: { ...data, done_so_far: done } });
-}
-
-function isTimeout(error: unknown): error is AppError {
-  return hasCode(error, 'turn_timeout');
 }
 
 function hasCode(error: unknown, code: AppError['code']): boolean {

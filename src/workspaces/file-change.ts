@@ -1,10 +1,22 @@
-/** How one file differs between two snapshots. A rename is a deletion and a creation. */
+import { unquotePath } from './git-quoting.ts';
+
+export const FILE_ACTIONS = ['create', 'modify', 'delete', 'rename'] as const;
+
+/** How one file differs between two trees. Where renames are not looked for, one is a deletion and a creation. */
 export type FileChange = {
   /** Relative to the workspace. */
   file: string;
-  action: 'create' | 'modify' | 'delete';
+  action: (typeof FILE_ACTIONS)[number];
+  /** What a renamed file was called. */
+  oldFile?: string;
+  /** Lines. */
+  additions: number;
+  deletions: number;
+  /** Whether git says only that it differs. */
+  binary: boolean;
   /** Unified diff as git prints it, cut or left out if it is too long. */
   diff: string;
+  cut: boolean;
   /** Where the change is in the new file, such as `3-7, 12`; undefined if no line is left. */
   lineNumbers?: string;
 };
@@ -16,9 +28,7 @@ export type DiffBounds = { file: number; total: number };
 export const FILES_LISTED = 1000;
 const LINE_NUMBERS_CHARACTERS = 1000;
 
-const QUOTED_ESCAPES: Record<string, string> = { n: '\n', t: '\t', r: '\r', '"': '"', '\\': '\\' };
-
-/** Splits the output of `git diff-tree -p --no-renames` into the changes of each file, of so many at most. */
+/** Splits the output of `git diff-tree -p` into the changes of each file, of so many at most. */
 export function parseDiff(text: string, bounds: DiffBounds): FileChange[] {
   const sections = text
     .split(/^(?=diff --git )/m)
@@ -28,31 +38,58 @@ export function parseDiff(text: string, bounds: DiffBounds): FileChange[] {
   return sections.map((section) => {
     const change = parseSection(section, bounds.file);
     const bytes = Buffer.byteLength(change.diff);
-    if (bytes > left) return { ...change, diff: leftOut(section, bounds.total) };
+    if (bytes > left) return { ...change, diff: leftOut(section, bounds.total), cut: true };
     left -= bytes;
     return change;
   });
 }
 
+/** A diff that was cut in the middle of a file ends with the file before, if there is one. */
+export function withoutLastFile(diff: string): string {
+  const last = diff.lastIndexOf('\ndiff --git ');
+  return last < 0 ? diff : diff.slice(0, last + 1);
+}
+
 function parseSection(section: string, maxDiffBytes: number): FileChange {
+  const hunks = section.indexOf('\n@@ ');
+  const header = hunks < 0 ? section : section.slice(0, hunks + 1);
+  const body = hunks < 0 ? '' : section.slice(hunks);
   const lineNumbers = changedLines(section);
+  const oldFile = renamedFrom(header);
   return {
-    file: pathOf(section),
-    action: actionOf(section),
+    file: pathOf(header),
+    action: oldFile === undefined ? actionOf(header) : 'rename',
+    ...(oldFile !== undefined && { oldFile }),
+    additions: count(body, /^\+/gm),
+    deletions: count(body, /^-/gm),
+    binary: /^(Binary files |GIT binary patch$)/m.test(header),
     diff: cut(section, maxDiffBytes),
+    cut: Buffer.byteLength(section) > maxDiffBytes,
     ...(lineNumbers && { lineNumbers }),
   };
 }
 
-// Both names in the header are the same, as renames are not looked for: the path is half of it.
-function pathOf(section: string): string {
-  const header = section.slice('diff --git '.length, section.indexOf('\n'));
-  const half = header.slice(0, (header.length - 1) / 2);
-  return (half.startsWith('"') ? unquote(half) : half).slice('a/'.length);
+function count(text: string, pattern: RegExp): number {
+  let found = 0;
+  for (const _ of text.matchAll(pattern)) found += 1;
+  return found;
 }
 
-function actionOf(section: string): FileChange['action'] {
-  const [, second = ''] = section.split('\n', 2);
+function renamedFrom(header: string): string | undefined {
+  const [, from] = /^rename from (.*)$/m.exec(header) ?? [];
+  return from === undefined ? undefined : unquotePath(from);
+}
+
+// Both names in the header of a file that was not renamed are the same: the path is half of it.
+function pathOf(header: string): string {
+  const [, to] = /^rename to (.*)$/m.exec(header) ?? [];
+  if (to !== undefined) return unquotePath(to);
+  const names = header.slice('diff --git '.length, header.indexOf('\n'));
+  return unquotePath(names.slice(0, (names.length - 1) / 2)).slice('a/'.length);
+}
+
+function actionOf(header: string): FileChange['action'] {
+  const [, second = ''] = header.split('\n', 2);
   if (second.startsWith('new file mode')) return 'create';
   if (second.startsWith('deleted file mode')) return 'delete';
   return 'modify';
@@ -84,16 +121,4 @@ function cut(diff: string, maxBytes: number): string {
 function leftOut(section: string, total: number): string {
   const bytes = Buffer.byteLength(section);
   return `... diff left out: ${bytes} bytes; all diffs have ${total} at most (MAX_DIFF_TOTAL_BYTES)\n`;
-}
-
-// Git quotes unusual names as C does, with the bytes of UTF-8 in octal.
-export function unquote(quoted: string): string {
-  const bytes: Buffer[] = [];
-  for (const [token, octal, escaped] of quoted
-    .slice(1, -1)
-    .matchAll(/\\(?:([0-7]{3})|(.))|[^\\]+/g)) {
-    if (octal) bytes.push(Buffer.from([Number.parseInt(octal, 8)]));
-    else bytes.push(Buffer.from(escaped ? (QUOTED_ESCAPES[escaped] ?? escaped) : token));
-  }
-  return Buffer.concat(bytes).toString();
 }

@@ -7,7 +7,9 @@ import type { Logger } from 'pino';
 import type { ContainerProcess, ContainerRuntime } from '../runtime/container-runtime.ts';
 
 /** Passed along with every exec, so that it always fits the server, whatever the image is. */
-const SCRIPT = readFileSync(new URL('../../agent-image/workspace.sh', import.meta.url), 'utf8');
+const SCRIPT = ['commit-trees.sh', 'commits.sh', 'workspace.sh']
+  .map((name) => readFileSync(new URL(`../../agent-image/${name}`, import.meta.url), 'utf8'))
+  .join('\n');
 const STDERR_KEPT = 2_000;
 /** Far longer than any answer. Others in the container can put words into the mouth of the shell. */
 const LINE_BYTES = 64 * 1024;

@@ -3,7 +3,15 @@ import type { Logger } from 'pino';
 import { AppError } from '../errors.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import { readAtMost } from '../runtime/read-at-most.ts';
-import { type DiffBounds, FILES_LISTED, type FileChange, parseDiff } from './file-change.ts';
+import { Commits } from './commits.ts';
+import {
+  type DiffBounds,
+  FILES_LISTED,
+  type FileChange,
+  parseDiff,
+  withoutLastFile,
+} from './file-change.ts';
+import { DIFF_OPTIONS, WorkspaceGit } from './workspace-git.ts';
 import { WorkspaceShell } from './workspace-shell.ts';
 
 /** The state of all files at one moment: two git trees, as agent-image/workspace.sh makes them. */
@@ -18,17 +26,8 @@ const SNAPSHOT_DIRECTORY = '.workspace-snapshots';
 const SNAPSHOT = /^ok ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) (\d+)$/;
 /** Of paths in one command; an argument list may have megabytes, with the environment. */
 const ARGUMENT_BYTES = 128 * 1024;
-const STDERR_KEPT = 2_000;
-/** Bounds what one answer of git may cost in memory, whatever the agent wrote. */
-const GIT_BYTES_READ = 32 * 1024 * 1024;
 const NAMES_MISSING =
   'for path; do [ -e "./$path" ] || [ -L "./$path" ] || printf "%s\\0" "$path"; done';
-/** Git says of larger files only that they differ: it would hold them in memory otherwise. */
-const DIFFED_FILE = '32m';
-/** Ends git, by a pipe that breaks, once it has said all that is read. */
-const BOUNDED_GIT = `exec 3>&1
-status=$({ { git "$@"; echo $? >&4; } | head -c ${GIT_BYTES_READ} >&3; } 4>&1)
-exit $status`;
 /** Git touches its index when somebody only looks: no change of the user's. */
 const NOT_A_CHANGE = new Set(['.git/index']);
 
@@ -41,7 +40,10 @@ type WorkspaceOptions = {
 
 /** The files of one agent while it is awake. Commands run one after another. */
 export class Workspace {
+  /** Its turns as commits. */
+  readonly commits: Commits;
   readonly #options: WorkspaceOptions;
+  readonly #git: WorkspaceGit;
   #shell: WorkspaceShell;
   #closed = false;
   #last: Promise<unknown> = Promise.resolve();
@@ -49,6 +51,8 @@ export class Workspace {
   private constructor(options: WorkspaceOptions, shell: WorkspaceShell) {
     this.#options = options;
     this.#shell = shell;
+    this.#git = new WorkspaceGit(options);
+    this.commits = new Commits((command) => this.#ask(command), this.#git);
   }
 
   static async open(runtime: ContainerRuntime, agentId: string, log: Logger): Promise<Workspace> {
@@ -139,7 +143,7 @@ export class Workspace {
     bounds: DiffBounds,
     paths: string[] = [],
   ): Promise<{ changes: FileChange[]; unlisted: number }> {
-    const diff = await this.#git(...DIFF_OPTIONS, ...DIFF_TREE, from, to, ...paths);
+    const diff = await this.#git.read([...DIFF_OPTIONS, ...DIFF_TREE, from, to, ...paths]);
     const changes = parseDiff(diff.cut ? withoutLastFile(diff.text) : diff.text, bounds);
     if (!diff.cut && changes.length < FILES_LISTED) return { changes, unlisted: 0 };
     const all = await this.#changedNames(from, to);
@@ -148,7 +152,7 @@ export class Workspace {
 
   async #changedNames(from: string, to: string): Promise<string[]> {
     if (from === to) return [];
-    const names = await this.#git('diff-tree', '-r', '-z', '--name-only', '--no-renames', from, to);
+    const names = await this.#git.read([...NAMES, from, to]);
     return names.text.split('\0').filter((name) => name !== '');
   }
 
@@ -173,47 +177,12 @@ export class Workspace {
     throw this.#failure('The shell of the workspace ended.');
   }
 
-  async #git(...args: string[]): Promise<{ text: string; cut: boolean }> {
-    const { runtime, agentId, env } = this.#options;
-    const process = await runtime.exec(agentId, ['sh', '-c', BOUNDED_GIT, 'sh', ...args], {
-      env: { GIT_DIR: env.SNAPSHOTS, ...OWN_SETTINGS },
-    });
-    // Its input is left open: some proxies of engines end the output with it, and a diff would be cut.
-    let complaint = '';
-    process.stderr.on('data', (chunk) => {
-      complaint = (complaint + chunk).slice(-STDERR_KEPT);
-    });
-    const [output, exitCode] = await Promise.all([
-      readAtMost(process.stdio, GIT_BYTES_READ),
-      process.exited,
-    ]);
-    const cut = output.length >= GIT_BYTES_READ;
-    if (exitCode !== 0 && !cut) {
-      throw this.#failure('Git could not compare the files of the workspace.', complaint);
-    }
-    return { text: output.toString(), cut };
-  }
-
-  #failure(message: string, complaint = this.#shell.complaints): AppError {
-    return new AppError('workspace_failed', message, { cause: new Error(complaint.trim()) });
+  #failure(message: string): AppError {
+    return new AppError('workspace_failed', message, { cause: new Error(this.#shell.complaints) });
   }
 }
 
-/** What the agent has set for its git would change what is told of its files. */
-const OWN_SETTINGS = {
-  GIT_CONFIG_NOSYSTEM: '1',
-  GIT_CONFIG_GLOBAL: '/dev/null',
-  GIT_ATTR_NOSYSTEM: '1',
-  GIT_LITERAL_PATHSPECS: '1',
-};
-const DIFF_OPTIONS = [
-  '-c',
-  'core.quotePath=false',
-  '-c',
-  `core.bigFileThreshold=${DIFFED_FILE}`,
-  '-c',
-  'core.attributesFile=/dev/null',
-];
+const NAMES = ['diff-tree', '-r', '-z', '--name-only', '--no-renames'];
 const DIFF_TREE = ['diff-tree', '-r', '-p', '--no-renames', '--no-ext-diff', '--no-textconv'];
 
 /** The first of some paths, as many as a command can surely be given. */
@@ -223,10 +192,4 @@ function asArguments(paths: readonly string[]): string[] {
     bytes += Buffer.byteLength(path) + 1;
     return bytes <= ARGUMENT_BYTES;
   });
-}
-
-/** A diff that was cut in the middle of a file ends with the file before, if there is one. */
-function withoutLastFile(diff: string): string {
-  const last = diff.lastIndexOf('\ndiff --git ');
-  return last < 0 ? diff : diff.slice(0, last + 1);
 }

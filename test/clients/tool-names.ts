@@ -19,6 +19,8 @@ export const TOOL_NAMES = [
   'steer',
   'cancel_turn',
   'list_turns',
+  'get_changes',
+  'revert_turn',
   'list_approvals',
   'decide_approval',
   'list_active_agents',

@@ -69,6 +69,7 @@ export async function startTestServer(
     agents: () => ({ listen: (listener) => events.listen(listener), outlooks: () => [] }),
     settings: () => ({ get: noAgent, change: noAgent }),
     approvals: () => noApprovals,
+    changes: { patch: async () => undefined },
     health: async () => health,
     log,
     version: '1.2.3',

@@ -1,4 +1,4 @@
-import { MEBIBYTE, setting, wholeNumber } from '../setting.ts';
+import { MEBIBYTE, setting, size, wholeNumber } from '../setting.ts';
 
 export const limitsSettings = {
   MAX_PROMPT_BYTES: setting(wholeNumber(1, 64 * MEBIBYTE).default(MEBIBYTE), {
@@ -93,6 +93,12 @@ export const limitsSettings = {
     group: 'Limits',
     description: 'Size of the output of a check in a result; of a longer one the end is kept.',
     allowed: 'a number of bytes from 1024 to 262144',
+  }),
+  COMMIT_FILE_LIMIT: setting(size().default(50 * MEBIBYTE), {
+    group: 'Limits',
+    description:
+      'Size of a file in the commit of a turn; a larger one stays as it was in the commit before.',
+    allowed: 'a size such as 50m or 1g',
   }),
   MAX_DIFF_BYTES: setting(wholeNumber(1024, 64 * MEBIBYTE).default(256 * 1024), {
     group: 'Limits',

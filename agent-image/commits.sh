@@ -1,0 +1,249 @@
+#!/bin/sh
+# The part of workspace.sh that makes commits of snapshots in the repository of the workspace.
+#
+# All is computed in the repository of the snapshots, whose settings are ours, with the objects of the
+# user's repository within reach. The user's is asked what its refs are, and is given objects and
+# refs of ours; its index, its HEAD, its branches and its files are left alone, and none of its hooks,
+# drivers or filters runs.
+#
+# Paths are read and written as git quotes them, one a line, so that no name can break out of its line.
+EMPTY_TREE=4b825dc642cb6eb9a060e54bf8d69288fbee4904
+NOBODY=0000000000000000000000000000000000000000
+WORK=refs/heads/codex/work
+export GIT_NO_REPLACE_OBJECTS=1 GIT_GRAFT_FILE=/dev/null/none GIT_NO_LAZY_FETCH=1 GIT_TERMINAL_PROMPT=0
+export GIT_COMMITTER_NAME=codex-mcp-server GIT_COMMITTER_EMAIL=server@agents.invalid
+
+users() {
+  git --git-dir="$WORKSPACE/.git" --work-tree="$WORKSPACE" -c core.fsmonitor=false \
+    -c core.hooksPath=/dev/null -c core.quotePath=true -c core.filesRefLockTimeout=1000 \
+    -c core.fsyncMethod=batch -c core.bare=false "$@"
+}
+
+# Ours, with the objects of the user's within reach.
+both() {
+  GIT_DIR="$shadow" GIT_INDEX_FILE="$shadow/commit.index" \
+    GIT_ALTERNATE_OBJECT_DIRECTORIES="\"$common/objects\"" \
+    git -c core.looseCompression=1 -c core.attributesFile=/dev/null \
+      -c merge.directoryRenames=false "$@"
+}
+
+# Finds the repository, or says why there can be no commits in it.
+locate() {
+  why=no-repository
+  [ -e "$WORKSPACE/.git" ] || return 1
+  why=broken-repository
+  found=$(users rev-parse --path-format=absolute --git-common-dir --show-object-format) || return 1
+  common=${found%
+*}
+  why=other-objects
+  [ "${found##*
+}" = sha1 ] || return 1
+  why=elsewhere
+  root=$(cd "$WORKSPACE" && pwd -P) || return 1
+  case "$common" in "$root"/*) ;; *) return 1 ;; esac
+}
+
+# The ids of what is named, in `resolved`; `-` for what is not there.
+resolve() {
+  resolved=
+  answers=$(printf '%s\n' "$@" | users cat-file --batch-check='%(objectname) ok')
+  while read -r name state; do
+    [ "$state" = ok ] || name=-
+    resolved="$resolved $name"
+  done <<END
+$answers
+END
+}
+
+is_ancestor() {
+  [ "$1" = "$2" ] || users merge-base --is-ancestor "$1" "$2" 2>/dev/null
+}
+
+# Where HEAD was when a snapshot of .git was taken: `-` if it was unborn, or the present HEAD if nobody can tell.
+head_before() {
+  was=$(GIT_DIR="$shadow" git cat-file blob "$1:HEAD" 2>/dev/null) || { was=$head; return; }
+  case "$was" in
+    'ref: '*)
+      ref=${was#ref: }
+      was=$(GIT_DIR="$shadow" git cat-file blob "$1:$ref" 2>/dev/null) \
+        || was=$(GIT_DIR="$shadow" git cat-file blob "$1:packed-refs" 2>/dev/null \
+          | REF="$ref" awk '$2 == ENVIRON["REF"] { print $1; exit }')
+      ;;
+  esac
+  [ -n "$was" ] || { was=-; return; }
+  resolve "$was^{commit}"
+  was=${resolved# }
+  [ "$was" != - ] || was=$head
+}
+
+# What a commit goes on from, in `base`, and the commits that the agent made itself, in `second`.
+choose_parents() {
+  second=-
+  base=$tip
+  [ "$tip" = - ] || [ "$head" != - ] && ! is_ancestor "$head" "$tip" || return 0
+  head_before "$1"
+  base=$head
+  [ "$was" != "$head" ] || return 0
+  second=$head
+  base=$was
+  [ "$tip" = - ] || [ "$was" != - ] && ! is_ancestor "$was" "$tip" || base=$tip
+  [ "$second" = - ] || [ "$base" = - ] || ! is_ancestor "$second" "$base" || second=-
+}
+
+# A commit of a tree, its message on standard input. Arguments: author, seconds, tree, parents.
+commit_tree() {
+  author=$1
+  seconds=$2
+  tree=$3
+  shift 3
+  for parent; do shift; [ "$parent" = - ] || set -- "$@" -p "$parent"; done
+  export GIT_COMMITTER_DATE="@$seconds +0000"
+  GIT_AUTHOR_NAME="$author" GIT_AUTHOR_EMAIL="$author@agents.invalid" \
+    GIT_AUTHOR_DATE="@$seconds +0000" both commit-tree "$tree" "$@"
+}
+
+# Gives the user's repository a commit, with what it lacks for it. Arguments: it, and what it has.
+send() {
+  printf '%s\n' "$1" >"$shadow/commit.revs"
+  shift
+  for known; do [ "$known" = - ] || printf '^%s\n' "$known" >>"$shadow/commit.revs"; done
+  set -- unpack-objects -q
+  [ ! -e "$shadow/commit.many" ] || set -- index-pack --stdin
+  both -c pack.threads=1 -c pack.compression=1 pack-objects --revs --stdout -q --window=0 \
+    <"$shadow/commit.revs" | users "$@" >/dev/null
+}
+
+# Whether the branch is what somebody has checked out, or has a rebase of.
+is_checked_out() {
+  for file in "$common"/HEAD "$common"/worktrees/*/HEAD "$common"/rebase-*/head-name \
+    "$common"/worktrees/*/rebase-*/head-name; do
+    line=
+    [ -f "$file" ] && read -r line <"$file"
+    [ "${line#ref: }" != "$WORK" ] || return 0
+  done
+  return 1
+}
+
+# Sets the refs, in one step. Nobody holds their locks for a second: one that stays is of a git that was killed.
+point() {
+  moved=no
+  mine="update $1 $2"
+  is_checked_out || moved=yes
+  was_at=$tip
+  # It may lead to an object that is lost.
+  [ "$tip" != - ] || was_at=$(users rev-parse -q --verify "$WORK") || was_at=$NOBODY
+  for try in 1 2; do
+    if [ "$moved" = yes ]; then
+      printf '%s\nupdate %s %s %s\n' "$mine" "$WORK" "$2" "$was_at" \
+        | users update-ref -m 'codex: turn' --stdin && return
+    elif printf '%s\n' "$mine" | users update-ref --stdin; then return; fi
+    rm -f "$common/$1.lock" "$common/$WORK.lock"
+  done
+  [ "$moved" = yes ] || return 1
+  moved=no
+  printf '%s\n' "$mine" | users update-ref --stdin
+}
+
+# Lines as one word, cut where they would be too long for an answer.
+encode() {
+  head -c 4096 | base64 | tr -d '\n'
+}
+
+# What is to be known of a commit; a dash for nothing.
+notes() {
+  told=
+  [ ! -e "$shadow/commit.notes" ] || told=$(sort -u "$shadow/commit.notes" | encode)
+  echo "${told:--}"
+}
+
+refuse() {
+  echo "not $1 $word"
+}
+
+# commit FILES_BEFORE FILES_AFTER GIT_BEFORE REF fresh|again SECONDS AUTHOR LIMIT MESSAGE
+commit() {
+  before=$1 after=$2 meta=$3 ref_name=refs/codex/$4 mode=$5 at=$6 who=$7 size_limit=$8 message=$9
+  rm -f "$shadow"/commit.*
+  locate >&2 || { refuse "$why"; return; }
+  resolve 'HEAD^{commit}' 'HEAD^{tree}' "$WORK^{commit}" "$WORK^{tree}" "$ref_name^{commit}" \
+    "$ref_name^1^{commit}"
+  set -- $resolved
+  [ $# = 6 ] || { refuse broken-repository; return; }
+  head=$1 head_tree=$2 tip=$3 tip_tree=$4
+  if [ "$mode" = again ] && [ "$5" != - ]; then echo "ok $5 $6 yes - $word"; return; fi
+  choose_parents "$meta"
+  { make_commit && send "$made" "$tip" "$head" "$base" && point "$ref_name" "$made"; } >&2 \
+    || { refuse "${nothing:-failed}"; return; }
+  echo "ok $made $parent $moved $(notes) $word"
+}
+
+# Makes the commit of a turn, in `made`, on one of the files before it where those were in no commit.
+make_commit() {
+  nothing=
+  case "$base" in
+    -) base_tree=$EMPTY_TREE ;;
+    "$tip") base_tree=$tip_tree ;;
+    "$head") base_tree=$head_tree ;;
+    *) base_tree=$(both rev-parse "$base^{tree}") || return 1 ;;
+  esac
+  find_links "$base_tree" "$before" || return 1
+  settle "$base_tree" "$base_tree" "$before" before || return 1
+  before_tree=$settled
+  settle "$before_tree" "$before" "$after" after || return 1
+  [ "$settled" != "$before_tree" ] || { nothing=nothing; return 1; }
+  parent=$base
+  # A first commit of the agent's own is never all that a commit of ours goes on from.
+  if [ "$before_tree" != "$base_tree" ] || { [ "$base" = - ] && [ "$second" != - ]; }; then
+    parent=$(echo 'Files before the turn' \
+      | commit_tree codex-mcp-server "$at" "$before_tree" "$base") || return 1
+  fi
+  made=$(printf %s "$message" | base64 -d | commit_tree "$who" "$at" "$settled" "$parent" "$second")
+}
+
+# present LIMIT: the files as they are now, as a commit of them would have them, and what HEAD is.
+present() {
+  size_limit=$1
+  rm -f "$shadow"/commit.*
+  take_snapshot >/dev/null || return 1
+  head=-
+  base_tree=$EMPTY_TREE
+  common=$shadow
+  if locate >&2; then
+    resolve 'HEAD^{commit}' 'HEAD^{tree}'
+    set -- $resolved
+    [ "${2:--}" = - ] || { head=$1; base_tree=$2; }
+  fi
+  { find_links "$base_tree" "$files_now" && settle "$base_tree" "$base_tree" "$files_now" now; } >&2 || return 1
+  echo "ok $head $base_tree $settled $(notes) $word"
+}
+
+# revert COMMIT REF SECONDS AUTHOR LIMIT MESSAGE: takes back what a commit did, and commits that.
+revert() {
+  undone=$1
+  shift
+  locate >&2 || { refuse "$why"; return; }
+  resolve "$undone^{tree}" "$undone^1^{tree}"
+  undone_tree=${resolved# } undone_tree=${undone_tree%% *} wanted_tree=${resolved##* }
+  [ "$undone_tree" != - ] || { refuse gone; return; }
+  [ "$wanted_tree" != - ] || wanted_tree=$EMPTY_TREE
+  take_snapshot >/dev/null || return 1
+  now=$files_now
+  merged=$(merge_trees "$undone_tree" "$now" "$wanted_tree")
+  case $? in
+    0) ;;
+    1) echo "conflict $(printf '%s\n' "$merged" | sed 1d | encode) $word"; return ;;
+    *) return 1 ;;
+  esac
+  [ "$merged" != "$now" ] || { refuse reverted; return; }
+  (cd "$WORKSPACE" && git_files read-tree -m -u "$now" "$merged") >&2 || { refuse in-the-way; return; }
+  take_snapshot >/dev/null || return 1
+  commit "$now" "$files_now" "$meta_now" "$1" fresh "$2" "$3" "$4" "$5"
+}
+
+# What a turn that may only read did to objects is not in its snapshots. Ours can be had again.
+mend_commits() {
+  locate 2>/dev/null || return 0
+  at=$(users rev-parse -q --verify "$WORK") && ! users cat-file -e "$at^{tree}" 2>/dev/null || return 0
+  rm -f "$shadow"/commit.*
+  send "$at" 2>/dev/null || return 0
+}
