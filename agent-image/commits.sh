@@ -11,6 +11,8 @@ EMPTY_TREE=4b825dc642cb6eb9a060e54bf8d69288fbee4904
 NOBODY=0000000000000000000000000000000000000000
 WORK=refs/heads/codex/work
 export GIT_NO_REPLACE_OBJECTS=1 GIT_GRAFT_FILE=/dev/null/none GIT_NO_LAZY_FETCH=1 GIT_TERMINAL_PROMPT=0
+# What a partial clone lacks would be fetched, by whatever program its settings name.
+export GIT_ALLOW_PROTOCOL=none
 export GIT_COMMITTER_NAME=codex-mcp-server GIT_COMMITTER_EMAIL=server@agents.invalid
 
 users() {

@@ -163,7 +163,8 @@ function nameOf({ name }: AgentRecord, turnId: string, index: number): string {
 
 /** Without what says where it comes from, which is the trial's to say. */
 function ownPart(result: Record<string, unknown>): Record<string, unknown> {
-  const { agent_id, session_id, turn_id, duration_ms, usage, cost_usd, notes, ...own } = result;
+  const { agent_id, session_id, turn_id, duration_ms, usage, cost_usd, notes, commit, ...own } =
+    result;
   return own;
 }
 

@@ -45,6 +45,32 @@ test('each file of a diff is told with what happened to it and where', () => {
   ]);
 });
 
+test('a rename is told with both names, and lines are counted', () => {
+  const renamed = String.raw`diff --git a/old b/x y b/new b/x
+similarity index 80%
+rename from old b/x y
+rename to "new\tb/x"
+index 1..2 100644
+--- a/old b/x y
++++ "b/new\tb/x"
+@@ -1,3 +1,4 @@
+ a
+--- b
++++ c
++d
+diff --git a/pic b/pic
+index 1..2 100644
+Binary files a/pic and b/pic differ
+`;
+  expect(parseDiff(renamed, WIDE)).toMatchObject([
+    {
+      ...{ file: 'new\tb/x', oldFile: 'old b/x y', action: 'rename' },
+      ...{ additions: 2, deletions: 1, binary: false, cut: false },
+    },
+    { file: 'pic', action: 'modify', additions: 0, deletions: 0, binary: true },
+  ]);
+});
+
 test('the diffs joined are the diff that git printed', () => {
   const diffs = parseDiff(DIFF, WIDE).map((change) => change.diff);
   expect(diffs.join('')).toBe(DIFF);
