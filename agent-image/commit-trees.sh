@@ -46,11 +46,13 @@ FILENAME == ENVIRON["HIDDEN"] { hidden[$0] = 1; next }
   else if (!gone && size[FNR] + 0 > ENVIRON["LIMIT"] + 0) why = "large"
   if (why == "") print (gone ? "0" : field[2]) " " field[4] "\t" path
   else print path > ENVIRON["SKIPPED"]
-  if (why == "large" || (why == "submodule" && ENVIRON["TELL"] != "")) print why "\t" path >> ENVIRON["NOTES"]
+  told = why == "large" || (why == "submodule" && ENVIRON["TELL"] != "")
+  if (told) print why "\t" path >> ENVIRON["NOTES"]
   if (FNR == 100) print path > ENVIRON["MANY"]
 }'
 
-# The tree BASE, changed as FROM became TO, but for what is no part of commits; in `settled`.
+# The tree BASE, changed as FROM became TO, but for what is no part of commits; in `settled`. The fourth
+# argument says of which files this is: those before a turn, after it, or now.
 settle() {
   settled=$3
   lines=$shadow/commit.lines
@@ -60,7 +62,8 @@ settle() {
   cut -d ' ' -f 4 "$lines" | both cat-file --batch-check='%(objectname) %(objectsize)' \
     >"$shadow/commit.sizes" || return 1
   SIZES="$shadow/commit.sizes" LINKS="$shadow/commit.links" HIDDEN="$shadow/commit.hidden" \
-    NOTES="$shadow/commit.notes" SKIPPED="$shadow/commit.skipped" MANY="$shadow/commit.many" LIMIT="$size_limit" TELL="${4#before}" awk "$KEEP" \
+    NOTES="$shadow/commit.notes" SKIPPED="$shadow/commit.skipped" MANY="$shadow/commit.many" \
+    LIMIT="$size_limit" TELL="${4#before}" awk "$KEEP" \
     "$shadow/commit.sizes" "$shadow/commit.links" "$shadow/commit.hidden" "$lines" \
     >"$shadow/commit.kept" || return 1
   # In most cases all is kept, and the tree is there already.
@@ -78,6 +81,18 @@ moved_links() {
     at=$(git --git-dir="$WORKSPACE/$link/.git" rev-parse -q --verify 'HEAD^{commit}' 2>/dev/null) \
       && [ "${#at}" = 40 ] && printf '160000 %s\t%s\n' "$at" "$link"
   done <"$shadow/commit.links"
+}
+
+# A commit of a tree, its message on standard input. Arguments: author, seconds, tree, parents.
+commit_tree() {
+  author=$1
+  seconds=$2
+  tree=$3
+  shift 3
+  for parent; do shift; [ "$parent" = - ] || set -- "$@" -p "$parent"; done
+  export GIT_COMMITTER_DATE="@$seconds +0000"
+  GIT_AUTHOR_NAME="$author" GIT_AUTHOR_EMAIL="$author@agents.invalid" \
+    GIT_AUTHOR_DATE="@$seconds +0000" both commit-tree "$tree" "$@"
 }
 
 # A merge of two trees over a third. Answers 1 with the names of files that conflict after the tree.

@@ -43,6 +43,10 @@ locate() {
   why=elsewhere
   root=$(cd "$WORKSPACE" && pwd -P) || return 1
   case "$common" in "$root"/*) ;; *) return 1 ;; esac
+  for part in objects objects/pack refs refs/heads refs/heads/codex refs/codex refs/codex/turns \
+    refs/codex/reverts logs logs/refs logs/refs/heads logs/refs/heads/codex; do
+    [ ! -L "$common/$part" ] || return 1
+  done
 }
 
 # The ids of what is named, in `resolved`; `-` for what is not there.
@@ -57,8 +61,10 @@ $answers
 END
 }
 
-is_ancestor() {
-  [ "$1" = "$2" ] || users merge-base --is-ancestor "$1" "$2" 2>/dev/null
+# Whether a commit has another in its history; one that is not there is in each that is.
+contains() {
+  [ "$1" != - ] || return 1
+  [ "$2" = - ] || [ "$1" = "$2" ] || users merge-base --is-ancestor "$2" "$1" 2>/dev/null
 }
 
 # Where HEAD was when a snapshot of .git was taken: `-` if it was unborn, or the present HEAD if nobody can tell.
@@ -80,28 +86,16 @@ head_before() {
 
 # What a commit goes on from, in `base`, and the commits that the agent made itself, in `second`.
 choose_parents() {
-  second=-
   base=$tip
-  [ "$tip" = - ] || [ "$head" != - ] && ! is_ancestor "$head" "$tip" || return 0
+  second=-
+  ! contains "$tip" "$head" || return 0
   head_before "$1"
   base=$head
   [ "$was" != "$head" ] || return 0
   second=$head
   base=$was
-  [ "$tip" = - ] || [ "$was" != - ] && ! is_ancestor "$was" "$tip" || base=$tip
-  [ "$second" = - ] || [ "$base" = - ] || ! is_ancestor "$second" "$base" || second=-
-}
-
-# A commit of a tree, its message on standard input. Arguments: author, seconds, tree, parents.
-commit_tree() {
-  author=$1
-  seconds=$2
-  tree=$3
-  shift 3
-  for parent; do shift; [ "$parent" = - ] || set -- "$@" -p "$parent"; done
-  export GIT_COMMITTER_DATE="@$seconds +0000"
-  GIT_AUTHOR_NAME="$author" GIT_AUTHOR_EMAIL="$author@agents.invalid" \
-    GIT_AUTHOR_DATE="@$seconds +0000" both commit-tree "$tree" "$@"
+  ! contains "$tip" "$was" || base=$tip
+  ! contains "$base" "$second" || second=-
 }
 
 # Gives the user's repository a commit, with what it lacks for it. Arguments: it, and what it has.

@@ -109,7 +109,7 @@ describe.each([
     const idle = await implement('two', 'true');
     expect(idle).not.toHaveProperty('commit');
     const last = await implement('two', 'echo 2 >> a; echo 2 >> d/b');
-    const changes = (args: object) => call(client, 'get_changes', args);
+    const changes = (args: Record<string, unknown>) => call(client, 'get_changes', args);
     const session = await changes({ session_id: first.session_id, stat_only: true });
     expect(session).toMatchObject({ from: null, to: last.commit.id });
     expect(session.commits.map((one: { turn_id: string }) => one.turn_id)).toEqual([

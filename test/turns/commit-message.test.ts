@@ -6,7 +6,12 @@ const trailers = { 'Codex-Turn': 't-1', 'Codex-Model': undefined };
 test('a message says what was asked, what was done and whose it is', () => {
   const answer = { changes: [{ file: 'a.txt', explanation: 'Holds\nthe list.' }] };
   expect(
-    commitMessage({ tool: 'implement', args: { task: 'Write a list\nand more' }, answer, trailers }),
+    commitMessage({
+      tool: 'implement',
+      args: { task: 'Write a list\nand more' },
+      answer,
+      trailers,
+    }),
   ).toBe('Write a list\n\n- a.txt: Holds the list.\n\nCodex-Turn: t-1\n');
 });
 

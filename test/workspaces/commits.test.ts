@@ -145,6 +145,8 @@ describe.runIf(engine.available)('the commit of a turn in a container', () => {
     ['broken-repository', 'rm -rf .git; mkdir .git; echo x > .git/HEAD'],
     ['other-objects', 'rm -rf .git; git init -q --object-format=sha256'],
     ['elsewhere', 'rm -rf .git /tmp/out; git init -q /tmp/out; echo gitdir: /tmp/out/.git > .git'],
+    ['elsewhere', 'rm -rf .git /tmp/out; git init -q /tmp/out; ln -s /tmp/out/.git .git'],
+    ['elsewhere', 'rm -rf /tmp/out; mkdir /tmp/out; ln -s /tmp/out .git/refs/codex'],
   ])('is refused with a reason: %s', async (reason, script) => {
     await sh(CLEAR);
     expect(await outcomeOf(`${script}; echo 1 > f`)).toEqual({ refused: reason });
@@ -161,6 +163,9 @@ describe.runIf(engine.available)('the commit of a turn in a container', () => {
     expect(await sh('cat /tmp/ran 2>&1')).toContain('No such file');
     expect(await sh(`git --no-replace-objects show --format= --name-only ${commit.id}`)).toBe(
       'f\n',
+    );
+    expect(await sh(`git --no-replace-objects show --format= --name-only ${commit.parent}`)).toBe(
+      '.gitattributes\n',
     );
   });
 
