@@ -156,17 +156,22 @@ refuse() {
   echo "not $1 $word"
 }
 
-# commit FILES_BEFORE FILES_AFTER GIT_BEFORE REF fresh|again SECONDS AUTHOR LIMIT MESSAGE
+# commit FILES_BEFORE FILES_AFTER GIT_BEFORE REF fresh|again|anew SECONDS AUTHOR LIMIT MESSAGE
 commit() {
   before=$1 after=$2 meta=$3 ref_name=refs/codex/$4 mode=$5 at=$6 who=$7 size_limit=$8 message=$9
   rm -f "$shadow"/commit.*
   locate >&2 || { refuse "$why"; return; }
   resolve 'HEAD^{commit}' 'HEAD^{tree}' "$WORK^{commit}" "$WORK^{tree}" "$ref_name^{commit}" \
-    "$ref_name^1^{commit}"
+    "$ref_name^{tree}" "$ref_name^1^{commit}"
   set -- $resolved
-  [ $# = 6 ] || { refuse broken-repository; return; }
+  [ $# = 7 ] || { refuse broken-repository; return; }
   head=$1 head_tree=$2 tip=$3 tip_tree=$4
-  if [ "$mode" = again ] && [ "$5" != - ]; then echo "ok $5 $6 yes - $word"; return; fi
+  # A shell that was killed just after it had made the commit is asked again, too.
+  case "$mode $5" in
+    *' -' | anew*) ;;
+    again*) echo "ok $5 $7 yes - $word"; return ;;
+    *) [ "$6" != "$after" ] || { echo "ok $5 $7 yes - $word"; return; } ;;
+  esac
   choose_parents "$meta"
   { make_commit && send "$made" "$tip" "$head" "$base" && point "$ref_name" "$made"; } >&2 \
     || { refuse "${nothing:-failed}"; return; }
@@ -233,7 +238,7 @@ revert() {
   [ "$merged" != "$now" ] || { refuse reverted; return; }
   (cd "$WORKSPACE" && git_files read-tree -m -u "$now" "$merged") >&2 || { refuse in-the-way; return; }
   take_snapshot >/dev/null || return 1
-  commit "$now" "$files_now" "$meta_now" "$1" fresh "$2" "$3" "$4" "$5"
+  commit "$now" "$files_now" "$meta_now" "$1" anew "$2" "$3" "$4" "$5"
 }
 
 # What a turn that may only read did to objects is not in its snapshots. Ours can be had again.

@@ -122,11 +122,13 @@ describe.runIf(engine.available)('the commit of a turn in a container', () => {
         'mkdir -p .git/refs/heads/codex; touch .git/refs/heads/codex/work.lock .git/index.lock',
       );
       const first = await workspace.commits.make(commit);
-      const later = { ...commit, at: new Date(0), again: true };
-      return { first, second: await workspace.commits.make(later) };
+      const later = { ...commit, at: new Date(0) };
+      const second = await workspace.commits.make({ ...later, again: true });
+      return { first, second, third: await workspace.commits.make(later) };
     });
     expect(outcome.first).toMatchObject({ commit: { branch: 'codex/work' } });
     expect(outcome.second).toMatchObject(outcome.first);
+    expect(outcome.third).toMatchObject(outcome.first);
     expect(await sh('git rev-list --count codex/work; ls .git/index.lock')).toBe(
       '1\n.git/index.lock\n',
     );
