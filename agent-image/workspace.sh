@@ -38,6 +38,7 @@ git_meta() {
 prepare() {
   cd "$WORKSPACE" || return 1
   [ -e .git ] || git -c init.defaultBranch=main init -q . || return 1
+  undo_unfinished_push
   [ -f "$shadow/HEAD" ] || git init -q --bare "$shadow"
 }
 

@@ -6,7 +6,7 @@ import { Authenticator } from './access/authenticator.ts';
 import type { CallerAgents } from './access/caller-agents.ts';
 import { startIdleReaper } from './agents/idle-reaper.ts';
 import { AccessAudit } from './audit/access-audit.ts';
-import { SERVER } from './audit/audit-log.ts';
+import { type AuditLog, SERVER } from './audit/audit-log.ts';
 import { SqliteAuditLog } from './audit/sqlite-audit-log.ts';
 import { type Config, isLoopback } from './config/config.ts';
 import type { AgentFeed } from './http/agent-routes.ts';
@@ -49,7 +49,7 @@ export async function startApp(given: AppOptions): Promise<App> {
   const accessAudit = opened.adopt(new AccessAudit(audit, tokens), (each) => each.close());
   const authenticator = authenticatorOf({ ...options, tokens, audit: accessAudit });
   const services = await createServices({ ...options, store, audit, authenticator });
-  const http = createHttp(services, authenticator, options);
+  const http = createHttp(services, { ...options, authenticator, audit });
   const app = await run(store, { services, http, options });
   const stores = opened.move();
   return {
@@ -99,16 +99,17 @@ function openAudit({ config, redactor, log }: ServerOptions): SqliteAuditLog {
 
 function createHttp(
   { access, agents, changes, health, rates, toolbox }: Services,
-  authenticator: Authenticator,
-  { config, log, version }: ServerOptions,
+  options: ServerOptions & { authenticator: Authenticator; audit: AuditLog },
 ): FastifyInstance {
+  const { config } = options;
   return buildHttpServer({
     turns: (principal) => access.turns(principal),
     settings: (principal) => access.settings(principal),
     approvals: (principal) => access.approvals(principal),
     agents: (principal) => agentFeed(access.agents(principal), agents, config),
-    ...{ authenticator, rates, toolbox, changes, health },
-    ...{ config, log, version },
+    workspaces: (principal) => access.workspaces(principal),
+    ...{ rates, toolbox, changes, health },
+    ...options,
   });
 }
 

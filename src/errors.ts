@@ -66,6 +66,7 @@ export const ERRORS = {
   session_expired: row(404, -32001, false, 'Initialize a new MCP session.'),
   too_many_clients: busy(503, 10, 'Close idle clients or raise MAX_MCP_SESSIONS.'),
   too_many_calls: busy(503, 5, 'Wait for calls to end, or raise MAX_CONCURRENT_CALLS.'),
+  too_many_git_operations: busy(503, 5, 'Try again soon, or raise GIT_MAX_OPERATIONS.'),
   too_many_readers: busy(503, 10, 'Close streams of events, or raise MAX_EVENT_READERS.'),
   too_many_sessions: busy(
     503,

@@ -16,6 +16,7 @@ export const AUDIT_TYPES = [
   'agent_removed',
   'egress',
   'approval_granted',
+  'git',
   'approval_requested',
   'approval_decided',
   'login',

@@ -12,12 +12,15 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Answered to whoever asks. */
     isPublic?: boolean;
+    /** Who has no token is asked for a password, as its client knows no other way to ask its user. */
+    asksForPassword?: boolean;
   }
 }
 
 /** Of a request to a public route that came without a token, or with a wrong one. */
 export const NOBODY: Principal = { id: '', tenant: '', roles: [] };
 
+const REALM = 'realm="codex-mcp-server"';
 const METADATA_PATH = '/.well-known/oauth-protected-resource';
 
 /** How long a stream outlives the token that opened it. */
@@ -90,7 +93,11 @@ function challenge(
   config: AuthenticationOptions['config'],
 ): void {
   if (!(error instanceof AppError) || error.code !== 'unauthorized') return;
-  const parts = ['realm="codex-mcp-server"'];
+  if (request.routeOptions.config?.asksForPassword) {
+    reply.header('www-authenticate', `Basic ${REALM}, charset="UTF-8"`);
+    return;
+  }
+  const parts = [REALM];
   if (request.headers.authorization !== undefined) parts.push('error="invalid_token"');
   if (config.OIDC_ISSUER !== undefined) {
     const path = /^\/(mcp|sse)\b/.exec(request.url)?.[0] ?? '';

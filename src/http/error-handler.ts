@@ -6,6 +6,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Failures of this route are JSON-RPC errors, which MCP clients can read. */
     jsonRpcErrors?: boolean;
+    /** Answers a failure in a way of its own; false if it does not. */
+    refuse?: (failure: AppError, request: FastifyRequest, reply: FastifyReply) => boolean;
   }
 }
 
@@ -32,7 +34,9 @@ export function replyWithError(error: unknown, request: FastifyRequest, reply: F
   logFailure(request.log, failure);
   const { retry_after_seconds: retryAfter } = reportError(failure);
   if (typeof retryAfter === 'number') reply.header('retry-after', Math.ceil(retryAfter));
-  reply.code(status).type('application/json').header('x-correlation-id', request.id);
+  reply.header('x-correlation-id', request.id);
+  if (request.routeOptions.config?.refuse?.(failure, request, reply)) return;
+  reply.code(status).type('application/json');
   reply.send(bodyOf(failure, request));
 }
 

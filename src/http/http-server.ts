@@ -5,6 +5,7 @@ import type { Logger } from 'pino';
 import type { CallerSettings } from '../access/caller-settings.ts';
 import type { Principal } from '../access/principal.ts';
 import type { RateLimits } from '../access/rate-limits.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
 import type { Config } from '../config/config.ts';
 import { McpSessions } from '../mcp/mcp-sessions.ts';
 import { sseRoutes } from '../mcp/sse-routes.ts';
@@ -20,11 +21,13 @@ import { limitConnections } from './connection-limit.ts';
 import { type DiffFeed, diffRoutes } from './diff-routes.ts';
 import { handleErrors, replyWithError } from './error-handler.ts';
 import { EventStreams } from './event-streams.ts';
+import { type GitRoutesOptions, gitRoutes } from './git-routes.ts';
 import { infoRoutes } from './info-routes.ts';
 import { acceptJsonBodies } from './json-body.ts';
 import { limitRates } from './rate-limit.ts';
 import { guardRequests } from './request-guard.ts';
 import { RequestLog } from './request-log.ts';
+import { SlowBodies } from './slow-bodies.ts';
 import { toolRoutes } from './tool-routes.ts';
 import { type TurnFeed, turnRoutes } from './turn-routes.ts';
 import { UnreadableRequests } from './unreadable-requests.ts';
@@ -52,6 +55,8 @@ export type HttpServerOptions = {
   settings: (principal: Principal) => Pick<CallerSettings, 'get' | 'change'>;
   approvals: (principal: Principal) => ApprovalDesk;
   changes: DiffFeed;
+  workspaces: GitRoutesOptions['workspaces'];
+  audit: AuditLog;
   health: () => Promise<{ ready: boolean }>;
   log: Logger;
   version: string;
@@ -65,7 +70,8 @@ export type HttpServerOptions = {
 /** Every transport on one server that is not yet listening; `close()` ends all sessions and streams. */
 export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
   const { config, toolbox, turns, log, readerPatienceMs = READER_PATIENCE_MS } = options;
-  const app = createApp(options);
+  const slowBodies = new SlowBodies();
+  const app = createApp(options, slowBodies);
   const streams = new EventStreams(config.MAX_EVENT_READERS, readerPatienceMs);
   const sessions = new McpSessions({ config, log });
   const tasks = (caller: Caller) => new Tasks({ toolbox, turns, caller, config });
@@ -97,15 +103,22 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
     approvalRoutes(routes, options.approvals, streams);
     done();
   });
+  app.register((routes, _options, done) => {
+    gitRoutes(routes, options, slowBodies);
+    done();
+  });
   serveSockets(app, { ...options, streams });
   app.addHook('preClose', () => sessions.closeAll());
   return app;
 }
 
-function createApp({ config, log, receiveTimeoutMs }: HttpServerOptions): FastifyInstance {
+function createApp(
+  { config, log, receiveTimeoutMs }: HttpServerOptions,
+  slowBodies: SlowBodies,
+): FastifyInstance {
   const loggerInstance: FastifyBaseLogger = log;
   const receiveMs = receiveTimeoutMs ?? RECEIVE_TIMEOUT_MS;
-  const unreadable = new UnreadableRequests(log);
+  const unreadable = new UnreadableRequests(log, slowBodies);
   const app = fastify({
     loggerInstance,
     logController: new RequestLog(),

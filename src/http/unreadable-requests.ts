@@ -4,14 +4,17 @@ import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { AppError } from '../errors.ts';
 import { rawAnswer } from './raw-answer.ts';
+import type { SlowBodies } from './slow-bodies.ts';
 
 /** Requests in which the parser of Node finds an error never reach fastify. */
 export class UnreadableRequests {
   readonly #log: Logger;
+  readonly #slowBodies: SlowBodies;
   readonly #answers = new WeakMap<Duplex, Set<ServerResponse>>();
 
-  constructor(log: Logger) {
+  constructor(log: Logger, slowBodies: SlowBodies) {
     this.#log = log;
+    this.#slowBodies = slowBodies;
   }
 
   /** To know which answers are on their way over a connection. */
@@ -30,6 +33,8 @@ export class UnreadableRequests {
   /** Answers as for any other failure, and closes the connection: nobody knows where a next request would begin. */
   refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
     if (error.code === 'ECONNRESET' || socket.destroyed) return;
+    // Told once for each request, whose body comes on all the same.
+    if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && this.#slowBodies.has(socket)) return;
     const failure = failureOf(error);
     const correlationId = randomUUID();
     // Not the error, which holds what was sent.

@@ -36,6 +36,10 @@ export class BetweenTurns {
     agents.disk.assertRoom(agentId);
     if (!store.agents.get(agentId)) store.agents.put(agent);
     else store.agents.touch(agentId, new Date());
-    return queues.add(agentId, () => agents.withAgent(agentId, use));
+    try {
+      return await queues.add(agentId, () => agents.withAgent(agentId, use));
+    } finally {
+      agents.disk.turnEnded(agentId);
+    }
   }
 }

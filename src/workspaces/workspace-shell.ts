@@ -1,14 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import readline from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { Logger } from 'pino';
 import type { ContainerProcess, ContainerRuntime } from '../runtime/container-runtime.ts';
+import { agentScript } from './agent-script.ts';
 
-/** Passed along with every exec, so that it always fits the server, whatever the image is. */
-const SCRIPT = ['commit-trees.sh', 'commits.sh', 'workspace.sh']
-  .map((name) => readFileSync(new URL(`../../agent-image/${name}`, import.meta.url), 'utf8'))
+const SCRIPT = ['unfinished-push.sh', 'commit-trees.sh', 'commits.sh', 'workspace.sh']
+  .map(agentScript)
   .join('\n');
 const STDERR_KEPT = 2_000;
 /** Far longer than any answer. Others in the container can put words into the mouth of the shell. */

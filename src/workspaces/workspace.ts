@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Logger } from 'pino';
 import { AppError } from '../errors.ts';
-import type { ContainerRuntime } from '../runtime/container-runtime.ts';
+import type { ContainerProcess, ContainerRuntime } from '../runtime/container-runtime.ts';
 import { readAtMost } from '../runtime/read-at-most.ts';
 import { Commits } from './commits.ts';
 import {
@@ -23,6 +23,7 @@ export type Snapshot = {
 };
 
 const SNAPSHOT_DIRECTORY = '.workspace-snapshots';
+const HOOK_DIRECTORY = '.workspace-hooks';
 const SNAPSHOT = /^ok ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) (\d+)$/;
 /** Of paths in one command; an argument list may have megabytes, with the environment. */
 const ARGUMENT_BYTES = 128 * 1024;
@@ -34,7 +35,7 @@ const NOT_A_CHANGE = new Set(['.git/index']);
 type WorkspaceOptions = {
   runtime: ContainerRuntime;
   agentId: string;
-  env: { WORKSPACE: string; SNAPSHOTS: string };
+  env: { WORKSPACE: string; SNAPSHOTS: string; HOOKS: string };
   log: Logger;
 };
 
@@ -57,9 +58,18 @@ export class Workspace {
 
   static async open(runtime: ContainerRuntime, agentId: string, log: Logger): Promise<Workspace> {
     const { workspace, home } = runtime.layout(agentId);
-    const env = { WORKSPACE: workspace, SNAPSHOTS: path.posix.join(home, SNAPSHOT_DIRECTORY) };
+    const env = {
+      WORKSPACE: workspace,
+      SNAPSHOTS: path.posix.join(home, SNAPSHOT_DIRECTORY),
+      HOOKS: path.posix.join(home, HOOK_DIRECTORY),
+    };
     const options = { runtime, agentId, env, log };
     return new Workspace(options, await WorkspaceShell.open(options));
+  }
+
+  /** Where hooks of the server may stand: no directory of the user's. */
+  get hooks(): string {
+    return this.#options.env.HOOKS;
   }
 
   async snapshot(): Promise<Snapshot> {
@@ -130,6 +140,12 @@ export class Workspace {
     const said = await readAtMost(process.stdio, ARGUMENT_BYTES);
     const names = new Set(said.toString().split('\0'));
     return asked.filter((path) => names.has(path));
+  }
+
+  /** Runs a program, which knows by its environment where the files are (`WORKSPACE`). */
+  exec(command: readonly string[], env: Record<string, string>): Promise<ContainerProcess> {
+    const { runtime, agentId, env: own } = this.#options;
+    return runtime.exec(agentId, command, { env: { ...own, ...env } });
   }
 
   close(): void {

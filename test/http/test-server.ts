@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { LOCAL } from '../../src/access/principal.ts';
 import { AgentEvents } from '../../src/agents/agent-events.ts';
 import { noApproval } from '../../src/approvals/approvals.ts';
+import { NO_AUDIT } from '../../src/audit/audit-log.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { AppError, type ErrorReport } from '../../src/errors.ts';
 import type { ApprovalDesk } from '../../src/http/approval-routes.ts';
@@ -70,6 +71,8 @@ export async function startTestServer(
     settings: () => ({ get: noAgent, change: noAgent }),
     approvals: () => noApprovals,
     changes: { patch: async () => undefined },
+    workspaces: () => noWorkspaces,
+    audit: NO_AUDIT,
     health: async () => health,
     log,
     version: '1.2.3',
@@ -99,6 +102,8 @@ export async function until(condition: () => boolean, limitMs = 5000): Promise<v
     await delay(10);
   }
 }
+
+const noWorkspaces = { read: noAgent, change: noAgent };
 
 function echo(seen: Seen): Tool {
   const input = z.strictObject({ message: z.string(), agent_id: z.string().optional() });

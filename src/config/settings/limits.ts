@@ -100,6 +100,29 @@ export const limitsSettings = {
       'Size of a file in the commit of a turn; a larger one stays as it was in the commit before.',
     allowed: 'a size such as 50m or 1g',
   }),
+  GIT_MAX_OPERATIONS: setting(wholeNumber(1, 10_000).default(16), {
+    group: 'Limits',
+    description: 'Clones, fetches and pushes of workspaces that run at the same time.',
+    allowed: 'a whole number from 1 to 10000',
+  }),
+  GIT_MAX_PUSH_BYTES: setting(
+    wholeNumber(MEBIBYTE, 1024 * 1024 * MEBIBYTE).default(2048 * MEBIBYTE),
+    {
+      group: 'Limits',
+      description: 'Size of what one push sends.',
+      allowed: 'a number of bytes from 1048576 to 1099511627776',
+    },
+  ),
+  GIT_IDLE_TIMEOUT: setting(wholeNumber(1, 86_400).default(120), {
+    group: 'Limits',
+    description: 'Seconds in which a clone, fetch or push moves nothing, until it is ended.',
+    allowed: 'a whole number from 1 to 86400',
+  }),
+  GIT_TIMEOUT: setting(wholeNumber(1, 86_400).default(3600), {
+    group: 'Limits',
+    description: 'Seconds after which a clone, fetch or push is ended.',
+    allowed: 'a whole number from 1 to 86400',
+  }),
   MAX_DIFF_BYTES: setting(wholeNumber(1024, 64 * MEBIBYTE).default(256 * 1024), {
     group: 'Limits',
     description: 'Size of the diff of one file in a result; a longer one is cut with a note.',

@@ -1,0 +1,77 @@
+#!/bin/sh
+# The hooks of a push into the workspace, told apart by their names. What they say on standard error
+# is shown to who pushes.
+set -u
+FILES_NAMED=10
+
+# The first push of one branch decides what the workspace is on, if there is no commit yet.
+choose_branch() {
+  git rev-parse -q --verify HEAD >/dev/null && return 0
+  only=
+  while read -r _ new ref; do
+    case "$ref" in refs/heads/*) ;; *) continue ;; esac
+    [ -n "$(printf %s "$new" | tr -d 0)" ] || continue
+    [ "$ref" != "$(git symbolic-ref -q HEAD)" ] && [ -z "$only" ] || return 0
+    only=$ref
+  done
+  [ -z "$only" ] || env -u GIT_QUARANTINE_PATH git symbolic-ref HEAD "$only"
+}
+
+changed() {
+  git diff-tree -r -z --no-renames --name-only "$@" "$head" "$new"
+}
+
+# Files that are as the push wants them are no obstacle, such as those that were copied here before.
+accept_equal_files() {
+  cp "$directory/index" "$scratch" 2>/dev/null
+  GIT_INDEX_FILE="$scratch" git read-tree -m "$new"
+  GIT_INDEX_FILE="$scratch" git update-index -q --ignore-submodules --refresh
+  differing() { GIT_INDEX_FILE="$scratch" git diff-files -z --name-only --no-renames; }
+  { changed --diff-filter=d && differing && differing; } | sort -z | uniq -zu \
+    | git update-index -q -z --add --remove --stdin
+  { changed --diff-filter=D && git diff-files -z --name-only --diff-filter=D; } | sort -z | uniq -zd \
+    | git update-index -q -z --force-remove --stdin
+  rm -f "$scratch"
+}
+
+# Both what is tracked and was changed, and what is not tracked.
+obstacles() {
+  { changed && { git diff-index -z --name-only --no-renames "$head" \
+    && git ls-files -z --others --exclude-standard; } | sort -zu; } | sort -z | uniq -zd | tr '\0' '\n'
+}
+
+merge() {
+  { echo "$head $new" && { cksum <"$directory/index" 2>/dev/null || echo none; }; } >"$note"
+  git read-tree -u -m "$head" "$new"
+  merged=$?
+  rm -f "$note"
+  return "$merged"
+}
+
+refuse() {
+  echo "The workspace has uncommitted work that this push would overwrite; nothing was changed:"
+  obstacles | head -n "$FILES_NAMED" | sed 's/^/  /'
+  more=$(($(obstacles | wc -l) - FILES_NAMED))
+  [ "$more" -le 0 ] || echo "  and $more more"
+  echo "Push to another branch, or have the work committed first."
+}
+
+# A two-way merge: what was not committed stays, or the push is refused.
+update_files() {
+  new=$1
+  directory=$(git rev-parse --absolute-git-dir)
+  scratch="$directory/push.index"
+  note="$directory/unfinished-push"
+  head=$(git rev-parse -q --verify HEAD) || head=$(git hash-object -t tree /dev/null)
+  git update-index -q --ignore-submodules --refresh
+  merge 2>/dev/null && return
+  accept_equal_files
+  complaint=$(merge 2>&1) && return
+  { echo "$complaint" && refuse; } >&2
+  return 1
+}
+
+case "$0" in
+  */pre-receive) choose_branch ;;
+  */push-to-checkout) update_files "$1" ;;
+esac

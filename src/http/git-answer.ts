@@ -1,0 +1,53 @@
+import { once } from 'node:events';
+import type { FastifyReply } from 'fastify';
+import type { GitService } from '../workspaces/git-service.ts';
+import { FLUSH, packet } from './packet-line.ts';
+
+const NEWEST_PROTOCOL = 'version 2';
+
+/** The answer to a git client; its head goes out with the first piece, so that a failure before has its own. */
+export class GitAnswer {
+  readonly #reply: FastifyReply;
+  readonly #service: GitService;
+  readonly #kind: 'advertisement' | 'result';
+
+  constructor(reply: FastifyReply, service: GitService, kind: 'advertisement' | 'result') {
+    this.#reply = reply;
+    this.#service = service;
+    this.#kind = kind;
+  }
+
+  get begun(): boolean {
+    return this.#reply.sent;
+  }
+
+  /** Resolves when there is room for more. Throws if the client has gone. */
+  async send(chunk: Buffer): Promise<void> {
+    if (!this.begun) this.#begin(chunk);
+    const { raw } = this.#reply;
+    if (raw.write(chunk)) return;
+    const done = new AbortController();
+    const { signal } = done;
+    await Promise.race([once(raw, 'drain', { signal }), once(raw, 'close', { signal })]);
+    done.abort();
+    if (raw.destroyed) throw new Error('The git client has gone.');
+  }
+
+  end(): void {
+    if (!this.begun) this.#begin(Buffer.alloc(0));
+    this.#reply.raw.end();
+  }
+
+  #begin(first: Buffer): void {
+    const reply = this.#reply;
+    reply.hijack();
+    reply.type(`application/x-${this.#service}-${this.#kind}`).header('cache-control', 'no-cache');
+    for (const [name, value] of Object.entries(reply.getHeaders())) {
+      if (value !== undefined) reply.raw.setHeader(name, value);
+    }
+    reply.raw.writeHead(200);
+    if (this.#kind === 'result' || first.toString('latin1', 4).startsWith(NEWEST_PROTOCOL)) return;
+    // Clients of the older protocols want to be told that no plain file server answers.
+    reply.raw.write(Buffer.concat([packet(`# service=${this.#service}\n`), FLUSH]));
+  }
+}

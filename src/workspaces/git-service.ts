@@ -1,0 +1,154 @@
+import type { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { AppError } from '../errors.ts';
+import type { ContainerProcess } from '../runtime/container-runtime.ts';
+import { agentScript } from './agent-script.ts';
+import { GitTraffic } from './git-traffic.ts';
+import type { Workspace } from './workspace.ts';
+
+/** Such as git clients ask for by name: one reads, the other takes a push. */
+export const GIT_SERVICES = ['git-upload-pack', 'git-receive-pack'] as const;
+export type GitService = (typeof GIT_SERVICES)[number];
+
+export type GitRequest = {
+  service: GitService;
+  /** Version of git's protocol that the client prefers. */
+  protocol?: '0' | '1' | '2' | undefined;
+  /** What the client sends; none if it only asks which refs there are. Not destroyed, but read to its end. */
+  body?: Readable | undefined;
+};
+
+export type GitBounds = {
+  /** Of the body of a request. */
+  maxBytes: number;
+  /** How long nothing may move in either direction. */
+  idleSeconds: number;
+  totalSeconds: number;
+};
+
+const SCRIPT = agentScript('unfinished-push.sh') + agentScript('git-service.sh');
+const RECEIVE_HOOK = agentScript('receive-hook.sh');
+/** Where other parts of the server keep refs, which may be fetched. */
+const OWN_REFS = 'refs/codex';
+const STDERR_KEPT = 2_000;
+/** What is refused is read all the same, so that the client gets to read the answer, but not for ever. */
+const EXCESS = 2;
+/** How long git may take to end, once it has said all or lost its client. */
+const ENDING_SECONDS = 30;
+
+/** What the command line says comes after the configuration of the repository, which the agent writes. */
+const SETTINGS: Record<GitService, readonly string[]> = {
+  'git-upload-pack': ['uploadpack.allowFilter=true', 'uploadpack.allowAnySHA1InWant=true'],
+  'git-receive-pack': [
+    'receive.denyCurrentBranch=updateInstead',
+    'receive.denyDeleteCurrent=refuse',
+    'receive.shallowUpdate=true',
+    `receive.hideRefs=${OWN_REFS}`,
+    'core.fsmonitor=false',
+  ],
+};
+
+type Send = (chunk: Buffer) => Promise<void>;
+
+/**
+ * Serves one request of a git client in the container of an agent, and resolves when git has ended
+ * there. `send` takes the answer piece by piece. Aborting ends git's input, so that nothing is taken
+ * of a push that is not complete. Throws `workspace_failed` if git had no answer, `invalid_input` for
+ * a body that cannot be read, or why the signal was aborted.
+ */
+export async function serveGit(
+  workspace: Workspace,
+  request: GitRequest,
+  { send, bounds, signal }: { send: Send; bounds: GitBounds; signal: AbortSignal },
+): Promise<GitTraffic> {
+  const process = await workspace.exec(command(request, bounds), environment(request, workspace));
+  using traffic = new GitTraffic(process.stdio, bounds, signal);
+  const complaint = lastWords(process);
+  try {
+    const fed = feed(request, process, traffic);
+    for await (const chunk of process.stdio) {
+      await send(chunk);
+      traffic.sent(chunk.length);
+    }
+    await fed;
+  } catch (error) {
+    throw traffic.failure ?? error;
+  } finally {
+    process.stdio.destroy();
+    traffic.exitCode = await exitOf(process);
+  }
+  if (traffic.failure) throw traffic.failure;
+  if (traffic.exitCode === undefined) throw lost();
+  if (traffic.bytesOut === 0 && traffic.exitCode !== 0) throw failed(complaint());
+  return traffic;
+}
+
+function command(request: GitRequest, { maxBytes, totalSeconds }: GitBounds): string[] {
+  const { service, body } = request;
+  const isPush = service === 'git-receive-pack';
+  const settings = [...SETTINGS[service], ...(isPush ? [`receive.maxInputSize=${maxBytes}`] : [])];
+  const kind = isPush && body ? 'write' : 'read';
+  return [
+    ...['sh', '-c', SCRIPT, 'git-service', kind, String(totalSeconds)],
+    ...settings.flatMap((setting) => ['-c', setting]),
+    ...[service.slice('git-'.length), '--stateless-rpc'],
+    ...(body ? [] : ['--advertise-refs']),
+    '.',
+  ];
+}
+
+function environment({ service, protocol, body }: GitRequest, { hooks }: Workspace) {
+  const isPush = service === 'git-receive-pack' && body !== undefined;
+  const settings = { GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: 'core.hooksPath' };
+  return {
+    ...settings,
+    GIT_CONFIG_VALUE_0: isPush ? hooks : '/dev/null',
+    ...(protocol && { GIT_PROTOCOL: `version=${protocol}` }),
+    ...(isPush && { RECEIVE_HOOK }),
+  };
+}
+
+/** Git ends by itself when it has read what it needs: its input is ended only if it waits for more. */
+async function feed(
+  { body }: GitRequest,
+  { stdio }: ContainerProcess,
+  traffic: GitTraffic,
+): Promise<void> {
+  if (!body) return;
+  try {
+    // Ended early, an iterator would destroy the body, and with it the connection for the answer.
+    for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+      if (traffic.received(chunk) > traffic.bounds.maxBytes * EXCESS) throw tooLarge(traffic);
+      await traffic.write(chunk);
+    }
+    traffic.bodyEnded();
+  } catch (error) {
+    traffic.fail(error);
+    stdio.destroy();
+  }
+}
+
+function tooLarge({ bounds: { maxBytes } }: GitTraffic): AppError {
+  return new AppError('body_too_large', `What git sent is larger than ${maxBytes} bytes.`);
+}
+
+function lastWords({ stderr }: ContainerProcess): () => string {
+  let words = '';
+  stderr.on('data', (chunk) => {
+    words = (words + chunk).slice(-STDERR_KEPT);
+  });
+  return () => words.trim();
+}
+
+function exitOf({ exited }: ContainerProcess): Promise<number | undefined> {
+  return Promise.race([exited, sleep(ENDING_SECONDS * 1000, undefined, { ref: false })]);
+}
+
+function lost(): AppError {
+  return new AppError('container_lost', 'The container ended while git worked in it.');
+}
+
+function failed(complaint: string): AppError {
+  const cause = new Error(complaint);
+  return new AppError('workspace_failed', 'Git could not serve the workspace.', { cause });
+}
