@@ -19,7 +19,7 @@ remove_stale_locks() {
 
 install_hooks() {
   rm -rf "$HOOKS" && mkdir -p "$HOOKS" || return 1
-  for name in pre-receive push-to-checkout; do
+  for name in pre-receive update push-to-checkout; do
     printf '%s\n' "$RECEIVE_HOOK" >"$HOOKS/$name" && chmod 755 "$HOOKS/$name" || return 1
   done
 }

@@ -1,6 +1,6 @@
 #!/bin/sh
-# The hooks of a push into the workspace, told apart by their names. What they say on standard error
-# is shown to who pushes.
+# The hooks of a push into the workspace, told apart by their names. What `pre-receive` and `update` say
+# on standard error is shown to who pushes; of `push-to-checkout` git shows nothing.
 set -u
 FILES_NAMED=10
 
@@ -24,7 +24,7 @@ changed() {
 # Files that are as the push wants them are no obstacle, such as those that were copied here before.
 accept_equal_files() {
   cp "$directory/index" "$scratch" 2>/dev/null
-  GIT_INDEX_FILE="$scratch" git read-tree -m "$new"
+  GIT_INDEX_FILE="$scratch" git read-tree --reset "$new"
   GIT_INDEX_FILE="$scratch" git update-index -q --ignore-submodules --refresh
   differing() { GIT_INDEX_FILE="$scratch" git diff-files -z --name-only --no-renames; }
   { changed --diff-filter=d && differing && differing; } | sort -z | uniq -zu \
@@ -40,7 +40,36 @@ obstacles() {
     && git ls-files -z --others --exclude-standard; } | sort -zu; } | sort -z | uniq -zd | tr '\0' '\n'
 }
 
-merge() {
+look() {
+  directory=$(git rev-parse --absolute-git-dir)
+  scratch="$directory/push.index"
+  note="$directory/unfinished-push"
+  head=$(git rev-parse -q --verify HEAD) || head=$(git hash-object -t tree /dev/null)
+  git update-index -q --ignore-submodules --refresh
+  return 0
+}
+
+# A two-way merge: what was not committed stays, or the push is refused.
+check_files() {
+  new=$1
+  directory=$(git rev-parse --absolute-git-dir)
+  export GIT_DIR="$directory" GIT_WORK_TREE="$WORKSPACE"
+  cd "$WORKSPACE" && look && try_merge && return
+  cp "$directory/index" "$scratch.old" 2>/dev/null
+  accept_equal_files 2>/dev/null
+  try_merge && rm -f "$scratch.old" && return
+  [ ! -f "$scratch.old" ] || mv "$scratch.old" "$directory/index"
+  refuse | tr -d '\000-\011\013-\037\177' >&2
+  return 1
+}
+
+try_merge() {
+  git read-tree -n -u -m "$head" "$new" 2>/dev/null
+}
+
+update_files() {
+  new=$1
+  look
   { echo "$head $new" && { cksum <"$directory/index" 2>/dev/null || echo none; }; } >"$note"
   git read-tree -u -m "$head" "$new"
   merged=$?
@@ -56,22 +85,8 @@ refuse() {
   echo "Push to another branch, or have the work committed first."
 }
 
-# A two-way merge: what was not committed stays, or the push is refused.
-update_files() {
-  new=$1
-  directory=$(git rev-parse --absolute-git-dir)
-  scratch="$directory/push.index"
-  note="$directory/unfinished-push"
-  head=$(git rev-parse -q --verify HEAD) || head=$(git hash-object -t tree /dev/null)
-  git update-index -q --ignore-submodules --refresh
-  merge 2>/dev/null && return
-  accept_equal_files
-  complaint=$(merge 2>&1) && return
-  { echo "$complaint" && refuse; } >&2
-  return 1
-}
-
 case "$0" in
   */pre-receive) choose_branch ;;
+  */update) [ "$1" != "$(git symbolic-ref -q HEAD)" ] || check_files "$3" ;;
   */push-to-checkout) update_files "$1" ;;
 esac

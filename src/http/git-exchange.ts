@@ -66,7 +66,8 @@ export async function answerGit(exchange: Exchange, served: Served): Promise<voi
     else await workspaces.read(name, run);
     note.end(request.log);
     answer.end();
-  } catch (error) {
+  } catch (failure) {
+    const error = isUnreadable(failure) ? unreadable(failure) : failure;
     note.end(request.log, error);
     if (answer.begun) return breakOff(exchange, error);
     await readToEnd(request.raw, bounds);
@@ -105,7 +106,17 @@ function decoded(body: Readable, encoding = 'identity'): Readable {
   // Not a pipeline: where the body makes no sense, that can still be said over its connection.
   const plain = body.pipe(createGunzip());
   body.once('error', (error) => plain.destroy(error));
+  // Whoever reads it hears of it too; this is for the time before.
+  plain.on('error', () => undefined);
   return plain;
+}
+
+function isUnreadable(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^Z_/.test(`${error.code}`);
+}
+
+function unreadable(cause: unknown): AppError {
+  return new AppError('invalid_input', 'The body is not what gzip makes.', { cause });
 }
 
 /** A client reads no answer before it has sent all. */

@@ -2,6 +2,7 @@ import type Docker from 'dockerode';
 import type { BenchContext } from './bench-context.ts';
 import { measureCold } from './cold.ts';
 import { measureEgress } from './egress.ts';
+import { measureGit } from './git.ts';
 import { measureMemory } from './memory.ts';
 import { measureParallel } from './parallel.ts';
 import { measureRecovery } from './recovery.ts';
@@ -19,6 +20,7 @@ export const PARTS = [
   'sessions',
   'recovery',
   'egress',
+  'git',
 ] as const;
 export type Part = (typeof PARTS)[number];
 
@@ -34,6 +36,7 @@ export const MEASUREMENTS: Record<Part, Measurement> = {
   sessions: measureSessions,
   recovery: withEngine(measureRecovery),
   egress: measureEgress,
+  git: withEngine(measureGit),
 };
 
 function withEngine(
