@@ -11,10 +11,13 @@ seconds=$2
 shift 2
 command -v timeout >/dev/null && limit="timeout -k 10 $seconds" || limit=
 
-# What was killed leaves locks, which would refuse every later push.
-remove_stale_locks() {
-  locks=$(find .git -path .git/objects -prune -o -type f -name '*.lock' -print)
-  [ -z "$locks" ] || git_at_work || find .git -type f -name '*.lock' -exec rm -f {} +
+# What was killed leaves locks, which would refuse every later push, and objects of no use.
+remove_leftovers() {
+  left=$(find .git -path .git/objects -prune -o -type f -name '*.lock' -print \
+    && find .git/objects -maxdepth 1 \( -name 'tmp_objdir-*' -o -name 'incoming-*' \))
+  [ -z "$left" ] || git_at_work && return
+  find .git -type f -name '*.lock' -exec rm -f {} +
+  rm -rf .git/objects/tmp_objdir-* .git/objects/incoming-*
 }
 
 install_hooks() {
@@ -26,10 +29,11 @@ install_hooks() {
 
 cd "$WORKSPACE" || exit 1
 [ "$kind" = write ] || exec $limit git "$@"
-remove_stale_locks >&2
+remove_leftovers >&2
 install_hooks >&2 || exit 1
 unset RECEIVE_HOOK
 $limit git "$@"
 status=$?
 undo_unfinished_push >&2
+remove_leftovers >&2
 exit "$status"

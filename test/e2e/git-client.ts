@@ -2,7 +2,6 @@ import { execFile, execFileSync, spawn } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import type { RuntimeKind } from '../../src/runtime/container-runtime.ts';
 import { call, connect } from './test-server.ts';
 
 /** Nothing of the user who runs the tests. */
@@ -89,24 +88,21 @@ export class GitClient implements Disposable {
   }
 }
 
-type Served = { url: string; dataDir: string };
-
 export function remoteOf({ url }: { url: string }, agentId: string): string {
   return `${url}/agents/${agentId}/workspace.git`;
 }
 
-/** Runs a command in the workspace of an agent that is awake; answers what it printed. */
-export async function inWorkspace(
-  server: Served,
-  runtime: RuntimeKind,
+/** Runs a command in the workspace of an agent that is awake, in its container if it has one; answers what it printed. */
+export function inWorkspace(
+  dataDir: string,
+  container: string,
   agentId: string,
   command: string,
-): Promise<string> {
-  if (runtime === 'process') {
-    const cwd = path.join(server.dataDir, 'agents', agentId, 'workspace');
+): string {
+  if (container === '') {
+    const cwd = path.join(dataDir, 'agents', agentId, 'workspace');
     return execFileSync('sh', ['-c', command], { cwd, encoding: 'utf8', env: ENVIRONMENT });
   }
-  const container = await containerOf(server, agentId);
   const environment = Object.entries(ENVIRONMENT).filter(([name]) => name.startsWith('GIT_'));
   const flags = environment.flatMap(([name, value]) => ['-e', `${name}=${value}`]);
   const args = ['exec', ...flags, container, 'sh', '-c', command];

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { answerAnything } from '../fakes/stand-in-model/script.ts';
-import { GitClient, inWorkspace, remoteOf } from './git-client.ts';
+import { containerOf, GitClient, inWorkspace, remoteOf } from './git-client.ts';
 import { call, connect, startTestServer, type TestServer } from './test-server.ts';
 
 const engine = inject('engine');
@@ -14,8 +14,10 @@ describe.each([
 ] as const)('in the $runtime runtime', ({ runtime, here }) => {
   let server: TestServer;
   const remote = (agentId: string) => remoteOf(server, agentId);
-  const inside = (agentId: string, command: string) =>
-    inWorkspace(server, runtime, agentId, command);
+  const inside = async (agentId: string, command: string) => {
+    const container = runtime === 'docker' ? await containerOf(server, agentId) : '';
+    return inWorkspace(server.dataDir, container, agentId, command);
+  };
 
   beforeAll(async () => {
     if (here) server = await startTestServer({ runtime, script: answerAnything });
