@@ -33,7 +33,7 @@ const OWN_REFS = 'refs/codex';
 const STDERR_KEPT = 2_000;
 /** What is refused is read all the same, so that the client gets to read the answer, but not for ever. */
 const EXCESS = 2;
-/** How long git may take to end, once it has said all or lost its client. */
+/** How much longer than all its time git may take to end: it is ended in the container when that is over. */
 const ENDING_SECONDS = 30;
 
 /** What the command line says comes after the configuration of the repository, which the agent writes. */
@@ -61,7 +61,7 @@ export async function serveGit(
   request: GitRequest,
   { send, bounds, signal }: { send: Send; bounds: GitBounds; signal: AbortSignal },
 ): Promise<GitTraffic> {
-  const process = await workspace.exec(command(request, bounds), environment(request, workspace));
+  const process = await workspace.exec(command(request, bounds, workspace), environment(request));
   using traffic = new GitTraffic(process.stdio, bounds, signal);
   const complaint = lastWords(process);
   try {
@@ -75,7 +75,8 @@ export async function serveGit(
     throw traffic.failure ?? error;
   } finally {
     process.stdio.destroy();
-    traffic.exitCode = await exitOf(process);
+    // What has lost its client may still write files, and the agent is not free before.
+    traffic.exitCode = await exitOf(process, bounds);
   }
   if (traffic.failure) throw traffic.failure;
   if (traffic.exitCode === undefined) throw lost();
@@ -83,11 +84,18 @@ export async function serveGit(
   return traffic;
 }
 
-function command(request: GitRequest, { maxBytes, totalSeconds }: GitBounds): string[] {
+function command(
+  request: GitRequest,
+  { maxBytes, totalSeconds }: GitBounds,
+  { hooks }: Workspace,
+): string[] {
   const { service, body } = request;
-  const isPush = service === 'git-receive-pack';
-  const settings = [...SETTINGS[service], ...(isPush ? [`receive.maxInputSize=${maxBytes}`] : [])];
-  const kind = isPush && body ? 'write' : 'read';
+  const settings = [
+    ...SETTINGS[service],
+    `core.hooksPath=${changes(request) ? hooks : '/dev/null'}`,
+    ...(changes(request) ? [`receive.maxInputSize=${maxBytes}`] : []),
+  ];
+  const kind = changes(request) ? 'write' : 'read';
   return [
     ...['sh', '-c', SCRIPT, 'git-service', kind, String(totalSeconds)],
     ...settings.flatMap((setting) => ['-c', setting]),
@@ -97,15 +105,16 @@ function command(request: GitRequest, { maxBytes, totalSeconds }: GitBounds): st
   ];
 }
 
-function environment({ service, protocol, body }: GitRequest, { hooks }: Workspace) {
-  const isPush = service === 'git-receive-pack' && body !== undefined;
-  const settings = { GIT_CONFIG_COUNT: '1', GIT_CONFIG_KEY_0: 'core.hooksPath' };
+function environment(request: GitRequest): Record<string, string> {
+  const { protocol } = request;
   return {
-    ...settings,
-    GIT_CONFIG_VALUE_0: isPush ? hooks : '/dev/null',
     ...(protocol && { GIT_PROTOCOL: `version=${protocol}` }),
-    ...(isPush && { RECEIVE_HOOK }),
+    ...(changes(request) && { RECEIVE_HOOK }),
   };
+}
+
+function changes({ service, body }: GitRequest): boolean {
+  return service === 'git-receive-pack' && body !== undefined;
 }
 
 /** Git ends by itself when it has read what it needs: its input is ended only if it waits for more. */
@@ -140,8 +149,19 @@ function lastWords({ stderr }: ContainerProcess): () => string {
   return () => words.trim();
 }
 
-function exitOf({ exited }: ContainerProcess): Promise<number | undefined> {
-  return Promise.race([exited, sleep(ENDING_SECONDS * 1000, undefined, { ref: false })]);
+async function exitOf(
+  { exited }: ContainerProcess,
+  { totalSeconds }: GitBounds,
+): Promise<number | undefined> {
+  const waiting = new AbortController();
+  const options = { ref: false, signal: waiting.signal };
+  const limit = sleep((totalSeconds + ENDING_SECONDS) * 1000, undefined, options);
+  try {
+    return await Promise.race([exited, limit]);
+  } finally {
+    waiting.abort();
+    limit.catch(() => undefined);
+  }
 }
 
 function lost(): AppError {
