@@ -103,7 +103,11 @@ export async function until(condition: () => boolean, limitMs = 5000): Promise<v
   }
 }
 
-const noWorkspaces = { read: noAgent, change: noAgent };
+const noWorkspaces = { read: noSuchAgent, change: noSuchAgent };
+
+async function noSuchAgent(name: string): Promise<never> {
+  throw new AppError('agent_not_found', `There is no agent "${name}".`);
+}
 
 function echo(seen: Seen): Tool {
   const input = z.strictObject({ message: z.string(), agent_id: z.string().optional() });
