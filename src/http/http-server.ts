@@ -27,6 +27,7 @@ import { acceptJsonBodies } from './json-body.ts';
 import { limitRates } from './rate-limit.ts';
 import { guardRequests } from './request-guard.ts';
 import { RequestLog } from './request-log.ts';
+import { reviewRoutes } from './review-routes.ts';
 import { SlowBodies } from './slow-bodies.ts';
 import { toolRoutes } from './tool-routes.ts';
 import { type TurnFeed, turnRoutes } from './turn-routes.ts';
@@ -97,6 +98,7 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
   app.register((routes, _options, done) => {
     toolRoutes(routes, options);
     turnRoutes(routes, turns, streams);
+    reviewRoutes(routes, options);
     agentRoutes(routes, options.agents, streams);
     agentSettingsRoutes(routes, options.settings);
     diffRoutes(routes, options);

@@ -19,7 +19,7 @@ import type { RiskyAsk } from './turn-approvals.ts';
 import type { TurnDeadline } from './turn-deadline.ts';
 import type { TurnEvent } from './turn-event.ts';
 import { explainFailure } from './turn-failure-report.ts';
-import type { TurnAccess, TurnAnswer, TurnKind } from './turn-kind.ts';
+import type { Subject, TurnAccess, TurnAnswer, TurnKind } from './turn-kind.ts';
 
 /** How long an interrupted turn gets to end by itself before its container is restarted. */
 const SETTLE_MS = 3_000;
@@ -39,6 +39,7 @@ export type Question = {
   request: TurnRequest;
   kind: TurnKind;
   access: TurnAccess;
+  subject: Subject | undefined;
   /** What an earlier server wrote, if it got as far as asking Codex. */
   sent: SentTurn | undefined;
   deadline: TurnDeadline;
@@ -190,8 +191,9 @@ export class CodexAsker {
   }
 }
 
-function firstMessage({ kind, request, turnId }: Question): Message {
-  return { prompt: kind.prompt(kind.args.parse(request.args)), clientMessageId: turnId };
+function firstMessage({ kind, request, subject, turnId }: Question): Message {
+  const prompt = kind.prompt(kind.args.parse(request.args), subject);
+  return { prompt, clientMessageId: turnId };
 }
 
 /** Whether a promise has been kept by now. */

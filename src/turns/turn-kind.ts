@@ -1,6 +1,8 @@
 import type { z } from 'zod';
 import type { ThreadSettings } from '../agents/thread.ts';
+import type { ShownLines } from '../reviews/diff-lines.ts';
 import type { FileChange } from '../workspaces/file-change.ts';
+import type { Workspace } from '../workspaces/workspace.ts';
 import type { CheckReport, CheckRequest } from './check.ts';
 import type { Recording } from './turn-commits.ts';
 
@@ -15,7 +17,9 @@ export type TurnKind<
   /** What the caller asked it may do, where that says more than the access. */
   sandbox?(args: z.output<Args>): ThreadSettings['sandbox'];
   args: Args;
-  prompt(args: z.output<Args>): string;
+  /** What Codex is asked about, where that has to be looked for first. Throws what the caller has to know. */
+  look?(args: z.output<Args>, workspace: Workspace): Promise<Subject>;
+  prompt(args: z.output<Args>, subject: Subject | undefined): string;
   /** Paths in the workspace that the caller says to read first. */
   reads?(args: z.output<Args>): readonly string[] | undefined;
   /** What its work is checked by, if the caller asked for that. Only turns that may write are checked. */
@@ -26,8 +30,19 @@ export type TurnKind<
   result(
     answer: z.output<Answer>,
     files: TurnFiles,
-    turn: { threadId: string; check: CheckReport | undefined },
+    turn: { threadId: string; check: CheckReport | undefined; subject: Subject | undefined },
   ): Record<string, unknown>;
+};
+
+/** What of the workspace, or of what the caller gave, a turn is about. */
+export type Subject = {
+  /** For the prompt. */
+  text: string;
+  /** The lines that it is about; undefined where any may be meant. */
+  shown?: ShownLines;
+  /** The trees or commits that were compared. */
+  from?: string;
+  to?: string;
 };
 
 /** `read`: whatever the turn changes in the workspace is put back. */

@@ -18,6 +18,7 @@ import type { EndedTurn, TurnCommits } from './turn-commits.ts';
 import type { TokenUsage } from './turn-event.ts';
 import { changesOfTurn, summaryOf, UNTOUCHED, undoFailedTurn, undoTurn } from './turn-files.ts';
 import type { TurnAccess, TurnFiles } from './turn-kind.ts';
+import { subjectOf } from './turn-subject.ts';
 import { leavesAgent, withWorkSoFar } from './work-so-far.ts';
 
 const BREAKS_WITH_CONTAINER = ['codex_failed', 'container_lost', 'workspace_failed'] as const;
@@ -31,7 +32,7 @@ type TurnRunnerOptions = {
   log: Logger;
 };
 
-export type TurnRun = Omit<Question, 'threadId' | 'access'> & {
+export type TurnRun = Omit<Question, 'threadId' | 'access' | 'subject'> & {
   /** Hears what the caller has to know besides the result. */
   onNote: (note: string) => void;
   /** Whether the server has let go of the turn, which runs on. */
@@ -91,6 +92,7 @@ export class TurnRunner {
     });
     for (const note of link.notes.splice(0)) run.onNote(note);
     await run.deadline.race(noteMissingFiles(link, run, this.#log));
+    const subject = await run.deadline.race(subjectOf(link, run));
     const access = accessOf(run);
     const before = this.#before(link, run, threadId);
     // It may fail, as by a halt, while nobody waits for it yet.
@@ -98,7 +100,7 @@ export class TurnRunner {
     const activity = new TurnActivity(this.#workspaceOf(run), run.onEvent);
     // What an earlier server saw of the turn is not known.
     const mayHaveActed = () => run.sent !== undefined || activity.mayHaveActed(meter.stop());
-    const question = { ...run, threadId, access, onEvent: activity.onEvent };
+    const question = { ...run, threadId, access, subject, onEvent: activity.onEvent };
     try {
       const worked = await this.#rounds.work(link, question, before);
       const { answer, checked } = worked;
@@ -109,7 +111,7 @@ export class TurnRunner {
       for (const note of files.recording.notes) run.onNote(note);
       const durationMs = Math.round(performance.now() - startedAt);
       const result = {
-        ...run.kind.result(answer, files, { threadId, check: checked?.report }),
+        ...run.kind.result(answer, files, { threadId, check: checked?.report, subject }),
         ...summaryOf(files),
       };
       if (run.request.thread) await this.#leave(link, threadId);

@@ -74,6 +74,20 @@ export class Commits {
     throw new AppError('commit_not_found', `The commit ${id} is not there any more.`);
   }
 
+  /** The id of a commit by any name of it in the repository of the workspace. Throws `commit_not_found`. */
+  async find(name: string): Promise<string> {
+    return this.#one(
+      ['rev-parse', '--verify', '--quiet', '--end-of-options', `${name}^{commit}`],
+      name,
+    );
+  }
+
+  /** Where two lines of commits parted. Throws `commit_not_found`. */
+  async mergeBase(one: string, other: string): Promise<string> {
+    const ends = await Promise.all([this.find(one), this.find(other)]);
+    return this.#one(['merge-base', ...ends], `common to ${one} and ${other}`);
+  }
+
   /** How two trees or commits differ, with renames; and how many files there are beyond those told of. */
   async diff(
     from: string,
@@ -96,6 +110,17 @@ export class Commits {
   /** The whole difference as `git apply` takes it, binary files included. */
   patch(from: string, to: string): AsyncIterable<Buffer> {
     return this.#git.stream([...asked(DIFF_TREE), '--binary', '--full-index', from, to]);
+  }
+
+  async #one(args: readonly string[], name: string): Promise<string> {
+    const missing = (cause?: unknown) =>
+      new AppError('commit_not_found', `There is no commit ${name} in the workspace.`, { cause });
+    const found = await this.#git.readOwn(args).catch((cause: unknown) => {
+      throw missing(cause);
+    });
+    const [id] = /^[0-9a-f]{40}$/m.exec(found.text) ?? [];
+    if (id === undefined) throw missing();
+    return id;
   }
 }
 

@@ -50,8 +50,17 @@ export class WorkspaceGit {
   }
 
   /** Its output, or 32 MiB of it. Throws `workspace_failed`. */
-  async read(args: readonly string[]): Promise<{ text: string; cut: boolean }> {
-    const { process, complaint } = await this.#run(BOUNDED_GIT, args);
+  read(args: readonly string[]): Promise<{ text: string; cut: boolean }> {
+    return this.#read(BOUNDED_GIT, args);
+  }
+
+  /** The same of the repository that the user sees, with its branches. */
+  readOwn(args: readonly string[]): Promise<{ text: string; cut: boolean }> {
+    return this.#read(`export GIT_DIR="$WORKSPACE/.git"; ${BOUNDED_GIT}`, args);
+  }
+
+  async #read(script: string, args: readonly string[]): Promise<{ text: string; cut: boolean }> {
+    const { process, complaint } = await this.#run(script, args);
     const [output, exitCode] = await Promise.all([
       readAtMost(process.stdio, GIT_BYTES_READ),
       process.exited,
