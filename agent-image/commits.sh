@@ -218,24 +218,38 @@ present() {
   echo "ok $head $base_tree $settled $(notes) $word"
 }
 
-# revert COMMIT REF SECONDS AUTHOR LIMIT MESSAGE: takes back what a commit did, and commits that.
-revert() {
-  undone=$1
-  shift
+# Gives the snapshots what differs between two trees of the user's repository: files will be written of it.
+keep_files() {
+  both diff-tree -r --no-renames --no-abbrev "$1" "$2" \
+    | awk '$2 != "160000" && $4 !~ /^0+$/ { print $4 }' | sort -u \
+    | both pack-objects --stdout -q --window=0 | GIT_DIR="$shadow" git unpack-objects -q
+}
+
+# merge back|forth COMMIT REF SECONDS AUTHOR LIMIT MESSAGE: takes back what a commit did, or does it
+# once more, in the files as they are now, and commits that.
+merge() {
+  way=$1 merged_commit=$2
+  shift 2
   locate >&2 || { refuse "$why"; return; }
-  resolve "$undone^{tree}" "$undone^1^{tree}"
-  undone_tree=${resolved# } undone_tree=${undone_tree%% *} wanted_tree=${resolved##* }
-  [ "$undone_tree" != - ] || { refuse gone; return; }
-  [ "$wanted_tree" != - ] || wanted_tree=$EMPTY_TREE
+  resolve "$merged_commit^{tree}" "$merged_commit^1^{tree}"
+  its_tree=${resolved# } its_tree=${its_tree%% *} parent_tree=${resolved##* }
+  [ "$its_tree" != - ] || { refuse gone; return; }
+  [ "$parent_tree" != - ] || parent_tree=$EMPTY_TREE
   take_snapshot >/dev/null || return 1
   now=$files_now
-  merged=$(merge_trees "$undone_tree" "$now" "$wanted_tree")
+  case "$way" in
+    back) merged=$(merge_trees "$its_tree" "$now" "$parent_tree") ;;
+    *)
+      keep_files "$parent_tree" "$its_tree" >&2 || return 1
+      merged=$(merge_trees "$parent_tree" "$now" "$its_tree")
+      ;;
+  esac
   case $? in
     0) ;;
     1) echo "conflict $(printf '%s\n' "$merged" | sed 1d | encode) $word"; return ;;
     *) return 1 ;;
   esac
-  [ "$merged" != "$now" ] || { refuse reverted; return; }
+  [ "$merged" != "$now" ] || { refuse done; return; }
   (cd "$WORKSPACE" && git_files read-tree -m -u "$now" "$merged") >&2 || { refuse in-the-way; return; }
   take_snapshot >/dev/null || return 1
   commit "$now" "$files_now" "$meta_now" "$1" anew "$2" "$3" "$4" "$5"

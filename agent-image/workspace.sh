@@ -12,7 +12,7 @@
 # - `snapshot` answers `ok FILES GIT TICKS`, the last being when it was taken, as the kernel counts
 # - `restore FILES GIT` brings both back, after a snapshot of the present, and answers `ok`
 # - `pack` drops what no file of the last snapshot needs, and answers `ok`
-# - `commit …`, `present …` and `revert …` are told in commits.sh, which comes before this
+# - `commit …`, `present …` and `merge …` are told in commits.sh, which comes before this
 # - `kill TICKS` kills what was started since then and still runs, and answers `ok`
 #
 # A failure answers `failed`, with the reason on standard error.
@@ -187,7 +187,7 @@ while read -r word command arguments; do
     kill) kill_strays "$1" || echo failed ;;
     commit) (own_settings >&2 && commit "$@") || echo failed ;;
     present) (disarm >&2 && present "$@") || echo failed ;;
-    revert) (disarm >&2 && revert "$@") || echo failed ;;
+    merge) (disarm >&2 && merge "$@") || echo failed ;;
     *) echo failed ;;
   esac
   case "$command" in kill | commit) ;; *) sealed=$(seal) ;; esac

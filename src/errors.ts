@@ -225,6 +225,12 @@ export const ERRORS = {
     false,
     'Revert the later turns that changed the same lines first, or have an agent mend the files.',
   ),
+  promotion_conflict: row(
+    409,
+    INVALID_PARAMS,
+    false,
+    'Revert what changed the same lines, or have the candidate merge it and promote it again.',
+  ),
   already_reverted: row(409, INVALID_PARAMS, false, 'See with get_changes what is there now.'),
   internal: row(500, -32603, true, 'See the server log for this correlation id.'),
 } as const satisfies Record<string, ErrorRow>;

@@ -15,6 +15,7 @@ import type { Config } from './config/config.ts';
 import { Credentials } from './credentials/credentials.ts';
 import { buildEgress, type EgressOptions } from './egress/egress.ts';
 import { AgentForks } from './forks/agent-forks.ts';
+import { Promotion } from './forks/promotion.ts';
 import { ModelGateway } from './gateway/model-gateway.ts';
 import { checkHealth } from './health/health-check.ts';
 import type { Redactor } from './redaction/redactor.ts';
@@ -81,6 +82,7 @@ export async function createServices(options: ServiceOptions) {
     ...{ runtime, mcpServers, audit, config },
   });
   const changes = new Changes({ access, audit, config });
+  const promotion = new Promotion({ access, agents, store, audit, config });
   const preparation = new RuntimePreparation(runtime, log);
   const health = () =>
     checkHealth({
@@ -88,7 +90,10 @@ export async function createServices(options: ServiceOptions) {
       ...{ store, audit, credentials, config, version },
     });
   const rates = new RateLimits(config);
-  const served = { access, agents, turns, changes, store, runtime, egress, config, health };
+  const served = {
+    ...{ access, agents, turns, changes, promotion },
+    ...{ store, runtime, egress, config, health },
+  };
   const toolbox = new Toolbox(allTools(served), {
     ...{ aliases: TOOL_ALIASES, maxCalls: config.MAX_CONCURRENT_CALLS, rates, audit },
   });
@@ -109,10 +114,10 @@ export async function createServices(options: ServiceOptions) {
   };
 }
 
-/** What agents reach: the model, what pays for it, and hosts. */
 /** Who hears of what agents reach, and on whose behalf they do. */
 type EgressRecords = Pick<EgressOptions, 'onDenied'> & { circumstances: CircumstancesOf };
 
+/** What agents reach: the model, what pays for it, and hosts. */
 function createGateway(
   { store, audit, config, log }: ServiceOptions,
   { onDenied, circumstances }: EgressRecords,

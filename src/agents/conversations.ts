@@ -78,6 +78,11 @@ export class Conversations {
     return loading;
   }
 
+  /** Has the agent's own conversation looked up anew by whoever needs it next, as it is another one now. */
+  forgetMain(): void {
+    this.#main = undefined;
+  }
+
   /** Begins another conversation; answers its thread id. */
   async begin(settings: ThreadSettings): Promise<string> {
     const { agentId, codex, store } = this.#options;

@@ -170,7 +170,7 @@ function revertOf(outcome: Outcome, turnId: string): Commit | undefined {
     case 'failed':
     case 'nothing':
       return undefined;
-    case 'reverted':
+    case 'done':
       throw new AppError(
         'already_reverted',
         `Nothing of what turn ${turnId} changed is in the files any more: it was taken back.`,

@@ -129,7 +129,11 @@ export class Trials {
   }
 }
 
-function candidatesOf({ turnId, request }: TurnRecord, source: AgentRecord): Candidate[] {
+/** What is asked of each fork of the agent. */
+export function candidatesOf(
+  { turnId, request }: Pick<TurnRecord, 'turnId' | 'request'>,
+  source: AgentRecord,
+): Candidate[] {
   const { candidates = [], ...asked } = request;
   return candidates.map(({ model, effort }, index) => {
     const agentId = agentIdOf({ ...source, name: nameOf(source, turnId, index) });
@@ -187,7 +191,7 @@ function shown({ agentId, request, turnId, result, error }: Ended, index: number
 }
 
 function allFailed(ended: readonly Ended[]): AppError {
-  const candidates = ended.map(shown);
+  const candidates = ended.map(shown).map(({ agent_id, ...rest }) => rest);
   const [first] = candidates;
   const why = first?.error ? ` The first: ${first.error.message}` : '';
   return new AppError(

@@ -3,6 +3,7 @@ import type { AgentManager } from '../agents/agent-manager.ts';
 import type { Changes } from '../changes/changes.ts';
 import type { Config } from '../config/config.ts';
 import type { Egress } from '../egress/egress.ts';
+import type { Promotion } from '../forks/promotion.ts';
 import type { HealthReport } from '../health/health-check.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { Store } from '../store/store.ts';
@@ -24,6 +25,7 @@ import { healthTool } from './health-tool.ts';
 import { implementKind, implementTool } from './implement-tool.ts';
 import { cleanupTool, pinTool, unpinTool } from './lifecycle-tools.ts';
 import { planKind, planTool } from './plan-tool.ts';
+import { promoteTool } from './promote-tool.ts';
 import { reviewKind, reviewTool } from './review-tool.ts';
 import { listSessionsTool, mySessionTool } from './session-tools.ts';
 import type { Tool } from './tool.ts';
@@ -55,6 +57,7 @@ type Services = {
   agents: AgentManager;
   turns: TurnService;
   changes: Changes;
+  promotion: Promotion;
   store: Store;
   runtime: ContainerRuntime;
   egress: Egress;
@@ -64,7 +67,7 @@ type Services = {
 
 /** Every tool, in the order in which clients list them. */
 export function allTools(services: Services): readonly Tool[] {
-  const { access, changes, health } = services;
+  const { access, changes, promotion, health } = services;
   return [
     planTool(access),
     implementTool(access),
@@ -92,6 +95,7 @@ export function allTools(services: Services): readonly Tool[] {
     listActiveTool(services),
     agentStatusTool(services),
     forkTool(access),
+    promoteTool(promotion),
     pinTool(services),
     unpinTool(services),
     cleanupTool(services),

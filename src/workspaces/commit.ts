@@ -48,7 +48,7 @@ export const NO_COMMIT = {
   'other-objects': 'the repository of the workspace is not one of SHA-1',
   elsewhere: 'the repository of the workspace lies outside of it',
   failed: 'git could not write it',
-  reverted: 'it was taken back already',
+  done: 'the files are so already',
   gone: 'the commit is not in the repository any more',
   'in-the-way': 'files that git ignores are in the way',
 } as const;
@@ -76,9 +76,10 @@ export function commitCommand({ before, after, again, ...facts }: NewCommit): st
   return ['commit', before.files, after.files, before.meta, ref, mode, ...rest].join(' ');
 }
 
-export function revertCommand(commit: string, facts: CommitFacts): string {
+/** `back` takes back what a commit did, `forth` does it once more. */
+export function mergeCommand(way: 'back' | 'forth', commit: string, facts: CommitFacts): string {
   const { ref, rest } = partsOf(facts);
-  return ['revert', commit, ref, ...rest].join(' ');
+  return ['merge', way, commit, ref, ...rest].join(' ');
 }
 
 function partsOf({ ref, at, author, message, fileLimit }: CommitFacts) {

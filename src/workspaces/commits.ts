@@ -2,12 +2,12 @@ import { AppError } from '../errors.ts';
 import {
   type CommitFacts,
   commitCommand,
+  mergeCommand,
   type NewCommit,
   type Outcome,
   type Present,
   readOutcome,
   readPresent,
-  revertCommand,
 } from './commit.ts';
 import {
   type DiffBounds,
@@ -46,11 +46,13 @@ export class Commits {
   }
 
   /** Takes back in the files what a commit did, and commits that; all of it or nothing. Throws `workspace_failed`. */
-  async revert(id: string, facts: CommitFacts): Promise<Outcome> {
-    const answer = await this.#ask(revertCommand(id, facts));
-    const outcome = readOutcome(answer, facts.ref);
-    if (outcome) return outcome;
-    throw new AppError('workspace_failed', 'The change could not be taken back.');
+  revert(id: string, facts: CommitFacts): Promise<Outcome> {
+    return this.#merge('back', id, facts);
+  }
+
+  /** Does in the files what a commit did elsewhere, and commits that; all of it or nothing. Throws `workspace_failed`. */
+  apply(id: string, facts: CommitFacts): Promise<Outcome> {
+    return this.#merge('forth', id, facts);
   }
 
   /** The files as they are now. Throws `workspace_failed`. */
@@ -110,6 +112,12 @@ export class Commits {
   /** The whole difference as `git apply` takes it, binary files included. */
   patch(from: string, to: string): AsyncIterable<Buffer> {
     return this.#git.stream([...asked(DIFF_TREE), '--binary', '--full-index', from, to]);
+  }
+
+  async #merge(way: 'back' | 'forth', id: string, facts: CommitFacts): Promise<Outcome> {
+    const outcome = readOutcome(await this.#ask(mergeCommand(way, id, facts)), facts.ref);
+    if (outcome) return outcome;
+    throw new AppError('workspace_failed', 'The files could not be changed.');
   }
 
   async #one(args: readonly string[], name: string): Promise<string> {

@@ -26,6 +26,7 @@ export const TOOL_NAMES = [
   'list_active_agents',
   'get_agent_status',
   'fork_agent',
+  'promote_candidate',
   'pin',
   'unpin',
   'cleanup_inactive_agents',

@@ -36,7 +36,7 @@ describe.each([
     ]);
     expect(best).toMatchObject({ agent_id: 'one', changes: candidates[0].changes });
     expect(best.usage.model_requests).toBe(4);
-    expect(client.progress.join('\n')).toMatch(/Copying the agent \(2 of 2\).*Candidate 2: /s);
+    expect(client.progress.join('\n')).toMatch(/Copying the agent \(. of 2\).*Candidate . ?: /s);
     // The agent itself has nothing of it; each candidate goes on where it is.
     const after = await call(client, 'implement', { agent_id: 'one', task: 'run:ls > list' });
     expect(after.changes).toMatchObject([
@@ -47,6 +47,54 @@ describe.each([
     expect(further.changes).toMatchObject([
       { file: 'copy', diff: expect.stringContaining('+seed') },
     ]);
+  });
+
+  test.runIf(here)('one is taken over into the agent, and all are removed', async () => {
+    await using server = await startTestServer({ runtime, script: solve });
+    await using client = await connect(server);
+    const implement = (command: string) =>
+      call(client, 'implement', { agent_id: 'one', task: `run:${command}` });
+    const { session_id } = await implement(
+      'seq 5 > seed.txt; git add .; git -c user.name=x -c user.email=x@x commit -qm one',
+    );
+    const { turn_id, candidates } = await call(client, 'implement', { agent_id: 'one', ...TASK });
+    const [best, other] = candidates.map(({ agent_id }: { agent_id: string }) => agent_id);
+    await call(client, 'implement', { agent_id: other, task: 'run:sed -i s/5/five/ seed.txt' });
+    await implement('sed -i s/1/one/ seed.txt; echo later > later.txt');
+    const done = await call(client, 'promote_candidate', { turn_id, agent_id: other });
+    expect(done).toMatchObject({ agent_id: 'one', promoted: other, kept: [] });
+    expect(done.commits).toHaveLength(2);
+    expect([...done.removed].sort()).toEqual([best, other].sort());
+    const { sessions } = await call(client, 'list_sessions');
+    expect(sessions.map(({ agent_id }: { agent_id: string }) => agent_id)).toEqual(['one']);
+
+    const after = await implement(
+      'cat seed.txt later.txt; wc -l answer.txt; git log --oneline codex/work',
+    );
+    expect(after.session_id).not.toBe(session_id);
+    const [output = ''] = server.model.requests.at(-1)?.seen.toolOutputs ?? [];
+    expect(output).toMatch(/one\s+2\s+3\s+4\s+five\s+later\s+14 answer\.txt/);
+    expect(output.match(/Take over a candidate/g)).toHaveLength(2);
+    // It knows what the candidate was told.
+    expect(JSON.stringify(server.model.requests.at(-1))).toContain('s/5/five/');
+    const again = call(client, 'promote_candidate', { turn_id });
+    await expect(again).rejects.toMatchObject({ code: 'agent_not_found' });
+  });
+
+  test.runIf(here)('a conflict changes nothing, and none may be taken', async () => {
+    await using server = await startTestServer({ runtime, script: solve });
+    await using client = await connect(server);
+    await call(client, 'implement', { agent_id: 'one', task: 'run:echo seed > seed.txt' });
+    const { turn_id } = await call(client, 'implement', { agent_id: 'one', ...TASK });
+    await call(client, 'implement', { agent_id: 'one', task: 'run:echo mine > answer.txt' });
+    await expect(call(client, 'promote_candidate', { turn_id })).rejects.toThrow(
+      /promotion_conflict: .*answer\.txt/,
+    );
+    const names = async () => (await call(client, 'list_sessions')).sessions.length;
+    expect(await names()).toBe(3);
+    const done = await call(client, 'promote_candidate', { turn_id, none: true });
+    expect(done).toMatchObject({ commits: [], removed: [expect.any(String), expect.any(String)] });
+    expect(await names()).toBe(1);
   });
 });
 

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import {
   commitCommand,
+  mergeCommand,
   readOutcome,
   readPresent,
-  revertCommand,
 } from '../../src/workspaces/commit.ts';
 import { diffstat } from '../../src/workspaces/diffstat.ts';
 
@@ -27,8 +27,8 @@ test('a command is words without blanks or wildcards, whatever the message says'
   expect(words).toHaveLength(10);
   expect(words[9]).toMatch(/^[A-Za-z0-9+/]+=*$/);
   expect(Buffer.from(words[9] ?? '', 'base64').toString()).toBe(FACTS.message);
-  expect(revertCommand(ID, FACTS)).toMatch(
-    new RegExp(`^revert ${ID} turns/t-1 1700000000 alice 1024 \\S+$`),
+  expect(mergeCommand('back', ID, FACTS)).toMatch(
+    new RegExp(`^merge back ${ID} turns/t-1 1700000000 alice 1024 \\S+$`),
   );
 });
 

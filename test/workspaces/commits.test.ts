@@ -198,7 +198,7 @@ describe.runIf(engine.available)('the commit of a turn in a container', () => {
     expect(await sh('cat f x; ls')).toBe('1\n2\n3\n4\n5\n6\n7\neight\n9\nx\nf\nkeep\nx\n');
     expect(await sh('git show --format= --name-status codex/work')).toBe('M\tf\nD\tn w\nA\tx\n');
     expect(await sh(UNMOVED)).toBe(before);
-    expect(await revert('reverts/x')).toEqual({ refused: 'reverted' });
+    expect(await revert('reverts/x')).toEqual({ refused: 'done' });
   });
 
   test('is told as a diff with renames, of some files, or whole as a patch', async () => {

@@ -1,0 +1,178 @@
+import type { Access } from '../access/access.ts';
+import type { Principal } from '../access/principal.ts';
+import type { AgentRecord } from '../agents/agent.ts';
+import type { AgentLink } from '../agents/agent-link.ts';
+import type { AgentManager } from '../agents/agent-manager.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
+import type { Config } from '../config/config.ts';
+import { AppError } from '../errors.ts';
+import type { Store } from '../store/store.ts';
+import type { TurnRecord } from '../turns/turn.ts';
+import { commitOf } from '../turns/turn-commits.ts';
+import { type Commit, NO_COMMIT, type Outcome } from '../workspaces/commit.ts';
+import { transferCommits, transferConversation } from './transfer.ts';
+import { candidatesOf } from './trials.ts';
+
+/** Of one candidate. */
+const TURNS_TAKEN = 1000;
+
+type Options = {
+  access: Access;
+  agents: AgentManager;
+  store: Store;
+  audit: AuditLog;
+  config: Pick<Config, 'COMMIT_FILE_LIMIT' | 'FORK_TIMEOUT'>;
+};
+
+type Choice = {
+  /** The turn that asked for candidates. */
+  turnId: string;
+  /** What the caller calls the chosen one; none of them, or by default the best. */
+  candidate?: string | undefined;
+  none?: boolean | undefined;
+};
+
+export type Promoted = {
+  agent: string;
+  promoted?: string;
+  commits: Commit[];
+  removed: string[];
+  kept: string[];
+};
+
+/** Ends a trial: takes over into the agent what one candidate did, and removes all of them. */
+export class Promotion {
+  readonly #options: Options;
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  /**
+   * Doing it again after a failure completes it. Throws `turn_not_found`, `invalid_input`,
+   * `agent_not_found`, `agent_busy`, `promotion_conflict` with the files in `data.files`, or
+   * `copy_failed`; then the agent is as it was, or has some of the turns of the candidate.
+   */
+  async promote(principal: Principal, choice: Choice): Promise<Promoted> {
+    const own = this.#options.access.agents(principal);
+    const turn = this.#options.access.turns(principal).get(choice.turnId);
+    if (!turn.request.candidates) {
+      throw new AppError('invalid_input', `Turn ${turn.turnId} had no candidates.`);
+    }
+    if (!turn.endedAt) throw new AppError('agent_busy', 'The candidates are at work.');
+    const all = candidatesOf(turn, own.get(turn.agentId)).map(({ agentId }) => agentId);
+    const chosen = choice.none ? undefined : this.#chosen(principal, turn, choice.candidate);
+    if (chosen && !all.includes(chosen.agentId)) {
+      throw new AppError('invalid_input', `${choice.candidate} is no candidate of that turn.`);
+    }
+    const commits = chosen ? await this.#takeOver(principal, turn, chosen) : [];
+    const { removed, kept } = await this.#remove(all);
+    this.#options.audit.append({
+      type: 'admin',
+      principal,
+      agentId: own.get(turn.agentId).agentId,
+      turnId: turn.turnId,
+      data: { act: 'candidate promoted', candidate: chosen?.agentId, removed },
+    });
+    const names = (ids: readonly string[]) => ids.map((agentId) => own.nameOf(agentId));
+    return {
+      agent: turn.agentId,
+      ...(chosen && { promoted: own.nameOf(chosen.agentId) }),
+      commits,
+      removed: names(removed),
+      kept: names(kept),
+    };
+  }
+
+  #chosen(principal: Principal, turn: TurnRecord, named: string | undefined): AgentRecord {
+    const candidates = turn.result?.candidates;
+    const [best] = Array.isArray(candidates) ? candidates : [];
+    const name = named ?? best?.agent_id;
+    if (typeof name === 'string') return this.#options.access.agents(principal).get(name);
+    throw new AppError('invalid_input', 'No candidate came to an end; say which one is meant.');
+  }
+
+  async #takeOver(principal: Principal, turn: TurnRecord, chosen: AgentRecord): Promise<Commit[]> {
+    const { access, agents, config } = this.#options;
+    const ids = this.#commitsOf(principal, chosen);
+    const signal = AbortSignal.timeout(config.FORK_TIMEOUT * 1000);
+    return access.workspaces(principal).change(turn.agentId, (to, source) =>
+      agents.withAgent(chosen.agentId, async (from) => {
+        const ends = { from: from.workspace, to: to.workspace, signal };
+        const head = await to.workspace.commits.find('HEAD').catch(() => undefined);
+        if (ids.length > 0) await transferCommits(ends, ids, head);
+        const commits = [];
+        for (const id of ids) commits.push(...(await this.#apply(to, source, { id, turn })));
+        const threadId = await from.conversations.main();
+        await transferConversation(ends, threadId);
+        this.#converse(to, source, threadId);
+        return commits;
+      }),
+    );
+  }
+
+  /** What the candidate did since it was forked, the oldest first. */
+  #commitsOf(principal: Principal, chosen: AgentRecord): string[] {
+    const { access } = this.#options;
+    const agent = access.agents(principal).nameOf(chosen.agentId);
+    return access
+      .turns(principal)
+      .list({ agent, limit: TURNS_TAKEN })
+      .flatMap((each) => commitOf(each)?.id ?? [])
+      .reverse();
+  }
+
+  async #apply(
+    { workspace }: AgentLink,
+    { name }: AgentRecord,
+    { id, turn }: { id: string; turn: TurnRecord },
+  ): Promise<Commit[]> {
+    const outcome = await workspace.commits.apply(id, {
+      ref: `promoted/${id}`,
+      at: new Date(),
+      author: name,
+      message: `Take over a candidate\n\nCodex-Promotes: ${id}\nCodex-Turn: ${turn.turnId}\n`,
+      fileLimit: this.#options.config.COMMIT_FILE_LIMIT,
+    });
+    return commitsOf(outcome);
+  }
+
+  /** The agent goes on from the conversation of the candidate. */
+  #converse({ conversations }: AgentLink, { agentId }: AgentRecord, forkOf: string): void {
+    const { store } = this.#options;
+    const record = store.agents.get(agentId);
+    if (!record) return;
+    const { threadId: _earlier, ...rest } = record;
+    store.agents.put({ ...rest, forkOf });
+    conversations.forgetMain();
+  }
+
+  async #remove(agentIds: readonly string[]): Promise<{ removed: string[]; kept: string[] }> {
+    const { agents, store } = this.#options;
+    const removed: string[] = [];
+    const kept: string[] = [];
+    for (const agentId of agentIds) {
+      if (!store.agents.get(agentId)) continue;
+      const isGone = await agents.takeStep('remove', agentId, 'cleanup');
+      (isGone ? removed : kept).push(agentId);
+    }
+    return { removed, kept };
+  }
+}
+
+function commitsOf(outcome: Outcome): Commit[] {
+  if ('commit' in outcome) return [outcome.commit];
+  if ('conflicts' in outcome)
+    throw conflict('The same lines were changed since', outcome.conflicts);
+  const { refused } = outcome;
+  // It was taken over before, or the files could be changed and only the commit could not be made.
+  if (['done', 'failed', 'nothing'].includes(refused)) return [];
+  throw conflict(NO_COMMIT[refused], []);
+}
+
+function conflict(why: string, files: readonly string[]): AppError {
+  const named = files.length > 0 ? `: ${files.map((file) => JSON.stringify(file)).join(', ')}` : '';
+  return new AppError('promotion_conflict', `The candidate cannot be taken over. ${why}${named}.`, {
+    data: { files },
+  });
+}
