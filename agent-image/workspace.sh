@@ -35,8 +35,15 @@ git_meta() {
       -c core.looseCompression=1 "$@"
 }
 
+# What an upload left when its server died: one that was whole is put in its place, half of one goes.
+finish_upload() {
+  if [ -e "$STAGING/order.json" ]; then node -e "$PLACE"; fi
+  rm -rf "$STAGING" 2>/dev/null || { chmod -R u+rwX "$STAGING"; rm -rf "$STAGING"; }
+}
+
 prepare() {
   cd "$WORKSPACE" || return 1
+  if [ -n "${STAGING:-}" ] && { [ -e "$STAGING" ] || [ -L "$STAGING" ]; }; then finish_upload; fi
   [ -e .git ] || git -c init.defaultBranch=main init -q . || return 1
   undo_unfinished_push
   [ -f "$shadow/HEAD" ] || git init -q --bare "$shadow"

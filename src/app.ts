@@ -106,6 +106,7 @@ function createHttp(
     turns: (principal) => access.turns(principal),
     settings: (principal) => access.settings(principal),
     approvals: (principal) => access.approvals(principal),
+    files: (principal) => access.files(principal),
     agents: (principal) => agentFeed(access.agents(principal), agents, config),
     workspaces: (principal) => access.workspaces(principal),
     ...{ rates, toolbox, changes, health },

@@ -232,6 +232,49 @@ export const ERRORS = {
     'Revert what changed the same lines, or have the candidate merge it and promote it again.',
   ),
   already_reverted: row(409, INVALID_PARAMS, false, 'See with get_changes what is there now.'),
+  workspace_not_empty: row(
+    409,
+    SERVER_ERROR,
+    false,
+    'Leave the source out to go on with the files that are there, set its replace to true to lose them, or use another agent.',
+  ),
+  path_conflict: row(
+    409,
+    SERVER_ERROR,
+    false,
+    'Upload to another path, or with replace=true, which loses what is there.',
+  ),
+  path_not_found: row(
+    404,
+    INVALID_PARAMS,
+    false,
+    'Give the path of a file or a directory of the workspace.',
+  ),
+  archive_invalid: row(
+    400,
+    INVALID_PARAMS,
+    false,
+    'Make the archive anew without the entry that is named: files, directories and links within the workspace are taken.',
+  ),
+  upload_too_large: row(
+    413,
+    INVALID_PARAMS,
+    false,
+    'Send less, or raise TRANSFER_MAX_BYTES, TRANSFER_MAX_ENTRIES or CONTAINER_DISK_LIMIT.',
+  ),
+  source_denied: row(
+    403,
+    SERVER_ERROR,
+    false,
+    'Have the host allowed, with allow_egress or for all agents with EGRESS_ALLOW.',
+  ),
+  source_unauthorized: row(
+    502,
+    SERVER_ERROR,
+    false,
+    'Check the URL, and the credential of its host: codex-mcp credentials set git:HOST.',
+  ),
+  source_failed: row(502, SERVER_ERROR, true, 'Check URL and ref; the error holds what git said.'),
   internal: row(500, -32603, true, 'See the server log for this correlation id.'),
 } as const satisfies Record<string, ErrorRow>;
 

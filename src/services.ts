@@ -13,6 +13,7 @@ import { type CircumstancesOf, EgressAudit } from './audit/egress-audit.ts';
 import { Changes } from './changes/changes.ts';
 import type { Config } from './config/config.ts';
 import { Credentials } from './credentials/credentials.ts';
+import { GitCredentials } from './credentials/git-credentials.ts';
 import { buildEgress, type EgressOptions } from './egress/egress.ts';
 import { AgentForks } from './forks/agent-forks.ts';
 import { Promotion } from './forks/promotion.ts';
@@ -34,6 +35,8 @@ import { TurnCommits } from './turns/turn-commits.ts';
 import { TurnQueues } from './turns/turn-queues.ts';
 import { TurnRunner } from './turns/turn-runner.ts';
 import { TurnService } from './turns/turn-service.ts';
+import { Sources } from './workspaces/sources.ts';
+import { WorkspaceFiles } from './workspaces/workspace-files.ts';
 
 const PRICES_FILE = new URL('../prices.json', import.meta.url);
 
@@ -68,11 +71,17 @@ export async function createServices(options: ServiceOptions) {
   const runner = new TurnRunner({ runtime, gateway, agents, commits, config, log });
   const approvals = new Approvals({ store: store.approvals, authenticator, config, log });
   auditApprovals(approvals, audit, (turnId) => circumstancesOfTurn(store, turnId));
+  const files = new WorkspaceFiles(runtime);
+  const { disk } = agents;
+  const sources = new Sources({
+    ...{ runtime, files, git: egress.git, agents: store.agents, disk, config },
+    credentials: new GitCredentials(config),
+  });
   const queues = new TurnQueues();
   const forks = new AgentForks({ agents, store, config });
   const turns = new TurnService({
     kinds: TURN_KINDS,
-    ...{ agents, runner, queues, forks, store, approvals, credentials, budgets },
+    ...{ agents, runner, queues, forks, store, approvals, sources, credentials, budgets },
     ...{ audit, redactor, config, log },
   });
   agents.keepWhile((agentId) => turns.load(agentId) > 0);
@@ -80,6 +89,7 @@ export async function createServices(options: ServiceOptions) {
   const access = new Access({
     ...{ store, agents, turns, betweenTurns, forks, approvals },
     ...{ runtime, mcpServers, audit, config },
+    transfers: { files, sources, disk, audit, config },
   });
   const changes = new Changes({ access, audit, config });
   const promotion = new Promotion({ access, agents, store, audit, config });
@@ -98,19 +108,8 @@ export async function createServices(options: ServiceOptions) {
     ...{ aliases: TOOL_ALIASES, maxCalls: config.MAX_CONCURRENT_CALLS, rates, audit },
   });
   return {
-    access,
-    agents,
-    approvals,
-    changes,
-    credentials,
-    egress,
-    gateway,
-    health,
-    ledger,
-    preparation,
-    rates,
-    toolbox,
-    turns,
+    ...{ access, agents, approvals, changes, credentials, egress, gateway },
+    ...{ health, ledger, preparation, rates, toolbox, turns },
   };
 }
 
@@ -140,7 +139,7 @@ function createGateway(
     budget: budgets,
     maxRetries: config.MODEL_MAX_RETRIES,
     maxRetryWaitSeconds: config.MODEL_MAX_RETRY_WAIT,
-    egress: egress.proxy,
+    ...{ egress: egress.proxy, git: egress.git },
     log,
   });
   return { credentials, ledger, budgets, egress, gateway };

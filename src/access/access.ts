@@ -5,6 +5,7 @@ import type { BetweenTurns } from '../turns/between-turns.ts';
 import type { TurnService } from '../turns/turn-service.ts';
 import { CallerAgents } from './caller-agents.ts';
 import { CallerApprovals } from './caller-approvals.ts';
+import { CallerFiles, type TransferServices } from './caller-files.ts';
 import { CallerSettings, type SettingsOptions } from './caller-settings.ts';
 import { CallerTurns } from './caller-turns.ts';
 import { CallerWorkspaces } from './caller-workspaces.ts';
@@ -17,6 +18,7 @@ type AccessOptions = SettingsOptions & {
   betweenTurns: BetweenTurns;
   forks: AgentForks;
   approvals: Approvals;
+  transfers: TransferServices;
 };
 
 /** The way of callers to agents, their settings, turns and files, and approvals: to each only what is its own and what its roles allow. */
@@ -42,6 +44,11 @@ export class Access {
 
   settings(principal: Principal): CallerSettings {
     return new CallerSettings(this.#options, principal);
+  }
+
+  files(principal: Principal): CallerFiles {
+    const { transfers } = this.#options;
+    return new CallerFiles(transfers, this.workspaces(principal), principal);
   }
 
   approvals(principal: Principal): CallerApprovals {

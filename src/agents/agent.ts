@@ -43,6 +43,8 @@ export type AgentRecord = Ownership & {
   tokenSha256: string;
   /** Whether it runs until somebody unpins it: no reaper and no other agent takes its place. */
   pinned: boolean;
+  /** Digest of the source that its workspace was filled with last. */
+  source?: string;
   /** Whether only its volumes are left. */
   archived: boolean;
   settings: AgentSettings;

@@ -1,42 +1,91 @@
 import { parseArgs } from 'node:util';
 import { loadConfig } from '../config/config.ts';
+import { GitCredentials } from '../credentials/git-credentials.ts';
 import { PrincipalKeys } from '../credentials/principal-keys.ts';
 import { UsageError } from './failure.ts';
 import { secretFromStdin } from './login.ts';
 
 const PRINCIPAL = /^[\x21-\x7e]{1,200}$/;
+const GIT = 'git:';
+const USAGE =
+  'credentials needs: set PRINCIPAL, remove PRINCIPAL, set git:HOST [PRINCIPAL], remove git:HOST [PRINCIPAL], or list.';
 
-/** `credentials set|remove|list`: the keys that principals bring for themselves. */
+/** What is stored under a name, and what is said of it. */
+type Place = {
+  set(secret: string): Promise<void>;
+  remove(): Promise<boolean>;
+  stored: string;
+  removed: string;
+  missing: string;
+};
+
+/** `credentials set|remove|list`: the keys that principals bring for themselves, and those of git hosts. */
 export async function credentials(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({
     args,
     allowPositionals: true,
     options: { 'env-file': { type: 'string', default: '.env' } },
   });
-  const [action, principal, ...others] = positionals;
-  const keys = new PrincipalKeys(loadConfig(process.env, values['env-file']));
-  if (action === 'list' && principal === undefined) return list(keys);
-  if ((action !== 'set' && action !== 'remove') || others.length > 0) {
-    throw new UsageError('credentials needs: set PRINCIPAL, remove PRINCIPAL, or list.');
+  const [action, name, principal, ...others] = positionals;
+  const config = loadConfig(process.env, values['env-file']);
+  const stores = { keys: new PrincipalKeys(config), git: new GitCredentials(config) };
+  if (action === 'list' && name === undefined) return list(stores);
+  if ((action !== 'set' && action !== 'remove') || name === undefined || others.length > 0) {
+    throw new UsageError(USAGE);
   }
-  if (principal === undefined || !PRINCIPAL.test(principal)) {
-    throw new UsageError('A principal is at most 200 characters without spaces.');
-  }
-  await (action === 'set' ? set(keys, principal) : remove(keys, principal));
+  const place = name.startsWith(GIT)
+    ? ofGit(stores, name.slice(GIT.length), principal)
+    : ofPrincipal(stores, name, principal);
+  await (action === 'set' ? set(place) : remove(place));
 }
 
-async function set(keys: PrincipalKeys, principal: string): Promise<void> {
-  const key = await secretFromStdin('printenv KEY | codex-mcp credentials set PRINCIPAL');
-  await keys.set(principal, key);
-  console.log(`Agents of ${principal} use this key from now on.`);
+type Stores = { keys: PrincipalKeys; git: GitCredentials };
+
+function ofPrincipal({ keys }: Stores, principal: string, more: string | undefined): Place {
+  if (more !== undefined) throw new UsageError(USAGE);
+  assertPrincipal(principal);
+  return {
+    set: (key) => keys.set(principal, key),
+    remove: () => keys.remove(principal),
+    stored: `Agents of ${principal} use this key from now on.`,
+    removed: `The key of ${principal} is removed.`,
+    missing: `${principal} has no key.`,
+  };
 }
 
-async function remove(keys: PrincipalKeys, principal: string): Promise<void> {
-  const removed = await keys.remove(principal);
-  console.log(removed ? `The key of ${principal} is removed.` : `${principal} has no key.`);
+function ofGit({ git }: Stores, host: string, principal: string | undefined): Place {
+  if (URL.parse(`https://${host}/`)?.host !== host.toLowerCase()) {
+    throw new UsageError('After git: stands the host of an https URL, such as git:github.com.');
+  }
+  if (principal !== undefined) assertPrincipal(principal);
+  const place = { host, principal };
+  const whose = principal === undefined ? 'all callers' : principal;
+  return {
+    set: (secret) => git.set(place, secret),
+    remove: () => git.remove(place),
+    stored: `Repositories of ${host} are cloned with this for ${whose} from now on.`,
+    removed: `What ${host} was shown for ${whose} is removed.`,
+    missing: `There is nothing for ${host} and ${whose}.`,
+  };
+}
+
+function assertPrincipal(principal: string): void {
+  if (PRINCIPAL.test(principal)) return;
+  throw new UsageError('A principal is at most 200 characters without spaces.');
+}
+
+async function set(place: Place): Promise<void> {
+  await place.set(await secretFromStdin('printenv KEY | codex-mcp credentials set NAME'));
+  console.log(place.stored);
+}
+
+async function remove(place: Place): Promise<void> {
+  const removed = await place.remove();
+  console.log(removed ? place.removed : place.missing);
   if (!removed) process.exitCode = 1;
 }
 
-function list(keys: PrincipalKeys): void {
+function list({ keys, git }: Stores): void {
   for (const { principal, addedAt } of keys.list()) console.log(`${principal}\t${addedAt}`);
+  for (const { name, addedAt } of git.list()) console.log(`${name}\t${addedAt}`);
 }

@@ -13,7 +13,7 @@ export const USAGE = `Usage: codex-mcp-server [--port 8210] [--host 127.0.0.1] [
                                      [--format jsonl|csv] [--file FILE] [--env-file .env]
        codex-mcp-server login [--device-auth | --with-api-key | status] [--env-file .env]
        codex-mcp-server logout [--env-file .env]
-       codex-mcp-server credentials set PRINCIPAL | remove PRINCIPAL | list [--env-file .env]
+       codex-mcp-server credentials set|remove PRINCIPAL | set|remove git:HOST [PRINCIPAL] | list [--env-file .env]
        codex-mcp-server engine-guard [--socket /var/run/docker.sock] [--remember FILE]
                               [--listen unix:///PATH | tcp://127.0.0.1:2375] [--env-file .env]
 
@@ -28,7 +28,7 @@ doctor tells what is wrong on a bad day, with or without a running server; --rep
 audit verify tells whether records of the audit were changed or removed; audit export prints them.
 login makes a ChatGPT login that pays for all agents, by browser, by a code for another machine's browser
 (--device-auth), or saves an API key that is piped in (--with-api-key). credentials keeps the API keys that principals
-bring for themselves, piped in as well.
+bring for themselves and what git hosts want to be shown, piped in as well.
 Every setting is an environment variable: see docs/configuration.md.`;
 
 const EXIT_USAGE = 2;

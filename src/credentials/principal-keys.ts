@@ -19,14 +19,17 @@ const contentSchema = z.object({
 });
 type Content = z.output<typeof contentSchema>;
 
-/** API keys that principals brought for themselves, sealed in DATA_DIR/credentials.json. */
+/** Secrets by name, sealed in a file of DATA_DIR: above all, the API keys that principals brought for themselves. */
 export class PrincipalKeys {
   readonly #file: PrivateFile<Content>;
   readonly #passphrase: string | undefined;
   #cipher: { salt: string; cipher: KeyCipher } | undefined;
 
-  constructor(config: Pick<Config, 'DATA_DIR' | 'CREDENTIALS_KEY'>) {
-    this.#file = new PrivateFile(path.join(config.DATA_DIR, 'credentials.json'), contentSchema);
+  constructor(
+    config: Pick<Config, 'DATA_DIR' | 'CREDENTIALS_KEY'>,
+    file: 'credentials.json' | 'git-credentials.json' = 'credentials.json',
+  ) {
+    this.#file = new PrivateFile(path.join(config.DATA_DIR, file), contentSchema);
     this.#passphrase = config.CREDENTIALS_KEY;
   }
 
@@ -85,13 +88,13 @@ export class PrincipalKeys {
   #open(content: Content, { principal, sealed }: Content['keys'][number]): string {
     const key = this.#cipherOf(content).open(sealed, principal);
     if (key !== undefined) return key;
-    throw unreadable('CREDENTIALS_KEY is not the one that keys of principals were stored with.');
+    throw unreadable(`CREDENTIALS_KEY is not the one that ${this.#file.path} was written with.`);
   }
 
   #cipherOf({ salt }: Content): KeyCipher {
     if (this.#cipher?.salt === salt) return this.#cipher.cipher;
     if (this.#passphrase === undefined) {
-      throw unreadable('Keys of principals are stored with CREDENTIALS_KEY, which is not set.');
+      throw unreadable('Secrets are stored with CREDENTIALS_KEY, which is not set.');
     }
     const cipher = new KeyCipher(this.#passphrase, Buffer.from(salt, 'base64'));
     this.#cipher = { salt, cipher };

@@ -13,7 +13,7 @@ import {
   refusalSentence,
 } from './egress-refusal.ts';
 import type { EgressRules } from './egress-rules.ts';
-import { connectTarget, httpTarget } from './egress-target.ts';
+import { connectTarget, type EgressTarget, httpTarget } from './egress-target.ts';
 import { forwardRequest } from './forward-request.ts';
 import { Passage } from './passage.ts';
 import { type PassageLimits, Passages } from './passages.ts';
@@ -42,6 +42,14 @@ export type EgressProxyOptions = {
   /** Hears of denials, of each host at most once a minute. */
   onDenied: (denial: EgressDenial) => void;
   log: Logger;
+};
+
+type Relayed = {
+  target: EgressTarget;
+  /** As it is recorded. */
+  method: string;
+  asked: string;
+  response: ServerResponse;
 };
 
 /** The way of agents to anything but the model: nowhere, unless a rule allows it. */
@@ -91,6 +99,30 @@ export class EgressProxy {
       this.#passages.end(passage);
     } catch (error) {
       answerResponse(response, this.#refuse(passage, error));
+    }
+  }
+
+  /**
+   * Makes a connection for a request that the server itself answers for an agent, by the same rules,
+   * and counts it as the agent's. Answers how it was refused or broke, which `response` tells then.
+   */
+  async relay(
+    agentId: string,
+    { target, method, asked, response }: Relayed,
+    use: (upstream: net.Socket) => Promise<void>,
+  ): Promise<{ status: number; sentence: string } | undefined> {
+    const passage = new Passage({ agentId, method, asked, target });
+    passage.onCut(() => {
+      if (response.headersSent) response.destroy();
+    });
+    try {
+      await use(await this.#open(passage, response));
+      this.#passages.end(passage);
+      return undefined;
+    } catch (error) {
+      const refused = this.#refuse(passage, error);
+      answerResponse(response, refused);
+      return refused;
     }
   }
 

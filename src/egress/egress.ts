@@ -6,6 +6,7 @@ import { EgressLog } from './egress-log.ts';
 import { type EgressDenial, EgressProxy } from './egress-proxy.ts';
 import type { EgressRecord } from './egress-record.ts';
 import { EgressRules } from './egress-rules.ts';
+import { GitForwarder } from './git-forwarder.ts';
 import { ReachableAddresses } from './reachable-addresses.ts';
 
 type EgressConfig = Pick<
@@ -33,6 +34,7 @@ export type EgressOptions = {
 export type Egress = {
   rules: EgressRules;
   proxy: EgressProxy;
+  git: GitForwarder;
   /** Connections of an agent: those that are open, then those that ended, each the newest first. */
   connections(agentId: string, limit: number): ListedConnection[];
   /** Cuts what is open, and writes down what was not yet. */
@@ -65,6 +67,7 @@ export function buildEgress(options: EgressOptions): Egress {
   return {
     rules,
     proxy,
+    git: new GitForwarder(proxy),
     connections(agentId, limit) {
       const open = proxy.openOf(agentId).map((record) => ({ ...record, open: true }));
       const ended = records.list(agentId, limit).map((record) => ({ ...record, open: false }));

@@ -38,6 +38,8 @@ export class AgentForks {
     try {
       const copy = { ...fork, settings, ...told, ...(forkOf !== undefined && { forkOf }) };
       await agents.beginCopy(copy, source.agentId, AbortSignal.any([signal, limit]));
+      // What filled the one has filled the other.
+      if (source.source !== undefined) store.agents.setSource(fork.agentId, source.source);
       return copy;
     } catch (cause) {
       if (!limit.aborted || signal.aborted) throw cause;

@@ -134,7 +134,8 @@ export function candidatesOf(
   { turnId, request }: Pick<TurnRecord, 'turnId' | 'request'>,
   source: AgentRecord,
 ): Candidate[] {
-  const { candidates = [], ...asked } = request;
+  // What it holds before, each candidate has from the agent itself.
+  const { candidates = [], source: _, ...asked } = request;
   return candidates.map(({ model, effort }, index) => {
     const agentId = agentIdOf({ ...source, name: nameOf(source, turnId, index) });
     return {

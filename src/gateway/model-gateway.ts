@@ -2,6 +2,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { EgressProxy } from '../egress/egress-proxy.ts';
+import type { GitForwarder } from '../egress/git-forwarder.ts';
 import type { Spent } from '../spending/spending-store.ts';
 import type { TokenUsage } from '../turns/turn-event.ts';
 import { GatewayAgent, type GatewayBudget } from './gateway-agent.ts';
@@ -30,6 +31,8 @@ export type ModelGatewayOptions = {
   budget?: GatewayBudget;
   /** Serves requests to anything but the model. */
   egress: Pick<EgressProxy, 'connect' | 'forward' | 'forget'>;
+  /** Serves what git in a container asks for. */
+  git?: Pick<GitForwarder, 'serves' | 'serve'>;
   log: Logger;
 };
 
@@ -52,6 +55,7 @@ export class ModelGateway {
   readonly #forwarder: ModelForwarder;
   readonly #budget: GatewayBudget | undefined;
   readonly #egress: ModelGatewayOptions['egress'];
+  readonly #git: ModelGatewayOptions['git'];
   readonly #log: Logger;
 
   constructor(options: ModelGatewayOptions) {
@@ -59,6 +63,7 @@ export class ModelGateway {
     this.#log = options.log;
     this.#budget = options.budget;
     this.#egress = options.egress;
+    this.#git = options.git;
     this.#client = new UpstreamClient(options.upstream);
     this.#forwarder = new ModelForwarder({
       client: this.#client,
@@ -146,6 +151,8 @@ export class ModelGateway {
     const route = `${method} ${url.split('?', 1)[0]}`;
     if (agent && !url.startsWith('/')) {
       void this.#egress.forward(agent.id, request, response);
+    } else if (agent && this.#git?.serves(url)) {
+      void this.#git.serve(agent.id, request, response);
     } else if (!agent?.accepts(request.headers.authorization)) {
       refuseToken(response);
     } else if (!ROUTES.has(route)) {

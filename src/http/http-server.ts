@@ -17,10 +17,12 @@ import { type AgentFeed, agentRoutes } from './agent-routes.ts';
 import { agentSettingsRoutes } from './agent-settings-routes.ts';
 import { type ApprovalDesk, approvalRoutes } from './approval-routes.ts';
 import { type AuthenticationOptions, authenticateRequests } from './authentication.ts';
+import { type AgentDesk, beginRoute } from './begin-route.ts';
 import { limitConnections } from './connection-limit.ts';
 import { type DiffFeed, diffRoutes } from './diff-routes.ts';
 import { handleErrors, replyWithError } from './error-handler.ts';
 import { EventStreams } from './event-streams.ts';
+import { type FileDesk, fileRoutes } from './file-routes.ts';
 import { type GitRoutesOptions, gitRoutes } from './git-routes.ts';
 import { infoRoutes } from './info-routes.ts';
 import { acceptJsonBodies } from './json-body.ts';
@@ -58,6 +60,7 @@ export type HttpServerOptions = {
   changes: DiffFeed;
   workspaces: GitRoutesOptions['workspaces'];
   audit: AuditLog;
+  files: (principal: Principal) => FileDesk & AgentDesk;
   health: () => Promise<{ ready: boolean }>;
   log: Logger;
   version: string;
@@ -102,11 +105,16 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
     agentRoutes(routes, options.agents, streams);
     agentSettingsRoutes(routes, options.settings);
     diffRoutes(routes, options);
+    beginRoute(routes, options);
     approvalRoutes(routes, options.approvals, streams);
     done();
   });
   app.register((routes, _options, done) => {
     gitRoutes(routes, options, slowBodies);
+    done();
+  });
+  app.register((routes, _options, done) => {
+    fileRoutes(routes, options.files, slowBodies);
     done();
   });
   serveSockets(app, { ...options, streams });

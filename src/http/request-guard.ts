@@ -59,7 +59,7 @@ function allowPage(request: FastifyRequest, reply: FastifyReply, origin: string)
   });
   if (!isPreflight(request)) return;
   reply.headers({
-    'access-control-allow-methods': 'GET, POST, DELETE',
+    'access-control-allow-methods': 'GET, POST, PUT, DELETE',
     'access-control-allow-headers': request.headers['access-control-request-headers'] ?? '*',
     'access-control-max-age': '600',
   });

@@ -43,6 +43,7 @@ export interface AgentStore {
   setThread(agentId: string, threadId: string, toldInstructions?: string): void;
   touch(agentId: string, usedAt: Date): void;
   setPinned(agentId: string, pinned: boolean): void;
+  setSource(agentId: string, digest: string): void;
   setArchived(agentId: string, archived: boolean): void;
   /** Forgets an agent, its conversations and its turns. Nothing if it is gone. */
   remove(agentId: string): void;

@@ -2,14 +2,15 @@ import { z } from 'zod';
 import type { Access } from '../access/access.ts';
 import type { TurnKind } from '../turns/turn-kind.ts';
 import { debugAnswer } from './answers.ts';
+import { contextFiles, contextInput, contextSection, namedFiles } from './context-files.ts';
 import { READING } from './hints.ts';
 import type { Tool } from './tool.ts';
-import { contextInput, listInput, section, textInput, undoneOutput, workTool } from './work.ts';
+import { listInput, section, textInput, undoneOutput, workTool } from './work.ts';
 
 const args = z.object({
   problem: textInput('What goes wrong, and what should happen instead.'),
   error_output: z.string().optional().describe('What was printed: messages, stack traces.'),
-  context_files: listInput('Files of the workspace to read first.'),
+  context_files: contextFiles,
   attempts: listInput('What was tried already.'),
 });
 
@@ -17,12 +18,12 @@ export const debugKind: TurnKind<typeof args, typeof debugAnswer> = {
   name: 'debug',
   access: () => 'read',
   args,
-  reads: ({ context_files }) => context_files,
+  reads: ({ context_files }) => namedFiles(context_files),
   prompt: ({ problem, error_output, context_files, attempts }) =>
     `Find the root cause of the following problem and propose solutions, the best first. Run what helps to find out; whatever you change in the workspace is put back afterwards.${section(
       'Problem',
       problem,
-    )}${section('Output', error_output)}${section('Files to read first', context_files)}${section(
+    )}${section('Output', error_output)}${contextSection(context_files)}${section(
       'Tried already',
       attempts,
     )}`,

@@ -12,12 +12,12 @@ import {
   checkWarnings,
   requireCheckCommand,
 } from './check.ts';
+import { contextFiles, contextInput, contextSection, namedFiles } from './context-files.ts';
 import { WRITING } from './hints.ts';
 import type { Tool } from './tool.ts';
 import {
   codeChange,
   commitOutput,
-  contextInput,
   explainChanges,
   listInput,
   section,
@@ -28,7 +28,7 @@ import {
 const args = z.object({
   failing_tests: listInput('Tests that fail.'),
   error_output: z.string().optional().describe('What was printed.'),
-  context_files: listInput('Files of the workspace to read first.'),
+  context_files: contextFiles,
   symptoms: listInput('What goes wrong, in words.'),
   ...checkInput,
 });
@@ -40,15 +40,12 @@ export const fixKind: TurnKind<typeof args, typeof fixAnswer> = {
   access: () => 'write',
   check: checkOf,
   args,
-  reads: ({ context_files }) => context_files,
+  reads: ({ context_files }) => namedFiles(context_files),
   prompt: ({ failing_tests, error_output, symptoms, context_files, ...check }) =>
     `Find the cause of the following problem and mend it in the workspace. Edit the files themselves.${section(
       'Failing tests',
       failing_tests,
-    )}${section('Output', error_output)}${section('Symptoms', symptoms)}${section(
-      'Files to read first',
-      context_files,
-    )}${checkSection(check)}`,
+    )}${section('Output', error_output)}${section('Symptoms', symptoms)}${contextSection(context_files)}${checkSection(check)}`,
   answer: fixAnswer,
   result: (answer, files, { check }) => ({
     ...answer,

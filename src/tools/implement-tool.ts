@@ -12,12 +12,12 @@ import {
   checkWarnings,
   requireCheckCommand,
 } from './check.ts';
+import { contextFiles, contextInput, contextSection, namedFiles } from './context-files.ts';
 import { WRITING } from './hints.ts';
 import type { Tool } from './tool.ts';
 import {
   codeChange,
   commitOutput,
-  contextInput,
   explainChanges,
   listInput,
   section,
@@ -61,7 +61,7 @@ const candidateOutput = z.object({
 const args = z.object({
   task: textInput('What is to be built.'),
   target_files: listInput('Files to create or change, relative to the workspace.'),
-  context_files: listInput('Files of the workspace to read first.'),
+  context_files: contextFiles,
   requirements: listInput('What the result must fulfil.'),
   ...checkInput,
 });
@@ -71,15 +71,12 @@ export const implementKind: TurnKind<typeof args, typeof implementAnswer> = {
   access: () => 'write',
   check: checkOf,
   args,
-  reads: ({ context_files }) => context_files,
+  reads: ({ context_files }) => namedFiles(context_files),
   prompt: ({ task, target_files, context_files, requirements, ...check }) =>
     `Implement the following task in the workspace. Edit the files themselves.${section(
       'Task',
       task,
-    )}${section('Files to create or change', target_files)}${section(
-      'Files to read first',
-      context_files,
-    )}${section('Requirements', requirements)}${checkSection(check)}`,
+    )}${section('Files to create or change', target_files)}${contextSection(context_files)}${section('Requirements', requirements)}${checkSection(check)}`,
   answer: implementAnswer,
   result: (answer, files, { check }) => ({
     ...answer,

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Access } from '../access/access.ts';
 import type { TurnKind } from '../turns/turn-kind.ts';
 import { planAnswer } from './answers.ts';
+import { contextFiles, contextInput, contextSection, namedFiles } from './context-files.ts';
 import { READING } from './hints.ts';
 import type { Tool } from './tool.ts';
 import { listInput, section, textInput, undoneOutput, workTool } from './work.ts';
@@ -10,17 +11,19 @@ const args = z.object({
   task: textInput('What is to be done.'),
   repo_context: z.string().optional().describe('What to know of the repository and its aims.'),
   constraints: listInput('What a solution must keep to.'),
+  context_files: contextFiles,
 });
 
 export const planKind: TurnKind<typeof args, typeof planAnswer> = {
   name: 'plan',
   access: () => 'read',
   args,
-  prompt: ({ task, repo_context, constraints }) =>
+  reads: ({ context_files }) => namedFiles(context_files),
+  prompt: ({ task, repo_context, constraints, context_files }) =>
     `Plan the following task. Look at the workspace as far as it helps. Do not change any file.${section(
       'Task',
       task,
-    )}${section('Context', repo_context)}${section('Constraints', constraints)}`,
+    )}${section('Context', repo_context)}${section('Constraints', constraints)}${contextSection(context_files)}`,
   answer: planAnswer,
   result: (answer, { undone }) => ({ ...answer, undone_changes: undone }),
 };
@@ -33,5 +36,9 @@ export function planTool(access: Access): Tool {
       "Codex reads the agent's workspace and plans a task: steps, files, decisions, risks. Changes nothing. Follow up with implement and the same agent_id.",
     annotations: READING,
     output: z.object({ ...planAnswer.shape, ...undoneOutput }),
+    asks: {
+      input: { ...args.shape, ...contextInput },
+      request: (own) => ({ args: own }),
+    },
   });
 }

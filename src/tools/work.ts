@@ -1,4 +1,3 @@
-import path from 'node:path';
 import { z } from 'zod';
 import type { Access } from '../access/access.ts';
 import { agentNameSchema } from '../agents/agent.ts';
@@ -6,6 +5,7 @@ import { REASONING_EFFORTS, TURN_STATES, type TurnRequest } from '../turns/turn.
 import { commitSchema } from '../turns/turn-commits.ts';
 import type { TurnFiles, TurnKind } from '../turns/turn-kind.ts';
 import type { FileChange } from '../workspaces/file-change.ts';
+import { sourceSchema } from '../workspaces/source.ts';
 import type { Caller, Tool } from './tool.ts';
 
 const LONGEST_TIMEOUT_SECONDS = 86_400;
@@ -33,6 +33,7 @@ const workInput = {
     .max(LONGEST_TIMEOUT_SECONDS)
     .optional()
     .describe('Bounds the whole call, waiting included.'),
+  source: sourceSchema.optional(),
   wait: z
     .boolean()
     .optional()
@@ -104,26 +105,6 @@ export const textInput = (description: string) => z.string().trim().min(1).descr
 export const listInput = (description: string) =>
   z.array(z.string().trim().min(1)).max(1000).optional().describe(description);
 
-/** Arguments of tools that are told what to read, as callers give them. */
-export const contextInput = {
-  context_files: z
-    .array(
-      z
-        .string()
-        .trim()
-        .min(1)
-        .refine(isInside, 'The path has to be relative to the workspace and stay in it.'),
-    )
-    .max(1000)
-    .optional()
-    .describe('Files to read first, relative to the workspace.'),
-};
-
-function isInside(file: string): boolean {
-  const normal = path.posix.normalize(file);
-  return !/^(\/|\.\.(\/|$))/.test(normal) && !file.includes('\0');
-}
-
 /** What a call with `wait: false` gets. */
 const accepted = z.object({
   turn_id: z.string().describe('Pass it to wait_turn or get_turn.'),
@@ -150,7 +131,7 @@ export function workTool(access: Access, kind: TurnKind, face: Face): Tool {
   const requestOf = (input: object, caller: Caller) => {
     const { agent_id, model, reasoning_effort, timeout_seconds, ...more } =
       workArguments.parse(input);
-    const { wait, skills, justification, idempotency_key, ...own } = more;
+    const { wait, skills, justification, idempotency_key, source, ...own } = more;
     const asked: Asked = asks ? asks.request(own, caller, agent_id) : { args: own };
     return {
       ...asked,
@@ -163,6 +144,7 @@ export function workTool(access: Access, kind: TurnKind, face: Face): Tool {
       justification,
       correlationId: caller.correlationId,
       idempotencyKey: idempotency_key,
+      ...(source && { source }),
     };
   };
   return {

@@ -61,7 +61,7 @@ function askedIn({ correlationId: _, ...request }: TurnRequest): unknown {
 /** Throws why work cannot be taken: its size, no credentials, or as much of something as may be. */
 export function admit(options: AdmissionOptions, application: Application): void {
   const { request, agent, queues } = application;
-  checkSize(options.config, request.args);
+  checkSize(options.config, { ...request.args, source: request.source });
   const refusal =
     options.credentials.refusal ?? options.budgets.refusal(agent.agentId, undefined, agent.owner);
   if (refusal) throw refusal;

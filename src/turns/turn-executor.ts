@@ -4,6 +4,7 @@ import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AppError } from '../errors.ts';
 import type { Trials } from '../forks/trials.ts';
 import type { Store } from '../store/store.ts';
+import type { Sources } from '../workspaces/sources.ts';
 import type { LiveTurn } from './live-turn.ts';
 import { isNoConnection, persevere } from './perseverance.ts';
 import type { TurnApprovals } from './turn-approvals.ts';
@@ -20,6 +21,7 @@ type TurnExecutorOptions = {
   trials: Trials;
   store: Store;
   approvals: TurnApprovals;
+  sources: Pick<Sources, 'apply'>;
   /** Whether turns go on without this server. */
   isDetached: () => boolean;
   log: Logger;
@@ -83,12 +85,16 @@ export class TurnExecutor {
     if (record.sent && !record.sent.before) runner.holdBack(record.agentId);
     if (record.request.candidates) {
       onConnected();
+      if (record.request.source) {
+        await agents.withAgent(record.agentId, () => this.#fill(live, deadline));
+      }
       return this.#try(live, deadline);
     }
     if (!AWAKE.has(agents.statusOf(record.agentId))) live.say('Waking the agent');
-    return agents.withAgent(record.agentId, (link) => {
+    return agents.withAgent(record.agentId, async (link) => {
       deadline.signal.throwIfAborted();
       onConnected();
+      await this.#fill(live, deadline);
       record.state = 'running';
       return runner.run(link, {
         turnId: record.turnId,
@@ -112,6 +118,15 @@ export class TurnExecutor {
         },
       });
     });
+  }
+
+  /** What Codex was sent already, an earlier attempt has filled. */
+  async #fill(live: LiveTurn, { signal }: TurnDeadline): Promise<void> {
+    const { agentId, sent, request } = live.record;
+    if (!request.source || sent) return;
+    live.say('Filling the workspace');
+    await this.#options.sources.apply(agentId, request.source, signal);
+    signal.throwIfAborted();
   }
 
   #try(live: LiveTurn, deadline: TurnDeadline): Promise<TurnOutcome> {

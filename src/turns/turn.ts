@@ -1,5 +1,6 @@
 import type { ThreadSettings } from '../agents/thread.ts';
 import type { ErrorCode, ErrorReport } from '../errors.ts';
+import type { Source } from '../workspaces/source.ts';
 import type { Snapshot } from '../workspaces/workspace.ts';
 import type { CheckProgress } from './check.ts';
 import type { TokenUsage } from './turn-event.ts';
@@ -33,6 +34,8 @@ export type TurnRequest = {
   tool: string;
   /** Arguments that the kind has checked. */
   args: Record<string, unknown>;
+  /** What the workspace is to hold before. */
+  source?: Source | undefined;
   /** The conversation: one of a caller, to be begun where it has no id yet. Default: the agent's own. */
   thread?: { threadId?: string | undefined; settings: ThreadSettings } | undefined;
   model?: string | undefined;

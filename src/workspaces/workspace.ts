@@ -11,6 +11,7 @@ import {
   parseDiff,
   withoutLastFile,
 } from './file-change.ts';
+import { PLACE, transferEnvironment } from './workspace-files.ts';
 import { DIFF_OPTIONS, WorkspaceGit } from './workspace-git.ts';
 import { WorkspaceShell } from './workspace-shell.ts';
 
@@ -35,7 +36,7 @@ const NOT_A_CHANGE = new Set(['.git/index']);
 type WorkspaceOptions = {
   runtime: ContainerRuntime;
   agentId: string;
-  env: { WORKSPACE: string; SNAPSHOTS: string; HOOKS: string };
+  env: { WORKSPACE: string; SNAPSHOTS: string; HOOKS: string; STAGING: string; PLACE: string };
   log: Logger;
 };
 
@@ -57,11 +58,12 @@ export class Workspace {
   }
 
   static async open(runtime: ContainerRuntime, agentId: string, log: Logger): Promise<Workspace> {
-    const { workspace, home } = runtime.layout(agentId);
+    const { home } = runtime.layout(agentId);
     const env = {
-      WORKSPACE: workspace,
+      ...transferEnvironment(runtime, agentId),
       SNAPSHOTS: path.posix.join(home, SNAPSHOT_DIRECTORY),
       HOOKS: path.posix.join(home, HOOK_DIRECTORY),
+      PLACE,
     };
     const options = { runtime, agentId, env, log };
     return new Workspace(options, await WorkspaceShell.open(options));

@@ -10,6 +10,8 @@ import { NO_AUDIT } from '../../src/audit/audit-log.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { AppError, type ErrorReport } from '../../src/errors.ts';
 import type { ApprovalDesk } from '../../src/http/approval-routes.ts';
+import type { AgentDesk } from '../../src/http/begin-route.ts';
+import type { FileDesk } from '../../src/http/file-routes.ts';
 import { buildHttpServer, type HttpServerOptions } from '../../src/http/http-server.ts';
 import type { Tool } from '../../src/tools/tool.ts';
 import { Toolbox } from '../../src/tools/toolbox.ts';
@@ -73,6 +75,7 @@ export async function startTestServer(
     changes: { patch: async () => undefined },
     workspaces: () => noWorkspaces,
     audit: NO_AUDIT,
+    files: () => noFiles,
     health: async () => health,
     log,
     version: '1.2.3',
@@ -83,6 +86,12 @@ export async function startTestServer(
   const url = `http://127.0.0.1:${port}`;
   return { url, app, events, seen, logLines, health, [Symbol.asyncDispose]: () => app.close() };
 }
+
+const noFiles: FileDesk & AgentDesk = {
+  begin: () => Promise.reject(new AppError('agent_not_found', 'There is no agent.')),
+  put: () => Promise.reject(new AppError('agent_not_found', 'There is no agent.')),
+  get: () => Promise.reject(new AppError('agent_not_found', 'There is no agent.')),
+};
 
 /** A JSON answer whose shape the test goes on to check. */
 export async function bodyOf<T = Record<string, unknown>>(response: Response): Promise<T> {

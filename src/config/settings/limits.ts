@@ -123,6 +123,17 @@ export const limitsSettings = {
     description: 'Seconds after which a clone, fetch or push is ended.',
     allowed: 'a whole number from 1 to 86400',
   }),
+  TRANSFER_MAX_BYTES: setting(size().default(4096 * MEBIBYTE), {
+    group: 'Limits',
+    description:
+      'Size of an archive that goes into a workspace or out of it, unpacked; also of what is cloned into one.',
+    allowed: 'a size such as 512m or 10g',
+  }),
+  TRANSFER_MAX_ENTRIES: setting(wholeNumber(1, 10_000_000).default(500_000), {
+    group: 'Limits',
+    description: 'Files, directories and links in such an archive.',
+    allowed: 'a whole number from 1 to 10000000',
+  }),
   MAX_DIFF_BYTES: setting(wholeNumber(1024, 64 * MEBIBYTE).default(256 * 1024), {
     group: 'Limits',
     description: 'Size of the diff of one file in a result; a longer one is cut with a note.',

@@ -136,6 +136,7 @@ const STEPS: readonly string[] = [
   ALTER TABLE agents ADD COLUMN told_instructions TEXT;
   ALTER TABLE threads ADD COLUMN told_instructions TEXT;
   `,
+  'ALTER TABLE agents ADD COLUMN source TEXT;',
 ];
 
 /** The version of a database that is up to date. */

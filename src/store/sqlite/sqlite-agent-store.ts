@@ -15,6 +15,7 @@ export class SqliteAgentStore implements AgentStore {
   readonly #touch: StatementSync;
   readonly #setPinned: StatementSync;
   readonly #setArchived: StatementSync;
+  readonly #setSource: StatementSync;
   readonly #remove: StatementSync;
 
   constructor(database: DatabaseSync) {
@@ -42,6 +43,7 @@ export class SqliteAgentStore implements AgentStore {
     this.#touch = database.prepare('UPDATE agents SET last_used_at = ? WHERE agent_id = ?');
     this.#setPinned = database.prepare('UPDATE agents SET pinned = ? WHERE agent_id = ?');
     this.#setArchived = database.prepare('UPDATE agents SET archived = ? WHERE agent_id = ?');
+    this.#setSource = database.prepare('UPDATE agents SET source = ? WHERE agent_id = ?');
     this.#remove = database.prepare('DELETE FROM agents WHERE agent_id = ?');
   }
 
@@ -102,6 +104,10 @@ export class SqliteAgentStore implements AgentStore {
     this.#setArchived.run(Number(archived), agentId);
   }
 
+  setSource(agentId: string, digest: string): void {
+    this.#setSource.run(digest, agentId);
+  }
+
   remove(agentId: string): void {
     this.#remove.run(agentId);
   }
@@ -116,6 +122,7 @@ function toRecord(row: Record<string, SQLOutputValue>): AgentRecord {
     ...(row.thread_id !== null && { threadId: String(row.thread_id) }),
     ...(row.fork_of !== null && { forkOf: String(row.fork_of) }),
     tokenSha256: String(row.token_sha256),
+    ...(row.source !== null && { source: String(row.source) }),
     pinned: row.pinned === 1,
     archived: row.archived === 1,
     settings: JSON.parse(String(row.settings)),

@@ -1,0 +1,130 @@
+import type { DiskWatch } from '../agents/disk-watch.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
+import type { Config } from '../config/config.ts';
+import { toAppError } from '../errors.ts';
+import type { ArchiveReport } from '../workspaces/archive/archive-rules.ts';
+import type { Source } from '../workspaces/source.ts';
+import type { Sources } from '../workspaces/sources.ts';
+import { transferBounds } from '../workspaces/transfer-bounds.ts';
+import type { WorkspaceFiles } from '../workspaces/workspace-files.ts';
+import { callerPath } from '../workspaces/workspace-path.ts';
+import type { CallerWorkspaces } from './caller-workspaces.ts';
+import type { Principal } from './principal.ts';
+
+export type TransferServices = {
+  files: WorkspaceFiles;
+  sources: Pick<Sources, 'apply'>;
+  disk: DiskWatch;
+  audit: AuditLog;
+  config: Pick<Config, 'TRANSFER_MAX_BYTES' | 'TRANSFER_MAX_ENTRIES'>;
+};
+
+/** Archives into and out of the workspaces of one caller's agents. */
+export class CallerFiles {
+  readonly #services: TransferServices;
+  readonly #workspaces: CallerWorkspaces;
+  readonly #principal: Principal;
+
+  constructor(services: TransferServices, workspaces: CallerWorkspaces, principal: Principal) {
+    this.#services = services;
+    this.#workspaces = workspaces;
+    this.#principal = principal;
+  }
+
+  /**
+   * Unpacks an archive of tar into a directory of the workspace, `''` for all of it; begins the agent
+   * if it is not there. Throws what `CallerWorkspaces.change` and `WorkspaceFiles.put` throw.
+   */
+  async put(
+    name: string,
+    archive: AsyncIterable<Uint8Array>,
+    { path, replace }: { path: string; replace: boolean },
+  ): Promise<ArchiveReport> {
+    const { files, disk, audit } = this.#services;
+    const base = callerPath(path);
+    audit.assertWritable();
+    return this.#witness('put_files', name, () =>
+      this.#workspaces.change(name, async (_link, { agentId }) => {
+        const bounds = transferBounds(this.#services, agentId);
+        try {
+          return await files.put(agentId, archive, { bounds, base, replace, git: 'skip' });
+        } finally {
+          disk.turnEnded(agentId);
+        }
+      }),
+    );
+  }
+
+  /**
+   * Begins an agent, or wakes it, and fills its workspace; answers whether it was filled now. Throws
+   * what `CallerWorkspaces.change` and `Sources.apply` throw.
+   */
+  async begin(
+    name: string,
+    { source, signal }: { source: Source | undefined; signal: AbortSignal },
+  ): Promise<{ filled: boolean }> {
+    this.#services.audit.assertWritable();
+    return this.#witness('begin_agent', name, () =>
+      this.#workspaces.change(name, async (_link, { agentId }) => ({
+        filled: source ? await this.#services.sources.apply(agentId, source, signal) : false,
+      })),
+    );
+  }
+
+  /**
+   * Hands a file or a directory to `send` as an archive of tar, once its first bytes are there; the
+   * agent stays awake until `send` is done. Throws what `CallerWorkspaces.read` throws and `path_not_found`.
+   */
+  async get(
+    name: string,
+    { path, git }: { path: string; git: boolean },
+    send: (archive: AsyncIterable<Uint8Array>) => Promise<void>,
+  ): Promise<void> {
+    const { files, config } = this.#services;
+    const base = callerPath(path);
+    const bounds = { bytes: config.TRANSFER_MAX_BYTES, entries: config.TRANSFER_MAX_ENTRIES };
+    await this.#witness('get_files', name, () =>
+      this.#workspaces.read(name, async (_link, { agentId }) => {
+        const archive = files.get(agentId, { bounds, base, git });
+        const first = await archive.next();
+        await send(rejoined(first, archive));
+        return undefined;
+      }),
+    );
+  }
+
+  async #witness<T extends object | undefined>(
+    tool: string,
+    agentId: string,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    const { audit } = this.#services;
+    const tell = (data: object) =>
+      audit.append({
+        type: 'call',
+        principal: this.#principal,
+        agentId: agentId.slice(0, 128),
+        data: { tool, ...data },
+      });
+    try {
+      const report = await work();
+      tell({ outcome: 'ok', ...report });
+      return report;
+    } catch (error) {
+      tell({ outcome: toAppError(error).code });
+      throw error;
+    }
+  }
+}
+
+async function* rejoined(
+  first: IteratorResult<Uint8Array, unknown>,
+  rest: AsyncGenerator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  try {
+    if (!first.done) yield first.value;
+    yield* rest;
+  } finally {
+    await rest.return(undefined);
+  }
+}

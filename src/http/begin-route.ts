@@ -1,0 +1,68 @@
+import { randomBytes } from 'node:crypto';
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { CallerFiles } from '../access/caller-files.ts';
+import type { Principal } from '../access/principal.ts';
+import { agentIdSchema } from '../agents/agent.ts';
+import type { Config } from '../config/config.ts';
+import { AppError } from '../errors.ts';
+import { sourceSchema } from '../workspaces/source.ts';
+import type { AgentFeed } from './agent-routes.ts';
+import { disconnectSignal } from './disconnect.ts';
+
+/** What this route needs of the workspaces. */
+export type AgentDesk = Pick<CallerFiles, 'begin'>;
+
+type Options = {
+  files: (principal: Principal) => AgentDesk;
+  agents: (principal: Principal) => AgentFeed;
+  config: Pick<Config, 'TOOL_DEFAULT_TIMEOUT'>;
+};
+
+const beginBody = z
+  .strictObject({ agent_id: agentIdSchema.optional(), source: sourceSchema.optional() })
+  .default({});
+
+/** Begins an agent ahead of its first call: 201, or 200 if it was there, with how it is. */
+export function beginRoute(app: FastifyInstance, { files, agents, config }: Options): void {
+  app.post('/api/v1/agents', async ({ body, principal }, reply) => {
+    const { agent_id: id = `agent-${randomBytes(4).toString('hex')}`, source } = parsed(body);
+    const { outlooks } = agents(principal);
+    const wasThere = isThere(() => outlooks(id));
+    const limit = AbortSignal.timeout(config.TOOL_DEFAULT_TIMEOUT * 1000);
+    const signal = AbortSignal.any([limit, disconnectSignal(reply)]);
+    try {
+      const { filled } = await files(principal).begin(id, { source, signal });
+      const [outlook] = outlooks(id);
+      return await reply.code(wasThere ? 200 : 201).send({ agent_id: id, filled, ...outlook });
+    } catch (error) {
+      if (!signal.aborted) throw error;
+      const seconds = config.TOOL_DEFAULT_TIMEOUT;
+      throw new AppError('turn_timeout', `The agent was not filled within ${seconds} s.`, {
+        cause: error,
+      });
+    }
+  });
+}
+
+function isThere(look: () => readonly object[]): boolean {
+  try {
+    return look().length > 0;
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'agent_not_found') return false;
+    throw error;
+  }
+}
+
+function parsed(body: unknown): z.output<typeof beginBody> {
+  const { data, error } = beginBody.safeParse(body ?? {});
+  if (data) return data;
+  const issues = error?.issues.map(({ path, message }) => ({
+    field: path.join('.') || '(body)',
+    problem: message,
+  }));
+  const first = issues?.map(({ field, problem }) => `${field}: ${problem}`).slice(0, 5);
+  throw new AppError('invalid_input', `The body is wrong: ${first?.join('; ')}.`, {
+    data: { issues: issues?.slice(0, 20) },
+  });
+}

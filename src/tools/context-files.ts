@@ -1,0 +1,60 @@
+import path from 'node:path';
+import { z } from 'zod';
+import { section } from './work.ts';
+
+const SHORTEST_FENCE = 3;
+
+const file = z.string().trim().min(1);
+const given = z.strictObject({
+  path: file,
+  content: z.string().describe('What is in it, wherever it may be.'),
+});
+
+/** Files of the workspace by their paths, or files of the caller with what is in them. */
+export const contextFiles = z
+  .array(z.union([file, given]))
+  .max(1000)
+  .optional();
+type ContextFiles = z.output<typeof contextFiles>;
+
+/** Arguments of tools that are told what to read, as callers give them. */
+export const contextInput = {
+  context_files: z
+    .array(
+      z.union([
+        file.refine(isInside, 'The path has to be relative to the workspace and stay in it.'),
+        given,
+      ]),
+    )
+    .max(1000)
+    .optional()
+    .describe(
+      'Files to read first: paths relative to the workspace, or {path, content} for what is not in it.',
+    ),
+};
+
+/** Those that are to be in the workspace. */
+export function namedFiles(files: ContextFiles): string[] | undefined {
+  return files?.filter((each) => typeof each === 'string');
+}
+
+/** The part of a prompt that names such files, and holds those of the caller. */
+export function contextSection(files: ContextFiles): string {
+  const held = (files ?? []).flatMap((each) => (typeof each === 'string' ? [] : [fenced(each)]));
+  return (
+    section('Files to read first', namedFiles(files)) +
+    section('Files given by the caller', held.join('\n\n'))
+  );
+}
+
+/** No text can end the block that it is in: the fence is longer than any in it. */
+function fenced({ path: name, content }: { path: string; content: string }): string {
+  const longest = Math.max(0, ...(content.match(/`+/g) ?? []).map((run) => run.length));
+  const fence = '`'.repeat(Math.max(SHORTEST_FENCE, longest + 1));
+  return `${name.replace(/\s+/g, ' ')}:\n${fence}\n${content.replace(/\n$/, '')}\n${fence}`;
+}
+
+function isInside(name: string): boolean {
+  const normal = path.posix.normalize(name);
+  return !/^(\/|\.\.(\/|$))/.test(normal) && !name.includes('\0');
+}

@@ -1,0 +1,93 @@
+import { once } from 'node:events';
+import { type Extract, extract, type Pack, pack } from 'tar-stream';
+import { AppError } from '../../errors.ts';
+import type { ArchiveRules, EntryHeader } from './archive-rules.ts';
+
+type Entry = Extract extends AsyncIterable<infer E> ? E : never;
+
+/**
+ * Reads an archive and writes it anew, entry by entry, as its rules say: what comes out was made here,
+ * whoever sent what went in. Holds one chunk at a time. Throws `archive_invalid` for what is no
+ * archive, what the rules throw, and what `source` throws.
+ */
+export async function* checkedArchive(
+  source: AsyncIterable<Uint8Array>,
+  rules: ArchiveRules,
+): AsyncGenerator<Uint8Array> {
+  const unpacked = extract();
+  const packed = pack();
+  // The first that fails takes the others with it.
+  let failure: unknown;
+  const fail = (error: unknown) => {
+    failure ??= error;
+    unpacked.destroy();
+    packed.destroy();
+  };
+  unpacked.on('error', (error) => fail(unreadable(error)));
+  packed.on('error', fail);
+  const parts = [
+    feed(source, unpacked).catch(fail),
+    copy(unpacked, packed, rules).catch((error) => fail(unreadable(error))),
+  ];
+  try {
+    for await (const chunk of packed) yield chunk as Uint8Array;
+    await Promise.all(parts);
+  } catch (error) {
+    fail(error);
+  } finally {
+    fail(undefined);
+    unpacked.destroy();
+    packed.destroy();
+  }
+  if (failure !== undefined) throw failure;
+}
+
+async function feed(source: AsyncIterable<Uint8Array>, unpacked: Extract): Promise<void> {
+  const drained = drainOf(unpacked);
+  let bytes = 0;
+  for await (const chunk of source) {
+    bytes += chunk.length;
+    if (unpacked.destroyed) return;
+    if (!unpacked.write(chunk)) await drained();
+  }
+  // It would pass for an archive without files, which replaces a workspace by nothing.
+  if (bytes === 0) throw new AppError('archive_invalid', 'The archive is empty.');
+  unpacked.end(undefined);
+}
+
+async function copy(unpacked: Extract, packed: Pack, rules: ArchiveRules): Promise<void> {
+  for await (const entry of unpacked) {
+    const header = rules.headerFor(entry.header);
+    if (header) await copyEntry(entry, packed, header);
+    else entry.resume();
+  }
+  packed.finalize();
+}
+
+async function copyEntry(entry: Entry, packed: Pack, header: EntryHeader): Promise<void> {
+  const written = Promise.withResolvers<void>();
+  written.promise.catch(() => undefined);
+  const sink = packed.entry(header, (error) => (error ? written.reject(error) : written.resolve()));
+  if (header.type !== 'file') {
+    entry.resume();
+  } else {
+    const drained = drainOf(sink);
+    for await (const chunk of entry) if (!sink.write(chunk)) await drained();
+    sink.end(undefined);
+  }
+  await written.promise;
+}
+
+/** Waits until a stream takes more, or is over. */
+function drainOf(stream: Extract | ReturnType<Pack['entry']>): () => Promise<unknown> {
+  const closed = new Promise<void>((resolve) => void stream.once('close', resolve));
+  return () => Promise.race([once(stream, 'drain'), closed]);
+}
+
+function unreadable(error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  const reason = error instanceof Error ? error.message : 'it cannot be read';
+  return new AppError('archive_invalid', `This is no archive of tar: ${reason}.`, {
+    cause: error,
+  });
+}

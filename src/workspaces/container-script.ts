@@ -1,0 +1,42 @@
+import type { ContainerRuntime, ExecOptions } from '../runtime/container-runtime.ts';
+
+const STDERR_KEPT = 2_000;
+/** Others in the container can stop a program, so that it never ends. */
+const LIMIT_MS = 3_600_000;
+const ENDING_MS = 10_000;
+
+/**
+ * Runs a program in a container to its end; what it says on standard output is dropped. Its standard
+ * input stays open until then, or until `signal`: it is to end then, and gets a while for that.
+ */
+export async function runScript(
+  runtime: ContainerRuntime,
+  agentId: string,
+  command: readonly string[],
+  options: ExecOptions,
+  signal?: AbortSignal,
+): Promise<{ exitCode: number | undefined; complaint: string }> {
+  const process = await runtime.exec(agentId, command, options);
+  const over = Promise.withResolvers<undefined>();
+  let patience = setTimeout(() => over.resolve(undefined), LIMIT_MS);
+  const end = () => {
+    process.stdio.destroy();
+    clearTimeout(patience);
+    patience = setTimeout(() => over.resolve(undefined), ENDING_MS);
+  };
+  let complaint = '';
+  process.stderr.on('data', (chunk) => {
+    complaint = (complaint + chunk).slice(-STDERR_KEPT);
+  });
+  process.stdio.on('error', () => undefined).resume();
+  signal?.addEventListener('abort', end);
+  if (signal?.aborted) end();
+  try {
+    const exitCode = await Promise.race([process.exited, over.promise]);
+    return { exitCode, complaint: complaint.trim() };
+  } finally {
+    signal?.removeEventListener('abort', end);
+    process.stdio.destroy();
+    clearTimeout(patience);
+  }
+}

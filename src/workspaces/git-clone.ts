@@ -1,0 +1,68 @@
+import type { ContainerRuntime } from '../runtime/container-runtime.ts';
+import { runScript } from './container-script.ts';
+import type { GitSource } from './source.ts';
+import { CLEAR, transferEnvironment } from './workspace-files.ts';
+
+const COMMIT = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
+
+/**
+ * Clones into the staging. What the agent has set for its git plays no part, and nothing of the way
+ * that the repository came is left in it. Ends with its standard input, as does a clone that nobody
+ * waits for any more.
+ */
+const CLONE = `${CLEAR}
+exec 3<&0
+(while read -r _ <&3; do :; done; kill -9 0) >/dev/null 2>&1 &
+watch=$!
+from=http://127.0.0.1:\${CODEX_GATEWAY_PORT:-8211}$GATEWAY_PATH
+tree=$STAGING/tree
+run() {
+  git -c protocol.allow=never -c protocol.http.allow=always -c http.followRedirects=false \\
+    -c http.proxy= -c core.hooksPath=/dev/null -c advice.detachedHead=false "$@" </dev/null 3<&-
+}
+fetch() {
+  if [ -n "$COMMIT" ]; then
+    run init -q --template= "$tree" && run -C "$tree" fetch -q --no-recurse-submodules "$@" "$from" "$COMMIT" \\
+      && run -C "$tree" checkout -q --detach FETCH_HEAD && run -C "$tree" remote add origin "$URL"
+  else
+    [ -z "$REF" ] || set -- "$@" --branch "$REF"
+    run clone -q --template= --no-recurse-submodules "$@" -- "$from" "$tree" \\
+      && run -C "$tree" remote set-url origin "$URL"
+  fi
+}
+if [ -n "$DEPTH" ]; then set -- --depth "$DEPTH"; fi
+mkdir "$STAGING" && fetch "$@" && rm -rf "$tree/.git/logs" "$tree/.git/FETCH_HEAD"
+status=$?
+kill -9 "$watch"
+exit "$status"`;
+
+type Clone = {
+  source: GitSource;
+  /** Where the repository is on the gateway. */
+  gatewayPath: string;
+  signal?: AbortSignal | undefined;
+};
+
+/** Has git in the container of an agent clone a repository into the staging; answers how it ended. */
+export function cloneInto(
+  runtime: ContainerRuntime,
+  agentId: string,
+  { source: { url, ref = '', depth }, gatewayPath, signal }: Clone,
+): Promise<{ exitCode: number | undefined; complaint: string }> {
+  const isCommit = COMMIT.test(ref);
+  const env = {
+    ...transferEnvironment(runtime, agentId),
+    URL: url,
+    REF: isCommit ? '' : ref,
+    COMMIT: isCommit ? ref : '',
+    DEPTH: depth === undefined ? '' : String(depth),
+    GATEWAY_PATH: gatewayPath,
+    GIT_CONFIG_GLOBAL: '/dev/null',
+    GIT_CONFIG_NOSYSTEM: '1',
+    GIT_ATTR_NOSYSTEM: '1',
+    GIT_TERMINAL_PROMPT: '0',
+    GIT_ASKPASS: 'false',
+    LC_ALL: 'C.UTF-8',
+  };
+  return runScript(runtime, agentId, ['sh', '-c', CLONE], { env }, signal);
+}
