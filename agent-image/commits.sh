@@ -220,9 +220,8 @@ present() {
 
 # Gives the snapshots what differs between two trees of the user's repository: files will be written of it.
 keep_files() {
-  both diff-tree -r --no-renames --no-abbrev "$1" "$2" \
-    | awk '$2 != "160000" && $4 !~ /^0+$/ { print $4 }' | sort -u \
-    | both pack-objects --stdout -q --window=0 | GIT_DIR="$shadow" git unpack-objects -q
+  printf '%s\n^%s\n' "$2" "$1" | both pack-objects --revs --stdout -q --window=0 \
+    | GIT_DIR="$shadow" git unpack-objects -q
 }
 
 # merge back|forth COMMIT REF SECONDS AUTHOR LIMIT MESSAGE: takes back what a commit did, or does it

@@ -81,6 +81,17 @@ describe.each([
     await expect(again).rejects.toMatchObject({ code: 'agent_not_found' });
   });
 
+  test.runIf(here)('the best is taken over, where nothing else changed', async () => {
+    await using server = await startTestServer({ runtime, script: solve });
+    await using client = await connect(server);
+    await call(client, 'implement', { agent_id: 'one', task: 'run:echo seed > seed.txt' });
+    const { turn_id } = await call(client, 'implement', { agent_id: 'one', ...TASK });
+    const { commits } = await call(client, 'promote_candidate', { turn_id });
+    expect(commits).toMatchObject([{ branch: 'codex/work' }]);
+    const { changes } = await call(client, 'get_changes', { agent_id: 'one' });
+    expect(changes).toMatchObject([{ file: 'answer.txt', additions: 1 }, { file: 'seed.txt' }]);
+  });
+
   test.runIf(here)('a conflict changes nothing, and none may be taken', async () => {
     await using server = await startTestServer({ runtime, script: solve });
     await using client = await connect(server);
