@@ -149,13 +149,12 @@ export class Promotion {
 
   async #remove(agentIds: readonly string[]): Promise<{ removed: string[]; kept: string[] }> {
     const { agents, store } = this.#options;
-    const removed: string[] = [];
-    const kept: string[] = [];
-    for (const agentId of agentIds) {
-      if (!store.agents.get(agentId)) continue;
-      const isGone = await agents.takeStep('remove', agentId, 'cleanup');
-      (isGone ? removed : kept).push(agentId);
-    }
+    const there = agentIds.filter((agentId) => store.agents.get(agentId));
+    const gone = await Promise.all(
+      there.map((agentId) => agents.takeStep('remove', agentId, 'cleanup')),
+    );
+    const removed = there.filter((_, index) => gone[index]);
+    const kept = there.filter((_, index) => !gone[index]);
     return { removed, kept };
   }
 }
