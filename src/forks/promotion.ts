@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Access } from '../access/access.ts';
 import type { Principal } from '../access/principal.ts';
 import type { AgentRecord } from '../agents/agent.ts';
@@ -15,6 +16,8 @@ import { candidatesOf } from './trials.ts';
 
 /** Of one candidate. */
 const TURNS_TAKEN = 1000;
+const REMOVAL_TRIES = 20;
+const REMOVAL_WAIT_MS = 250;
 
 type Options = {
   access: Access;
@@ -103,9 +106,11 @@ export class Promotion {
         if (ids.length > 0) await transferCommits(ends, ids, head);
         const commits = [];
         for (const id of ids) commits.push(...(await this.#apply(to, source, { id, turn })));
-        const threadId = await from.conversations.main();
-        await transferConversation(ends, threadId);
-        this.#converse(to, source, threadId);
+        const { threadId = chosen.forkOf } = chosen;
+        if (threadId !== undefined) {
+          await transferConversation(ends, threadId);
+          this.#converse(to, source, threadId);
+        }
         return commits;
       }),
     );
@@ -148,14 +153,21 @@ export class Promotion {
   }
 
   async #remove(agentIds: readonly string[]): Promise<{ removed: string[]; kept: string[] }> {
-    const { agents, store } = this.#options;
+    const { store } = this.#options;
     const there = agentIds.filter((agentId) => store.agents.get(agentId));
-    const gone = await Promise.all(
-      there.map((agentId) => agents.takeStep('remove', agentId, 'cleanup')),
-    );
+    const gone = await Promise.all(there.map((agentId) => this.#removeOne(agentId)));
     const removed = there.filter((_, index) => gone[index]);
     const kept = there.filter((_, index) => !gone[index]);
     return { removed, kept };
+  }
+
+  /** An agent that just worked may be looked at a moment longer, as for the size of its files. */
+  async #removeOne(agentId: string): Promise<boolean> {
+    for (let tries = 0; tries < REMOVAL_TRIES; tries++) {
+      if (await this.#options.agents.takeStep('remove', agentId, 'cleanup')) return true;
+      await sleep(REMOVAL_WAIT_MS);
+    }
+    return false;
   }
 }
 

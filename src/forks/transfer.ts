@@ -1,4 +1,4 @@
-import { pipeline } from 'node:stream/promises';
+import { once } from 'node:events';
 import { AppError } from '../errors.ts';
 import type { ContainerProcess } from '../runtime/container-runtime.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
@@ -13,8 +13,13 @@ const PACK = `cd "$WORKSPACE" && {
 } | ${GIT} pack-objects --revs --stdout -q`;
 const UNPACK = `cd "$WORKSPACE" && exec ${GIT} index-pack --stdin >/dev/null`;
 
-/** A conversation is one file, whose name ends with its id. */
-const GIVE_CONVERSATION = `cd "$CODEX_HOME/sessions" && find . -type f -name "*$THREAD.jsonl" | tar -cf - -T -`;
+/**
+ * A conversation is one file, whose name ends with its id. Codex may add a line to it meanwhile, of
+ * which tar warns by its status.
+ */
+const GIVE_CONVERSATION = `cd "$CODEX_HOME/sessions" && {
+  find . -type f -name "*$THREAD.jsonl" | tar -cf - -T - || [ $? = 1 ]
+}`;
 const TAKE_CONVERSATION =
   'mkdir -p "$CODEX_HOME/sessions" && exec tar -C "$CODEX_HOME/sessions" -xf -';
 
@@ -43,7 +48,7 @@ async function transfer(
   const complaints = [giver, taker].map(lastWords);
   taker.stdio.resume();
   try {
-    await pipeline(giver.stdio, taker.stdio, { signal });
+    await pump(giver, taker, signal);
     const statuses = await Promise.all([giver.exited, taker.exited]);
     if (statuses.every((status) => status === 0)) return;
     throw new Error(complaints.map((said) => said()).join('\n'));
@@ -53,6 +58,26 @@ async function transfer(
   } finally {
     giver.stdio.destroy();
     taker.stdio.destroy();
+  }
+}
+
+/** Who takes ends when it has all it needs, perhaps before it was given the last byte: its status tells. */
+async function pump(
+  { stdio: from }: ContainerProcess,
+  { stdio: to, exited }: ContainerProcess,
+  signal: AbortSignal,
+): Promise<void> {
+  const stop = () => from.destroy();
+  signal.addEventListener('abort', stop);
+  if (signal.aborted) stop();
+  to.on('error', () => undefined);
+  try {
+    for await (const chunk of from) {
+      if (to.writable && !to.write(chunk)) await Promise.race([once(to, 'drain'), exited]);
+    }
+    if (to.writable) to.end();
+  } finally {
+    signal.removeEventListener('abort', stop);
   }
 }
 
