@@ -75,11 +75,11 @@ describe.each([
 
   test.runIf(here)('that never passes leaves the work as it is, and says so', async () => {
     const { result } = await implement({
-      ...{ agent_id: 'loser', check_command: 'ls; env; exit 7', max_rounds: 2 },
+      ...{ agent_id: 'loser', check_command: 'ls; node -p 6*7; env; exit 7', max_rounds: 2 },
     });
     expect(result.check).toMatchObject({ passed: false, exit_code: 7 });
     expect(result.check.rounds).toHaveLength(2);
-    expect(result.check.output).toMatch(/^a\.txt\n/);
+    expect(result.check.output).toMatch(/^a\.txt\n42\n/);
     expect(result.check.output).not.toMatch(/TOKEN|_KEY=/);
     expect(result.warnings.at(-1)).toBe(
       'The check did not pass in 2 rounds: the command ended with exit code 7.',
