@@ -1,9 +1,16 @@
+import { execFile } from 'node:child_process';
+import fs from 'node:fs';
 import { createRequire } from 'node:module';
+import os from 'node:os';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import manifest from '../../examples/agents-sdk/package.json' with { type: 'json' };
 import { startTestServer, type TestServer } from '../e2e/test-server.ts';
-import { answerAnything } from '../fakes/stand-in-model/script.ts';
+import { answerAnything, type Script } from '../fakes/stand-in-model/script.ts';
+import { shell } from '../fakes/stand-in-model/step.ts';
 import { installClient } from './install-client.ts';
+import { startScriptedLead } from './scripted-lead.ts';
 import { TOOL_NAMES } from './tool-names.ts';
 
 /** As far as they are used here: the SDK is installed only while tests run. */
@@ -19,15 +26,23 @@ type AgentsSdk = Record<
   McpServerClass<{ url: string }>
 > & { MCPServerStdio: McpServerClass<{ command: string; args: string[] }> };
 
-/** The part of `@openai/agents` that holds its MCP clients. */
-const PACKAGE = '@openai/agents-core';
+const PACKAGE = '@openai/agents';
 const MAIN = path.join(import.meta.dirname, '../../src/main.ts');
-const client = await installClient(PACKAGE, '0.20.0');
+const EXAMPLE = path.join(import.meta.dirname, '../../examples/agents-sdk');
+const LIMIT_MS = 50_000;
+const execute = promisify(execFile);
+const client = await installClient(PACKAGE, manifest.dependencies[PACKAGE]);
+
+/** Writes the program that the lead of the example wants. */
+const writesProgram: Script = (request) =>
+  request.prompt.includes('greet.js') && request.toolOutputs.length === 0
+    ? shell(`echo 'console.log("hello")' > greet.js`)
+    : answerAnything(request);
 
 let server: TestServer;
 
 beforeAll(async () => {
-  server = await startTestServer({ runtime: 'process', script: answerAnything });
+  server = await startTestServer({ runtime: 'process', script: writesProgram });
 });
 
 afterAll(() => server?.[Symbol.asyncDispose]());
@@ -55,6 +70,54 @@ describe
     });
   },
 );
+
+describe.skipIf(!client.available)('the lead developer of the example', () => {
+  const input = { task: 'Make greet.js, which says hello.', check_command: 'node greet.js' };
+
+  test.each([
+    { over: 'Streamable HTTP', flags: [] },
+    { over: 'stdio', flags: ['--stdio'] },
+  ])('has Codex do the work over $over', async ({ flags }) => {
+    await using model = await startScriptedLead({ tool: 'implement', input });
+    expect(await runExample(model.url, [...flags, 'Make it.'])).toBe('done\n');
+    expect(model.tools).toEqual(['plan', 'implement', 'review']);
+    expect(model.results).toHaveLength(1);
+    expect(JSON.parse(model.results[0] ?? '')).toMatchObject({
+      changes: [{ file: 'greet.js', action: 'create' }],
+      check: { passed: true, output: 'hello\n' },
+    });
+  });
+});
+
+/** As its user has it, after `npm install`; answers what it printed. */
+async function runExample(modelUrl: string, args: string[]): Promise<string> {
+  if (!client.available) throw new Error(client.reason);
+  const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-agents-sdk-'));
+  try {
+    fs.cpSync(EXAMPLE, directory, { recursive: true });
+    const modules = path.join(directory, 'node_modules');
+    fs.mkdirSync(path.join(modules, '.bin'), { recursive: true });
+    fs.symlinkSync(path.join(client.directory, 'node_modules/@openai'), `${modules}/@openai`);
+    const program = `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`;
+    fs.writeFileSync(path.join(modules, '.bin/codex-mcp-server'), program, { mode: 0o755 });
+    const { stdout } = await execute(process.execPath, ['lead-developer.js', ...args], {
+      cwd: directory,
+      timeout: LIMIT_MS,
+      env: {
+        PATH: process.env.PATH,
+        HOME: directory,
+        OPENAI_API_KEY: 'sk-scripted',
+        OPENAI_BASE_URL: modelUrl,
+        OPENAI_AGENTS_DISABLE_TRACING: '1',
+        CODEX_MCP_URL: server.url,
+        MCP_PORT: new URL(server.url).port,
+      },
+    });
+    return stdout;
+  } finally {
+    fs.rmSync(directory, { recursive: true, force: true });
+  }
+}
 
 function clientOf(className: keyof AgentsSdk): McpServer {
   const sdk = agentsSdk();

@@ -12,6 +12,7 @@ import { startScriptedClaude } from './scripted-claude.ts';
 const execute = promisify(execFile);
 const CLAUDE_LIMIT_MS = 90_000;
 const engine = inject('engine');
+const EXAMPLE = path.join(import.meta.dirname, '../../examples/claude-code');
 const client = await installClient('@anthropic-ai/claude-code', '2.1.329');
 
 const CASES = [
@@ -36,11 +37,10 @@ describe.skipIf(!client.available).each(CASES.filter(({ here }) => here))(
       if (home) fs.rmSync(home, { recursive: true, force: true });
     });
 
-    const claude = (args: string[], modelUrl?: string) => runClaude(home, args, modelUrl);
+    const claude = (args: string[], modelUrl?: string) => runClaude({ home, args, modelUrl });
 
     test('the documented command adds the server, and it connects', async () => {
-      const url = `${server.url.replace('127.0.0.1', 'localhost')}${route}`;
-      await claude(['mcp', 'add', '--transport', transport, 'codex-mcp', url, '--scope', 'user']);
+      await claude(documentedCommand(`${localhost(server)}${route}`, transport));
       expect(await claude(['mcp', 'list'])).toMatch(/codex-mcp: .*Connected/);
     });
 
@@ -80,8 +80,52 @@ describe.skipIf(!client.available).each(CASES.filter(({ here }) => here))(
   },
 );
 
+describe.skipIf(!client.available)('Claude Code in a project', () => {
+  test(
+    'finds the server in the .mcp.json of the example, with the agent that it names',
+    async () => {
+      await using server = await startTestServer({ runtime: 'process', script: answerAnything });
+      const tool = 'mcp__codex-mcp__plan';
+      const input = { task: 'Say hello' };
+      await using model = await startScriptedClaude({ tool, input });
+      const home = fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-claude-'));
+      try {
+        fs.copyFileSync(path.join(EXAMPLE, '.mcp.json'), path.join(home, '.mcp.json'));
+        const environment = { CODEX_MCP_URL: localhost(server) };
+        const args = ['-p', 'Plan to say hello', '--allowedTools', 'mcp__codex-mcp'];
+        await runClaude({ home, args, modelUrl: model.url, environment });
+        expect(JSON.parse(model.results[0]?.text ?? '')).toMatchObject({ agent_id: 'my-project' });
+      } finally {
+        fs.rmSync(home, { recursive: true, force: true });
+      }
+    },
+    CLAUDE_LIMIT_MS,
+  );
+});
+
+function localhost({ url }: TestServer): string {
+  return url.replace('127.0.0.1', 'localhost');
+}
+
+/** The arguments of the command in the example, for another server or transport. */
+function documentedCommand(url: string, transport: string): string[] {
+  const readme = fs.readFileSync(path.join(EXAMPLE, 'README.md'), 'utf8');
+  const [, words = ''] = /^claude (mcp add .*)$/m.exec(readme) ?? [];
+  const told = words
+    .replace('http://localhost:8210/sse', url)
+    .replace('port sse', `port ${transport}`);
+  return told.split(' ');
+}
+
+type ClaudeRun = {
+  home: string;
+  args: string[];
+  modelUrl?: string | undefined;
+  environment?: Record<string, string>;
+};
+
 /** Answers what it printed; a failure carries that and what it wrote to standard error. */
-async function runClaude(home: string, args: string[], modelUrl?: string): Promise<string> {
+async function runClaude({ home, args, modelUrl, environment }: ClaudeRun): Promise<string> {
   if (!client.available) throw new Error(client.reason);
   const program = path.join(client.directory, 'node_modules/.bin/claude');
   const running = execute(program, args, {
@@ -96,6 +140,7 @@ async function runClaude(home: string, args: string[], modelUrl?: string): Promi
       DISABLE_AUTOUPDATER: '1',
       DISABLE_ERROR_REPORTING: '1',
       DISABLE_TELEMETRY: '1',
+      ...environment,
     },
   });
   // In headless mode it waits for what may come from standard input.
