@@ -66,6 +66,7 @@ function changeable(own: CallerAgents, named: string): { agentId: string; name: 
 
 const AGENTS_LISTED = 1000;
 const cleanupInput = z.strictObject({
+  agent_id: agentNameSchema.optional().describe('Only this one. Default: all.'),
   older_than_seconds: z
     .number()
     .int()
@@ -77,7 +78,7 @@ const cleanupInput = z.strictObject({
     .boolean()
     .default(false)
     .describe(
-      'Remove the agents with their files and conversations, sleeping ones too, instead of stopping them. Needs older_than_seconds.',
+      'Remove the agents with their files and conversations, sleeping ones too, instead of stopping them. Needs agent_id or older_than_seconds.',
     ),
 });
 const cleanupOutput = z.object({
@@ -111,7 +112,7 @@ export function cleanupTool(
       const own = services.access.agents(principal);
       own.demand('work');
       const decide = decisionOf(input);
-      const records = own.list();
+      const records = input.agent_id === undefined ? own.list() : [own.get(input.agent_id)];
       const found = input.dry_run
         ? rehearse(services, records, decide)
         : await sweep({ ...services, records, reason: 'cleanup', log }, decide);
@@ -121,9 +122,16 @@ export function cleanupTool(
   };
 }
 
-function decisionOf({ older_than_seconds, remove }: z.output<typeof cleanupInput>): Decision {
-  if (remove && older_than_seconds === undefined) {
-    throw new AppError('invalid_input', 'remove needs older_than_seconds: it deletes work.');
+function decisionOf({
+  agent_id,
+  older_than_seconds,
+  remove,
+}: z.output<typeof cleanupInput>): Decision {
+  if (remove && agent_id === undefined && older_than_seconds === undefined) {
+    throw new AppError(
+      'invalid_input',
+      'remove needs agent_id or older_than_seconds: it deletes work.',
+    );
   }
   const step = remove ? 'remove' : 'stop';
   const bound = older_than_seconds ?? 0;

@@ -56,6 +56,13 @@ describe.each([
     expect(agent_id).toMatch(/^two-fork-[0-9a-f]{8}$/);
     const grandchild = await call(client, 'implement', { agent_id, task: 'run:cat a.txt > b.txt' });
     expect(grandchild.changes).toMatchObject([{ file: 'b.txt' }]);
+    const gone = await call(client, 'cleanup_inactive_agents', { agent_id, remove: true });
+    expect(gone).toMatchObject({ agents: [{ agent_id, outcome: 'removed' }], total: 1 });
+    const { sessions } = await call(client, 'list_sessions');
+    expect(sessions.map((each: { agent_id: string }) => each.agent_id).sort()).toEqual([
+      'one',
+      'two',
+    ]);
     expect(JSON.stringify(server.model.requests.at(-1))).toContain('echo first > a.txt');
   });
 
