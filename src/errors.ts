@@ -238,6 +238,36 @@ export const ERRORS = {
     false,
     'Leave the source out to go on with the files that are there, set its replace to true to lose them, or use another agent.',
   ),
+  workspace_exists: row(
+    409,
+    SERVER_ERROR,
+    false,
+    'Leave the path out to go on with the workspace there is, or use an agent that never ran.',
+  ),
+  workspace_mounted: row(
+    409,
+    SERVER_ERROR,
+    false,
+    'Leave replace out, or make room in the directory yourself.',
+  ),
+  workspace_path_denied: row(
+    403,
+    SERVER_ERROR,
+    false,
+    'Name a directory within one of WORKSPACE_ROOTS, or have it added there.',
+  ),
+  workspace_path_taken: row(
+    409,
+    SERVER_ERROR,
+    false,
+    'Go on with the agent that is named, remove it, or fork it to have a copy.',
+  ),
+  workspace_path_unusable: row(
+    409,
+    SERVER_ERROR,
+    false,
+    'Put the directory there, and let uid 1000 read and write it.',
+  ),
   path_conflict: row(
     409,
     SERVER_ERROR,

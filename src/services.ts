@@ -35,6 +35,7 @@ import { TurnCommits } from './turns/turn-commits.ts';
 import { TurnQueues } from './turns/turn-queues.ts';
 import { TurnRunner } from './turns/turn-runner.ts';
 import { TurnService } from './turns/turn-service.ts';
+import { HostDirectories } from './workspaces/host-directories.ts';
 import { Sources } from './workspaces/sources.ts';
 import { WorkspaceFiles } from './workspaces/workspace-files.ts';
 
@@ -63,8 +64,9 @@ export async function createServices(options: ServiceOptions) {
   };
   const { credentials, ledger, budgets, egress, gateway } = createGateway(options, egressRecords);
   const mcpServers = McpServers.read(config.AGENT_MCP_SERVERS_FILE);
+  const directories = new HostDirectories({ store, runtime, config });
   const agents = new AgentManager({
-    ...{ runtime, gateway, store, pool, mcpServers, config, version, log },
+    ...{ runtime, directories, gateway, store, pool, mcpServers, config, version, log },
   });
   auditAgents(agents.events, audit);
   const commits = new TurnCommits(options);
@@ -81,13 +83,14 @@ export async function createServices(options: ServiceOptions) {
   const forks = new AgentForks({ agents, store, config });
   const turns = new TurnService({
     kinds: TURN_KINDS,
-    ...{ agents, runner, queues, forks, store, approvals, sources, credentials, budgets },
+    ...{ agents, runner, queues, forks, store, approvals, sources, directories },
+    ...{ credentials, budgets },
     ...{ audit, redactor, config, log },
   });
   agents.keepWhile((agentId) => turns.load(agentId) > 0);
   const betweenTurns = new BetweenTurns({ agents, store, queues, config });
   const access = new Access({
-    ...{ store, agents, turns, betweenTurns, forks, approvals },
+    ...{ store, agents, turns, betweenTurns, forks, approvals, directories },
     ...{ runtime, mcpServers, audit, config },
     transfers: { files, sources, disk, audit, config },
   });

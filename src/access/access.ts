@@ -3,6 +3,7 @@ import type { Approvals } from '../approvals/approvals.ts';
 import type { AgentForks } from '../forks/agent-forks.ts';
 import type { BetweenTurns } from '../turns/between-turns.ts';
 import type { TurnService } from '../turns/turn-service.ts';
+import type { HostDirectories } from '../workspaces/host-directories.ts';
 import { CallerAgents } from './caller-agents.ts';
 import { CallerApprovals } from './caller-approvals.ts';
 import { CallerFiles, type TransferServices } from './caller-files.ts';
@@ -19,6 +20,7 @@ type AccessOptions = SettingsOptions & {
   forks: AgentForks;
   approvals: Approvals;
   transfers: TransferServices;
+  directories: HostDirectories;
 };
 
 /** The way of callers to agents, their settings, turns and files, and approvals: to each only what is its own and what its roles allow. */

@@ -4,7 +4,7 @@ import type { Config } from '../config/config.ts';
 import { toAppError } from '../errors.ts';
 import type { ArchiveReport } from '../workspaces/archive/archive-rules.ts';
 import type { Source } from '../workspaces/source.ts';
-import type { Sources } from '../workspaces/sources.ts';
+import { assertReplaceable, type Sources } from '../workspaces/sources.ts';
 import { transferBounds } from '../workspaces/transfer-bounds.ts';
 import type { WorkspaceFiles } from '../workspaces/workspace-files.ts';
 import { callerPath } from '../workspaces/workspace-path.ts';
@@ -44,7 +44,9 @@ export class CallerFiles {
     const base = callerPath(path);
     audit.assertWritable();
     return this.#witness('put_files', name, () =>
-      this.#workspaces.change(name, async (_link, { agentId }) => {
+      this.#workspaces.change(name, async (_link, agent) => {
+        const { agentId } = agent;
+        if (replace) assertReplaceable(agent);
         const bounds = transferBounds(this.#services, agentId);
         try {
           return await files.put(agentId, archive, { bounds, base, replace, git: 'skip' });
@@ -65,9 +67,13 @@ export class CallerFiles {
   ): Promise<{ filled: boolean }> {
     this.#services.audit.assertWritable();
     return this.#witness('begin_agent', name, () =>
-      this.#workspaces.change(name, async (_link, { agentId }) => ({
-        filled: source ? await this.#services.sources.apply(agentId, source, signal) : false,
-      })),
+      this.#workspaces.change(
+        name,
+        async (_link, { agentId }) => ({
+          filled: source ? await this.#services.sources.apply(agentId, source, signal) : false,
+        }),
+        source?.path,
+      ),
     );
   }
 

@@ -1,11 +1,17 @@
 import type { JournaledEvent, Store, TurnQuery } from '../store/store.ts';
 import type { TurnRecord, TurnRequest } from '../turns/turn.ts';
 import { noTurn, type TurnService, type Waiter } from '../turns/turn-service.ts';
+import type { HostDirectories } from '../workspaces/host-directories.ts';
 import type { Ownerships } from './ownership.ts';
 import { demand } from './permission.ts';
 import { may, type Permission, type Principal } from './principal.ts';
 
-type Options = { store: Store; turns: TurnService; ownerships: Ownerships };
+type Options = {
+  store: Store;
+  turns: TurnService;
+  ownerships: Ownerships;
+  directories: HostDirectories;
+};
 
 type CallerQuery = Omit<TurnQuery, 'agentIds' | 'owner' | 'tenant'> & {
   agent?: string | undefined;
@@ -18,11 +24,13 @@ type CallerQuery = Omit<TurnQuery, 'agentIds' | 'owner' | 'tenant'> & {
 export class CallerTurns {
   readonly #turns: TurnService;
   readonly #ownerships: Ownerships;
+  readonly #directories: HostDirectories;
   readonly #principal: Principal;
 
-  constructor({ turns, ownerships }: Options, principal: Principal) {
+  constructor({ turns, ownerships, directories }: Options, principal: Principal) {
     this.#turns = turns;
     this.#ownerships = ownerships;
+    this.#directories = directories;
     this.#principal = principal;
   }
 
@@ -84,6 +92,8 @@ export class CallerTurns {
   #begin(request: TurnRequest) {
     demand(this.#principal, 'work');
     const agent = this.#ownerships.begin(this.#principal, request.agentId);
+    const { path } = request.source ?? {};
+    if (path !== undefined) this.#directories.admit(this.#principal, agent, path);
     const { id: principal, tenant } = this.#principal;
     return [{ ...request, agentId: agent.agentId, principal, tenant }, agent] as const;
   }

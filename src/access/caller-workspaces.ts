@@ -4,6 +4,7 @@ import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AgentForks } from '../forks/agent-forks.ts';
 import type { Store } from '../store/store.ts';
 import type { BetweenTurns } from '../turns/between-turns.ts';
+import type { HostDirectories } from '../workspaces/host-directories.ts';
 import type { Ownerships } from './ownership.ts';
 import { demand } from './permission.ts';
 import type { Principal } from './principal.ts';
@@ -14,6 +15,7 @@ type Options = {
   betweenTurns: BetweenTurns;
   forks: AgentForks;
   ownerships: Ownerships;
+  directories: HostDirectories;
 };
 
 type Use<T> = (link: AgentLink, agent: AgentRecord) => Promise<T>;
@@ -39,13 +41,20 @@ export class CallerWorkspaces {
 
   /**
    * Changes the files while no turn does; begins the agent if it is not there. Throws what
-   * `BetweenTurns.run` throws, `agent_not_found` or `forbidden`.
+   * `BetweenTurns.run` throws, `agent_not_found` or `forbidden`. With `directory`, that becomes the
+   * workspace before the agent wakes; throws what `HostDirectories.attach` throws.
    */
-  async change<T>(name: string, use: Use<T>): Promise<T> {
-    const { betweenTurns, ownerships } = this.#options;
+  async change<T>(name: string, use: Use<T>, directory?: string): Promise<T> {
+    const { betweenTurns, ownerships, directories } = this.#options;
     demand(this.#principal, 'work');
     const agent = ownerships.begin(this.#principal, name);
-    return betweenTurns.run(agent, (link) => use(link, agent));
+    if (directory === undefined) return betweenTurns.run(agent, (link) => use(link, agent));
+    directories.admit(this.#principal, agent, directory);
+    return betweenTurns.run(
+      agent,
+      (link) => use(link, agent),
+      () => void directories.attach(agent.agentId, directory),
+    );
   }
 
   /**

@@ -1,6 +1,7 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
+import type { CopySource } from '../runtime/container-runtime.ts';
 import type { AgentRecord, AgentStatus } from './agent.ts';
 import { AgentEvents, type TakeReason } from './agent-events.ts';
 import type { AgentLife, AgentStep } from './agent-life.ts';
@@ -49,7 +50,8 @@ export class AgentManager {
     this.#steps = new AgentSteps({ ...parts, isAwaited: (agentId) => this.#isAwaited(agentId) });
     this.#reconciler = new Reconciler(parts);
     const packSnapshots = (agentId: string) => this.packSnapshots(agentId);
-    this.disk = new DiskWatch({ runtime, packSnapshots, events, config, log });
+    const countsWorkspace = (agentId: string) => agents.get(agentId)?.workspacePath === undefined;
+    this.disk = new DiskWatch({ runtime, packSnapshots, countsWorkspace, events, config, log });
   }
 
   /** Says which agents have calls waiting: they keep their places between two of them. */
@@ -88,7 +90,7 @@ export class AgentManager {
     const taken = new AppError('agent_exists', `There is an agent "${name}" already.`);
     const begun = await this.#places.change(agentId, async () => {
       if (exists()) throw taken;
-      await runtime.copyVolumes(from, agentId, signal);
+      await runtime.copyVolumes(this.#copySource(from), agentId, signal);
       if (exists()) {
         await runtime.remove(agentId, { volumes: true });
         throw taken;
@@ -174,6 +176,14 @@ export class AgentManager {
     // What runs on needs no farewell: an engine that is slow must not keep the server.
     const limit = sleep(CLOSE_LIMIT_MS, undefined, { ref: false });
     await (stopAgents ? closing : Promise.race([closing, limit]));
+  }
+
+  #copySource(agentId: string): CopySource {
+    const { store, directories } = this.#options;
+    const workspacePath = store.agents.get(agentId)?.workspacePath;
+    if (workspacePath === undefined) return { agentId };
+    directories.assertUsable(workspacePath);
+    return { agentId, workspacePath };
   }
 
   #isKept(agentId: string): boolean {

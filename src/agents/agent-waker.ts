@@ -9,7 +9,7 @@ import type { AgentRecord } from './agent.ts';
 import type { AgentEvents, Sleep } from './agent-events.ts';
 import { AgentLink } from './agent-link.ts';
 import type { AgentPlace, AgentPlaces } from './agent-places.ts';
-import { ContainerLauncher } from './container-launcher.ts';
+import { ContainerLauncher, type Mountable } from './container-launcher.ts';
 import { ContainerLink } from './container-link.ts';
 import type { McpServers } from './mcp-servers.ts';
 import type { WarmPool } from './warm-pool.ts';
@@ -23,6 +23,7 @@ export type WakerOptions = {
   store: Store;
   pool: WarmPool;
   mcpServers: McpServers;
+  directories: Mountable;
   config: Pick<Config, 'CODEX_MODEL' | 'CONTAINER_STARTUP_TIMEOUT' | 'CONTAINER_STOP_TIMEOUT'>;
   version: string;
   log: Logger;

@@ -45,6 +45,8 @@ export type AgentRecord = Ownership & {
   pinned: boolean;
   /** Digest of the source that its workspace was filled with last. */
   source?: string;
+  /** Real path of the directory of this machine that it has instead of a workspace of its own, for ever. */
+  workspacePath?: string;
   /** Whether only its volumes are left. */
   archived: boolean;
   settings: AgentSettings;

@@ -3,13 +3,17 @@ import type { Config } from '../config/config.ts';
 import type { ModelGateway } from '../gateway/model-gateway.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { Store } from '../store/store.ts';
-import { newAgent } from './agent.ts';
+import { type AgentRecord, newAgent } from './agent.ts';
 import type { ContainerLink } from './container-link.ts';
 import { newGatewayToken } from './gateway-token.ts';
 import { endStaleConnections } from './stale-connections.ts';
 import type { WarmPool } from './warm-pool.ts';
 
+/** What tells whether directories of the machine can still be mounted. */
+export type Mountable = { assertUsable(directory: string): void };
+
 type LauncherOptions = {
+  directories: Mountable;
   runtime: ContainerRuntime;
   gateway: ModelGateway;
   store: Store;
@@ -63,6 +67,8 @@ export class ContainerLauncher {
       await runtime.start(agentId);
       return { isSame: false, notes };
     }
+    // What is mounted is looked for anew at each start.
+    if (container.state === 'stopped') this.#assertMountable(agent);
     gateway.register(agentId, agent.tokenSha256);
     if (container.state !== 'running') await runtime.start(agentId);
     if (container.state !== 'stopped' && !link) await endStaleConnections(runtime, agentId, log);
@@ -72,7 +78,8 @@ export class ContainerLauncher {
   /** Whether somebody removed the volume of an agent that had one. */
   async #hasLostFiles(agentId: string): Promise<boolean> {
     const { runtime, store, log } = this.#options;
-    if (!store.agents.get(agentId)?.tokenSha256) return false;
+    const agent = store.agents.get(agentId);
+    if (!agent?.tokenSha256 || agent.workspacePath !== undefined) return false;
     const volumes = await runtime.listVolumes();
     const own = volumes.find((each) => each.agentId === agentId);
     if (own?.holdsWorkspace) return false;
@@ -86,9 +93,15 @@ export class ContainerLauncher {
     await runtime.prepare((line) => log.info({ line }, 'Preparing the runtime'));
     const { tokenSha256, env } = newGatewayToken();
     const agent = store.agents.get(agentId) ?? newAgent(agentId);
+    const { workspacePath } = agent;
+    this.#assertMountable(agent);
     store.agents.put({ ...agent, tokenSha256, archived: false });
     gateway.register(agentId, tokenSha256);
-    await runtime.create({ agentId, env });
+    await runtime.create({ agentId, env, ...(workspacePath !== undefined && { workspacePath }) });
+  }
+
+  #assertMountable({ workspacePath }: AgentRecord): void {
+    if (workspacePath !== undefined) this.#options.directories.assertUsable(workspacePath);
   }
 
   async #discard(agentId: string): Promise<void> {

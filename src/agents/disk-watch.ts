@@ -17,6 +17,8 @@ type DiskWatchOptions = {
   runtime: ContainerRuntime;
   /** Makes the snapshots of an agent small; answers whether it did. */
   packSnapshots: (agentId: string) => Promise<boolean>;
+  /** Whether the workspace of an agent is its own; a directory of a person counts for nothing. */
+  countsWorkspace: (agentId: string) => boolean;
   events: AgentEvents;
   config: Pick<Config, 'CONTAINER_DISK_LIMIT'>;
   log: Logger;
@@ -93,7 +95,8 @@ export class DiskWatch {
   /** Takes what somebody else measured. */
   note(agentId: string, usage: DiskUsage): void {
     const known = this.#knownOf(agentId);
-    known.bytes = usage.workspaceBytes + usage.homeBytes;
+    const counts = this.#options.countsWorkspace(agentId);
+    known.bytes = usage.homeBytes + (counts ? usage.workspaceBytes : 0);
     known.measuredAt = performance.now();
   }
 

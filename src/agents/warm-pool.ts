@@ -45,7 +45,8 @@ export class WarmPool {
   claim(agentId: string): ContainerLink | undefined {
     const { agents, slots } = this.#options.store;
     const agent = agents.get(agentId) ?? newAgent(agentId);
-    if (agent.tokenSha256 !== '') return undefined;
+    // A slot has a workspace of its own.
+    if (agent.tokenSha256 !== '' || agent.workspacePath !== undefined) return undefined;
     // The claim is durable before anything else: a server that dies here finds it again.
     const slot = slots.of(agentId) ?? slots.claim(agentId);
     if (!slot) return undefined;

@@ -101,6 +101,7 @@ function findContradictions(config: Config): string[] {
     ...problems,
     ...certificateProblems(config),
     ...skillsProblems(config),
+    ...rootsProblems(config),
     ...problemsOf('AGENT_MCP_SERVERS_FILE', [config.AGENT_MCP_SERVERS_FILE], McpServers.read),
     ...problemsOf('EGRESS_ALLOW', config.EGRESS_ALLOW, parseEgressRule),
     ...problemsOf('EGRESS_ALLOW_PRIVATE', config.EGRESS_ALLOW_PRIVATE, parsePrivateRange),
@@ -119,6 +120,18 @@ function skillsProblems({ SKILLS_DIR: skills, DOCKER_HOST: engine }: Config): st
   if (skills === undefined || (engine !== undefined && !engine.startsWith('unix:'))) return [];
   if (isReadableDirectory(skills)) return [];
   return [`SKILLS_DIR is "${skills}". Allowed: ${settingMeta('SKILLS_DIR').allowed}.`];
+}
+
+/** What an engine elsewhere would mount is another machine's. */
+function rootsProblems({ WORKSPACE_ROOTS: roots, DOCKER_HOST: engine, AGENT_RUNTIME }: Config) {
+  const { allowed } = settingMeta('WORKSPACE_ROOTS');
+  const isElsewhere = engine !== undefined && !engine.startsWith('unix:');
+  if (roots.length > 0 && isElsewhere && AGENT_RUNTIME !== 'process') {
+    return [`WORKSPACE_ROOTS is set, and DOCKER_HOST is "${engine}". Allowed: ${allowed}.`];
+  }
+  return roots
+    .filter((root) => !isReadableDirectory(root))
+    .map((root) => `WORKSPACE_ROOTS has "${root}". Allowed: ${allowed}.`);
 }
 
 /** What is wrong with the parts of a list, each read by what throws if it can't be. */

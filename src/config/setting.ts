@@ -70,6 +70,22 @@ export function absoluteDirectory() {
     .transform((text) => path.resolve(text));
 }
 
+/** Directories apart from each other, written like `PATH`. */
+export function directoryRoots() {
+  return z
+    .string()
+    .transform((text) => text.split(path.delimiter).filter((part) => part.trim() !== ''))
+    .pipe(z.array(absoluteDirectory()))
+    .refine((roots) => roots.every((root) => root !== path.parse(root).root))
+    .refine((roots) =>
+      roots.every((root) => !roots.some((other) => other !== root && isBelow(other, root))),
+    );
+}
+
+function isBelow(root: string, inner: string): boolean {
+  return inner.startsWith(`${root}${path.sep}`);
+}
+
 export function flag() {
   return z.stringbool();
 }

@@ -52,8 +52,13 @@ export function changedAgents(survey: Survey): Finding[] {
     .flatMap((agent) => lostFiles(agent, survey) ?? changedContainer(agent, survey) ?? []);
 }
 
-function lostFiles({ agentId }: AgentRecord, { volumes }: Survey): Finding | undefined {
-  const { holdsWorkspace = false, holdsHome = false } = volumes.get(agentId) ?? {};
+function lostFiles(
+  { agentId, workspacePath }: AgentRecord,
+  { volumes }: Survey,
+): Finding | undefined {
+  const found = volumes.get(agentId);
+  const holdsWorkspace = workspacePath !== undefined || (found?.holdsWorkspace ?? false);
+  const holdsHome = found?.holdsHome ?? false;
   if (holdsWorkspace && holdsHome) return undefined;
   const missing = [!holdsWorkspace && 'files', !holdsHome && 'conversations'];
   const lost = missing.filter(Boolean).join(' and ');

@@ -1,11 +1,13 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { agentIdSchema } from '../agents/agent.ts';
+import type { Config } from '../config/settings.ts';
 import {
   type ContainerConfig,
   containerNames,
   copyOptions,
   createOptions,
+  WORKSPACE_TARGETS,
 } from '../runtime/docker/container-options.ts';
 import { LABELS } from '../runtime/docker/labels.ts';
 import { Refusal } from './refusal.ts';
@@ -25,7 +27,18 @@ const freedomSchema = z.looseObject({
   }),
 });
 
-type Allowed = { config: ContainerConfig; image: string; cpus: number };
+const mountsSchema = z.looseObject({
+  HostConfig: z.looseObject({
+    Mounts: z.array(z.looseObject({ Type: z.string(), Source: z.string(), Target: z.string() })),
+  }),
+});
+const [OWN, COPIED] = WORKSPACE_TARGETS;
+
+type Allowed = {
+  config: ContainerConfig & Pick<Config, 'WORKSPACE_ROOTS'>;
+  image: string;
+  cpus: number;
+};
 
 /** A container that may be created: what the engine is sent, and whose it is. */
 type AllowedContainer = { name: string; volumes: string[]; body: string };
@@ -55,10 +68,12 @@ export function allowContainer(
   const agentId = Labels[LABELS.agent];
   const shape = { config, image, cpus, imageId: '' };
   const from = Labels[LABELS.copyOf];
+  const roots = config.WORKSPACE_ROOTS;
+  const workspace = mountedRoot(given.body, { roots, target: from === undefined ? OWN : COPIED });
   const made =
     from === undefined
-      ? createOptions(installationId, { agentId, env: {} }, shape)
-      : copyOptions(installationId, { from, to: agentId }, shape);
+      ? createOptions(installationId, { agentId, env: {}, ...workspace }, shape)
+      : copyOptions(installationId, { from: { agentId: from, ...workspace }, to: agentId }, shape);
   const wanted = {
     ...made,
     Env,
@@ -76,6 +91,21 @@ export function allowContainer(
     throw new Refusal(`${path || 'the body'} is not what the settings of the guard make of it`);
   }
   return { name, volumes: [workspaceVolume, homeVolume, ...volumesOf(installationId, from)], body };
+}
+
+/**
+ * The root that is mounted as a workspace, if one is. Nothing below a root is let through: an agent of a
+ * server that was taken over could put a link there, and have the next container follow it anywhere.
+ */
+function mountedRoot(
+  body: unknown,
+  { roots, target }: { roots: readonly string[]; target: string },
+): { workspacePath?: string } {
+  const found = mountsSchema
+    .safeParse(body)
+    .data?.HostConfig.Mounts.find((mount) => mount.Type === 'bind' && mount.Target === target);
+  const root = roots.find((each) => each === found?.Source);
+  return root === undefined ? {} : { workspacePath: root };
 }
 
 function volumesOf(installationId: string, agentId: string | undefined): string[] {

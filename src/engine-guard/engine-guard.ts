@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { z } from 'zod';
+import type { Config } from '../config/settings.ts';
 import type { ImageConfig } from '../runtime/docker/agent-image.ts';
 import type { ContainerConfig } from '../runtime/docker/container-options.ts';
 import { allowContainer, installationOf } from './container-rule.ts';
@@ -13,7 +14,7 @@ import { OwnThings } from './own-things.ts';
 import { Refusal } from './refusal.ts';
 import { readJson } from './request-body.ts';
 
-export type GuardConfig = ContainerConfig & ImageConfig;
+export type GuardConfig = ContainerConfig & ImageConfig & Pick<Config, 'WORKSPACE_ROOTS'>;
 
 /** What decides how containers are made: server and guard must have the same. */
 export const GUARD_SETTINGS = [
@@ -27,6 +28,7 @@ export const GUARD_SETTINGS = [
   'CONTAINER_RUNTIME',
   'EXTRA_CA_CERTS',
   'SKILLS_DIR',
+  'WORKSPACE_ROOTS',
 ] as const satisfies readonly (keyof GuardConfig)[];
 
 /** What the engine is asked instead of what the guard was asked. */

@@ -32,7 +32,7 @@ export interface ContainerRuntime {
    * Whatever was there of `to` is removed first, and again if it fails. Throws `copy_failed`,
    * `no_space` or why `signal` was aborted.
    */
-  copyVolumes(from: string, to: string, signal: AbortSignal): Promise<void>;
+  copyVolumes(from: CopySource, to: string, signal: AbortSignal): Promise<void>;
   /** All containers of this installation. */
   list(): Promise<ContainerSummary[]>;
   /** All volumes of this installation, whether or not there is a container for them, one entry for each agent. */
@@ -81,7 +81,12 @@ export type ContainerSpec = {
   agentId: string;
   /** Environment of the main process and of every exec. */
   env: Readonly<Record<string, string>>;
+  /** Real path of a directory of the engine's machine that is the workspace, instead of a volume. It is never removed. */
+  workspacePath?: string;
 };
+
+/** An agent whose volumes are copied, and its workspace where that is a directory of the machine. */
+export type CopySource = Pick<ContainerSpec, 'agentId' | 'workspacePath'>;
 
 export type ContainerSummary = {
   agentId: string;

@@ -6,6 +6,7 @@ import type {
   ContainerSpec,
   ContainerStats,
   ContainerSummary,
+  CopySource,
   EngineInfo,
   ExecOptions,
   Readiness,
@@ -65,8 +66,9 @@ export class SlottedRuntime implements ContainerRuntime {
     if (slot && options.volumes) this.#slots.remove(slot.slotId);
   }
 
-  copyVolumes(from: string, to: string, signal: AbortSignal): Promise<void> {
-    return this.#inner.copyVolumes(this.#key(from), this.#key(to), signal);
+  copyVolumes(from: CopySource, to: string, signal: AbortSignal): Promise<void> {
+    const source = { ...from, agentId: this.#key(from.agentId) };
+    return this.#inner.copyVolumes(source, this.#key(to), signal);
   }
 
   async list(): Promise<ContainerSummary[]> {

@@ -22,11 +22,15 @@ export class BetweenTurns {
   }
 
   /**
-   * Runs `use` with an agent that is awake and has nothing else to do; calls that come meanwhile wait
+   * Runs `use`, after `beforeWaking`, with an agent that is awake and has nothing else to do; calls that come meanwhile wait
    * for its end. An agent that does not exist is begun. Throws `agent_busy` at once while turns run
    * or wait, and `workspace_full`.
    */
-  async run<T>(agent: AgentRecord, use: (link: AgentLink) => Promise<T>): Promise<T> {
+  async run<T>(
+    agent: AgentRecord,
+    use: (link: AgentLink) => Promise<T>,
+    beforeWaking?: () => void,
+  ): Promise<T> {
     const { agents, store, queues } = this.#options;
     const { agentId } = agent;
     if (queues.load(agentId) > 0) {
@@ -37,7 +41,10 @@ export class BetweenTurns {
     if (!store.agents.get(agentId)) store.agents.put(agent);
     else store.agents.touch(agentId, new Date());
     try {
-      return await queues.add(agentId, () => agents.withAgent(agentId, use));
+      return await queues.add(agentId, async () => {
+        beforeWaking?.();
+        return agents.withAgent(agentId, use);
+      });
     } finally {
       agents.disk.turnEnded(agentId);
     }

@@ -4,9 +4,11 @@ import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AppError } from '../errors.ts';
 import type { Trials } from '../forks/trials.ts';
 import type { Store } from '../store/store.ts';
+import type { HostDirectories } from '../workspaces/host-directories.ts';
 import type { Sources } from '../workspaces/sources.ts';
 import type { LiveTurn } from './live-turn.ts';
 import { isNoConnection, persevere } from './perseverance.ts';
+import type { TurnRecord } from './turn.ts';
 import type { TurnApprovals } from './turn-approvals.ts';
 import { type TurnDeadline, untilStarted } from './turn-deadline.ts';
 import type { TurnKind } from './turn-kind.ts';
@@ -22,6 +24,7 @@ type TurnExecutorOptions = {
   store: Store;
   approvals: TurnApprovals;
   sources: Pick<Sources, 'apply'>;
+  directories: Pick<HostDirectories, 'attach'>;
   /** Whether turns go on without this server. */
   isDetached: () => boolean;
   log: Logger;
@@ -83,6 +86,7 @@ export class TurnExecutor {
     deadline.signal.throwIfAborted();
     // Before the agent can reach the model again, which it may wait for.
     if (record.sent && !record.sent.before) runner.holdBack(record.agentId);
+    this.#attach(record);
     if (record.request.candidates) {
       onConnected();
       if (record.request.source) {
@@ -120,10 +124,16 @@ export class TurnExecutor {
     });
   }
 
+  /** Before the agent wakes: its container is made with the directory. */
+  #attach({ agentId, sent, request }: TurnRecord): void {
+    const { path } = request.source ?? {};
+    if (path !== undefined && !sent) this.#options.directories.attach(agentId, path);
+  }
+
   /** What Codex was sent already, an earlier attempt has filled. */
   async #fill(live: LiveTurn, { signal }: TurnDeadline): Promise<void> {
     const { agentId, sent, request } = live.record;
-    if (!request.source || sent) return;
+    if (!request.source || request.source.path !== undefined || sent) return;
     live.say('Filling the workspace');
     await this.#options.sources.apply(agentId, request.source, signal);
     signal.throwIfAborted();

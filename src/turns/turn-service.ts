@@ -11,6 +11,7 @@ import type { AgentForks } from '../forks/agent-forks.ts';
 import { Trials } from '../forks/trials.ts';
 import type { Redactor } from '../redaction/redactor.ts';
 import type { JournaledEvent, Store, TurnQuery } from '../store/store.ts';
+import type { HostDirectories } from '../workspaces/host-directories.ts';
 import type { Sources } from '../workspaces/sources.ts';
 import { EventFeed, storedEvents } from './event-feed.ts';
 import { LateWrites } from './late-writes.ts';
@@ -39,6 +40,7 @@ type TurnServiceOptions = {
   store: Store;
   approvals: Approvals;
   sources: Pick<Sources, 'apply'>;
+  directories: Pick<HostDirectories, 'attach'>;
   credentials: { readonly refusal?: AppError | undefined };
   budgets: AdmissionOptions['budgets'];
   config: Pick<Config, 'TOOL_DEFAULT_TIMEOUT' | 'CODEX_APPROVAL_MODE'> & AdmissionOptions['config'];

@@ -5,6 +5,8 @@ import { isInGit, pathParts } from './workspace-path.ts';
 
 const MOST_FILES = 1000;
 const DEEPEST = 1_000_000;
+const LONGEST_PATH = 4096;
+const WAYS = ['git', 'files', 'path'] as const;
 
 const gitSource = z.strictObject({
   url: z
@@ -51,13 +53,25 @@ export const sourceSchema = z
   .strictObject({
     git: gitSource.optional().describe('A repository, cloned through the egress rules.'),
     files: z.array(sourceFile).min(1).max(MOST_FILES).optional().describe('The files themselves.'),
+    path: z
+      .string()
+      .min(1)
+      .max(LONGEST_PATH)
+      .optional()
+      .describe(
+        "Absolute path of a directory of the server's machine, which is the workspace then, for ever: only of an agent that never ran, within WORKSPACE_ROOTS, for administrators.",
+      ),
     replace: z
       .boolean()
       .optional()
       .describe('Whether what is in the workspace, its .git included, makes room. Default: false.'),
   })
-  .refine(({ git, files }) => (git === undefined) !== (files === undefined), {
-    message: 'give one of git and files',
+  .refine((given) => WAYS.filter((way) => given[way] !== undefined).length === 1, {
+    message: 'give one of git, files and path',
+  })
+  .refine(({ path, replace }) => path === undefined || !replace, {
+    path: ['replace'],
+    message: 'what is in a directory of the machine is never replaced',
   })
   .describe(
     'What the workspace is to hold before the work begins. Used on an empty workspace, and once: the same again changes nothing.',

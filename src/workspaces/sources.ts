@@ -51,13 +51,12 @@ export class Sources {
     const agent = agents.get(agentId);
     const digest = sourceDigest(source);
     const { replace = false } = source;
-    if (!agent) return false;
+    // A directory of the machine was given before the agent woke.
+    if (!agent || source.path !== undefined) return false;
+    if (replace) assertReplaceable(agent);
     if (!replace && !(await this.#isEmpty(agentId))) {
       if (agent.source === digest) return false;
-      throw new AppError(
-        'workspace_not_empty',
-        `The workspace of agent ${agent.name} has files already.`,
-      );
+      throw notEmpty(agent);
     }
     disk.assertRoom(agentId);
     // Known before anything is moved: a server that dies in between finds its own files then.
@@ -104,6 +103,8 @@ export class Sources {
     });
     signal?.throwIfAborted();
     if (exitCode !== 0) throw cloneFailure(grant, source, complaint);
+    // Placing removes what is there, which on a directory of the machine somebody else may have put.
+    if (agent.workspacePath !== undefined && !(await this.#isEmpty(agentId))) throw notEmpty(agent);
     onArrived();
     await files.place(agentId, { parts: [], replace: true, git: true });
   }
@@ -136,6 +137,17 @@ async function* archiveOf(list: readonly SourceFile[]): AsyncGenerator<Uint8Arra
   }
   packed.finalize();
   yield* Readable.from(packed);
+}
+
+/** Throws `workspace_mounted` for the files of a person, which no call removes. */
+export function assertReplaceable({ name, workspacePath }: AgentRecord): void {
+  if (workspacePath === undefined) return;
+  const message = `The workspace of agent ${name} is ${workspacePath}: nothing there is replaced.`;
+  throw new AppError('workspace_mounted', message);
+}
+
+function notEmpty({ name }: AgentRecord): AppError {
+  return new AppError('workspace_not_empty', `The workspace of agent ${name} has files already.`);
 }
 
 function failed(message: string, complaint: string): AppError {

@@ -122,7 +122,7 @@ export function containerRuntimeContract(name: string, setup: () => Promise<Setu
         );
         const spec = newSpec();
         const never = new AbortController().signal;
-        await runtime.copyVolumes(from, spec.agentId, never);
+        await runtime.copyVolumes({ agentId: from }, spec.agentId, never);
         expect(await runtime.inspect(spec.agentId)).toBeUndefined();
         await runtime.create(spec);
         await runtime.start(spec.agentId);
@@ -140,11 +140,13 @@ export function containerRuntimeContract(name: string, setup: () => Promise<Setu
         const from = await startAgent();
         const { agentId } = newSpec();
         const never = new AbortController().signal;
-        await runtime.copyVolumes(from, agentId, never);
-        await runtime.copyVolumes(from, agentId, never);
+        await runtime.copyVolumes({ agentId: from }, agentId, never);
+        await runtime.copyVolumes({ agentId: from }, agentId, never);
         expect((await runtime.listVolumes()).map((each) => each.agentId)).toContain(agentId);
         const given = AbortSignal.abort(new Error('given up'));
-        await expect(runtime.copyVolumes(from, agentId, given)).rejects.toThrow('given up');
+        await expect(runtime.copyVolumes({ agentId: from }, agentId, given)).rejects.toThrow(
+          'given up',
+        );
         expect((await runtime.listVolumes()).map((each) => each.agentId)).not.toContain(agentId);
       });
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import {
   absoluteDirectory,
   directory,
+  directoryRoots,
   diskSize,
   flag,
   MEBIBYTE,
@@ -49,6 +50,14 @@ export const containersSettings = {
     description:
       "Directory of skills, on the engine's machine, that every agent can read and none can write. See [skills.md](skills.md).",
     allowed: 'absolute path of a directory that can be read',
+  }),
+  WORKSPACE_ROOTS: setting(directoryRoots().default([]), {
+    group: 'Containers',
+    description:
+      'Directories of this machine, separated by `:`, within which administrators may choose the workspace of an agent. See [files.md](files.md#a-directory-of-the-machine).',
+    allowed:
+      'absolute paths of directories that can be read, none of them / or within another; with an engine on this machine',
+    shownDefault: 'none',
   }),
   CONTAINER_RUNTIME: setting(
     z

@@ -110,7 +110,7 @@ export class ContainerFactory {
       return true;
     } catch (error) {
       if (error instanceof AppError && error.code === 'name_taken') return false;
-      throw error;
+      throw withoutDirectory(error, spec) ?? error;
     }
   }
 
@@ -135,4 +135,13 @@ export class ContainerFactory {
     ]);
     return imageId === undefined ? undefined : { config: this.#config, image, imageId, cpus };
   }
+}
+
+/** What the server sees of its machine, in a container of its own, need not be what the engine has. */
+function withoutDirectory(cause: unknown, { workspacePath }: ContainerSpec): AppError | undefined {
+  const isMissing = cause instanceof AppError && cause.code === 'skills_missing';
+  if (!isMissing || workspacePath === undefined) return undefined;
+  if (!cause.message.endsWith(`: ${workspacePath}`)) return undefined;
+  const message = `The machine of the engine has no directory ${workspacePath}.`;
+  return new AppError('workspace_path_unusable', message, { cause });
 }

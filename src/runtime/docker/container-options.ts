@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type Docker from 'dockerode';
 import type { Config } from '../../config/settings.ts';
-import type { ContainerLayout, ContainerSpec } from '../container-runtime.ts';
+import type { ContainerLayout, ContainerSpec, CopySource } from '../container-runtime.ts';
 import { LABELS } from './labels.ts';
 
 const SOCKET = '/tmp/app.sock';
@@ -120,7 +120,7 @@ export function containerLabels(
     [LABELS.installation]: installationId,
     [LABELS.agent]: spec.agentId,
     [LABELS.spec]: specFingerprint(shape),
-    [LABELS.env]: fingerprint(JSON.stringify(environment(spec, shape.config).sort())),
+    [LABELS.env]: fingerprint(JSON.stringify(ownPart(spec, shape.config))),
   };
 }
 
@@ -142,15 +142,25 @@ export function createOptions(
       ...host,
       Mounts: [
         ...more,
-        volume(names.workspaceVolume, DOCKER_LAYOUT.workspace, owner),
+        spec.workspacePath === undefined
+          ? volume(names.workspaceVolume, DOCKER_LAYOUT.workspace, owner)
+          : bind(spec.workspacePath, DOCKER_LAYOUT.workspace),
         volume(names.homeVolume, DOCKER_LAYOUT.home, owner),
       ],
     },
   };
 }
 
+/** What a container has of its agent alone. */
+function ownPart(spec: ContainerSpec, config: ContainerConfig): string[] {
+  const own = environment(spec, config).sort();
+  return spec.workspacePath === undefined ? own : [...own, spec.workspacePath];
+}
+
 /** Where a container that copies has the volumes of the other agent. */
 const FROM = '/from';
+/** Where a directory of the machine may be mounted: by its agent, and by a container that copies. */
+export const WORKSPACE_TARGETS = [DOCKER_LAYOUT.workspace, `${FROM}/workspace`] as const;
 /**
  * Blocks are shared where the file system can. The databases of Codex name files by their old paths
  * and may be half written; it makes them anew from the conversations.
@@ -166,11 +176,11 @@ const COPY = [
 /** The whole body of a container that fills the new volumes of an agent with those of another, and ends. */
 export function copyOptions(
   installationId: string,
-  { from, to }: { from: string; to: string },
+  { from, to }: { from: CopySource; to: string },
   shape: ContainerShape,
 ): Docker.ContainerCreateOptions {
   const made = createOptions(installationId, { agentId: to, env: {} }, shape);
-  const { workspaceVolume, homeVolume } = containerNames(installationId, from);
+  const { workspaceVolume, homeVolume } = containerNames(installationId, from.agentId);
   return {
     ...made,
     Entrypoint: COPY,
@@ -178,13 +188,15 @@ export function copyOptions(
       ...made.Labels,
       // To whoever looks for the container of the agent, it is one to be replaced.
       [LABELS.spec]: fingerprint(`copy ${specFingerprint(shape)}`),
-      [LABELS.copyOf]: from,
+      [LABELS.copyOf]: from.agentId,
     },
     HostConfig: {
       ...made.HostConfig,
       Mounts: [
         ...(made.HostConfig?.Mounts ?? []),
-        readOnly(workspaceVolume, `${FROM}/workspace`),
+        from.workspacePath === undefined
+          ? readOnly(workspaceVolume, `${FROM}/workspace`)
+          : { ...bind(from.workspacePath, `${FROM}/workspace`), ReadOnly: true },
         readOnly(homeVolume, `${FROM}/home`),
       ],
     },
@@ -211,8 +223,12 @@ function proxyVariables(): Record<string, string> {
 
 /** What else is mounted within the directory stays away: only the directory itself is read-only. */
 function skillsMount(directory: string): Docker.MountSettings {
+  return { ...bind(directory, SKILLS), ReadOnly: true };
+}
+
+function bind(directory: string, target: string): Docker.MountSettings {
   const alone = { Propagation: 'rprivate', NonRecursive: true } as const;
-  return { Type: 'bind', Source: directory, Target: SKILLS, ReadOnly: true, BindOptions: alone };
+  return { Type: 'bind', Source: directory, Target: target, BindOptions: alone };
 }
 
 function volume(

@@ -9,6 +9,7 @@ import type {
   ContainerSpec,
   ContainerStats,
   ContainerSummary,
+  CopySource,
   EngineInfo,
   ExecOptions,
   Readiness,
@@ -170,7 +171,7 @@ export class DockerRuntime implements ContainerRuntime {
     this.#log.debug({ agentId }, 'container and volumes removed');
   }
 
-  async copyVolumes(from: string, to: string, signal: AbortSignal): Promise<void> {
+  async copyVolumes(from: CopySource, to: string, signal: AbortSignal): Promise<void> {
     await this.remove(to, { volumes: true });
     try {
       await this.#copy.run(from, to, signal);

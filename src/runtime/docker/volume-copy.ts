@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { AppError } from '../../errors.ts';
+import type { CopySource } from '../container-runtime.ts';
 import type { ContainerFactory } from './container-factory.ts';
 import { containerNames, copyOptions } from './container-options.ts';
 import { stateOf } from './container-state.ts';
@@ -28,7 +29,7 @@ export class VolumeCopy {
   }
 
   /** The target must have no volumes. Throws `copy_failed`, `no_space` or why `signal` was aborted. */
-  async run(from: string, to: string, signal: AbortSignal): Promise<void> {
+  async run(from: CopySource, to: string, signal: AbortSignal): Promise<void> {
     const shape = await this.#factory.shape();
     // Else dockerode writes the body into the URL as well.
     const request = {

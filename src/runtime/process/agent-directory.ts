@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { readlinkSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -28,7 +29,6 @@ export type AgentRecord = z.output<typeof recordSchema>;
 export class AgentDirectory {
   readonly agentId: string;
   readonly root: string;
-  readonly workspace: string;
   readonly home: string;
   readonly codexHome: string;
   readonly temporary: string;
@@ -46,7 +46,6 @@ export class AgentDirectory {
     }
     this.agentId = agentId;
     this.root = path.join(parent, agentId);
-    this.workspace = path.join(this.root, 'workspace');
     this.home = path.join(this.root, 'home');
     this.codexHome = path.join(this.home, '.codex');
     this.temporary = path.join(this.root, 'tmp');
@@ -74,8 +73,25 @@ export class AgentDirectory {
     await fs.rename(`${this.#record}.new`, this.#record);
   }
 
-  async make(): Promise<void> {
-    for (const directory of [this.root, this.workspace, this.home, this.codexHome]) {
+  /** Where the files are; it is known of an agent that was made. */
+  get workspace(): string {
+    try {
+      return readlinkSync(this.#ownWorkspace);
+    } catch {
+      return this.#ownWorkspace;
+    }
+  }
+
+  /** Its own, or a link to the directory of the machine that it has instead: removing that leaves the files. */
+  get #ownWorkspace(): string {
+    return path.join(this.root, 'workspace');
+  }
+
+  /** What is there stays. */
+  async make(workspacePath?: string): Promise<void> {
+    await fs.mkdir(this.root, { recursive: true, mode: 0o700 });
+    if (workspacePath !== undefined) await linkTo(workspacePath, this.#ownWorkspace);
+    for (const directory of [this.workspace, this.home, this.codexHome]) {
       await fs.mkdir(directory, { recursive: true, mode: 0o700 });
     }
   }
@@ -138,6 +154,12 @@ export async function listAgentIds(parent: string): Promise<string[]> {
 
 export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');
+}
+
+async function linkTo(target: string, link: string): Promise<void> {
+  await fs.symlink(target, link).catch((error: unknown) => {
+    if (!hasCode(error, 'EEXIST')) throw error;
+  });
 }
 
 async function removeTree(directory: string): Promise<void> {

@@ -14,6 +14,7 @@ import type {
   ContainerState,
   ContainerStats,
   ContainerSummary,
+  CopySource,
   EngineInfo,
   ExecOptions,
   Readiness,
@@ -90,7 +91,7 @@ export class ProcessRuntime implements ContainerRuntime {
       if (existing && isDeepStrictEqual(existing.env, { ...spec.env })) return;
       await this.#launcher.end(directory, existing);
       await withDiskErrors(async () => {
-        await directory.make();
+        await directory.make(spec.workspacePath);
         await this.#launcher.withPort(directory, existing?.gatewayPort, async (gatewayPort) => {
           const id = randomUUID();
           const { agentId, env } = spec;
@@ -139,13 +140,13 @@ export class ProcessRuntime implements ContainerRuntime {
     });
   }
 
-  async copyVolumes(from: string, to: string, signal: AbortSignal): Promise<void> {
+  async copyVolumes(from: CopySource, to: string, signal: AbortSignal): Promise<void> {
     await this.remove(to, { volumes: true });
     const directory = this.#directory(to);
     await this.#locks.run(to, async () => {
       try {
         await directory.make();
-        await copyFiles(this.#directory(from), directory, signal);
+        await copyFiles(this.#directory(from.agentId), directory, signal);
       } catch (error) {
         await directory.removeAll();
         throw error;

@@ -137,6 +137,7 @@ const STEPS: readonly string[] = [
   ALTER TABLE threads ADD COLUMN told_instructions TEXT;
   `,
   'ALTER TABLE agents ADD COLUMN source TEXT;',
+  'ALTER TABLE agents ADD COLUMN workspace_path TEXT;',
 ];
 
 /** The version of a database that is up to date. */

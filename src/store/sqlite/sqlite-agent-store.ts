@@ -16,6 +16,7 @@ export class SqliteAgentStore implements AgentStore {
   readonly #setPinned: StatementSync;
   readonly #setArchived: StatementSync;
   readonly #setSource: StatementSync;
+  readonly #setWorkspacePath: StatementSync;
   readonly #remove: StatementSync;
 
   constructor(database: DatabaseSync) {
@@ -44,6 +45,9 @@ export class SqliteAgentStore implements AgentStore {
     this.#setPinned = database.prepare('UPDATE agents SET pinned = ? WHERE agent_id = ?');
     this.#setArchived = database.prepare('UPDATE agents SET archived = ? WHERE agent_id = ?');
     this.#setSource = database.prepare('UPDATE agents SET source = ? WHERE agent_id = ?');
+    this.#setWorkspacePath = database.prepare(
+      'UPDATE agents SET workspace_path = ? WHERE agent_id = ?',
+    );
     this.#remove = database.prepare('DELETE FROM agents WHERE agent_id = ?');
   }
 
@@ -108,6 +112,10 @@ export class SqliteAgentStore implements AgentStore {
     this.#setSource.run(digest, agentId);
   }
 
+  setWorkspacePath(agentId: string, path: string): void {
+    this.#setWorkspacePath.run(path, agentId);
+  }
+
   remove(agentId: string): void {
     this.#remove.run(agentId);
   }
@@ -123,6 +131,7 @@ function toRecord(row: Record<string, SQLOutputValue>): AgentRecord {
     ...(row.fork_of !== null && { forkOf: String(row.fork_of) }),
     tokenSha256: String(row.token_sha256),
     ...(row.source !== null && { source: String(row.source) }),
+    ...(row.workspace_path !== null && { workspacePath: String(row.workspace_path) }),
     pinned: row.pinned === 1,
     archived: row.archived === 1,
     settings: JSON.parse(String(row.settings)),
