@@ -116,6 +116,19 @@ test('skills are in a directory that is there, unless the engine is elsewhere', 
   expect(problemsOf({ SKILLS_DIR: '/nowhere', DOCKER_HOST: 'ssh://me@there' })).toEqual([]);
 });
 
+test('roots of workspaces are apart, there, and on the machine of the engine', () => {
+  const [problem] = problemsOf({ WORKSPACE_ROOTS: '/nowhere/x' });
+  expect(problem).toContain('WORKSPACE_ROOTS has "/nowhere/x". Allowed: absolute paths');
+  const [one, other] = [os.tmpdir(), path.dirname(import.meta.filename)];
+  expect(problemsOf({ WORKSPACE_ROOTS: `${one}:${other}/:` })).toEqual([]);
+  for (const wrong of ['relative', '/', `${one}:/`, import.meta.filename, `${other}/..:${other}`]) {
+    expect(problemsOf({ WORKSPACE_ROOTS: wrong }), wrong).toHaveLength(1);
+  }
+  const elsewhere = { WORKSPACE_ROOTS: one, DOCKER_HOST: 'tcp://there:2375' };
+  expect(problemsOf(elsewhere)).toEqual([expect.stringContaining('DOCKER_HOST is "tcp://there')]);
+  expect(problemsOf({ ...elsewhere, AGENT_RUNTIME: 'process' })).toEqual([]);
+});
+
 test('a list of MCP servers says where it is wrong, and not what it holds', () => {
   const problem = (list: unknown) => {
     const text = typeof list === 'string' ? list : JSON.stringify(list);

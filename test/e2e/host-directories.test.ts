@@ -33,8 +33,8 @@ describe.each([
   beforeAll(async () => {
     if (!here) return;
     fs.chmodSync(root, 0o755);
-    directoryOfAPerson(app);
-    directoryOfAPerson(path.join(root, 'other'));
+    directoryOfAPerson(app, runtime);
+    directoryOfAPerson(path.join(root, 'other'), runtime);
     server = await startTestServer({
       ...{ runtime, script: obey },
       environment: { ...NEVER, WORKSPACE_ROOTS: root, JWT_SECRET: SECRET, WARM_POOL_SIZE: '1' },
@@ -48,7 +48,7 @@ describe.each([
   });
   const work = async (command: string, more: object = {}, tool = 'implement', token = admin) => {
     await using client = await connect(server, 'http', '', token);
-    return call(client, tool, { agent_id: 'mine', task: `run:${command}`, ...more });
+    return await call(client, tool, { agent_id: 'mine', task: `run:${command}`, ...more });
   };
   const begin = async (source: object, agent_id: string, token = admin) => {
     const response = await fetch(`${server.url}/api/v1/agents`, {
@@ -157,13 +157,15 @@ describe.each([
 });
 
 /** A repository whose files agents may write, as the person has seen to. */
-function directoryOfAPerson(directory: string): void {
+function directoryOfAPerson(directory: string, runtime: string): void {
   fs.mkdirSync(directory);
   fs.writeFileSync(path.join(directory, 'mine.txt'), 'of a person\n');
   git(directory, 'init', '-q');
   git(directory, 'add', '.');
   const author = ['-c', 'user.name=Ann', '-c', 'user.email=ann@example.org'];
   git(directory, ...author, 'commit', '-q', '-m', 'Begin');
+  // Without containers agents are the user of this test.
+  if (runtime === 'process') return;
   if (process.getuid?.() === 0) execFileSync('chown', ['-R', `${AGENT_UID}`, directory]);
   else execFileSync('chmod', ['-R', 'a+rwX', directory]);
 }
