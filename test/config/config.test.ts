@@ -119,7 +119,7 @@ test('skills are in a directory that is there, unless the engine is elsewhere', 
 test('roots of workspaces are apart, there, and on the machine of the engine', () => {
   const [problem] = problemsOf({ WORKSPACE_ROOTS: '/nowhere/x' });
   expect(problem).toContain('WORKSPACE_ROOTS has "/nowhere/x". Allowed: absolute paths');
-  const [one, other] = [os.tmpdir(), path.dirname(import.meta.filename)];
+  const [one, other] = [import.meta.dirname, path.join(import.meta.dirname, '../store')];
   expect(problemsOf({ WORKSPACE_ROOTS: `${one}:${other}/:` })).toEqual([]);
   for (const wrong of ['relative', '/', `${one}:/`, import.meta.filename, `${other}/..:${other}`]) {
     expect(problemsOf({ WORKSPACE_ROOTS: wrong }), wrong).toHaveLength(1);

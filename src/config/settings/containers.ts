@@ -57,7 +57,6 @@ export const containersSettings = {
       'Directories of this machine, separated by `:`, within which administrators may choose the workspace of an agent. See [files.md](files.md#a-directory-of-the-machine).',
     allowed:
       'absolute paths of directories that can be read, none of them / or within another; with an engine on this machine',
-    shownDefault: 'none',
   }),
   CONTAINER_RUNTIME: setting(
     z
