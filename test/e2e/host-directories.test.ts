@@ -13,7 +13,11 @@ const engine = inject('engine');
 const SECRET = 'signs-the-tokens-of-all-callers-of-this-test';
 const AGENT_UID = 1000;
 const NEVER = { PAUSE_TIMEOUT: '0', ARCHIVE_TIMEOUT: '0', RETENTION_TIMEOUT: '0' };
-const HASTY = { REAPER_SCHEDULE: '* * * * * *', EXPIRY_WARNING: '0', SESSION_TIMEOUT: '1' };
+// Without a pool, as what it has left is nobody's to remove afterwards.
+const HASTY = {
+  ...{ REAPER_SCHEDULE: '* * * * * *', EXPIRY_WARNING: '0' },
+  ...{ SESSION_TIMEOUT: '1', WARM_POOL_SIZE: '0' },
+};
 
 function obey({ prompt, toolOutputs, schema }: ModelRequest): Step {
   const [, command] = /run:(.*)/.exec(prompt) ?? [];
