@@ -66,7 +66,8 @@ type Parts = { services: Services; http: FastifyInstance; options: ServerOptions
 
 async function run(store: Store, { services, http, options }: Parts): Promise<App> {
   const { config, log } = options;
-  const { agents, turns, approvals, credentials, egress, gateway, ledger, preparation } = services;
+  const { agents, turns, approvals, backups, credentials, egress, gateway, ledger } = services;
+  backups.recover();
   await agents
     .reconcile()
     .catch((error) => log.error({ err: error }, 'No container could be adopted'));
@@ -74,10 +75,10 @@ async function run(store: Store, { services, http, options }: Parts): Promise<Ap
   // Before any request is read, so that earlier turns keep their places in the queues.
   turns.recover();
   void credentials.check();
-  const stopReaper = startIdleReaper({ agents, store, config, log });
+  const stopReaper = startIdleReaper({ agents, store, backups, config, log });
   return {
     url: urlOf(http.server.address(), config.MCP_HOST),
-    prepared: preparation.run(),
+    prepared: services.preparation.run(),
     async close() {
       // Callers hear at once that the server stops, however long the step takes that the reaper is at.
       const reaped = stopReaper();
@@ -107,6 +108,7 @@ function createHttp(
     settings: (principal) => access.settings(principal),
     approvals: (principal) => access.approvals(principal),
     files: (principal) => access.files(principal),
+    backups: (principal) => access.backups(principal),
     agents: (principal) => agentFeed(access.agents(principal), agents, config),
     workspaces: (principal) => access.workspaces(principal),
     ...{ rates, toolbox, changes, health },

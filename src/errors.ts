@@ -292,6 +292,18 @@ export const ERRORS = {
     false,
     'Send less, or raise TRANSFER_MAX_BYTES, TRANSFER_MAX_ENTRIES or CONTAINER_DISK_LIMIT.',
   ),
+  snapshot_not_found: row(
+    404,
+    INVALID_PARAMS,
+    false,
+    'List the snapshots with list_snapshots; those of an agent beyond SNAPSHOTS_PER_AGENT, or older than SNAPSHOT_RETENTION, are removed.',
+  ),
+  snapshot_too_large: row(
+    413,
+    SERVER_ERROR,
+    false,
+    'Have the agent delete what it does not need, or raise SNAPSHOT_MAX_BYTES or TRANSFER_MAX_ENTRIES.',
+  ),
   source_denied: row(
     403,
     SERVER_ERROR,

@@ -11,6 +11,8 @@ import { auditApprovals } from './audit/approval-audit.ts';
 import type { AuditLog } from './audit/audit-log.ts';
 import { type CircumstancesOf, EgressAudit } from './audit/egress-audit.ts';
 import { Changes } from './changes/changes.ts';
+import { BackupFiles } from './backups/backup-files.ts';
+import { Backups } from './backups/backups.ts';
 import type { Config } from './config/config.ts';
 import { Credentials } from './credentials/credentials.ts';
 import { GitCredentials } from './credentials/git-credentials.ts';
@@ -89,8 +91,9 @@ export async function createServices(options: ServiceOptions) {
   });
   agents.keepWhile((agentId) => turns.load(agentId) > 0);
   const betweenTurns = new BetweenTurns({ agents, store, queues, config });
+  const backups = createBackups(options, { files, disk });
   const access = new Access({
-    ...{ store, agents, turns, betweenTurns, forks, approvals, directories },
+    ...{ store, agents, turns, betweenTurns, forks, approvals, directories, backups },
     ...{ runtime, mcpServers, audit, config },
     transfers: { files, sources, disk, audit, config },
   });
@@ -111,9 +114,18 @@ export async function createServices(options: ServiceOptions) {
     ...{ aliases: TOOL_ALIASES, maxCalls: config.MAX_CONCURRENT_CALLS, rates, audit },
   });
   return {
-    ...{ access, agents, approvals, changes, credentials, egress, gateway },
+    ...{ access, agents, approvals, backups, changes, credentials, egress, gateway },
     ...{ health, ledger, preparation, rates, toolbox, turns },
   };
+}
+
+function createBackups(
+  { store, config, version }: ServiceOptions,
+  { files, disk }: Pick<ConstructorParameters<typeof Backups>[0], 'files' | 'disk'>,
+): Backups {
+  const { DATA_DIR: dataDir, SNAPSHOT_DISK_RESERVE: reserveBytes } = config;
+  const backupFiles = new BackupFiles({ dataDir, reserveBytes });
+  return new Backups({ store, files, backupFiles, disk, config, version });
 }
 
 /** Who hears of what agents reach, and on whose behalf they do. */

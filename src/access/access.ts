@@ -1,11 +1,13 @@
 import type { AgentManager } from '../agents/agent-manager.ts';
 import type { Approvals } from '../approvals/approvals.ts';
+import type { Backups } from '../backups/backups.ts';
 import type { AgentForks } from '../forks/agent-forks.ts';
 import type { BetweenTurns } from '../turns/between-turns.ts';
 import type { TurnService } from '../turns/turn-service.ts';
 import type { HostDirectories } from '../workspaces/host-directories.ts';
 import { CallerAgents } from './caller-agents.ts';
 import { CallerApprovals } from './caller-approvals.ts';
+import { CallerBackups } from './caller-backups.ts';
 import { CallerFiles, type TransferServices } from './caller-files.ts';
 import { CallerSettings, type SettingsOptions } from './caller-settings.ts';
 import { CallerTurns } from './caller-turns.ts';
@@ -21,6 +23,7 @@ type AccessOptions = SettingsOptions & {
   approvals: Approvals;
   transfers: TransferServices;
   directories: HostDirectories;
+  backups: Backups;
 };
 
 /** The way of callers to agents, their settings, turns and files, and approvals: to each only what is its own and what its roles allow. */
@@ -51,6 +54,12 @@ export class Access {
   files(principal: Principal): CallerFiles {
     const { transfers } = this.#options;
     return new CallerFiles(transfers, this.workspaces(principal), principal);
+  }
+
+  backups(principal: Principal): CallerBackups {
+    const { audit } = this.#options.transfers;
+    const ways = { workspaces: this.workspaces(principal), settings: this.settings(principal) };
+    return new CallerBackups({ ...this.#options, audit }, ways, principal);
   }
 
   approvals(principal: Principal): CallerApprovals {

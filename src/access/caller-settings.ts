@@ -61,6 +61,20 @@ export class CallerSettings {
     return this.#named(agentId, settings);
   }
 
+  /**
+   * Settings of an agent of another server, as far as they can hold here: MCP servers that are not on
+   * the list of this one, or may not be used, are left out and told. Throws `invalid_input`.
+   */
+  fitting(given: AgentSettings): { settings: AgentSettings; leftOut: string[] } {
+    const { runtime, mcpServers: list } = this.#options;
+    const { mcpServers = [], ...settings } = given;
+    this.#check(settings);
+    const fits = (name: string) => runtime.confines && list.has(name);
+    const taken = mcpServers.filter(fits);
+    const leftOut = mcpServers.filter((name) => !fits(name));
+    return { settings: { ...settings, ...(taken.length > 0 && { mcpServers: taken }) }, leftOut };
+  }
+
   #named(agentId: string, settings: AgentSettings): NamedSettings {
     return { agentId: this.#options.ownerships.nameFor(this.#principal, agentId), settings };
   }

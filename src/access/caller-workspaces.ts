@@ -58,6 +58,18 @@ export class CallerWorkspaces {
   }
 
   /**
+   * Looks at the files while no turn changes them. Throws `agent_busy`, `agent_not_found` or `forbidden`.
+   */
+  async still<T>(name: string, use: Use<T>): Promise<T> {
+    const { betweenTurns, ownerships } = this.#options;
+    demand(this.#principal, 'work');
+    const agent = ownerships.find(this.#principal, name);
+    return betweenTurns.run(agent, (link) => use(link, agent), undefined, {
+      writes: false,
+    });
+  }
+
+  /**
    * Begins an agent with copies of the files and the conversation of one. Throws what
    * `AgentForks.fork` throws, `agent_busy`, `agent_not_found` or `forbidden`.
    */

@@ -18,6 +18,7 @@ const JUMP_MS = 5_000;
 type ReaperOptions = {
   agents: AgentManager;
   store: { readonly agents: AgentStore; readonly turns: TurnStore };
+  backups: { tidy(): string[] };
   config: ExpirySettings & Pick<Config, 'REAPER_SCHEDULE' | 'TURN_RETENTION'>;
   log: Logger;
 };
@@ -99,7 +100,9 @@ async function reap(
     log.error({ err: error }, 'The reaper failed; the next round tries again');
   }
   // Needs no engine, whose absence is what the rest fails of.
-  if (!stopping.aborted) await forgetTurns(options);
+  if (stopping.aborted) return;
+  await forgetTurns(options);
+  removeOldBackups(options);
 }
 
 async function forgetTurns({ store, config, log }: ReaperOptions): Promise<void> {
@@ -108,5 +111,14 @@ async function forgetTurns({ store, config, log }: ReaperOptions): Promise<void>
     if (turns > 0) log.info({ turns }, 'Removed old turns');
   } catch (error) {
     log.error({ err: error }, 'Old turns could not be removed; the next round tries again');
+  }
+}
+
+function removeOldBackups({ backups, log }: ReaperOptions): void {
+  try {
+    const removed = backups.tidy();
+    if (removed.length > 0) log.info({ removed }, 'Removed old snapshots');
+  } catch (error) {
+    log.error({ err: error }, 'Old snapshots could not be removed; the next round tries again');
   }
 }

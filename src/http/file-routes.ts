@@ -1,11 +1,9 @@
-import { Readable } from 'node:stream';
-import { finished } from 'node:stream/promises';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { CallerFiles } from '../access/caller-files.ts';
 import type { Principal } from '../access/principal.ts';
-import { AppError } from '../errors.ts';
 import { archiveIn } from './archive-body.ts';
+import { giveUpLate, queryOf, sendArchive } from './archive-exchange.ts';
 import type { SlowBodies } from './slow-bodies.ts';
 
 /** What these routes need of the workspaces. */
@@ -14,10 +12,6 @@ export type FileDesk = Pick<CallerFiles, 'put' | 'get'>;
 type Files = { Params: { id: string } };
 
 const ROUTE = '/api/v1/agents/:id/files';
-/** A client that sends or takes nothing for so long is let go. */
-const SILENCE_MS = 60_000;
-/** An upload keeps others from the agent. */
-const UPLOAD_MS = 3_600_000;
 
 const flag = z.enum(['true', 'false']).default('false');
 const putQuery = z.strictObject({ path: z.string().default(''), replace: flag });
@@ -29,9 +23,6 @@ export function fileRoutes(
   filesOf: (principal: Principal) => FileDesk,
   slowBodies: SlowBodies,
 ): void {
-  app.removeAllContentTypeParsers();
-  // As it arrives, whatever a client calls it.
-  app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
   app.put<Files>(ROUTE, async (request, reply) => {
     const { path, replace } = queryOf(putQuery, request);
     const { id } = request.params;
@@ -59,37 +50,8 @@ export function fileRoutes(
     await filesOf(request.principal).get(
       request.params.id,
       { path, git: git === 'true' },
-      (archive) => send(reply, archive),
+      (archive) => sendArchive(reply, archive),
     );
     return reply;
   });
-}
-
-async function send(reply: FastifyReply, archive: AsyncIterable<Uint8Array>): Promise<void> {
-  const { raw } = reply;
-  const stream = Readable.from(archive, { objectMode: false });
-  raw.setTimeout(SILENCE_MS, () => raw.destroy());
-  void reply.type('application/x-tar').send(stream);
-  // However it ends: a reader sees at the end of an archive whether it is whole.
-  await finished(raw).catch(() => undefined);
-  stream.destroy();
-}
-
-function giveUpLate({ raw }: FastifyRequest): { cancel(): void } {
-  raw.setTimeout(SILENCE_MS, () => {
-    if (!raw.complete) raw.destroy();
-  });
-  const timer = setTimeout(() => {
-    if (!raw.complete) raw.destroy();
-  }, UPLOAD_MS).unref();
-  return { cancel: () => clearTimeout(timer) };
-}
-
-function queryOf<T extends z.ZodType>(schema: T, { query }: FastifyRequest): z.output<T> {
-  const { data, error } = schema.safeParse(query);
-  if (data !== undefined) return data;
-  const issues = error?.issues.map(
-    ({ path, message }) => `${path.join('.') || 'query'}: ${message}`,
-  );
-  throw new AppError('invalid_input', `The query is wrong: ${issues?.join('; ')}.`);
 }

@@ -16,6 +16,7 @@ import type { Toolbox } from '../tools/toolbox.ts';
 import { type AgentFeed, agentRoutes } from './agent-routes.ts';
 import { agentSettingsRoutes } from './agent-settings-routes.ts';
 import { type ApprovalDesk, approvalRoutes } from './approval-routes.ts';
+import { takeBodiesRaw } from './archive-exchange.ts';
 import { type AuthenticationOptions, authenticateRequests } from './authentication.ts';
 import { type AgentDesk, beginRoute } from './begin-route.ts';
 import { limitConnections } from './connection-limit.ts';
@@ -31,6 +32,7 @@ import { guardRequests } from './request-guard.ts';
 import { RequestLog } from './request-log.ts';
 import { reviewRoutes } from './review-routes.ts';
 import { SlowBodies } from './slow-bodies.ts';
+import { type SnapshotDesk, snapshotRoutes } from './snapshot-routes.ts';
 import { toolRoutes } from './tool-routes.ts';
 import { type TurnFeed, turnRoutes } from './turn-routes.ts';
 import { UnreadableRequests } from './unreadable-requests.ts';
@@ -61,6 +63,7 @@ export type HttpServerOptions = {
   workspaces: GitRoutesOptions['workspaces'];
   audit: AuditLog;
   files: (principal: Principal) => FileDesk & AgentDesk;
+  backups: (principal: Principal) => SnapshotDesk;
   health: () => Promise<{ ready: boolean }>;
   log: Logger;
   version: string;
@@ -114,7 +117,9 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
     done();
   });
   app.register((routes, _options, done) => {
+    takeBodiesRaw(routes);
     fileRoutes(routes, options.files, slowBodies);
+    snapshotRoutes(routes, options.backups, slowBodies);
     done();
   });
   serveSockets(app, { ...options, streams });

@@ -2,6 +2,7 @@ import type { AgentRecord } from '../agents/agent.ts';
 import type { AgentSettings } from '../agents/agent-settings.ts';
 import type { ThreadRecord } from '../agents/thread.ts';
 import type { ApprovalRecord, ApprovalState } from '../approvals/approval.ts';
+import type { BackupRecord } from '../backups/backup.ts';
 import type { EgressRecord, EgressRuleRecord } from '../egress/egress-record.ts';
 import type { SpendingStore } from '../spending/spending-store.ts';
 import type { TurnRecord } from '../turns/turn.ts';
@@ -18,6 +19,7 @@ export interface Store {
   readonly slots: SlotStore;
   readonly spending: SpendingStore;
   readonly egress: EgressStore;
+  readonly backups: BackupStore;
   /** What ran the agents last; undefined if none ever ran. */
   readonly runtimeKind: string | undefined;
   setRuntimeKind(kind: string): void;
@@ -41,6 +43,8 @@ export interface AgentStore {
   setSettings(agentId: string, settings: AgentSettings): void;
   /** Gives an agent a conversation of its own, and says which instructions that was told. */
   setThread(agentId: string, threadId: string, toldInstructions?: string): void;
+  /** Says which instructions the conversation was told that the agent goes on from. */
+  setTold(agentId: string, instructions: string | undefined): void;
   touch(agentId: string, usedAt: Date): void;
   setPinned(agentId: string, pinned: boolean): void;
   setSource(agentId: string, digest: string): void;
@@ -100,6 +104,15 @@ export interface EgressStore {
   append(records: readonly EgressRecord[], kept: number): void;
   /** The last written first. */
   records(agentId: string, limit: number): EgressRecord[];
+}
+
+/** What is known of the backups of agents, which outlive them. */
+export interface BackupStore {
+  get(backupId: string): BackupRecord | undefined;
+  /** Of an agent, or of all, the newest first. */
+  list(agentId?: string): BackupRecord[];
+  add(backup: BackupRecord): void;
+  remove(backupId: string): void;
 }
 
 export interface TurnStore {

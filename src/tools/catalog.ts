@@ -28,6 +28,12 @@ import { planKind, planTool } from './plan-tool.ts';
 import { promoteTool } from './promote-tool.ts';
 import { reviewKind, reviewTool } from './review-tool.ts';
 import { listSessionsTool, mySessionTool } from './session-tools.ts';
+import {
+  deleteSnapshotTool,
+  listSnapshotsTool,
+  restoreTool,
+  snapshotTool,
+} from './snapshot-tools.ts';
 import type { Tool } from './tool.ts';
 import {
   cancelTurnTool,
@@ -96,6 +102,10 @@ export function allTools(services: Services): readonly Tool[] {
     agentStatusTool(services),
     forkTool(access),
     promoteTool(promotion),
+    snapshotTool(access),
+    listSnapshotsTool(access),
+    restoreTool(access),
+    deleteSnapshotTool(access),
     pinTool(services),
     unpinTool(services),
     cleanupTool(services),

@@ -24,12 +24,13 @@ export class BetweenTurns {
   /**
    * Runs `use`, after `beforeWaking`, with an agent that is awake and has nothing else to do; calls that come meanwhile wait
    * for its end. An agent that does not exist is begun. Throws `agent_busy` at once while turns run
-   * or wait, and `workspace_full`.
+   * or wait, and `workspace_full` unless nothing is written.
    */
   async run<T>(
     agent: AgentRecord,
     use: (link: AgentLink) => Promise<T>,
     beforeWaking?: () => void,
+    { writes = true } = {},
   ): Promise<T> {
     const { agents, store, queues } = this.#options;
     const { agentId } = agent;
@@ -37,7 +38,7 @@ export class BetweenTurns {
       throw new AppError('agent_busy', `Agent ${agent.name} is at work: nothing was changed.`);
     }
     admitAgent(this.#options, agent);
-    agents.disk.assertRoom(agentId);
+    if (writes) agents.disk.assertRoom(agentId);
     if (!store.agents.get(agentId)) store.agents.put(agent);
     else store.agents.touch(agentId, new Date());
     try {

@@ -25,6 +25,11 @@ export const CLEAR = `if [ -e "$STAGING" ] || [ -L "$STAGING" ]; then
 fi`;
 const RECEIVE = `${CLEAR}
 mkdir "$STAGING" "$STAGING/tree" && cd "$STAGING/tree" && exec tar -xof -`;
+/** A conversation goes to its place at once: nobody looks for it there yet. */
+const RECEIVE_AGENT = `${CLEAR}
+mkdir "$STAGING" "$STAGING/tree" && cd "$STAGING" && tar -xof - || exit
+[ -d sessions ] || exit 0
+mkdir -p "$CODEX_HOME/sessions" && cp -R sessions/. "$CODEX_HOME/sessions/"`;
 const SEND = `root=$(cd -P -- "$WORKSPACE" && pwd -P) || exit ${MISSING}
 if [ -d "$root/$1" ]; then cd -P -- "$root/$1" && name=. || exit ${MISSING}
 elif [ -e "$root/$1" ]; then cd -P -- "$root/$(dirname -- "$1")" && name=./$(basename -- "$1") || exit ${MISSING}
@@ -46,7 +51,18 @@ export type PutOptions = {
   onArrived?: () => void;
 };
 
-export type GetOptions = { bounds: ArchiveBounds; base: readonly string[]; git: boolean };
+export type GetOptions = {
+  bounds: ArchiveBounds;
+  base: readonly string[];
+  git: boolean;
+  signal?: AbortSignal | undefined;
+};
+
+type Receipt = {
+  archive: AsyncGenerator<Uint8Array>;
+  script: string;
+  signal: AbortSignal | undefined;
+};
 
 /**
  * Brings files into the workspace of an agent that is awake, and out of it. What comes in is built
@@ -70,7 +86,11 @@ export class WorkspaceFiles {
   ): Promise<ArchiveReport> {
     const rules = new ArchiveRules({ bounds, base, git });
     try {
-      await this.#receive(agentId, checkedArchive(archive, rules), signal);
+      await this.#receive(agentId, {
+        archive: checkedArchive(archive, rules),
+        script: RECEIVE,
+        signal,
+      });
       onArrived?.();
       await this.place(agentId, { parts: base, replace, git: false });
     } catch (error) {
@@ -81,19 +101,42 @@ export class WorkspaceFiles {
   }
 
   /**
+   * Unpacks what makes up an agent, as checked already: the files from `tree` of the archive, in the
+   * place of all that is there, and conversations from `sessions`. Nobody else may use the agent
+   * meanwhile. Throws `no_space` and what `archive` throws; then the files are as they were.
+   */
+  async putAgent(
+    agentId: string,
+    archive: AsyncGenerator<Uint8Array>,
+    { signal, onArrived }: { signal: AbortSignal; onArrived: () => void },
+  ): Promise<void> {
+    try {
+      await this.#receive(agentId, { archive, script: RECEIVE_AGENT, signal });
+      onArrived();
+      await this.place(agentId, { parts: [], replace: true, git: true });
+    } catch (error) {
+      await this.clear(agentId);
+      throw error;
+    }
+  }
+
+  /**
    * A file or a directory as an archive of tar, which waits for its reader. Throws `path_not_found`
    * before its first chunk, and in the middle if it can't be told to its end.
    */
   async *get(
     agentId: string,
-    { bounds, base, git }: GetOptions,
+    { bounds, base, git, signal }: GetOptions,
   ): AsyncGenerator<Uint8Array, ArchiveReport> {
     const command = ['sh', '-c', SEND, 'sh', base.join('/') || '.', git ? 'yes' : 'no'];
     const process = await this.#runtime.exec(agentId, command, { env: this.#environment(agentId) });
     const rules = new ArchiveRules({ bounds, base, git: git ? 'take' : 'skip', lenient: true });
+    const end = () => process.stdio.destroy();
+    signal?.addEventListener('abort', end);
     try {
       yield* checkedArchive(outputOf(process, base), rules);
     } finally {
+      signal?.removeEventListener('abort', end);
       process.stdio.destroy();
     }
     return rules.report;
@@ -126,13 +169,9 @@ export class WorkspaceFiles {
     await runScript(this.#runtime, agentId, ['sh', '-c', CLEAR], { env }).catch(() => undefined);
   }
 
-  async #receive(
-    agentId: string,
-    archive: AsyncGenerator<Uint8Array>,
-    signal: AbortSignal | undefined,
-  ): Promise<void> {
+  async #receive(agentId: string, { archive, script, signal }: Receipt): Promise<void> {
     const env = this.#environment(agentId);
-    const process = await this.#runtime.exec(agentId, ['sh', '-c', RECEIVE], { env });
+    const process = await this.#runtime.exec(agentId, ['sh', '-c', script], { env });
     let complaint = '';
     process.stderr.on('data', (chunk) => {
       complaint = (complaint + chunk).slice(-STDERR_KEPT);
@@ -146,7 +185,8 @@ export class WorkspaceFiles {
       for await (const chunk of archive) {
         signal?.throwIfAborted();
         if (over) break;
-        if (!process.stdio.write(chunk)) await Promise.race([once(process.stdio, 'drain'), ended]);
+        if (process.stdio.write(chunk)) continue;
+        await Promise.race([once(process.stdio, 'drain', signal && { signal }), ended]);
       }
       process.stdio.end();
     } catch (error) {

@@ -13,6 +13,7 @@ import type { ApprovalDesk } from '../../src/http/approval-routes.ts';
 import type { AgentDesk } from '../../src/http/begin-route.ts';
 import type { FileDesk } from '../../src/http/file-routes.ts';
 import { buildHttpServer, type HttpServerOptions } from '../../src/http/http-server.ts';
+import type { SnapshotDesk } from '../../src/http/snapshot-routes.ts';
 import type { Tool } from '../../src/tools/tool.ts';
 import { Toolbox } from '../../src/tools/toolbox.ts';
 
@@ -76,6 +77,7 @@ export async function startTestServer(
     workspaces: () => noWorkspaces,
     audit: NO_AUDIT,
     files: () => noFiles,
+    backups: () => noSnapshots,
     health: async () => health,
     log,
     version: '1.2.3',
@@ -91,6 +93,11 @@ const noFiles: FileDesk & AgentDesk = {
   begin: () => Promise.reject(new AppError('agent_not_found', 'There is no agent.')),
   put: () => Promise.reject(new AppError('agent_not_found', 'There is no agent.')),
   get: () => Promise.reject(new AppError('agent_not_found', 'There is no agent.')),
+};
+
+const noSnapshots: SnapshotDesk = {
+  download: () => Promise.reject(new AppError('snapshot_not_found', 'There is no snapshot.')),
+  upload: () => Promise.reject(new AppError('agent_not_found', 'There is no agent.')),
 };
 
 /** A JSON answer whose shape the test goes on to check. */

@@ -1,4 +1,4 @@
-import { MEBIBYTE, setting, size, wholeNumber } from '../setting.ts';
+import { MEBIBYTE, SECONDS_MAX, setting, size, wholeNumber } from '../setting.ts';
 
 export const limitsSettings = {
   MAX_PROMPT_BYTES: setting(wholeNumber(1, 64 * MEBIBYTE).default(MEBIBYTE), {
@@ -133,6 +133,26 @@ export const limitsSettings = {
     group: 'Limits',
     description: 'Files, directories and links in such an archive.',
     allowed: 'a whole number from 1 to 10000000',
+  }),
+  SNAPSHOTS_PER_AGENT: setting(wholeNumber(1, 10_000).default(10), {
+    group: 'Limits',
+    description: 'Snapshots kept of one agent; the next one takes the place of the oldest.',
+    allowed: 'a whole number from 1 to 10000',
+  }),
+  SNAPSHOT_MAX_BYTES: setting(size().default(4096 * MEBIBYTE), {
+    group: 'Limits',
+    description: 'Size of a snapshot, unpacked, whether it is made or restored.',
+    allowed: 'a size such as 512m or 10g',
+  }),
+  SNAPSHOT_RETENTION: setting(wholeNumber(0, SECONDS_MAX).default(0), {
+    group: 'Limits',
+    description: 'Seconds after which a snapshot is removed. 0: never.',
+    allowed: 'a whole number from 0 to 31536000',
+  }),
+  SNAPSHOT_DISK_RESERVE: setting(size().default(1024 * MEBIBYTE), {
+    group: 'Limits',
+    description: 'What snapshots leave free on the disk of `DATA_DIR`.',
+    allowed: 'a size such as 512m or 10g',
   }),
   MAX_DIFF_BYTES: setting(wholeNumber(1024, 64 * MEBIBYTE).default(256 * 1024), {
     group: 'Limits',

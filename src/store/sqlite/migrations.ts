@@ -138,6 +138,20 @@ const STEPS: readonly string[] = [
   `,
   'ALTER TABLE agents ADD COLUMN source TEXT;',
   'ALTER TABLE agents ADD COLUMN workspace_path TEXT;',
+  `
+  CREATE TABLE backups (
+    backup_id TEXT PRIMARY KEY,
+    agent_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    owner TEXT NOT NULL,
+    tenant TEXT NOT NULL,
+    label TEXT,
+    bytes INTEGER NOT NULL,
+    sha256 TEXT NOT NULL,
+    created_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX backups_by_agent ON backups (agent_id, created_at DESC);
+  `,
 ];
 
 /** The version of a database that is up to date. */

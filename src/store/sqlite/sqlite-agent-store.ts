@@ -12,6 +12,7 @@ export class SqliteAgentStore implements AgentStore {
   readonly #put: StatementSync;
   readonly #setThread: StatementSync;
   readonly #setSettings: StatementSync;
+  readonly #setTold: StatementSync;
   readonly #touch: StatementSync;
   readonly #setPinned: StatementSync;
   readonly #setArchived: StatementSync;
@@ -41,6 +42,7 @@ export class SqliteAgentStore implements AgentStore {
       'UPDATE agents SET thread_id = ?, told_instructions = ? WHERE agent_id = ?',
     );
     this.#setSettings = database.prepare('UPDATE agents SET settings = ? WHERE agent_id = ?');
+    this.#setTold = database.prepare('UPDATE agents SET told_instructions = ? WHERE agent_id = ?');
     this.#touch = database.prepare('UPDATE agents SET last_used_at = ? WHERE agent_id = ?');
     this.#setPinned = database.prepare('UPDATE agents SET pinned = ? WHERE agent_id = ?');
     this.#setArchived = database.prepare('UPDATE agents SET archived = ? WHERE agent_id = ?');
@@ -94,6 +96,10 @@ export class SqliteAgentStore implements AgentStore {
 
   setSettings(agentId: string, settings: AgentSettings): void {
     this.#setSettings.run(JSON.stringify(settings), agentId);
+  }
+
+  setTold(agentId: string, instructions: string | undefined): void {
+    this.#setTold.run(instructions ?? null, agentId);
   }
 
   touch(agentId: string, usedAt: Date): void {

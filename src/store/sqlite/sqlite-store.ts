@@ -7,6 +7,7 @@ import { DataDirError } from '../data-dir-error.ts';
 import type {
   AgentStore,
   ApprovalStore,
+  BackupStore,
   EgressStore,
   SlotStore,
   Store,
@@ -16,6 +17,7 @@ import type {
 import { migrate } from './migrations.ts';
 import { SqliteAgentStore } from './sqlite-agent-store.ts';
 import { SqliteApprovalStore } from './sqlite-approval-store.ts';
+import { SqliteBackupStore } from './sqlite-backup-store.ts';
 import { SqliteEgressStore } from './sqlite-egress-store.ts';
 import { SqliteSlotStore } from './sqlite-slot-store.ts';
 import { SqliteSpendingStore } from './sqlite-spending-store.ts';
@@ -37,6 +39,7 @@ export class SqliteStore implements Store {
   readonly slots: SlotStore;
   readonly spending: SpendingStore;
   readonly egress: EgressStore;
+  readonly backups: BackupStore;
   readonly #directory: string;
   readonly #database: DatabaseSync;
 
@@ -50,6 +53,7 @@ export class SqliteStore implements Store {
     this.turns = tellingFullDisk(new SqliteTurnStore(database, (work) => this.transaction(work)));
     this.approvals = tellingFullDisk(new SqliteApprovalStore(database));
     this.slots = tellingFullDisk(new SqliteSlotStore(database));
+    this.backups = tellingFullDisk(new SqliteBackupStore(database));
     this.spending = tellingFullDisk(new SqliteSpendingStore(database));
     this.egress = tellingFullDisk(
       new SqliteEgressStore(database, (work) => this.transaction(work)),

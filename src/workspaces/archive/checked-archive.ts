@@ -1,9 +1,17 @@
 import { once } from 'node:events';
 import { type Extract, extract, type Pack, pack } from 'tar-stream';
 import { AppError } from '../../errors.ts';
-import type { ArchiveRules, EntryHeader } from './archive-rules.ts';
+import type { EntryHeader } from './archive-rules.ts';
 
 type Entry = Extract extends AsyncIterable<infer E> ? E : never;
+
+/** What becomes of the entries of an archive. */
+export type EntryRules = {
+  /** The header that goes on in the place of one that was read; undefined leaves the entry out. */
+  headerFor(read: EntryHeader): EntryHeader | undefined;
+  /** What goes on in the place of the content of a file, which must have the same length. */
+  contentOf?(header: EntryHeader, content: AsyncIterable<Buffer>): AsyncIterable<Buffer>;
+};
 
 /**
  * Reads an archive and writes it anew, entry by entry, as its rules say: what comes out was made here,
@@ -12,7 +20,7 @@ type Entry = Extract extends AsyncIterable<infer E> ? E : never;
  */
 export async function* checkedArchive(
   source: AsyncIterable<Uint8Array>,
-  rules: ArchiveRules,
+  rules: EntryRules,
 ): AsyncGenerator<Uint8Array> {
   const unpacked = extract();
   const packed = pack();
@@ -55,16 +63,20 @@ async function feed(source: AsyncIterable<Uint8Array>, unpacked: Extract): Promi
   unpacked.end(undefined);
 }
 
-async function copy(unpacked: Extract, packed: Pack, rules: ArchiveRules): Promise<void> {
+async function copy(unpacked: Extract, packed: Pack, rules: EntryRules): Promise<void> {
   for await (const entry of unpacked) {
     const header = rules.headerFor(entry.header);
-    if (header) await copyEntry(entry, packed, header);
+    if (header) await copyEntry(entry, packed, { header, rules });
     else entry.resume();
   }
   packed.finalize();
 }
 
-async function copyEntry(entry: Entry, packed: Pack, header: EntryHeader): Promise<void> {
+async function copyEntry(
+  entry: Entry,
+  packed: Pack,
+  { header, rules }: { header: EntryHeader; rules: EntryRules },
+): Promise<void> {
   const written = Promise.withResolvers<void>();
   written.promise.catch(() => undefined);
   const sink = packed.entry(header, (error) => (error ? written.reject(error) : written.resolve()));
@@ -72,7 +84,9 @@ async function copyEntry(entry: Entry, packed: Pack, header: EntryHeader): Promi
     entry.resume();
   } else {
     const drained = drainOf(sink);
-    for await (const chunk of entry) if (!sink.write(chunk)) await drained();
+    const given = entry as AsyncIterable<Buffer>;
+    const content = rules.contentOf?.(header, given) ?? given;
+    for await (const chunk of content) if (!sink.write(chunk)) await drained();
     sink.end(undefined);
   }
   await written.promise;

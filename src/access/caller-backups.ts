@@ -1,0 +1,143 @@
+import type { Readable } from 'node:stream';
+import type { AgentManager } from '../agents/agent-manager.ts';
+import type { AuditLog } from '../audit/audit-log.ts';
+import type { BackupRecord } from '../backups/backup.ts';
+import type { Backups, Made, Restored } from '../backups/backups.ts';
+import { AppError, toAppError } from '../errors.ts';
+import type { Store } from '../store/store.ts';
+import { assertReplaceable } from '../workspaces/sources.ts';
+import type { CallerSettings } from './caller-settings.ts';
+import type { CallerWorkspaces } from './caller-workspaces.ts';
+import type { Ownerships } from './ownership.ts';
+import { demand } from './permission.ts';
+import type { Principal } from './principal.ts';
+
+export type BackupServices = {
+  backups: Backups;
+  agents: Pick<AgentManager, 'takeStep'>;
+  store: Store;
+  audit: AuditLog;
+  ownerships: Ownerships;
+};
+
+/** What the caller works through besides. */
+type Ways = { workspaces: CallerWorkspaces; settings: CallerSettings };
+
+export type RestoreOptions = { replace: boolean; signal: AbortSignal };
+
+/** Backups of one caller's agents, those of removed ones included. Others' are `snapshot_not_found`. */
+export class CallerBackups {
+  readonly #services: BackupServices;
+  readonly #ways: Ways;
+  readonly #principal: Principal;
+
+  constructor(services: BackupServices, ways: Ways, principal: Principal) {
+    this.#services = services;
+    this.#ways = ways;
+    this.#principal = principal;
+  }
+
+  /** Throws what `CallerWorkspaces.still` and `Backups.make` throw. */
+  make(name: string, label: string | undefined, signal: AbortSignal): Promise<Made> {
+    const { backups } = this.#services;
+    return this.#ways.workspaces.still(name, (link, agent) =>
+      backups.make({ agent, link, signal }, label),
+    );
+  }
+
+  /** Those of an agent, or of all, the newest first. Throws `forbidden`, or `agent_not_found` for what nobody may name. */
+  list(name?: string): BackupRecord[] {
+    const { store, ownerships } = this.#services;
+    demand(this.#principal, 'read');
+    const agentId = name === undefined ? undefined : ownerships.idOf(this.#principal, name);
+    return store.backups.list(agentId).filter((backup) => ownerships.sees(this.#principal, backup));
+  }
+
+  /** Throws `snapshot_not_found` or `forbidden`. */
+  get(backupId: string): BackupRecord {
+    const { store, ownerships } = this.#services;
+    demand(this.#principal, 'read');
+    const backup = store.backups.get(backupId);
+    if (backup && ownerships.sees(this.#principal, backup)) return backup;
+    throw new AppError('snapshot_not_found', `There is no snapshot "${backupId}".`);
+  }
+
+  /** What the caller calls the agent, which may be gone. */
+  nameOf({ name, owner }: BackupRecord): string {
+    return owner === this.#principal.id ? name : `${name}@${owner}`;
+  }
+
+  /** The file, packed. Throws `snapshot_not_found` or `forbidden`. */
+  async download(backupId: string): Promise<{ backup: BackupRecord; file: Readable }> {
+    const backup = this.get(backupId);
+    const file = await this.#services.backups.packed(backup);
+    this.#tell('get_snapshot', backup.agentId, { outcome: 'ok', snapshot: backupId });
+    return { backup, file };
+  }
+
+  /** Makes an agent of a backup. Throws `snapshot_not_found` and what `upload` throws. */
+  async restore(backupId: string, name: string, options: RestoreOptions): Promise<Restored> {
+    const backup = this.get(backupId);
+    return this.#restore(name, await this.#services.backups.unpacked(backup), options);
+  }
+
+  /**
+   * Makes an agent of an archive that anybody may have made. Throws `agent_exists` unless it is to
+   * be replaced, `agent_busy`, `forbidden`, and what `Backups.restore` throws; then all is as it was.
+   */
+  async upload(
+    name: string,
+    archive: AsyncIterable<Uint8Array>,
+    options: RestoreOptions,
+  ): Promise<Restored> {
+    this.#services.audit.assertWritable();
+    const agentId = this.#services.ownerships.idOf(this.#principal, name);
+    try {
+      const restored = await this.#restore(name, archive, options);
+      this.#tell('restore', agentId, { outcome: 'ok', ...restored });
+      return restored;
+    } catch (error) {
+      this.#tell('restore', agentId, { outcome: toAppError(error).code });
+      throw error;
+    }
+  }
+
+  /** Throws `snapshot_not_found` or `forbidden`. */
+  remove(backupId: string): BackupRecord {
+    demand(this.#principal, 'work');
+    const backup = this.get(backupId);
+    this.#services.backups.remove(backup);
+    return backup;
+  }
+
+  async #restore(
+    name: string,
+    archive: AsyncIterable<Uint8Array>,
+    { replace, signal }: RestoreOptions,
+  ): Promise<Restored> {
+    const { backups, agents, store, ownerships } = this.#services;
+    const { workspaces, settings } = this.#ways;
+    demand(this.#principal, 'work');
+    const meant = ownerships.begin(this.#principal, name);
+    const { agentId } = meant;
+    const wasThere = store.agents.get(agentId) !== undefined;
+    if (wasThere && !replace) {
+      throw new AppError('agent_exists', `There is an agent "${name}" already.`);
+    }
+    assertReplaceable(meant);
+    try {
+      return await workspaces.change(name, (link, agent) =>
+        backups.restore({ agent, link, signal }, archive, (given) => settings.fitting(given)),
+      );
+    } catch (error) {
+      // Whoever calls it meanwhile keeps it.
+      if (!wasThere) await agents.takeStep('remove', agentId, 'cleanup');
+      throw error;
+    }
+  }
+
+  #tell(tool: string, agentId: string, data: object): void {
+    const { audit } = this.#services;
+    audit.append({ type: 'call', principal: this.#principal, agentId, data: { tool, ...data } });
+  }
+}

@@ -1,0 +1,99 @@
+import { Readable } from 'node:stream';
+import { pack } from 'tar-stream';
+import type { AgentRecord } from '../agents/agent.ts';
+import type { AgentLink } from '../agents/agent-link.ts';
+import { AppError } from '../errors.ts';
+import type { Store } from '../store/store.ts';
+import { CODEX_VERSION } from '../version.ts';
+import {
+  type ArchiveBounds,
+  type ArchiveReport,
+  ArchiveRules,
+} from '../workspaces/archive/archive-rules.ts';
+import { checkedArchive } from '../workspaces/archive/checked-archive.ts';
+import type { WorkspaceFiles } from '../workspaces/workspace-files.ts';
+import { below, joined, rolloutStart, SESSIONS, WORKSPACE } from './archive-layout.ts';
+import { MANIFEST, writeManifest } from './manifest.ts';
+
+/** In the container; an agent that never worked has no conversations, and gives an archive of nothing. */
+const GIVE_CONVERSATION = `cd "$CODEX_HOME/sessions" 2>/dev/null || exec tar -cf - -T /dev/null
+find . -type f -name "*$THREAD.jsonl" | tar -cf - -T -`;
+
+type Means = {
+  store: Pick<Store, 'agents'>;
+  files: WorkspaceFiles;
+  version: string;
+  /** Of the workspace, and of the conversation. */
+  bounds: ArchiveBounds;
+  signal: AbortSignal;
+};
+
+type Content = {
+  archive: AsyncIterable<Uint8Array>;
+  /** Once the archive was read to its end. */
+  report(): { omitted: number; hasConversation: boolean };
+};
+
+/** An agent that is awake as an archive of tar, as docs/snapshots.md says. */
+export function archiveOfAgent(
+  { agent: { agentId }, link }: { agent: AgentRecord; link: AgentLink },
+  { store, files, version, bounds, signal }: Means,
+): Content {
+  const agent = store.agents.get(agentId);
+  if (!agent) throw new AppError('agent_not_found', 'The agent was removed meanwhile.');
+  const threadId = agent.threadId ?? agent.forkOf;
+  const sessions = new ArchiveRules({ bounds, git: 'skip', lenient: true });
+  const workspace = new ArchiveRules({ bounds, git: 'take', lenient: true });
+  const sent = files.get(agentId, { bounds, base: [], git: true, signal });
+  let omitted = 0;
+  const noted = telling(sent, (report) => {
+    omitted = report.omitted;
+  });
+  const parts = [
+    archiveOf(writeManifest(agent, { product: version, codex: CODEX_VERSION })),
+    ...(threadId === undefined ? [] : [conversation({ link, threadId, signal }, sessions)]),
+    checkedArchive(noted, below(WORKSPACE, workspace)),
+  ];
+  return {
+    archive: joined(parts),
+    report: () => ({ omitted, hasConversation: sessions.report.files > 0 }),
+  };
+}
+
+function archiveOf(manifest: string): AsyncIterable<Uint8Array> {
+  const packed = pack();
+  packed.entry({ name: MANIFEST, mode: 0o644, mtime: new Date() }, manifest);
+  packed.finalize();
+  return Readable.from(packed);
+}
+
+/** The same archive; what it held is told at its end. */
+async function* telling(
+  archive: AsyncGenerator<Uint8Array, ArchiveReport>,
+  tell: (report: ArchiveReport) => void,
+): AsyncGenerator<Uint8Array> {
+  tell(yield* archive);
+}
+
+type Talk = { link: AgentLink; threadId: string; signal: AbortSignal };
+
+/** The conversation as an archive of its own; without an entry if it is not there. */
+async function* conversation(
+  { link, threadId, signal }: Talk,
+  rules: ArchiveRules,
+): AsyncGenerator<Uint8Array> {
+  const process = await link.workspace.exec(['sh', '-c', GIVE_CONVERSATION], { THREAD: threadId });
+  const end = () => process.stdio.destroy();
+  signal.addEventListener('abort', end);
+  process.stderr.resume();
+  try {
+    const isWanted = ({ name, type }: { name: string; type?: string | null | undefined }) =>
+      type === 'file' && rolloutStart(name, threadId) !== undefined;
+    yield* checkedArchive(process.stdio, below(SESSIONS, rules, isWanted));
+    if ((await process.exited) === 0) return;
+    throw new AppError('copy_failed', 'The conversation of the agent could not be read.');
+  } finally {
+    signal.removeEventListener('abort', end);
+    end();
+  }
+}

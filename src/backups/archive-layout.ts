@@ -1,0 +1,58 @@
+import type { ArchiveRules, EntryHeader } from '../workspaces/archive/archive-rules.ts';
+import type { EntryRules } from '../workspaces/archive/checked-archive.ts';
+
+/** Of an archive: `manifest.json`, and below these the files and the conversation. */
+export const WORKSPACE = 'workspace';
+export const SESSIONS = 'sessions';
+
+const ROLLOUT = /^(\d{4}\/\d\d\/\d\d\/rollout-[0-9T-]{1,40}-)([0-9a-f-]{36})\.jsonl$/;
+/** What ends an archive of tar: two blocks of zeros. */
+const END_BYTES = 1024;
+
+/** The first part of a path and the rest, which may be empty. */
+export function divided(name: string): { top: string; rest: string } {
+  const [, top = '', rest = ''] = /^(?:\.\/)?([^/]*)\/?(.*)$/s.exec(name) ?? [];
+  return { top, rest };
+}
+
+/** The path of a conversation without its id, if it is that of this thread. */
+export function rolloutStart(path: string, threadId: string): string | undefined {
+  const [, start, id] = ROLLOUT.exec(path) ?? [];
+  return id === threadId ? start : undefined;
+}
+
+/** Puts the entries that some rules take into a directory of an archive. */
+export function below(
+  top: string,
+  rules: ArchiveRules,
+  isWanted: (header: EntryHeader) => boolean = () => true,
+): EntryRules {
+  return {
+    headerFor(read) {
+      const header = rules.headerFor(read);
+      return header && isWanted(header) ? moved(header, (name) => `${top}/${name}`) : undefined;
+    },
+  };
+}
+
+/** An entry at another path; what a hard link leads to is an entry too. */
+export function moved(header: EntryHeader, place: (name: string) => string): EntryHeader {
+  const { name, type, linkname = '' } = header;
+  return { ...header, name: place(name), ...(type === 'link' && { linkname: place(linkname) }) };
+}
+
+/** Several archives as one. */
+export async function* joined(
+  archives: readonly AsyncIterable<Uint8Array>[],
+): AsyncGenerator<Uint8Array> {
+  for (const archive of archives) {
+    let held: Uint8Array = new Uint8Array();
+    for await (const chunk of archive) {
+      const known = Buffer.concat([held, chunk]);
+      const end = Math.max(0, known.length - END_BYTES);
+      if (end > 0) yield known.subarray(0, end);
+      held = known.subarray(end);
+    }
+  }
+  yield new Uint8Array(END_BYTES);
+}

@@ -1,0 +1,136 @@
+import { randomUUID } from 'node:crypto';
+import { AppError } from '../errors.ts';
+import {
+  type ArchiveBounds,
+  ArchiveRules,
+  type EntryHeader,
+} from '../workspaces/archive/archive-rules.ts';
+import type { EntryRules } from '../workspaces/archive/checked-archive.ts';
+import { divided, moved, rolloutStart, SESSIONS, WORKSPACE } from './archive-layout.ts';
+import { MANIFEST, MANIFEST_BYTES, type Manifest, readManifest } from './manifest.ts';
+
+/** Of a conversation, with the instructions that it began with. */
+const FIRST_LINE_BYTES = 8 * 1024 * 1024;
+const SHOWN_NAME = 200;
+
+/**
+ * What becomes of the entries of an archive of an agent, whoever made it: the files go to `tree`, the
+ * conversation stays in `sessions` and gets an id of its own, as the one that it was copied of may be
+ * there. Anything else is `archive_invalid`.
+ */
+export class ArchivedAgent implements EntryRules {
+  /** The id that the conversation gets. */
+  readonly threadId: string = randomUUID();
+  readonly #workspace: ArchiveRules;
+  readonly #sessions: ArchiveRules;
+  #began = false;
+  #manifest: Manifest | undefined;
+  #hasConversation = false;
+
+  constructor(bounds: ArchiveBounds) {
+    this.#workspace = new ArchiveRules({ bounds, git: 'take' });
+    this.#sessions = new ArchiveRules({ bounds, git: 'refuse' });
+  }
+
+  /** Throws `archive_invalid` if there was none. */
+  get manifest(): Manifest {
+    if (this.#manifest) return this.#manifest;
+    throw new AppError('archive_invalid', `The archive does not begin with ${MANIFEST}.`);
+  }
+
+  get hasConversation(): boolean {
+    return this.#hasConversation;
+  }
+
+  /** How much there was. */
+  get report(): { files: number; bytes: number } {
+    const { files, bytes } = this.#workspace.report;
+    return { files, bytes };
+  }
+
+  headerFor(read: EntryHeader): EntryHeader | undefined {
+    const { top, rest } = divided(read.name);
+    if (!this.#began) return this.#first(read);
+    if (top === WORKSPACE) {
+      const header = this.#workspace.headerFor(within(WORKSPACE, read));
+      return header && moved(header, (name) => `tree/${name}`);
+    }
+    if (top === SESSIONS) return this.#session(read, rest);
+    throw refused(read, `only ${MANIFEST}, ${WORKSPACE}/ and ${SESSIONS}/ are in a snapshot`);
+  }
+
+  contentOf({ name }: EntryHeader, content: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+    if (name === MANIFEST) return this.#reading(content);
+    const known = this.manifest.threadId;
+    return name.startsWith(`${SESSIONS}/`) && known !== undefined
+      ? renamed(content, known, this.threadId)
+      : content;
+  }
+
+  #first({ name, type, size = 0 }: EntryHeader): EntryHeader {
+    const { top, rest } = divided(name);
+    if (top !== MANIFEST || rest !== '' || type !== 'file') void this.manifest;
+    if (size > MANIFEST_BYTES) throw refused({ name }, `it has more than ${MANIFEST_BYTES} bytes`);
+    this.#began = true;
+    return { name: MANIFEST, type: 'file', size, mode: 0o644 };
+  }
+
+  #session(read: EntryHeader, rest: string): EntryHeader | undefined {
+    const header = this.#sessions.headerFor(within(SESSIONS, read));
+    if (!header || header.type === 'directory') return undefined;
+    const { threadId } = this.manifest;
+    const start = threadId === undefined ? undefined : rolloutStart(rest, threadId);
+    if (header.type !== 'file' || start === undefined || this.#hasConversation) {
+      throw refused(read, `it is not the one conversation that ${MANIFEST} names`);
+    }
+    this.#hasConversation = true;
+    return { ...header, name: `${SESSIONS}/${start}${this.threadId}.jsonl` };
+  }
+
+  async *#reading(content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    const chunks: Buffer[] = [];
+    for await (const chunk of content) chunks.push(chunk);
+    this.#manifest = readManifest(Buffer.concat(chunks).toString());
+    yield* chunks;
+  }
+}
+
+/** The same conversation under another id, of the same length, which its first line tells. */
+async function* renamed(
+  content: AsyncIterable<Buffer>,
+  from: string,
+  to: string,
+): AsyncGenerator<Buffer> {
+  // A character for each byte, so that nothing else changes.
+  const replace = (line: Buffer) =>
+    Buffer.from(line.toString('latin1').replaceAll(from, to), 'latin1');
+  let line: Buffer | undefined = Buffer.alloc(0);
+  for await (const chunk of content) {
+    if (!line) {
+      yield chunk;
+      continue;
+    }
+    line = Buffer.concat([line, chunk]);
+    const end = line.indexOf('\n');
+    if (end < 0 && line.length <= FIRST_LINE_BYTES) continue;
+    if (end < 0) throw new AppError('archive_invalid', 'The conversation is none of Codex.');
+    yield replace(line.subarray(0, end));
+    yield line.subarray(end);
+    line = undefined;
+  }
+  if (line) yield replace(line);
+}
+
+/** The entry, by its path below a directory, in which all that it leads to must be. */
+function within(top: string, header: EntryHeader): EntryHeader {
+  const { rest } = divided(header.name);
+  if (header.type !== 'link') return { ...header, name: rest };
+  const target = divided(header.linkname ?? '');
+  return { ...header, name: rest, linkname: target.top === top ? target.rest : '' };
+}
+
+function refused({ name }: Pick<EntryHeader, 'name'>, why: string): AppError {
+  const entry = name.slice(0, SHOWN_NAME);
+  const message = `The entry ${JSON.stringify(entry)} can't be taken: ${why}. Nothing was changed.`;
+  return new AppError('archive_invalid', message, { data: { entry } });
+}

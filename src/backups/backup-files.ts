@@ -1,0 +1,134 @@
+import { createHash } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { createGzip } from 'node:zlib';
+import { z } from 'zod';
+import { AppError } from '../errors.ts';
+
+const DIRECTORY = 'snapshots';
+const ENDING = '.tar.gz';
+const PART = '.part';
+/** Half of the time of the usual level, for files that are a few percent larger. */
+const GZIP_LEVEL = 3;
+/** So much is written between two looks at the disk. */
+const LOOK_BYTES = 16 * 1024 * 1024;
+
+type Options = {
+  dataDir: string;
+  /** What is left free on the disk. */
+  reserveBytes: number;
+};
+
+/** The files that backups are, each whole or not there. */
+export class BackupFiles {
+  readonly #directory: string;
+  readonly #reserve: number;
+
+  constructor({ dataDir, reserveBytes }: Options) {
+    this.#directory = path.join(dataDir, DIRECTORY);
+    this.#reserve = reserveBytes;
+  }
+
+  /** Removes what a server left that was killed, all but the files of the backups that are known. */
+  clear(known: ReadonlySet<string>): void {
+    fs.mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+    for (const name of fs.readdirSync(this.#directory)) {
+      const [id = ''] = name.split('.', 1);
+      const isOurs = name === `${id}${ENDING}` || name === `${id}${ENDING}${PART}`;
+      if (!isOurs || !z.uuid().safeParse(id).success) continue;
+      if (name.endsWith(PART) || !known.has(id)) fs.rmSync(path.join(this.#directory, name));
+    }
+  }
+
+  /**
+   * Packs an archive by gzip into a file. Throws `storage_full` before the disk has less than the
+   * reserve, and what `archive` throws; then nothing is left.
+   */
+  async write(
+    backupId: string,
+    archive: AsyncIterable<Uint8Array>,
+  ): Promise<{ bytes: number; sha256: string }> {
+    this.#assertRoom();
+    const file = this.#fileOf(backupId);
+    const part = `${file}${PART}`;
+    const hash = createHash('sha256');
+    let bytes = 0;
+    const watch = this.#watching((chunk) => {
+      bytes += chunk.length;
+      hash.update(chunk);
+    });
+    try {
+      const out = fs.createWriteStream(part, { flags: 'wx', mode: 0o600, flush: true });
+      await pipeline(archive, createGzip({ level: GZIP_LEVEL }), watch, out);
+      fs.renameSync(part, file);
+      syncDirectory(this.#directory);
+    } catch (error) {
+      this.remove(backupId);
+      throw fullDisk(error);
+    }
+    return { bytes, sha256: hash.digest('hex') };
+  }
+
+  /** The file as it is, to be read once. Throws `snapshot_not_found` if somebody took it away. */
+  async open(backupId: string): Promise<fs.ReadStream> {
+    const handle = await fs.promises.open(this.#fileOf(backupId)).catch((cause: unknown) => {
+      const message = `The file of snapshot ${backupId} is gone.`;
+      throw new AppError('snapshot_not_found', message, { cause });
+    });
+    return handle.createReadStream();
+  }
+
+  remove(backupId: string): void {
+    const file = this.#fileOf(backupId);
+    for (const name of [file, `${file}${PART}`]) fs.rmSync(name, { force: true });
+  }
+
+  #fileOf(backupId: string): string {
+    return path.join(this.#directory, `${backupId}${ENDING}`);
+  }
+
+  #watching(tell: (chunk: Buffer) => void) {
+    const assertRoom = () => this.#assertRoom();
+    return async function* watch(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+      let unseen = 0;
+      for await (const chunk of chunks) {
+        unseen += chunk.length;
+        if (unseen >= LOOK_BYTES) {
+          assertRoom();
+          unseen = 0;
+        }
+        tell(chunk);
+        yield chunk;
+      }
+    };
+  }
+
+  #assertRoom(): void {
+    const { bavail, bsize } = fs.statfsSync(this.#directory);
+    const free = bavail * bsize;
+    if (free > this.#reserve) return;
+    throw new AppError(
+      'storage_full',
+      `The disk of DATA_DIR has ${free} bytes left; SNAPSHOT_DISK_RESERVE keeps ${this.#reserve} free. Delete snapshots, or free space.`,
+      { data: { free_bytes: free, reserve_bytes: this.#reserve } },
+    );
+  }
+}
+
+function fullDisk(error: unknown): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
+  const message = 'The disk of DATA_DIR is full: there is no snapshot.';
+  return new AppError('storage_full', message, { cause: error });
+}
+
+/** A name is durable once its directory is. */
+function syncDirectory(directory: string): void {
+  const fd = fs.openSync(directory, 'r');
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}

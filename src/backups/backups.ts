@@ -1,0 +1,216 @@
+import { randomUUID } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import { createGunzip } from 'node:zlib';
+import type { AgentRecord } from '../agents/agent.ts';
+import type { AgentLink } from '../agents/agent-link.ts';
+import type { AgentSettings } from '../agents/agent-settings.ts';
+import type { DiskWatch } from '../agents/disk-watch.ts';
+import type { Config } from '../config/config.ts';
+import { AppError } from '../errors.ts';
+import type { Store } from '../store/store.ts';
+import { checkedArchive } from '../workspaces/archive/checked-archive.ts';
+import { transferBounds } from '../workspaces/transfer-bounds.ts';
+import type { WorkspaceFiles } from '../workspaces/workspace-files.ts';
+import { archiveOfAgent } from './agent-archive.ts';
+import { ArchivedAgent } from './archived-agent.ts';
+import { type BackupRecord, excessOf } from './backup.ts';
+import type { BackupFiles } from './backup-files.ts';
+
+/** One archive, made or restored: it keeps others from the agent. */
+const LIMIT_MS = 3_600_000;
+
+type Options = {
+  store: Store;
+  files: WorkspaceFiles;
+  backupFiles: BackupFiles;
+  disk: DiskWatch;
+  config: Pick<
+    Config,
+    'SNAPSHOTS_PER_AGENT' | 'SNAPSHOT_MAX_BYTES' | 'SNAPSHOT_RETENTION' | 'TRANSFER_MAX_ENTRIES'
+  >;
+  version: string;
+};
+
+/** An agent that is awake and has nothing else to do. */
+export type Resting = { agent: AgentRecord; link: AgentLink; signal: AbortSignal };
+
+export type Made = {
+  backup: BackupRecord;
+  /** Entries that nobody should be handed, such as links out of the workspace. */
+  omitted: number;
+  hasConversation: boolean;
+  /** Ids of those of the agent that made room. */
+  removed: string[];
+};
+
+export type Restored = {
+  files: number;
+  bytes: number;
+  hasConversation: boolean;
+  /** MCP servers that this server does not have. */
+  leftOut: string[];
+};
+
+/** Writes agents into files of the server, and makes agents of such files, from wherever they come. */
+export class Backups {
+  readonly #options: Options;
+
+  constructor(options: Options) {
+    this.#options = options;
+  }
+
+  /** Removes what a server left that was killed. */
+  recover(): void {
+    const { store, backupFiles } = this.#options;
+    backupFiles.clear(new Set(store.backups.list().map(({ backupId }) => backupId)));
+  }
+
+  /**
+   * Throws `snapshot_too_large`, `storage_full`, `copy_failed`, `container_lost` or why the signal was
+   * aborted; then there is none.
+   */
+  async make(resting: Resting, label: string | undefined): Promise<Made> {
+    this.tidy();
+    const { store, backupFiles } = this.#options;
+    const { agentId, name, owner, tenant } = resting.agent;
+    const backupId = randomUUID();
+    const limits = limitOf(resting.signal);
+    const content = archiveOfAgent(resting, {
+      ...this.#options,
+      bounds: {
+        bytes: this.#options.config.SNAPSHOT_MAX_BYTES,
+        entries: this.#options.config.TRANSFER_MAX_ENTRIES,
+      },
+      signal: limits,
+    });
+    const written = await backupFiles
+      .write(backupId, content.archive)
+      .catch((error: unknown) =>
+        Promise.reject(inOurWords(refusal(error, resting.signal, limits))),
+      );
+    const whose = { agentId, name, owner, tenant, ...(label !== undefined && { label }) };
+    const backup: BackupRecord = { backupId, ...whose, ...written, createdAt: new Date() };
+    try {
+      store.backups.add(backup);
+    } catch (error) {
+      backupFiles.remove(backupId);
+      throw error;
+    }
+    const { omitted, hasConversation } = content.report();
+    return { backup, omitted, hasConversation, removed: this.tidy() };
+  }
+
+  /** The archive of a backup, unpacked. Throws `snapshot_not_found`. */
+  async unpacked({ backupId }: BackupRecord): Promise<AsyncIterable<Uint8Array>> {
+    const file = await this.#options.backupFiles.open(backupId);
+    const gunzip = createGunzip();
+    file.on('error', (error) => gunzip.destroy(error));
+    gunzip.on('close', () => file.destroy());
+    return file.pipe(gunzip);
+  }
+
+  /** The file of a backup. Throws `snapshot_not_found`. */
+  packed({ backupId }: BackupRecord): Promise<Readable> {
+    return this.#options.backupFiles.open(backupId);
+  }
+
+  /**
+   * Makes the agent what an archive holds: its files, its conversation and, as far as `fitting` lets
+   * them, its settings. Throws `archive_invalid`, `upload_too_large` and what `fitting` throws; then
+   * the agent is as it was.
+   */
+  async restore(
+    { agent: { agentId }, link, signal }: Resting,
+    archive: AsyncIterable<Uint8Array>,
+    fitting: (settings: AgentSettings) => { settings: AgentSettings; leftOut: string[] },
+  ): Promise<Restored> {
+    const { store, files, disk } = this.#options;
+    const archived = new ArchivedAgent(transferBounds({ disk, config: this.#bounds() }, agentId));
+    const earlier = store.agents.get(agentId);
+    const limits = limitOf(signal);
+    let leftOut: string[] = [];
+    try {
+      await files.putAgent(agentId, checkedArchive(archive, archived), {
+        signal: limits,
+        onArrived: () => {
+          const fit = fitting(archived.manifest.settings);
+          leftOut = fit.leftOut;
+          this.#become(agentId, archived, fit.settings);
+        },
+      });
+    } catch (error) {
+      if (earlier) this.#put(earlier);
+      throw refusal(error, signal, limits);
+    } finally {
+      link.conversations.forgetMain();
+    }
+    return { ...archived.report, hasConversation: archived.hasConversation, leftOut };
+  }
+
+  remove({ backupId }: BackupRecord): void {
+    // A file that nobody knows is removed at the next start; a row without a file would be in lists.
+    this.#options.store.backups.remove(backupId);
+    this.#options.backupFiles.remove(backupId);
+  }
+
+  /** Removes what is too old, or of one agent too many; answers the ids. */
+  tidy(): string[] {
+    const { store, config } = this.#options;
+    const limits = {
+      keep: config.SNAPSHOTS_PER_AGENT,
+      retentionSeconds: config.SNAPSHOT_RETENTION,
+    };
+    const excess = excessOf(store.backups.list(), limits, new Date());
+    for (const backup of excess) this.remove(backup);
+    return excess.map(({ backupId }) => backupId);
+  }
+
+  #become(agentId: string, archived: ArchivedAgent, settings: AgentSettings): void {
+    const record = this.#options.store.agents.get(agentId);
+    if (!record) throw new AppError('agent_not_found', 'The agent was removed meanwhile.');
+    const { threadId: _own, forkOf: _earlier, toldInstructions: _told, ...rest } = record;
+    const forkOf = archived.hasConversation ? { forkOf: archived.threadId } : {};
+    const { source, toldInstructions: told } = archived.manifest;
+    const toldInstructions = archived.hasConversation && told ? { toldInstructions: told } : {};
+    this.#put({ ...rest, ...forkOf, ...toldInstructions, settings, source: source ?? '' });
+  }
+
+  #put(agent: AgentRecord): void {
+    const { store } = this.#options;
+    const { agentId, settings, source = '', toldInstructions } = agent;
+    store.transaction(() => {
+      store.agents.put(agent);
+      store.agents.setSettings(agentId, settings);
+      store.agents.setSource(agentId, source);
+      store.agents.setTold(agentId, toldInstructions);
+    });
+  }
+
+  #bounds() {
+    const { SNAPSHOT_MAX_BYTES, TRANSFER_MAX_ENTRIES } = this.#options.config;
+    return { TRANSFER_MAX_BYTES: SNAPSHOT_MAX_BYTES, TRANSFER_MAX_ENTRIES };
+  }
+}
+
+function limitOf(signal: AbortSignal): AbortSignal {
+  return AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]);
+}
+
+function inOurWords(error: unknown): unknown {
+  if (!(error instanceof AppError) || error.code !== 'upload_too_large') return error;
+  return new AppError('snapshot_too_large', error.message, { data: error.data, cause: error });
+}
+
+/** Why it came to no end, if somebody wanted none. */
+function refusal(error: unknown, signal: AbortSignal, limits: AbortSignal): unknown {
+  if (signal.aborted) {
+    return new AppError('cancelled', 'The caller went away: nothing was changed.', {
+      cause: error,
+    });
+  }
+  if (limits.aborted) {
+    const message = `It was not done within ${LIMIT_MS / 1000} s.`;
+    return new AppError('copy_failed', message, { cause: error });
+  }
+  return error;
+}
