@@ -36,7 +36,7 @@ describe.each([
     ]);
     expect(best).toMatchObject({ agent_id: 'one', changes: candidates[0].changes });
     expect(best.usage.model_requests).toBe(4);
-    expect(client.progress.join('\n')).toMatch(/Copying the agent \(. of 2\).*Candidate . ?: /s);
+    expect(client.progress.join('\n')).toMatch(/Candidate [12]: /);
     // The agent itself has nothing of it; each candidate goes on where it is.
     const after = await call(client, 'implement', { agent_id: 'one', task: 'run:ls > list' });
     expect(after.changes).toMatchObject([
