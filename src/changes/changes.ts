@@ -77,10 +77,12 @@ export class Changes {
   /**
    * Takes back what a turn changed, in the files as they are now, and commits that. Throws
    * `revert_conflict` with the names of files in `data.files`, `already_reverted`, `commit_not_found`,
-   * `agent_busy`; the files are as they were then.
+   * `agent_busy` or `forbidden`; the files are as they were then.
    */
   async revert(caller: Caller, turnId: string) {
-    const turn = this.#options.access.turns(caller.principal).get(turnId);
+    const { access } = this.#options;
+    access.agents(caller.principal).demand('work');
+    const turn = access.turns(caller.principal).get(turnId);
     if (!turn.endedAt) throw new AppError('agent_busy', 'The turn has not ended.');
     const { commit } = committed(turn);
     return this.#workspaces(caller).change(turn.agentId, async ({ workspace }, agent) => {

@@ -53,11 +53,12 @@ export class Promotion {
 
   /**
    * Doing it again after a failure completes it. Throws `turn_not_found`, `invalid_input`,
-   * `agent_not_found`, `agent_busy`, `promotion_conflict` with the files in `data.files`, or
+   * `agent_not_found`, `agent_busy`, `forbidden`, `promotion_conflict` with the files in `data.files`, or
    * `copy_failed`; then the agent is as it was, or has some of the turns of the candidate.
    */
   async promote(principal: Principal, choice: Choice): Promise<Promoted> {
     const own = this.#options.access.agents(principal);
+    own.demand('work');
     const turn = this.#options.access.turns(principal).get(choice.turnId);
     if (!turn.request.candidates) {
       throw new AppError('invalid_input', `Turn ${turn.turnId} had no candidates.`);

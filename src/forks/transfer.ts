@@ -25,7 +25,7 @@ const TAKE_CONVERSATION =
 
 type Ends = { from: Workspace; to: Workspace; signal: AbortSignal };
 
-/** Gives the repository of one workspace commits of another. Throws `copy_failed` or why the signal was aborted. */
+/** Gives the repository of one workspace commits of another. Throws `copy_failed`, if the signal is aborted too. */
 export function transferCommits(ends: Ends, ids: readonly string[], known = ''): Promise<void> {
   return transfer(ends, ['sh', '-c', PACK, 'sh', ...ids], ['sh', '-c', UNPACK], { KNOWN: known });
 }
@@ -53,7 +53,6 @@ async function transfer(
     if (statuses.every((status) => status === 0)) return;
     throw new Error(complaints.map((said) => said()).join('\n'));
   } catch (cause) {
-    signal.throwIfAborted();
     throw new AppError('copy_failed', 'The work of the candidate could not be copied.', { cause });
   } finally {
     giver.stdio.destroy();

@@ -76,6 +76,14 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       ['pin', { agent_id }, /agent_not_found/],
       ['unpin', { agent_id: `${agent_id}@ann` }, /agent_not_found/],
       ['plan', { task: 'x', agent_id: `${agent_id}@ann` }, /agent_not_found/],
+      ['fork_agent', { agent_id }, /agent_not_found/],
+      ['promote_candidate', { turn_id, none: true }, /turn_not_found/],
+      ['revert_turn', { turn_id }, /turn_not_found/],
+      ['get_changes', { turn_id }, /turn_not_found/],
+      ['get_changes', { session_id }, /thread_not_found/],
+      ['review', { target: { turn_id } }, /turn_not_found/],
+      ['snapshot', { agent_id }, /agent_not_found/],
+      ['cleanup_inactive_agents', { agent_id, remove: true }, /agent_not_found/],
       ['codex-reply', { prompt: 'x', threadId: session_id }, /thread_not_found/],
       ['codex-session-info', { session_id }, /thread_not_found/],
     ];
@@ -111,6 +119,11 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       ['cancel_turn', { turn_id }],
       ['pin', { agent_id }],
       ['cleanup_inactive_agents', {}],
+      ['fork_agent', { agent_id }],
+      ['promote_candidate', { turn_id, none: true }],
+      ['revert_turn', { turn_id }],
+      ['snapshot', { agent_id }],
+      ['configure_agent', { agent_id, instructions: 'x' }],
     ] as const) {
       await expect(call(watcher, tool, args), tool).rejects.toThrow(/forbidden/);
     }
