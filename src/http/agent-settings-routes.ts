@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { CallerSettings, NamedSettings } from '../access/caller-settings.ts';
 import type { Principal } from '../access/principal.ts';
 import { changeOf, settingsData, settingsInput } from '../agents/agent-settings-data.ts';
-import { parsed } from './parsed.ts';
+import { checkedInput } from '../checked-input.ts';
 
 type AgentParams = { Params: { id: string } };
 
@@ -19,7 +19,9 @@ export function agentSettingsRoutes(
     describe(settingsOf(principal).get(params.id)),
   );
   app.patch<AgentParams>(url, ({ params, principal, body: given }) =>
-    describe(settingsOf(principal).change(params.id, changeOf(parsed(body, given)))),
+    describe(
+      settingsOf(principal).change(params.id, changeOf(checkedInput(body, given, 'The body'))),
+    ),
   );
 }
 

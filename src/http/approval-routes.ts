@@ -5,9 +5,9 @@ import { agentNameSchema } from '../agents/agent.ts';
 import { APPROVAL_STATES, type ApprovalRecord, type ApprovalState } from '../approvals/approval.ts';
 import { approvalData, verdictInput } from '../approvals/approval-data.ts';
 import type { ApprovalEvent, Verdict } from '../approvals/approvals.ts';
+import { checkedInput } from '../checked-input.ts';
 import { EventFeed } from '../turns/event-feed.ts';
 import type { EventStreams, StreamedEvent } from './event-streams.ts';
-import { parsed } from './parsed.ts';
 
 const DEFAULT_LIMIT = 100;
 const LARGEST_LIMIT = 1000;
@@ -44,7 +44,7 @@ export function approvalRoutes(
 ): void {
   const url = '/api/v1/approvals';
   app.get(url, ({ query, principal }) => {
-    const { agent_id: agent, ...more } = parsed(listQuery, query);
+    const { agent_id: agent, ...more } = checkedInput(listQuery, query, 'The query');
     return {
       approvals: desk(principal)
         .list({ agent, ...more })
@@ -55,7 +55,7 @@ export function approvalRoutes(
     approvalData(desk(principal).get(params.id)),
   );
   app.post<ApprovalParams>(`${url}/:id`, ({ params, body, principal }) =>
-    approvalData(desk(principal).decide(params.id, parsed(verdictBody, body))),
+    approvalData(desk(principal).decide(params.id, checkedInput(verdictBody, body, 'The body'))),
   );
   app.get(`${url}/events`, { sse: 'only' }, ({ principal }, reply) =>
     streams.send(reply, (signal) => follow(desk(principal), signal)),

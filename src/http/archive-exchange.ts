@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
-import { AppError } from '../errors.ts';
+import { checkedInput } from '../checked-input.ts';
 
 /** A client that sends or takes nothing for so long is let go. */
 export const READER_SILENCE_MS = 60_000;
@@ -42,10 +42,5 @@ export function giveUpLate({ raw }: FastifyRequest): { cancel(): void } {
 
 /** The query of a request. Throws `invalid_input`. */
 export function queryOf<T extends z.ZodType>(schema: T, { query }: FastifyRequest): z.output<T> {
-  const { data, error } = schema.safeParse(query);
-  if (data !== undefined) return data;
-  const issues = error?.issues.map(
-    ({ path, message }) => `${path.join('.') || 'query'}: ${message}`,
-  );
-  throw new AppError('invalid_input', `The query is wrong: ${issues?.join('; ')}.`);
+  return checkedInput(schema, query, 'The query') as z.output<T>;
 }

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import type { CallerFiles } from '../access/caller-files.ts';
 import type { Principal } from '../access/principal.ts';
 import { agentIdSchema } from '../agents/agent.ts';
+import { checkedInput } from '../checked-input.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import { sourceSchema } from '../workspaces/source.ts';
@@ -26,7 +27,11 @@ const beginBody = z
 /** Begins an agent ahead of its first call: 201, or 200 if it was there, with how it is. */
 export function beginRoute(app: FastifyInstance, { files, agents, config }: Options): void {
   app.post('/api/v1/agents', async ({ body, principal }, reply) => {
-    const { agent_id: id = `agent-${randomBytes(4).toString('hex')}`, source } = parsed(body);
+    const { agent_id: id = `agent-${randomBytes(4).toString('hex')}`, source } = checkedInput(
+      beginBody,
+      body,
+      'The body',
+    );
     const { outlooks } = agents(principal);
     const wasThere = isThere(() => outlooks(id));
     const limit = AbortSignal.timeout(config.TOOL_DEFAULT_TIMEOUT * 1000);
@@ -52,17 +57,4 @@ function isThere(look: () => readonly object[]): boolean {
     if (error instanceof AppError && error.code === 'agent_not_found') return false;
     throw error;
   }
-}
-
-function parsed(body: unknown): z.output<typeof beginBody> {
-  const { data, error } = beginBody.safeParse(body ?? {});
-  if (data) return data;
-  const issues = error?.issues.map(({ path, message }) => ({
-    field: path.join('.') || '(body)',
-    problem: message,
-  }));
-  const first = issues?.map(({ field, problem }) => `${field}: ${problem}`).slice(0, 5);
-  throw new AppError('invalid_input', `The body is wrong: ${first?.join('; ')}.`, {
-    data: { issues: issues?.slice(0, 20) },
-  });
 }

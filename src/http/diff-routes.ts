@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { Changes } from '../changes/changes.ts';
 import type { Selection } from '../changes/selection.ts';
-import { AppError } from '../errors.ts';
+import { checkedInput } from '../checked-input.ts';
 import type { Toolbox } from '../tools/toolbox.ts';
 
 /** A reader that takes nothing for so long, or a git that says nothing, is dropped. */
@@ -35,9 +35,8 @@ export function diffRoutes(
     return reply;
   });
   app.get<Id>('/api/v1/agents/:id/diff', WITHOUT_HEAD, async (request, reply) => {
-    const { data, error } = rangeQuery.safeParse(request.query);
-    if (error) throw new AppError('invalid_input', 'from and to are ids of turns.');
-    await send(request, reply, { agent: request.params.id, ...data });
+    const range = checkedInput(rangeQuery, request.query, 'The query');
+    await send(request, reply, { agent: request.params.id, ...range });
     return reply;
   });
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { RateLimits } from '../access/rate-limits.ts';
 import { type AuditLog, NO_AUDIT } from '../audit/audit-log.ts';
+import { checkedInput } from '../checked-input.ts';
 import { AppError } from '../errors.ts';
 import type { TurnRecord } from '../turns/turn.ts';
 import { outcomeOf } from '../turns/turn-outcome.ts';
@@ -129,23 +130,9 @@ export class Toolbox {
 }
 
 function parsed({ name, input }: Tool, args: unknown) {
-  const { data, error } = input.safeParse(args ?? {});
-  if (error) throw invalidInput(name, error);
-  return data;
+  return checkedInput(input, args, `The call of ${name}`);
 }
 
 function checked({ output }: Tool, result: object): Record<string, unknown> {
   return resultSchema.parse(output.parse(result));
-}
-
-function invalidInput(tool: string, error: z.ZodError): AppError {
-  const issues = error.issues.map((issue) => ({
-    field: issue.path.join('.') || '(arguments)',
-    problem: issue.message,
-  }));
-  const first = issues.map(({ field, problem }) => `${field}: ${problem}`).slice(0, 5);
-  return new AppError('invalid_input', `${tool} was called wrongly: ${first.join('; ')}`, {
-    cause: error,
-    data: { issues: issues.slice(0, 20) },
-  });
 }
