@@ -12,12 +12,26 @@ import {
 } from '../workspaces/archive/archive-rules.ts';
 import { checkedArchive } from '../workspaces/archive/checked-archive.ts';
 import type { WorkspaceFiles } from '../workspaces/workspace-files.ts';
-import { below, joined, rolloutStart, SESSIONS, WORKSPACE } from './archive-layout.ts';
+import { below, joined, rolloutAt, SESSIONS, WORKSPACE } from './archive-layout.ts';
 import { MANIFEST, writeManifest } from './manifest.ts';
 
-/** In the container; an agent that never worked has no conversations, and gives an archive of nothing. */
+/** How many forks of forks a conversation has at most. */
+const FORKS = 1000;
+
+/**
+ * In the container; an agent that never worked has no conversations, and gives an archive of nothing.
+ * A conversation that is the fork of another one has only what came after, so that goes with it, and so
+ * on. Who made a circle of them gets some twice, as links, which nobody takes.
+ */
 const GIVE_CONVERSATION = `cd "$CODEX_HOME/sessions" 2>/dev/null || exec tar -cf - -T /dev/null
-find . -type f -name "*$THREAD.jsonl" | tar -cf - -T -`;
+id=$THREAD left=${FORKS}
+while [ -n "$id" ] && [ "$left" -gt 0 ]; do
+  file=$(find . -type f -name "*$id.jsonl" | head -n 1)
+  [ -n "$file" ] || break
+  printf '%s\\n' "$file"
+  id=$(head -n 1 "$file" | grep -o '"forked_from_id":"[0-9a-f-]*"' | head -n 1 | cut -d '"' -f 4)
+  left=$((left - 1))
+done | tar -cf - -T -`;
 
 type Means = {
   store: Pick<Store, 'agents'>;
@@ -46,17 +60,21 @@ export function archiveOfAgent(
   const workspace = new ArchiveRules({ bounds, git: 'take', lenient: true });
   const sent = files.get(agentId, { bounds, base: [], git: true, signal });
   let omitted = 0;
+  let hasConversation = false;
+  const take = (id: string) => {
+    hasConversation ||= id === threadId;
+  };
   const noted = telling(sent, (report) => {
     omitted = report.omitted;
   });
   const parts = [
     archiveOf(writeManifest(agent, { product: version, codex: CODEX_VERSION })),
-    ...(threadId === undefined ? [] : [conversation({ link, threadId, signal }, sessions)]),
+    ...(threadId === undefined ? [] : [conversation({ link, threadId, signal, take }, sessions)]),
     checkedArchive(noted, below(WORKSPACE, workspace)),
   ];
   return {
     archive: joined(parts),
-    report: () => ({ omitted, hasConversation: sessions.report.files > 0 }),
+    report: () => ({ omitted, hasConversation }),
   };
 }
 
@@ -75,11 +93,17 @@ async function* telling(
   tell(yield* archive);
 }
 
-type Talk = { link: AgentLink; threadId: string; signal: AbortSignal };
+type Talk = {
+  link: AgentLink;
+  threadId: string;
+  signal: AbortSignal;
+  /** Hears the id of each part. */
+  take: (id: string) => void;
+};
 
-/** The conversation as an archive of its own; without an entry if it is not there. */
+/** The conversation as an archive of its own, with those that it is a fork of; without an entry if it is not there. */
 async function* conversation(
-  { link, threadId, signal }: Talk,
+  { link, threadId, signal, take }: Talk,
   rules: ArchiveRules,
 ): AsyncGenerator<Uint8Array> {
   const process = await link.workspace.exec(['sh', '-c', GIVE_CONVERSATION], { THREAD: threadId });
@@ -87,8 +111,11 @@ async function* conversation(
   signal.addEventListener('abort', end);
   process.stderr.resume();
   try {
-    const isWanted = ({ name, type }: { name: string; type?: string | null | undefined }) =>
-      type === 'file' && rolloutStart(name, threadId) !== undefined;
+    const isWanted = ({ name, type }: { name: string; type?: string | null | undefined }) => {
+      const rollout = type === 'file' ? rolloutAt(name) : undefined;
+      if (rollout) take(rollout.id);
+      return rollout !== undefined;
+    };
     yield* checkedArchive(process.stdio, below(SESSIONS, rules, isWanted));
     if ((await process.exited) === 0) return;
     throw new AppError('copy_failed', 'The conversation of the agent could not be read.');

@@ -15,10 +15,10 @@ export function divided(name: string): { top: string; rest: string } {
   return { top, rest };
 }
 
-/** The path of a conversation without its id, if it is that of this thread. */
-export function rolloutStart(path: string, threadId: string): string | undefined {
+/** The id of the conversation at a path below `sessions`, and the path up to it. */
+export function rolloutAt(path: string): { start: string; id: string } | undefined {
   const [, start, id] = ROLLOUT.exec(path) ?? [];
-  return id === threadId ? start : undefined;
+  return start === undefined || id === undefined ? undefined : { start, id };
 }
 
 /** Puts the entries that some rules take into a directory of an archive. */

@@ -6,17 +6,22 @@ import {
   type EntryHeader,
 } from '../workspaces/archive/archive-rules.ts';
 import type { EntryRules } from '../workspaces/archive/checked-archive.ts';
-import { divided, moved, rolloutStart, SESSIONS, WORKSPACE } from './archive-layout.ts';
+import { divided, moved, rolloutAt, SESSIONS, WORKSPACE } from './archive-layout.ts';
 import { MANIFEST, MANIFEST_BYTES, type Manifest, readManifest } from './manifest.ts';
 
 /** Of a conversation, with the instructions that it began with. */
 const FIRST_LINE_BYTES = 8 * 1024 * 1024;
+/** Within a text of the line its quotes would be escaped. */
+const FORKED_FROM = /"forked_from_id":"([0-9a-f-]{36})"/;
 const SHOWN_NAME = 200;
+
+/** A conversation as the archive names it, and the id that it gets. */
+type Rollout = { id: string; as: string };
 
 /**
  * What becomes of the entries of an archive of an agent, whoever made it: the files go to `tree`, the
- * conversation stays in `sessions` and gets an id of its own, as the one that it was copied of may be
- * there. Anything else is `archive_invalid`.
+ * conversation, and those that it is a fork of, stay in `sessions` and get ids of their own, as the ones
+ * that they were copied of may be there. Anything else is `archive_invalid`.
  */
 export class ArchivedAgent implements EntryRules {
   /** The id that the conversation gets. */
@@ -26,6 +31,8 @@ export class ArchivedAgent implements EntryRules {
   #began = false;
   #manifest: Manifest | undefined;
   #hasConversation = false;
+  /** The conversation that may come next, and the id that it gets. */
+  #next: Rollout | undefined;
 
   constructor(bounds: ArchiveBounds) {
     this.#workspace = new ArchiveRules({ bounds, git: 'take' });
@@ -61,10 +68,7 @@ export class ArchivedAgent implements EntryRules {
 
   contentOf({ name }: EntryHeader, content: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
     if (name === MANIFEST) return this.#reading(content);
-    const known = this.manifest.threadId;
-    return name.startsWith(`${SESSIONS}/`) && known !== undefined
-      ? renamed(content, known, this.threadId)
-      : content;
+    return name.startsWith(`${SESSIONS}/`) ? this.#renamed(content) : content;
   }
 
   #first({ name, type, size = 0 }: EntryHeader): EntryHeader {
@@ -78,32 +82,48 @@ export class ArchivedAgent implements EntryRules {
   #session(read: EntryHeader, rest: string): EntryHeader | undefined {
     const header = this.#sessions.headerFor(within(SESSIONS, read));
     if (!header || header.type === 'directory') return undefined;
-    const { threadId } = this.manifest;
-    const start = threadId === undefined ? undefined : rolloutStart(rest, threadId);
-    if (header.type !== 'file' || start === undefined || this.#hasConversation) {
-      throw refused(read, `it is not the one conversation that ${MANIFEST} names`);
+    const rollout = header.type === 'file' ? rolloutAt(rest) : undefined;
+    const next = this.#next;
+    if (!rollout || !next || rollout.id !== next.id) {
+      throw refused(
+        read,
+        `it is not the conversation that ${MANIFEST} names, nor what that is a fork of`,
+      );
     }
     this.#hasConversation = true;
-    return { ...header, name: `${SESSIONS}/${start}${this.threadId}.jsonl` };
+    return { ...header, name: `${SESSIONS}/${rollout.start}${next.as}.jsonl` };
+  }
+
+  /** The same conversation under other ids of the same length, which its first line tells. */
+  #renamed(content: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+    const own = this.#next;
+    this.#next = undefined;
+    return withFirstLine(content, (line) => {
+      const [, id] = FORKED_FROM.exec(line) ?? [];
+      this.#next = id === undefined ? undefined : { id, as: randomUUID() };
+      return [own, this.#next].reduce(
+        (renamed, each) => (each ? renamed.replaceAll(each.id, each.as) : renamed),
+        line,
+      );
+    });
   }
 
   async *#reading(content: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
     const chunks: Buffer[] = [];
     for await (const chunk of content) chunks.push(chunk);
     this.#manifest = readManifest(Buffer.concat(chunks).toString());
+    const { threadId: id } = this.#manifest;
+    if (id !== undefined) this.#next = { id, as: this.threadId };
     yield* chunks;
   }
 }
 
-/** The same conversation under another id, of the same length, which its first line tells. */
-async function* renamed(
+/** The first line changed, which has a character for each byte, so that nothing else changes. */
+async function* withFirstLine(
   content: AsyncIterable<Buffer>,
-  from: string,
-  to: string,
+  change: (line: string) => string,
 ): AsyncGenerator<Buffer> {
-  // A character for each byte, so that nothing else changes.
-  const replace = (line: Buffer) =>
-    Buffer.from(line.toString('latin1').replaceAll(from, to), 'latin1');
+  const replace = (line: Buffer) => Buffer.from(change(line.toString('latin1')), 'latin1');
   let line: Buffer | undefined = Buffer.alloc(0);
   for await (const chunk of content) {
     if (!line) {

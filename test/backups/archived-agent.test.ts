@@ -73,6 +73,23 @@ test('the files go to the tree, the conversation gets an id of its own', async (
   });
 });
 
+test('a conversation that is a fork comes with what it is a fork of, under other ids', async () => {
+  const origin = THREAD.replace('01a1', '01a0');
+  const quoted = String.raw`{"text":"\"forked_from_id\":\"${THREAD}\""}`;
+  const { agent, found } = await read(
+    MANIFEST,
+    { name: ROLLOUT, content: `{"id":"${THREAD}","forked_from_id":"${origin}"}\nmore\n` },
+    { name: ROLLOUT.replace(THREAD, origin), content: `{"id":"${origin}","x":${quoted}}` },
+    { name: 'workspace/a', content: 'a' },
+  );
+  const [, own = '', earlier = ''] = Object.keys(found);
+  expect(own).toBe(ROLLOUT.replace(THREAD, agent.threadId));
+  const as = earlier.slice(-'.jsonl'.length - 36, -'.jsonl'.length);
+  expect([THREAD, origin, agent.threadId]).not.toContain(as);
+  expect(found[own]).toBe(`{"id":"${agent.threadId}","forked_from_id":"${as}"}\nmore\n`);
+  expect(found[earlier]).toBe(`{"id":"${as}","x":${quoted}}`);
+});
+
 const bad: [string, Entry[]][] = [
   ['no manifest', [{ name: 'workspace/a', content: 'x' }]],
   ['a manifest that comes late', [{ name: 'workspace/a', content: 'x' }, MANIFEST]],

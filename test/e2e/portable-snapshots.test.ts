@@ -110,6 +110,22 @@ describe.each(['process', 'docker'] as const)('snapshots of agents in a %s', (ru
     expect((await upload(there, 'moved', body)).body.error.code).toBe('agent_exists');
   });
 
+  test('what was said before an agent was moved, forked and moved again goes with it', async () => {
+    await run(here, 'first', 'echo the very first');
+    const first = await tool(here, 'snapshot', { agent_id: 'first' });
+    await upload(there, 'second', (await download(here, first.snapshot_id)).body);
+    await run(there, 'second', 'echo the second');
+    await tool(there, 'fork_agent', { agent_id: 'second', new_agent_id: 'third' });
+    await run(there, 'third', 'echo the third');
+    const third = await tool(there, 'snapshot', { agent_id: 'third' });
+    const { body } = await download(there, third.snapshot_id);
+    expect((await upload(here, 'fourth', body)).body).toMatchObject({ conversation: true });
+    await run(here, 'fourth', 'true');
+    const asked = JSON.stringify(here.model.requests.at(-1));
+    const said = ['echo the very first', 'echo the second', 'echo the third'];
+    expect(said.filter((words) => asked.includes(words))).toEqual(said);
+  });
+
   test('others read the archive with tar', async () => {
     const taken = await tool(here, 'snapshot', { agent_id: 'mover' });
     const file = path.join(fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-tar-')), 'a.tar.gz');
