@@ -2,7 +2,7 @@ import type { AgentManager } from '../agents/agent-manager.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { Backups } from '../backups/backups.ts';
 import type { AgentForks } from '../forks/agent-forks.ts';
-import type { BetweenTurns } from '../turns/between-turns.ts';
+import type { BetweenTurns } from '../turns/admission/between-turns.ts';
 import type { TurnService } from '../turns/turn-service.ts';
 import type { HostDirectories } from '../workspaces/host-directories.ts';
 import { CallerAgents } from './caller-agents.ts';

@@ -9,7 +9,7 @@ import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { Store } from '../store/store.ts';
-import { type AdmissionOptions, admitAgent } from '../turns/turn-admission.ts';
+import { type AdmissionOptions, admitAgent } from '../turns/admission/turn-admission.ts';
 import type { Ownerships } from './ownership.ts';
 import { demand } from './permission.ts';
 import type { Principal } from './principal.ts';

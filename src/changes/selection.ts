@@ -1,8 +1,8 @@
 import type { CallerAgents } from '../access/caller-agents.ts';
 import type { CallerTurns } from '../access/caller-turns.ts';
 import { AppError } from '../errors.ts';
+import { commitOf, type ToldCommit } from '../turns/files/turn-commits.ts';
 import type { TurnRecord } from '../turns/turn.ts';
-import { commitOf, type ToldCommit } from '../turns/turn-commits.ts';
 
 /** Of an agent; older ones are looked up by their ids alone. */
 const TURNS_LOOKED_AT = 1000;

@@ -1,5 +1,5 @@
 import { AppError } from '../errors.ts';
-import type { TurnEvent } from '../turns/turn-event.ts';
+import type { TurnEvent } from '../turns/events/turn-event.ts';
 import type { Answerer, AskAnswer, CodexAsk } from './codex-ask.ts';
 import type { RunningTurn, TurnCompletion } from './codex-client.ts';
 import { PatchDrafts } from './patch-drafts.ts';

@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { AppError } from '../errors.ts';
-import type { TurnEvent } from '../turns/turn-event.ts';
+import type { TurnEvent } from '../turns/events/turn-event.ts';
 import { ActiveTurn } from './active-turn.ts';
 import { AskDesk } from './ask-desk.ts';
 import type { Answerer } from './codex-ask.ts';

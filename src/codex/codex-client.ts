@@ -1,4 +1,4 @@
-import type { TurnEvent } from '../turns/turn-event.ts';
+import type { TurnEvent } from '../turns/events/turn-event.ts';
 import type { Answerer } from './codex-ask.ts';
 
 /** One connection to the Codex of one agent. */

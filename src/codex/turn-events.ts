@@ -1,4 +1,4 @@
-import type { TurnEvent } from '../turns/turn-event.ts';
+import type { TurnEvent } from '../turns/events/turn-event.ts';
 import type { CodexNotification, ThreadItem } from './protocol.ts';
 import { unwrapShell } from './shell-command.ts';
 

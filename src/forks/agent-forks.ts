@@ -3,7 +3,7 @@ import type { AgentManager } from '../agents/agent-manager.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
-import { type AdmissionOptions, admitAgent } from '../turns/turn-admission.ts';
+import { type AdmissionOptions, admitAgent } from '../turns/admission/turn-admission.ts';
 
 type AgentForksOptions = {
   agents: AgentManager;

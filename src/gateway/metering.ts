@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Spent } from '../spending/spending-store.ts';
-import type { TokenUsage } from '../turns/turn-event.ts';
+import type { TokenUsage } from '../turns/events/turn-event.ts';
 import type { UpstreamFailure } from './upstream-failure.ts';
 
 const count = z.number().nonnegative().nullish().catch(undefined);

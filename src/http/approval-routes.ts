@@ -6,7 +6,7 @@ import { APPROVAL_STATES, type ApprovalRecord, type ApprovalState } from '../app
 import { approvalData, verdictInput } from '../approvals/approval-data.ts';
 import type { ApprovalEvent, Verdict } from '../approvals/approvals.ts';
 import { checkedInput } from '../checked-input.ts';
-import { EventFeed } from '../turns/event-feed.ts';
+import { EventFeed } from '../turns/events/event-feed.ts';
 import type { EventStreams, StreamedEvent } from './event-streams.ts';
 
 const DEFAULT_LIMIT = 100;

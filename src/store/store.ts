@@ -5,8 +5,8 @@ import type { ApprovalRecord, ApprovalState } from '../approvals/approval.ts';
 import type { BackupRecord } from '../backups/backup.ts';
 import type { EgressRecord, EgressRuleRecord } from '../egress/egress-record.ts';
 import type { SpendingStore } from '../spending/spending-store.ts';
+import type { TurnEvent } from '../turns/events/turn-event.ts';
 import type { TurnRecord } from '../turns/turn.ts';
-import type { TurnEvent } from '../turns/turn-event.ts';
 
 /** What must outlive the server. Every write is durable when the call returns. */
 export interface Store {

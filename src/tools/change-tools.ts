@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { agentNameSchema } from '../agents/agent.ts';
 import type { Changes } from '../changes/changes.ts';
-import { commitSchema } from '../turns/turn-commits.ts';
+import { commitSchema } from '../turns/files/turn-commits.ts';
 import { FILE_ACTIONS, type FileChange } from '../workspaces/file-change.ts';
 import { LOOKING, WRITING } from './hints.ts';
 import type { Tool } from './tool.ts';

@@ -1,6 +1,11 @@
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
-import { type CheckReport, type CheckRequest, describeEnd, hasPassed } from '../turns/check.ts';
+import {
+  type CheckReport,
+  type CheckRequest,
+  describeEnd,
+  hasPassed,
+} from '../turns/checks/check.ts';
 import { section } from './work.ts';
 
 const LONGEST_COMMAND = 10_000;

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import type { Access } from '../access/access.ts';
 import { agentNameSchema } from '../agents/agent.ts';
+import { commitSchema } from '../turns/files/turn-commits.ts';
 import { REASONING_EFFORTS, TURN_STATES, type TurnRequest } from '../turns/turn.ts';
-import { commitSchema } from '../turns/turn-commits.ts';
 import type { TurnFiles, TurnKind } from '../turns/turn-kind.ts';
 import type { FileChange } from '../workspaces/file-change.ts';
 import { sourceSchema } from '../workspaces/source.ts';

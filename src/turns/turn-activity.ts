@@ -1,5 +1,5 @@
-import { boundEvent } from './event-bounds.ts';
-import type { TokenUsage, TurnEvent } from './turn-event.ts';
+import { boundEvent } from './events/event-bounds.ts';
+import type { TokenUsage, TurnEvent } from './events/turn-event.ts';
 
 /** Events that leave no trace in the workspace. */
 const HARMLESS: ReadonlySet<TurnEvent['type']> = new Set([

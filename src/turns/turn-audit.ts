@@ -1,8 +1,8 @@
 import type { AuditEntry, AuditLog } from '../audit/audit-log.ts';
 import type { CodexAsk } from '../codex/codex-ask.ts';
 import { circumstancesOf } from './circumstances.ts';
+import type { TurnEvent } from './events/turn-event.ts';
 import type { TurnRecord } from './turn.ts';
-import type { TurnEvent } from './turn-event.ts';
 
 /** Has the audit tell what Codex does in turns. */
 export class TurnAudit {

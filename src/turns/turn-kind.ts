@@ -3,8 +3,8 @@ import type { ThreadSettings } from '../agents/thread.ts';
 import type { ShownLines } from '../reviews/diff-lines.ts';
 import type { FileChange } from '../workspaces/file-change.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
-import type { CheckReport, CheckRequest } from './check.ts';
-import type { Recording } from './turn-commits.ts';
+import type { CheckReport, CheckRequest } from './checks/check.ts';
+import type { Recording } from './files/turn-commits.ts';
 
 /** How the arguments of one tool become a turn of Codex, and its answer the tool's result. */
 export type TurnKind<

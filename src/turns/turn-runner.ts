@@ -8,17 +8,28 @@ import type { ModelGateway } from '../gateway/model-gateway.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { DiffBounds } from '../workspaces/file-change.ts';
 import type { Snapshot } from '../workspaces/workspace.ts';
-import { type CheckedWork, CheckRounds, type CheckSettings, type Worked } from './check-rounds.ts';
-import { CodexAsker, type Question } from './codex-asker.ts';
-import { noteMissingFiles } from './context-files.ts';
+import { CodexAsker, type Question } from './asking/codex-asker.ts';
+import { noteMissingFiles } from './asking/context-files.ts';
+import { subjectOf } from './asking/turn-subject.ts';
+import {
+  type CheckedWork,
+  CheckRounds,
+  type CheckSettings,
+  type Worked,
+} from './checks/check-rounds.ts';
+import type { TokenUsage } from './events/turn-event.ts';
+import type { EndedTurn, TurnCommits } from './files/turn-commits.ts';
+import {
+  changesOfTurn,
+  summaryOf,
+  UNTOUCHED,
+  undoFailedTurn,
+  undoTurn,
+} from './files/turn-files.ts';
 import { isNoConnection } from './perseverance.ts';
 import type { SentTurn } from './turn.ts';
 import { TurnActivity } from './turn-activity.ts';
-import type { EndedTurn, TurnCommits } from './turn-commits.ts';
-import type { TokenUsage } from './turn-event.ts';
-import { changesOfTurn, summaryOf, UNTOUCHED, undoFailedTurn, undoTurn } from './turn-files.ts';
 import type { TurnAccess, TurnFiles } from './turn-kind.ts';
-import { subjectOf } from './turn-subject.ts';
 import { leavesAgent, withWorkSoFar } from './work-so-far.ts';
 
 const BREAKS_WITH_CONTAINER = ['codex_failed', 'container_lost', 'workspace_failed'] as const;

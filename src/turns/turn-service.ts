@@ -13,19 +13,24 @@ import type { Redactor } from '../redaction/redactor.ts';
 import type { JournaledEvent, Store, TurnQuery } from '../store/store.ts';
 import type { HostDirectories } from '../workspaces/host-directories.ts';
 import type { Sources } from '../workspaces/sources.ts';
-import { EventFeed, storedEvents } from './event-feed.ts';
+import {
+  type AdmissionOptions,
+  admit,
+  checkSize,
+  earlierTurn,
+} from './admission/turn-admission.ts';
+import { TurnApprovals } from './admission/turn-approvals.ts';
+import type { TurnQueues } from './admission/turn-queues.ts';
+import { EventFeed, storedEvents } from './events/event-feed.ts';
+import { TurnJournal } from './events/turn-journal.ts';
 import { LateWrites } from './late-writes.ts';
 import { LiveTurn } from './live-turn.ts';
 import { endStateOf, type TurnRecord, type TurnRequest } from './turn.ts';
-import { type AdmissionOptions, admit, checkSize, earlierTurn } from './turn-admission.ts';
-import { TurnApprovals } from './turn-approvals.ts';
 import { TurnAudit } from './turn-audit.ts';
 import { TurnDeadline, untilStarted } from './turn-deadline.ts';
 import { TurnExecutor } from './turn-executor.ts';
-import { TurnJournal } from './turn-journal.ts';
 import type { TurnKind } from './turn-kind.ts';
 import { goesOn, outcomeOf, resultOf } from './turn-outcome.ts';
-import type { TurnQueues } from './turn-queues.ts';
 import { accessOf, type TurnRunner } from './turn-runner.ts';
 
 /** A turn that ran while no server did may be finished by then, whatever its time-out says. */

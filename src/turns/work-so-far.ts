@@ -1,6 +1,6 @@
 import { AppError, type ErrorCode } from '../errors.ts';
+import { summaryOf } from './files/turn-files.ts';
 import type { TurnActivity } from './turn-activity.ts';
-import { summaryOf } from './turn-files.ts';
 import type { TurnFiles } from './turn-kind.ts';
 
 /** After these an agent is stopped, or nobody waits to hear more. What was done is found before the next turn. */

@@ -4,7 +4,7 @@ import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { connectAppServer } from '../../src/codex/app-server-client.ts';
 import type { AskAnswer, CodexAsk } from '../../src/codex/codex-ask.ts';
-import type { TurnEvent } from '../../src/turns/turn-event.ts';
+import type { TurnEvent } from '../../src/turns/events/turn-event.ts';
 import { FakeAppServer, TURN } from './fake-app-server.ts';
 
 const message = (text: string, phase: string | null = null, id = 'item-1') => ({

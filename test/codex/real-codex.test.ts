@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { CodexClient, TurnOptions } from '../../src/codex/codex-client.ts';
-import type { TurnEvent } from '../../src/turns/turn-event.ts';
+import type { TurnEvent } from '../../src/turns/events/turn-event.ts';
 import { sequence } from '../fakes/stand-in-model/script.ts';
 import { type StandInModel, startStandInModel } from '../fakes/stand-in-model/stand-in-model.ts';
 import {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { TokenUsage } from '../../src/turns/turn-event.ts';
+import type { TokenUsage } from '../../src/turns/events/turn-event.ts';
 import { fakeAnswer } from './fake-answer.ts';
 import { ask, startRig } from './rig.ts';
 

@@ -1,5 +1,5 @@
-import type { CodexClient, Skill } from '../codex/codex-client.ts';
-import { AppError } from '../errors.ts';
+import type { CodexClient, Skill } from '../../codex/codex-client.ts';
+import { AppError } from '../../errors.ts';
 
 /** Of two skills with the same name, that of the first of these: a repository displaces none. */
 const SCOPES = ['admin', 'user', 'system', 'repo'];

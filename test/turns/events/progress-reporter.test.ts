@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { ProgressReporter } from '../../src/turns/progress-reporter.ts';
+import { ProgressReporter } from '../../../src/turns/events/progress-reporter.ts';
 
 beforeEach(() => vi.useFakeTimers());
 afterEach(() => vi.useRealTimers());

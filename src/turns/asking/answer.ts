@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { TurnAnswer } from './turn-kind.ts';
+import type { TurnAnswer } from '../turn-kind.ts';
 
 /** The JSON schema that the model is asked to answer in, of the strict subset of the Responses API; none for text. */
 export function answerSchema(answer: TurnAnswer): Record<string, unknown> | undefined {

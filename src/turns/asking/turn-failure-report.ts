@@ -1,6 +1,6 @@
-import type { TurnFailure } from '../codex/codex-client.ts';
-import { AppError, type ErrorCode } from '../errors.ts';
-import type { UpstreamFailure } from '../gateway/upstream-failure.ts';
+import type { TurnFailure } from '../../codex/codex-client.ts';
+import { AppError, type ErrorCode } from '../../errors.ts';
+import type { UpstreamFailure } from '../../gateway/upstream-failure.ts';
 
 const CODES: Record<TurnFailure['kind'], ErrorCode> = {
   unauthorized: 'model_unauthorized',

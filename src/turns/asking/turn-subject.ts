@@ -1,6 +1,6 @@
-import type { AgentLink } from '../agents/agent-link.ts';
-import type { SentTurn, TurnRequest } from './turn.ts';
-import type { Subject, TurnKind } from './turn-kind.ts';
+import type { AgentLink } from '../../agents/agent-link.ts';
+import type { SentTurn, TurnRequest } from '../turn.ts';
+import type { Subject, TurnKind } from '../turn-kind.ts';
 
 type Looking = { kind: TurnKind; request: TurnRequest; sent: SentTurn | undefined };
 

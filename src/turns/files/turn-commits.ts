@@ -1,12 +1,12 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { Config } from '../config/config.ts';
-import type { Redactor } from '../redaction/redactor.ts';
-import type { Store } from '../store/store.ts';
-import { type Commit, type LeftOut, NO_COMMIT } from '../workspaces/commit.ts';
-import type { Snapshot, Workspace } from '../workspaces/workspace.ts';
+import type { Config } from '../../config/config.ts';
+import type { Redactor } from '../../redaction/redactor.ts';
+import type { Store } from '../../store/store.ts';
+import { type Commit, type LeftOut, NO_COMMIT } from '../../workspaces/commit.ts';
+import type { Snapshot, Workspace } from '../../workspaces/workspace.ts';
+import type { TurnRecord, TurnRequest } from '../turn.ts';
 import { commitMessage } from './commit-message.ts';
-import type { TurnRecord, TurnRequest } from './turn.ts';
 
 const NAMES_TOLD = 20;
 

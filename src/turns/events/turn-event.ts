@@ -1,5 +1,5 @@
-import type { ApprovalKind, ApprovalState } from '../approvals/approval.ts';
-import type { Risk } from '../approvals/risk.ts';
+import type { ApprovalKind, ApprovalState } from '../../approvals/approval.ts';
+import type { Risk } from '../../approvals/risk.ts';
 
 /** What Codex does in a turn, in our own words: for progress, the journal and the streams of clients. */
 export type TurnEvent =

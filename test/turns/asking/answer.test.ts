@@ -1,7 +1,12 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { fixAnswer, implementAnswer, planAnswer, reviewAnswer } from '../../src/tools/answers.ts';
-import { answerSchema, parseAnswer } from '../../src/turns/answer.ts';
+import {
+  fixAnswer,
+  implementAnswer,
+  planAnswer,
+  reviewAnswer,
+} from '../../../src/tools/answers.ts';
+import { answerSchema, parseAnswer } from '../../../src/turns/asking/answer.ts';
 
 const answer = z.object({ count: z.number().int() });
 

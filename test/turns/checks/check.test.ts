@@ -8,7 +8,7 @@ import {
   isOver,
   NO_CHECKS,
   withCutNote,
-} from '../../src/turns/check.ts';
+} from '../../../src/turns/checks/check.ts';
 
 const PLAN: CheckPlan = { command: 'npm test', rounds: 2, timeoutSeconds: 30 };
 const FILES = { files: 'a', meta: 'b', ticks: '1' };

@@ -1,9 +1,12 @@
-import type { AgentLink } from '../agents/agent-link.ts';
-import type { AgentManager } from '../agents/agent-manager.ts';
-import { lostConnection } from '../agents/broken-turn.ts';
-import type { Config } from '../config/config.ts';
-import type { ContainerRuntime } from '../runtime/container-runtime.ts';
-import type { Snapshot } from '../workspaces/workspace.ts';
+import type { AgentLink } from '../../agents/agent-link.ts';
+import type { AgentManager } from '../../agents/agent-manager.ts';
+import { lostConnection } from '../../agents/broken-turn.ts';
+import type { Config } from '../../config/config.ts';
+import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
+import type { Snapshot } from '../../workspaces/workspace.ts';
+import type { Answer, CodexAsker, Question } from '../asking/codex-asker.ts';
+import type { SentTurn } from '../turn.ts';
+import type { TurnFiles } from '../turn-kind.ts';
 import {
   type CheckEnd,
   type CheckPlan,
@@ -17,9 +20,6 @@ import {
 } from './check.ts';
 import { filesOfRounds } from './check-files.ts';
 import { CheckRunner } from './check-runner.ts';
-import type { Answer, CodexAsker, Question } from './codex-asker.ts';
-import type { SentTurn } from './turn.ts';
-import type { TurnFiles } from './turn-kind.ts';
 
 export type CheckSettings = Pick<
   Config,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { boundEvent } from '../../src/turns/event-bounds.ts';
-import type { TurnEvent } from '../../src/turns/turn-event.ts';
+import { boundEvent } from '../../../src/turns/events/event-bounds.ts';
+import type { TurnEvent } from '../../../src/turns/events/turn-event.ts';
 
 const LONG = 'x'.repeat(5_000_000);
 

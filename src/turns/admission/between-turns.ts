@@ -1,8 +1,8 @@
-import type { AgentRecord } from '../agents/agent.ts';
-import type { AgentLink } from '../agents/agent-link.ts';
-import type { AgentManager } from '../agents/agent-manager.ts';
-import { AppError } from '../errors.ts';
-import type { Store } from '../store/store.ts';
+import type { AgentRecord } from '../../agents/agent.ts';
+import type { AgentLink } from '../../agents/agent-link.ts';
+import type { AgentManager } from '../../agents/agent-manager.ts';
+import { AppError } from '../../errors.ts';
+import type { Store } from '../../store/store.ts';
 import { type AdmissionOptions, admitAgent } from './turn-admission.ts';
 import type { TurnQueues } from './turn-queues.ts';
 

@@ -1,11 +1,11 @@
-import type { AgentLink } from '../agents/agent-link.ts';
-import type { AgentManager } from '../agents/agent-manager.ts';
-import { AppError } from '../errors.ts';
-import { diffstat } from '../workspaces/diffstat.ts';
-import { type DiffBounds, FILES_LISTED } from '../workspaces/file-change.ts';
-import type { Snapshot, Workspace } from '../workspaces/workspace.ts';
+import type { AgentLink } from '../../agents/agent-link.ts';
+import type { AgentManager } from '../../agents/agent-manager.ts';
+import { AppError } from '../../errors.ts';
+import { diffstat } from '../../workspaces/diffstat.ts';
+import { type DiffBounds, FILES_LISTED } from '../../workspaces/file-change.ts';
+import type { Snapshot, Workspace } from '../../workspaces/workspace.ts';
+import type { TurnFiles } from '../turn-kind.ts';
 import type { Recording } from './turn-commits.ts';
-import type { TurnFiles } from './turn-kind.ts';
 
 /** Never rejects. */
 type Record = (

@@ -1,8 +1,8 @@
-import type { DiffBounds } from '../workspaces/file-change.ts';
-import type { Snapshot, Workspace } from '../workspaces/workspace.ts';
+import type { DiffBounds } from '../../workspaces/file-change.ts';
+import type { Snapshot, Workspace } from '../../workspaces/workspace.ts';
+import { UNTOUCHED } from '../files/turn-files.ts';
+import type { TurnFiles } from '../turn-kind.ts';
 import type { CheckRound } from './check.ts';
-import { UNTOUCHED } from './turn-files.ts';
-import type { TurnFiles } from './turn-kind.ts';
 
 const IN_GIT = '.git/';
 /** Of what checks write, which is seldom of interest. */

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { JournaledEvent } from '../../src/store/store.ts';
-import { EventFeed } from '../../src/turns/event-feed.ts';
+import type { JournaledEvent } from '../../../src/store/store.ts';
+import { EventFeed } from '../../../src/turns/events/event-feed.ts';
 
 const event = (seq: number): JournaledEvent => ({
   seq,

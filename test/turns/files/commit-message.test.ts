@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { commitMessage } from '../../src/turns/commit-message.ts';
+import { commitMessage } from '../../../src/turns/files/commit-message.ts';
 
 const trailers = { 'Codex-Turn': 't-1', 'Codex-Model': undefined };
 

@@ -1,16 +1,16 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import type { AgentLink } from '../agents/agent-link.ts';
-import type { AgentManager } from '../agents/agent-manager.ts';
-import type { CommandEnd } from '../codex/codex-client.ts';
-import type { Config } from '../config/config.ts';
-import type { ContainerRuntime } from '../runtime/container-runtime.ts';
+import type { AgentLink } from '../../agents/agent-link.ts';
+import type { AgentManager } from '../../agents/agent-manager.ts';
+import type { CommandEnd } from '../../codex/codex-client.ts';
+import type { Config } from '../../config/config.ts';
+import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
+import type { TurnDeadline } from '../turn-deadline.ts';
 import { type CheckEnd, type CheckPlan, withCutNote } from './check.ts';
-import type { TurnDeadline } from './turn-deadline.ts';
 
 /** Passed along with every check, so that it always fits the server, whatever the image is. */
-const PROGRAM = readFileSync(new URL('../../agent-image/check.mjs', import.meta.url), 'utf8');
+const PROGRAM = readFileSync(new URL('../../../agent-image/check.mjs', import.meta.url), 'utf8');
 /** How long that program gets to end by itself at the time limit, before Codex kills it. */
 const GRACE_MS = 5_000;
 /** How long a check that was broken off gets to end, before its container is restarted. */

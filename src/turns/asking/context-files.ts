@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
-import type { AgentLink } from '../agents/agent-link.ts';
-import type { SentTurn, TurnRequest } from './turn.ts';
-import type { TurnKind } from './turn-kind.ts';
+import type { AgentLink } from '../../agents/agent-link.ts';
+import type { SentTurn, TurnRequest } from '../turn.ts';
+import type { TurnKind } from '../turn-kind.ts';
 
 const NAMED = 20;
 const NAME_CHARACTERS = 200;

@@ -2,10 +2,10 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { newAgent } from '../../src/agents/agent.ts';
-import { type Config, loadConfig } from '../../src/config/config.ts';
-import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
-import { admit } from '../../src/turns/turn-admission.ts';
+import { newAgent } from '../../../src/agents/agent.ts';
+import { type Config, loadConfig } from '../../../src/config/config.ts';
+import { SqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
+import { admit } from '../../../src/turns/admission/turn-admission.ts';
 
 let store: SqliteStore;
 beforeEach(() => {

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Snapshot } from '../workspaces/workspace.ts';
+import type { Snapshot } from '../../workspaces/workspace.ts';
 
 /** What a caller wants work to be checked by: a command for `sh -c` in the workspace. */
 export type CheckRequest = {

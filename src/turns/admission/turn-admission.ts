@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { AgentRecord } from '../agents/agent.ts';
-import type { Config } from '../config/config.ts';
-import { AppError } from '../errors.ts';
-import type { Budgets } from '../spending/budgets.ts';
-import type { Store } from '../store/store.ts';
-import type { TurnRecord, TurnRequest } from './turn.ts';
+import type { AgentRecord } from '../../agents/agent.ts';
+import type { Config } from '../../config/config.ts';
+import { AppError } from '../../errors.ts';
+import type { Budgets } from '../../spending/budgets.ts';
+import type { Store } from '../../store/store.ts';
+import type { TurnRecord, TurnRequest } from '../turn.ts';
 
 export type AdmissionOptions = {
   store: Store;
