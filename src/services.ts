@@ -37,9 +37,9 @@ import { circumstancesOfAgent, circumstancesOfTurn } from './turns/circumstances
 import { TurnCommits } from './turns/files/turn-commits.ts';
 import { TurnRunner } from './turns/turn-runner.ts';
 import { TurnService } from './turns/turn-service.ts';
-import { HostDirectories } from './workspaces/host-directories.ts';
-import { Sources } from './workspaces/sources.ts';
-import { WorkspaceFiles } from './workspaces/workspace-files.ts';
+import { HostDirectories } from './workspaces/host/host-directories.ts';
+import { Sources } from './workspaces/sources/sources.ts';
+import { WorkspaceFiles } from './workspaces/transfers/workspace-files.ts';
 
 const PRICES_FILE = new URL('../prices.json', import.meta.url);
 

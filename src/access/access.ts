@@ -4,7 +4,7 @@ import type { Backups } from '../backups/backups.ts';
 import type { AgentForks } from '../forks/agent-forks.ts';
 import type { BetweenTurns } from '../turns/admission/between-turns.ts';
 import type { TurnService } from '../turns/turn-service.ts';
-import type { HostDirectories } from '../workspaces/host-directories.ts';
+import type { HostDirectories } from '../workspaces/host/host-directories.ts';
 import { CallerAgents } from './caller-agents.ts';
 import { CallerApprovals } from './caller-approvals.ts';
 import { CallerBackups } from './caller-backups.ts';

@@ -5,7 +5,7 @@ import type { BackupRecord } from '../backups/backup.ts';
 import type { Backups, Made, Restored } from '../backups/backups.ts';
 import { AppError, toAppError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
-import { assertReplaceable } from '../workspaces/sources.ts';
+import { assertReplaceable } from '../workspaces/sources/sources.ts';
 import type { CallerSettings } from './caller-settings.ts';
 import type { CallerWorkspaces } from './caller-workspaces.ts';
 import type { Ownerships } from './ownership.ts';

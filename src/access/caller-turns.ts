@@ -1,7 +1,7 @@
 import type { JournaledEvent, Store, TurnQuery } from '../store/store.ts';
 import type { TurnRecord, TurnRequest } from '../turns/turn.ts';
 import { noTurn, type TurnService, type Waiter } from '../turns/turn-service.ts';
-import type { HostDirectories } from '../workspaces/host-directories.ts';
+import type { HostDirectories } from '../workspaces/host/host-directories.ts';
 import type { Ownerships } from './ownership.ts';
 import { demand } from './permission.ts';
 import { may, type Permission, type Principal } from './principal.ts';

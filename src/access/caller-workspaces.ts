@@ -4,7 +4,7 @@ import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AgentForks } from '../forks/agent-forks.ts';
 import type { Store } from '../store/store.ts';
 import type { BetweenTurns } from '../turns/admission/between-turns.ts';
-import type { HostDirectories } from '../workspaces/host-directories.ts';
+import type { HostDirectories } from '../workspaces/host/host-directories.ts';
 import type { Ownerships } from './ownership.ts';
 import { demand } from './permission.ts';
 import type { Principal } from './principal.ts';

@@ -1,8 +1,8 @@
 import type { Principal } from '../access/principal.ts';
 import { toAppError } from '../errors.ts';
-import type { GitService } from '../workspaces/git-service.ts';
-import type { GitTraffic } from '../workspaces/git-traffic.ts';
-import { pushedRefs } from '../workspaces/pushed-refs.ts';
+import type { GitService } from '../workspaces/git-remote/git-service.ts';
+import type { GitTraffic } from '../workspaces/git-remote/git-traffic.ts';
+import { pushedRefs } from '../workspaces/git-remote/pushed-refs.ts';
 import type { AuditLog } from './audit-log.ts';
 
 const NAME_CHARACTERS = 128;

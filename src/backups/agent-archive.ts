@@ -9,9 +9,9 @@ import {
   type ArchiveBounds,
   type ArchiveReport,
   ArchiveRules,
-} from '../workspaces/archive/archive-rules.ts';
-import { checkedArchive } from '../workspaces/archive/checked-archive.ts';
-import type { WorkspaceFiles } from '../workspaces/workspace-files.ts';
+} from '../workspaces/transfers/archive-rules.ts';
+import { checkedArchive } from '../workspaces/transfers/checked-archive.ts';
+import type { WorkspaceFiles } from '../workspaces/transfers/workspace-files.ts';
 import { below, joined, rolloutAt, SESSIONS, WORKSPACE } from './archive-layout.ts';
 import { MANIFEST, writeManifest } from './manifest.ts';
 

@@ -1,5 +1,5 @@
-import type { ArchiveRules, EntryHeader } from '../workspaces/archive/archive-rules.ts';
-import type { EntryRules } from '../workspaces/archive/checked-archive.ts';
+import type { ArchiveRules, EntryHeader } from '../workspaces/transfers/archive-rules.ts';
+import type { EntryRules } from '../workspaces/transfers/checked-archive.ts';
 
 /** Of an archive: `manifest.json`, and below these the files and the conversation. */
 export const WORKSPACE = 'workspace';

@@ -4,8 +4,8 @@ import {
   type ArchiveBounds,
   ArchiveRules,
   type EntryHeader,
-} from '../workspaces/archive/archive-rules.ts';
-import type { EntryRules } from '../workspaces/archive/checked-archive.ts';
+} from '../workspaces/transfers/archive-rules.ts';
+import type { EntryRules } from '../workspaces/transfers/checked-archive.ts';
 import { divided, moved, rolloutAt, SESSIONS, WORKSPACE } from './archive-layout.ts';
 import { MANIFEST, MANIFEST_BYTES, type Manifest, readManifest } from './manifest.ts';
 

@@ -10,7 +10,7 @@ import { AppError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import { commitOf } from '../turns/files/turn-commits.ts';
 import type { TurnRecord } from '../turns/turn.ts';
-import { type Commit, NO_COMMIT, type Outcome } from '../workspaces/commit.ts';
+import { type Commit, NO_COMMIT, type Outcome } from '../workspaces/commits/commit.ts';
 import { transferCommits, transferConversation } from './transfer.ts';
 import { candidatesOf } from './trials.ts';
 

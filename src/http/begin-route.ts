@@ -7,7 +7,7 @@ import { agentIdSchema } from '../agents/agent.ts';
 import { checkedInput } from '../checked-input.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
-import { sourceSchema } from '../workspaces/source.ts';
+import { sourceSchema } from '../workspaces/sources/source.ts';
 import type { AgentFeed } from './agent-routes.ts';
 import { disconnectSignal } from './disconnect.ts';
 

@@ -14,7 +14,7 @@ import {
   type GitRequest,
   type GitService,
   serveGit,
-} from '../workspaces/git-service.ts';
+} from '../workspaces/git-remote/git-service.ts';
 import { disconnectSignal } from './disconnect.ts';
 import { logFailure } from './failure-log.ts';
 import { GitAnswer } from './git-answer.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { AppError } from '../errors.ts';
 import type { Subject } from '../turns/turn-kind.ts';
-import { type Commits, EMPTY_TREE } from '../workspaces/commits.ts';
+import { type Commits, EMPTY_TREE } from '../workspaces/commits/commits.ts';
 import type { FileChange } from '../workspaces/file-change.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
 import { type ShownLines, shownLines } from './diff-lines.ts';

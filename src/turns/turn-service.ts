@@ -11,8 +11,8 @@ import type { AgentForks } from '../forks/agent-forks.ts';
 import { Trials } from '../forks/trials.ts';
 import type { Redactor } from '../redaction/redactor.ts';
 import type { JournaledEvent, Store, TurnQuery } from '../store/store.ts';
-import type { HostDirectories } from '../workspaces/host-directories.ts';
-import type { Sources } from '../workspaces/sources.ts';
+import type { HostDirectories } from '../workspaces/host/host-directories.ts';
+import type { Sources } from '../workspaces/sources/sources.ts';
 import {
   type AdmissionOptions,
   admit,

@@ -1,6 +1,6 @@
 import type { ThreadSettings } from '../agents/thread.ts';
 import type { ErrorCode, ErrorReport } from '../errors.ts';
-import type { Source } from '../workspaces/source.ts';
+import type { Source } from '../workspaces/sources/source.ts';
 import type { Snapshot } from '../workspaces/workspace.ts';
 import type { CheckProgress } from './checks/check.ts';
 import type { TokenUsage } from './events/turn-event.ts';

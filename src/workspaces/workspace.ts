@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { AppError } from '../errors.ts';
 import type { ContainerProcess, ContainerRuntime } from '../runtime/container-runtime.ts';
 import { readAtMost } from '../runtime/read-at-most.ts';
-import { Commits } from './commits.ts';
+import { Commits } from './commits/commits.ts';
 import {
   type DiffBounds,
   FILES_LISTED,
@@ -11,7 +11,7 @@ import {
   parseDiff,
   withoutLastFile,
 } from './file-change.ts';
-import { PLACE, transferEnvironment } from './workspace-files.ts';
+import { PLACE, transferEnvironment } from './transfers/workspace-files.ts';
 import { DIFF_OPTIONS, WorkspaceGit } from './workspace-git.ts';
 import { WorkspaceShell } from './workspace-shell.ts';
 

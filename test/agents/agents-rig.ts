@@ -15,7 +15,7 @@ import { chooseRuntime } from '../../src/runtime/choose-runtime.ts';
 import type { ContainerRuntime, RuntimeKind } from '../../src/runtime/container-runtime.ts';
 import { SlottedRuntime } from '../../src/runtime/slotted-runtime.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
-import { HostDirectories } from '../../src/workspaces/host-directories.ts';
+import { HostDirectories } from '../../src/workspaces/host/host-directories.ts';
 import { extraAuthorities } from '../setup/engine.ts';
 
 /** The agents of one installation with real containers and real Codex in them; nobody asks a model. */

@@ -6,8 +6,8 @@ import { newAgent } from '../../src/agents/agent.ts';
 import { joined } from '../../src/backups/archive-layout.ts';
 import { ArchivedAgent } from '../../src/backups/archived-agent.ts';
 import { writeManifest } from '../../src/backups/manifest.ts';
-import type { EntryHeader } from '../../src/workspaces/archive/archive-rules.ts';
-import { checkedArchive } from '../../src/workspaces/archive/checked-archive.ts';
+import type { EntryHeader } from '../../src/workspaces/transfers/archive-rules.ts';
+import { checkedArchive } from '../../src/workspaces/transfers/checked-archive.ts';
 
 type Entry = EntryHeader & { content?: string };
 

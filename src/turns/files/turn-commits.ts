@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Config } from '../../config/config.ts';
 import type { Redactor } from '../../redaction/redactor.ts';
 import type { Store } from '../../store/store.ts';
-import { type Commit, type LeftOut, NO_COMMIT } from '../../workspaces/commit.ts';
+import { type Commit, type LeftOut, NO_COMMIT } from '../../workspaces/commits/commit.ts';
 import type { Snapshot, Workspace } from '../../workspaces/workspace.ts';
 import type { TurnRecord, TurnRequest } from '../turn.ts';
 import { commitMessage } from './commit-message.ts';

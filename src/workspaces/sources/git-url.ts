@@ -1,4 +1,4 @@
-import { normalHost } from '../egress/host-name.ts';
+import { normalHost } from '../../egress/host-name.ts';
 
 const URL_LENGTH = 2000;
 /** As git allows names of branches and tags, and none that a command could take for an option. */

@@ -1,6 +1,6 @@
-import type { DiskWatch } from '../agents/disk-watch.ts';
-import type { Config } from '../config/config.ts';
-import type { ArchiveBounds } from './archive/archive-rules.ts';
+import type { DiskWatch } from '../../agents/disk-watch.ts';
+import type { Config } from '../../config/config.ts';
+import type { ArchiveBounds } from './archive-rules.ts';
 
 type Options = {
   disk: Pick<DiskWatch, 'limitBytes' | 'bytesOf'>;

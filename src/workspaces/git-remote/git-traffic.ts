@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
-import { AppError } from '../errors.ts';
+import { AppError } from '../../errors.ts';
 import type { GitBounds } from './git-service.ts';
 
 const LOOK_MS = 1000;

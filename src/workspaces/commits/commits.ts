@@ -1,4 +1,12 @@
-import { AppError } from '../errors.ts';
+import { AppError } from '../../errors.ts';
+import {
+  type DiffBounds,
+  FILES_LISTED,
+  type FileChange,
+  parseDiff,
+  withoutLastFile,
+} from '../file-change.ts';
+import { DIFF_OPTIONS, type WorkspaceGit } from '../workspace-git.ts';
 import {
   type CommitFacts,
   commitCommand,
@@ -9,14 +17,6 @@ import {
   readOutcome,
   readPresent,
 } from './commit.ts';
-import {
-  type DiffBounds,
-  FILES_LISTED,
-  type FileChange,
-  parseDiff,
-  withoutLastFile,
-} from './file-change.ts';
-import { DIFF_OPTIONS, type WorkspaceGit } from './workspace-git.ts';
 
 /** What stands for the tree before the first commit. */
 export const EMPTY_TREE = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';

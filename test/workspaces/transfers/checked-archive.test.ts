@@ -11,8 +11,8 @@ import {
   ArchiveRules,
   type EntryHeader,
   type RuleOptions,
-} from '../../../src/workspaces/archive/archive-rules.ts';
-import { checkedArchive } from '../../../src/workspaces/archive/checked-archive.ts';
+} from '../../../src/workspaces/transfers/archive-rules.ts';
+import { checkedArchive } from '../../../src/workspaces/transfers/checked-archive.ts';
 
 type Entry = EntryHeader & { content?: string };
 

@@ -1,4 +1,4 @@
-import { AppError } from '../errors.ts';
+import { AppError } from '../../errors.ts';
 
 /** How many git clients are served at the same time. */
 export class GitPlaces {

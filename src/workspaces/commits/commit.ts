@@ -1,5 +1,5 @@
-import { unquotePath } from './git-quoting.ts';
-import type { Snapshot } from './workspace.ts';
+import { unquotePath } from '../git-quoting.ts';
+import type { Snapshot } from '../workspace.ts';
 
 /** What a commit is made of. */
 export type NewCommit = {

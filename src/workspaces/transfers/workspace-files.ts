@@ -2,15 +2,18 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AppError } from '../errors.ts';
-import type { ContainerProcess, ContainerRuntime } from '../runtime/container-runtime.ts';
-import { type ArchiveBounds, type ArchiveReport, ArchiveRules } from './archive/archive-rules.ts';
-import { checkedArchive } from './archive/checked-archive.ts';
-import { runScript } from './container-script.ts';
-import { STAGING } from './workspace-path.ts';
+import { AppError } from '../../errors.ts';
+import type { ContainerProcess, ContainerRuntime } from '../../runtime/container-runtime.ts';
+import { runScript } from '../container-script.ts';
+import { STAGING } from '../workspace-path.ts';
+import { type ArchiveBounds, type ArchiveReport, ArchiveRules } from './archive-rules.ts';
+import { checkedArchive } from './checked-archive.ts';
 
 /** Passed along with the call, so that it always fits the server, whatever the image is. */
-export const PLACE = readFileSync(new URL('../../agent-image/place.cjs', import.meta.url), 'utf8');
+export const PLACE = readFileSync(
+  new URL('../../../agent-image/place.cjs', import.meta.url),
+  'utf8',
+);
 const CONFLICT = 65;
 const MISSING = 66;
 const OUTSIDE = 67;

@@ -1,10 +1,10 @@
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { AppError } from '../errors.ts';
-import type { ContainerProcess } from '../runtime/container-runtime.ts';
-import { agentScript } from './agent-script.ts';
+import { AppError } from '../../errors.ts';
+import type { ContainerProcess } from '../../runtime/container-runtime.ts';
+import { agentScript } from '../agent-script.ts';
+import type { Workspace } from '../workspace.ts';
 import { GitTraffic } from './git-traffic.ts';
-import type { Workspace } from './workspace.ts';
 
 /** Such as git clients ask for by name: one reads, the other takes a push. */
 export const GIT_SERVICES = ['git-upload-pack', 'git-receive-pack'] as const;

@@ -2,12 +2,12 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
-import { LOCAL, type Principal } from '../../src/access/principal.ts';
-import { newAgent } from '../../src/agents/agent.ts';
-import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
-import { rightsProblem } from '../../src/workspaces/agent-rights.ts';
-import { HostDirectories } from '../../src/workspaces/host-directories.ts';
-import { isWithin } from '../../src/workspaces/host-path.ts';
+import { LOCAL, type Principal } from '../../../src/access/principal.ts';
+import { newAgent } from '../../../src/agents/agent.ts';
+import { SqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
+import { rightsProblem } from '../../../src/workspaces/host/agent-rights.ts';
+import { HostDirectories } from '../../../src/workspaces/host/host-directories.ts';
+import { isWithin } from '../../../src/workspaces/host/host-path.ts';
 
 const base = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-roots-')));
 const at = (...parts: string[]) => path.join(base, ...parts);

@@ -1,7 +1,7 @@
-import type { ContainerRuntime } from '../runtime/container-runtime.ts';
-import { runScript } from './container-script.ts';
+import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
+import { runScript } from '../container-script.ts';
+import { CLEAR, transferEnvironment } from '../transfers/workspace-files.ts';
 import type { GitSource } from './source.ts';
-import { CLEAR, transferEnvironment } from './workspace-files.ts';
 
 const COMMIT = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
+import { isInGit, pathParts } from '../workspace-path.ts';
 import { gitUrlProblem, isGitRef } from './git-url.ts';
-import { isInGit, pathParts } from './workspace-path.ts';
 
 const MOST_FILES = 1000;
 const DEEPEST = 1_000_000;

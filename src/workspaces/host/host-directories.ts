@@ -1,12 +1,12 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { demand } from '../access/permission.ts';
-import { LOCAL, type Principal } from '../access/principal.ts';
-import type { AgentRecord } from '../agents/agent.ts';
-import type { Config } from '../config/config.ts';
-import { AppError } from '../errors.ts';
-import type { ContainerRuntime } from '../runtime/container-runtime.ts';
-import type { Store } from '../store/store.ts';
+import { demand } from '../../access/permission.ts';
+import { LOCAL, type Principal } from '../../access/principal.ts';
+import type { AgentRecord } from '../../agents/agent.ts';
+import type { Config } from '../../config/config.ts';
+import { AppError } from '../../errors.ts';
+import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
+import type { Store } from '../../store/store.ts';
 import { accessProblem, isWithin } from './host-path.ts';
 
 type Options = {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import type { Commit, Outcome } from '../../src/workspaces/commit.ts';
-import type { Workspace } from '../../src/workspaces/workspace.ts';
-import { AgentsRig } from '../agents/agents-rig.ts';
+import type { Commit, Outcome } from '../../../src/workspaces/commits/commit.ts';
+import type { Workspace } from '../../../src/workspaces/workspace.ts';
+import { AgentsRig } from '../../agents/agents-rig.ts';
 
 const engine = inject('engine');
 const LIMIT = 100_000;

@@ -4,8 +4,8 @@ import {
   mergeCommand,
   readOutcome,
   readPresent,
-} from '../../src/workspaces/commit.ts';
-import { diffstat } from '../../src/workspaces/diffstat.ts';
+} from '../../../src/workspaces/commits/commit.ts';
+import { diffstat } from '../../../src/workspaces/diffstat.ts';
 
 const ID = 'a'.repeat(40);
 const PARENT = 'b'.repeat(40);
