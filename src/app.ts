@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import { ApiTokens } from './access/api-tokens.ts';
 import { Authenticator } from './access/authenticator.ts';
 import type { CallerAgents } from './access/caller-agents.ts';
-import { startIdleReaper } from './agents/idle-reaper.ts';
+import { startIdleReaper } from './agents/life/idle-reaper.ts';
 import { AccessAudit } from './audit/access-audit.ts';
 import { type AuditLog, SERVER } from './audit/audit-log.ts';
 import { SqliteAuditLog } from './audit/sqlite-audit-log.ts';

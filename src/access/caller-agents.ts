@@ -1,6 +1,6 @@
 import type { AgentRecord } from '../agents/agent.ts';
 import type { AgentEvent, AgentEvents } from '../agents/agent-events.ts';
-import type { ThreadRecord } from '../agents/thread.ts';
+import type { ThreadRecord } from '../agents/conversations/thread.ts';
 import { AppError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import type { Ownerships } from './ownership.ts';

@@ -2,8 +2,8 @@ import {
   type AgentSettings,
   changedSettings,
   type SettingsChange,
-} from '../agents/agent-settings.ts';
-import type { McpServers } from '../agents/mcp-servers.ts';
+} from '../agents/conversations/agent-settings.ts';
+import type { McpServers } from '../agents/conversations/mcp-servers.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';

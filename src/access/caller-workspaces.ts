@@ -1,6 +1,6 @@
 import type { AgentRecord } from '../agents/agent.ts';
-import type { AgentLink } from '../agents/agent-link.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
+import type { AgentLink } from '../agents/links/agent-link.ts';
 import type { AgentForks } from '../forks/agent-forks.ts';
 import type { Store } from '../store/store.ts';
 import type { BetweenTurns } from '../turns/admission/between-turns.ts';

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import type { EgressDenial } from '../egress/egress-proxy.ts';
 import type { ErrorCode } from '../errors.ts';
-import type { AgentStep } from './agent-life.ts';
+import type { AgentStep } from './life/agent-life.ts';
 
 /**
  * Why an agent is taken a step down: nobody called for its time; its place goes to another agent;

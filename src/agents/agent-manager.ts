@@ -4,14 +4,14 @@ import { AppError } from '../errors.ts';
 import type { CopySource } from '../runtime/container-runtime.ts';
 import type { AgentRecord, AgentStatus } from './agent.ts';
 import { AgentEvents, type TakeReason } from './agent-events.ts';
-import type { AgentLife, AgentStep } from './agent-life.ts';
-import type { AgentLink } from './agent-link.ts';
 import { AgentPlaces } from './agent-places.ts';
-import { AgentSteps } from './agent-steps.ts';
 import { AgentWaker, type WakerOptions } from './agent-waker.ts';
 import { DiskWatch } from './disk-watch.ts';
-import { newGatewayToken } from './gateway-token.ts';
-import { Reconciler } from './reconciler.ts';
+import type { AgentLife, AgentStep } from './life/agent-life.ts';
+import { AgentSteps } from './life/agent-steps.ts';
+import { Reconciler } from './life/reconciler.ts';
+import type { AgentLink } from './links/agent-link.ts';
+import { newGatewayToken } from './links/gateway-token.ts';
 import { dateOfSteady } from './steady-clock.ts';
 
 /** With what else closing takes, it stays below what `docker stop` waits. */

@@ -1,5 +1,5 @@
 import { AppError } from '../errors.ts';
-import type { AgentLink } from './agent-link.ts';
+import type { AgentLink } from './links/agent-link.ts';
 import { steadyMomentOf, steadyNow } from './steady-clock.ts';
 
 /** An agent whose container runs or is paused, or is on its way there or back. */

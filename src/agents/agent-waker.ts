@@ -7,12 +7,12 @@ import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { Store } from '../store/store.ts';
 import type { AgentRecord } from './agent.ts';
 import type { AgentEvents, Sleep } from './agent-events.ts';
-import { AgentLink } from './agent-link.ts';
 import type { AgentPlace, AgentPlaces } from './agent-places.ts';
-import { ContainerLauncher, type Mountable } from './container-launcher.ts';
-import { ContainerLink } from './container-link.ts';
-import type { McpServers } from './mcp-servers.ts';
-import type { WarmPool } from './warm-pool.ts';
+import type { McpServers } from './conversations/mcp-servers.ts';
+import { AgentLink } from './links/agent-link.ts';
+import { ContainerLauncher, type Mountable } from './links/container-launcher.ts';
+import { ContainerLink } from './links/container-link.ts';
+import type { WarmPool } from './links/warm-pool.ts';
 
 /** More at a time would only make all of them late, until none is in time: it is work of the CPU. */
 const OPENED_AT_ONCE = 8;

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { LOCAL } from '../access/principal.ts';
-import type { AgentSettings } from './agent-settings.ts';
+import type { AgentSettings } from './conversations/agent-settings.ts';
 
 const HASH_LENGTH = 10;
 const ID_LENGTH = 64;

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { ThreadSettings } from '../agents/thread.ts';
+import type { ThreadSettings } from '../agents/conversations/thread.ts';
 import type { CodexAsk } from '../codex/codex-ask.ts';
 
 export const RISKS = ['low', 'medium', 'high', 'critical'] as const;

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { pack } from 'tar-stream';
 import type { AgentRecord } from '../agents/agent.ts';
-import type { AgentLink } from '../agents/agent-link.ts';
+import type { AgentLink } from '../agents/links/agent-link.ts';
 import { AppError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import { CODEX_VERSION } from '../version.ts';

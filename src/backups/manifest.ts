@@ -4,8 +4,12 @@ import {
   type AgentSettings,
   changedSettings,
   type SettingsChange,
-} from '../agents/agent-settings.ts';
-import { changeOf, settingsData, settingsInput } from '../agents/agent-settings-data.ts';
+} from '../agents/conversations/agent-settings.ts';
+import {
+  changeOf,
+  settingsData,
+  settingsInput,
+} from '../agents/conversations/agent-settings-data.ts';
 import { AppError } from '../errors.ts';
 
 /** The first entry of every archive. */

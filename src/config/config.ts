@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { parse as parseDotenv } from 'dotenv';
 import { validate as isCronExpression } from 'node-cron';
-import { McpServers } from '../agents/mcp-servers.ts';
+import { McpServers } from '../agents/conversations/mcp-servers.ts';
 import { parseEgressRule } from '../egress/egress-rule.ts';
 import { parsePrivateRange } from '../egress/reachable-addresses.ts';
 import type { SettingMeta } from './setting.ts';

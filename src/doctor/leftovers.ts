@@ -1,4 +1,4 @@
-import { isClaimable } from '../agents/warm-pool.ts';
+import { isClaimable } from '../agents/links/warm-pool.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import { listAgentFamilies } from '../runtime/process/agent-families.ts';
 import type { Store } from '../store/store.ts';

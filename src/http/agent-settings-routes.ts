@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { CallerSettings, NamedSettings } from '../access/caller-settings.ts';
 import type { Principal } from '../access/principal.ts';
-import { changeOf, settingsData, settingsInput } from '../agents/agent-settings-data.ts';
+import { changeOf, settingsData, settingsInput } from '../agents/conversations/agent-settings-data.ts';
 import { checkedInput } from '../checked-input.ts';
 
 type AgentParams = { Params: { id: string } };

@@ -5,7 +5,7 @@ import { createGunzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { CallerWorkspaces } from '../access/caller-workspaces.ts';
 import type { AgentRecord } from '../agents/agent.ts';
-import type { AgentLink } from '../agents/agent-link.ts';
+import type { AgentLink } from '../agents/links/agent-link.ts';
 import type { GitAudit } from '../audit/git-audit.ts';
 import type { Config } from '../config/config.ts';
 import { AppError, toAppError } from '../errors.ts';

@@ -1,6 +1,6 @@
 import type { AgentRecord } from '../agents/agent.ts';
-import type { AgentSettings } from '../agents/agent-settings.ts';
-import type { ThreadRecord } from '../agents/thread.ts';
+import type { AgentSettings } from '../agents/conversations/agent-settings.ts';
+import type { ThreadRecord } from '../agents/conversations/thread.ts';
 import type { ApprovalRecord, ApprovalState } from '../approvals/approval.ts';
 import type { BackupRecord } from '../backups/backup.ts';
 import type { EgressRecord, EgressRuleRecord } from '../egress/egress-record.ts';

@@ -2,10 +2,14 @@ import { z } from 'zod';
 import type { Access } from '../access/access.ts';
 import type { CallerAgents } from '../access/caller-agents.ts';
 import { AGENT_STATUSES, type AgentRecord, agentNameSchema } from '../agents/agent.ts';
-import { type LifeSettings, mayTake, nextStep } from '../agents/agent-life.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
-import { sweep } from '../agents/sweep.ts';
-import { SANDBOXES, type ThreadRecord, type ThreadSettings } from '../agents/thread.ts';
+import {
+  SANDBOXES,
+  type ThreadRecord,
+  type ThreadSettings,
+} from '../agents/conversations/thread.ts';
+import { type LifeSettings, mayTake, nextStep } from '../agents/life/agent-life.ts';
+import { sweep } from '../agents/life/sweep.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { Store } from '../store/store.ts';

@@ -2,7 +2,12 @@ import path from 'node:path';
 import { z } from 'zod';
 import type { Access } from '../access/access.ts';
 import type { CallerAgents } from '../access/caller-agents.ts';
-import { APPROVAL_POLICIES, CALL_MODES, SANDBOXES, type ThreadSettings } from '../agents/thread.ts';
+import {
+  APPROVAL_POLICIES,
+  CALL_MODES,
+  SANDBOXES,
+  type ThreadSettings,
+} from '../agents/conversations/thread.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';

@@ -6,7 +6,7 @@ import {
   settingsData,
   settingsInput,
   settingsOutput,
-} from '../agents/agent-settings-data.ts';
+} from '../agents/conversations/agent-settings-data.ts';
 import { SAFE } from './hints.ts';
 import type { Tool } from './tool.ts';
 

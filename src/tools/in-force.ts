@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { AgentRecord } from '../agents/agent.ts';
-import type { AgentLink } from '../agents/agent-link.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
-import { settingsData, settingsOutput } from '../agents/agent-settings-data.ts';
+import { settingsData, settingsOutput } from '../agents/conversations/agent-settings-data.ts';
+import type { AgentLink } from '../agents/links/agent-link.ts';
 import type { Config } from '../config/config.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import { REASONING_EFFORTS } from '../turns/turn.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ConnectionLost, isUnreachable } from '../agents/broken-turn.ts';
+import { ConnectionLost, isUnreachable } from '../agents/links/broken-turn.ts';
 import type { AppError } from '../errors.ts';
 import type { TurnDeadline } from './turn-deadline.ts';
 

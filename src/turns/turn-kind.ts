@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { ThreadSettings } from '../agents/thread.ts';
+import type { ThreadSettings } from '../agents/conversations/thread.ts';
 import type { ShownLines } from '../reviews/diff-lines.ts';
 import type { FileChange } from '../workspaces/file-change.ts';
 import type { Workspace } from '../workspaces/workspace.ts';

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
-import type { AgentLink } from '../agents/agent-link.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
-import { explainBrokenTurn, losesConnection } from '../agents/broken-turn.ts';
+import type { AgentLink } from '../agents/links/agent-link.ts';
+import { explainBrokenTurn, losesConnection } from '../agents/links/broken-turn.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { ModelGateway } from '../gateway/model-gateway.ts';

@@ -1,4 +1,4 @@
-import type { ThreadSettings } from '../agents/thread.ts';
+import type { ThreadSettings } from '../agents/conversations/thread.ts';
 import type { ErrorCode, ErrorReport } from '../errors.ts';
 import type { Source } from '../workspaces/sources/source.ts';
 import type { Snapshot } from '../workspaces/workspace.ts';

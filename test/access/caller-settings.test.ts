@@ -5,7 +5,7 @@ import { afterAll, expect, test } from 'vitest';
 import { CallerSettings } from '../../src/access/caller-settings.ts';
 import { Ownerships } from '../../src/access/ownership.ts';
 import type { Principal } from '../../src/access/principal.ts';
-import { McpServers } from '../../src/agents/mcp-servers.ts';
+import { McpServers } from '../../src/agents/conversations/mcp-servers.ts';
 import type { AuditEntry } from '../../src/audit/audit-log.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { newAgent } from '../../src/agents/agent.ts';
-import type { ThreadRecord } from '../../src/agents/thread.ts';
+import type { ThreadRecord } from '../../src/agents/conversations/thread.ts';
 import type { ApprovalRecord } from '../../src/approvals/approval.ts';
 import type { EgressRecord, EgressRuleRecord } from '../../src/egress/egress-record.ts';
 import type { ApprovalQuery, Store } from '../../src/store/store.ts';

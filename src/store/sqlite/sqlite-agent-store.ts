@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { AgentRecord } from '../../agents/agent.ts';
-import type { AgentSettings } from '../../agents/agent-settings.ts';
+import type { AgentSettings } from '../../agents/conversations/agent-settings.ts';
 import type { AgentStore } from '../store.ts';
 
 export class SqliteAgentStore implements AgentStore {

@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
-import type { ThreadRecord } from '../../agents/thread.ts';
+import type { ThreadRecord } from '../../agents/conversations/thread.ts';
 import { THREADS_KEPT, type ThreadStore } from '../store.ts';
 
 export class SqliteThreadStore implements ThreadStore {

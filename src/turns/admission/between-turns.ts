@@ -1,6 +1,6 @@
 import type { AgentRecord } from '../../agents/agent.ts';
-import type { AgentLink } from '../../agents/agent-link.ts';
 import type { AgentManager } from '../../agents/agent-manager.ts';
+import type { AgentLink } from '../../agents/links/agent-link.ts';
 import { AppError } from '../../errors.ts';
 import type { Store } from '../../store/store.ts';
 import { type AdmissionOptions, admitAgent } from './turn-admission.ts';

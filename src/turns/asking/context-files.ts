@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { AgentLink } from '../../agents/agent-link.ts';
+import type { AgentLink } from '../../agents/links/agent-link.ts';
 import type { SentTurn, TurnRequest } from '../turn.ts';
 import type { TurnKind } from '../turn-kind.ts';
 

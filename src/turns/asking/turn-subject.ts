@@ -1,4 +1,4 @@
-import type { AgentLink } from '../../agents/agent-link.ts';
+import type { AgentLink } from '../../agents/links/agent-link.ts';
 import type { SentTurn, TurnRequest } from '../turn.ts';
 import type { Subject, TurnKind } from '../turn-kind.ts';
 

@@ -1,6 +1,6 @@
-import type { AgentLink } from '../../agents/agent-link.ts';
 import type { AgentManager } from '../../agents/agent-manager.ts';
-import { lostConnection } from '../../agents/broken-turn.ts';
+import type { AgentLink } from '../../agents/links/agent-link.ts';
+import { lostConnection } from '../../agents/links/broken-turn.ts';
 import type { Config } from '../../config/config.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import type { Snapshot } from '../../workspaces/workspace.ts';

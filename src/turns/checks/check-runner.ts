@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import type { AgentLink } from '../../agents/agent-link.ts';
 import type { AgentManager } from '../../agents/agent-manager.ts';
+import type { AgentLink } from '../../agents/links/agent-link.ts';
 import type { CommandEnd } from '../../codex/codex-client.ts';
 import type { Config } from '../../config/config.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';

@@ -1,5 +1,5 @@
-import type { AgentLink } from '../../agents/agent-link.ts';
 import type { AgentManager } from '../../agents/agent-manager.ts';
+import type { AgentLink } from '../../agents/links/agent-link.ts';
 import { AppError } from '../../errors.ts';
 import { diffstat } from '../../workspaces/diffstat.ts';
 import { type DiffBounds, FILES_LISTED } from '../../workspaces/file-change.ts';

@@ -1,8 +1,8 @@
-import type { CodexClient } from '../codex/codex-client.ts';
-import type { ModelGateway } from '../gateway/model-gateway.ts';
-import type { Workspace } from '../workspaces/workspace.ts';
+import type { CodexClient } from '../../codex/codex-client.ts';
+import type { ModelGateway } from '../../gateway/model-gateway.ts';
+import type { Workspace } from '../../workspaces/workspace.ts';
+import { type ConversationOptions, Conversations } from '../conversations/conversations.ts';
 import type { ContainerLink } from './container-link.ts';
-import { type ConversationOptions, Conversations } from './conversations.ts';
 
 type LinkOptions = Omit<ConversationOptions, 'codex' | 'onNote'> & { gateway: ModelGateway };
 

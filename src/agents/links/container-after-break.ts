@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ContainerRuntime, ContainerSummary } from '../runtime/container-runtime.ts';
+import type { ContainerRuntime, ContainerSummary } from '../../runtime/container-runtime.ts';
 
 /** An engine says of a container that was killed that it runs, until it has cleared up behind it. */
 const LOOKS = 10;

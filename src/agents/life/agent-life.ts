@@ -1,5 +1,5 @@
-import type { Config } from '../config/config.ts';
-import type { AgentStatus } from './agent.ts';
+import type { Config } from '../../config/config.ts';
+import type { AgentStatus } from '../agent.ts';
 
 /** Seconds without a call until each step; 0 stands for never. */
 export type LifeSettings = Pick<

@@ -1,4 +1,4 @@
-import type { REASONING_EFFORTS } from '../turns/turn.ts';
+import type { REASONING_EFFORTS } from '../../turns/turn.ts';
 
 export const SANDBOXES = ['read-only', 'workspace-write', 'danger-full-access'] as const;
 export const APPROVAL_POLICIES = ['untrusted', 'on-request', 'never'] as const;

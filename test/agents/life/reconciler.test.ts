@@ -2,8 +2,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, inject, test } from 'vitest';
-import { LABELS } from '../../src/runtime/docker/labels.ts';
-import { AgentsRig } from './agents-rig.ts';
+import { LABELS } from '../../../src/runtime/docker/labels.ts';
+import { AgentsRig } from '../agents-rig.ts';
 
 const engine = inject('engine');
 const env = { CODEX_GATEWAY_TOKEN: 'made by hand' };

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { expect, inject, test } from 'vitest';
-import { ContainerLink } from '../../src/agents/container-link.ts';
-import { AgentsRig } from './agents-rig.ts';
+import { ContainerLink } from '../../../src/agents/links/container-link.ts';
+import { AgentsRig } from '../agents-rig.ts';
 
 const engine = inject('engine');
 const COUNT_TUNNELS =

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { Config } from '../config/config.ts';
-import type { ContainerRuntime, ContainerSummary } from '../runtime/container-runtime.ts';
-import type { Slot, Store } from '../store/store.ts';
-import { newAgent } from './agent.ts';
+import type { Config } from '../../config/config.ts';
+import type { ContainerRuntime, ContainerSummary } from '../../runtime/container-runtime.ts';
+import type { Slot, Store } from '../../store/store.ts';
+import { newAgent } from '../agent.ts';
 import { ContainerLink } from './container-link.ts';
 import { newGatewayToken } from './gateway-token.ts';
 

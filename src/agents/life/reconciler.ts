@@ -1,15 +1,15 @@
 import PQueue from 'p-queue';
 import type { Logger } from 'pino';
-import type { Config } from '../config/config.ts';
-import type { ModelGateway } from '../gateway/model-gateway.ts';
+import type { Config } from '../../config/config.ts';
+import type { ModelGateway } from '../../gateway/model-gateway.ts';
 import type {
   ContainerRuntime,
   ContainerState,
   ContainerSummary,
-} from '../runtime/container-runtime.ts';
-import type { AgentStore } from '../store/store.ts';
-import type { AgentEvents } from './agent-events.ts';
-import type { AgentPlaces } from './agent-places.ts';
+} from '../../runtime/container-runtime.ts';
+import type { AgentStore } from '../../store/store.ts';
+import type { AgentEvents } from '../agent-events.ts';
+import type { AgentPlaces } from '../agent-places.ts';
 
 /** An engine has more to do than that. */
 const AT_ONCE = 8;

@@ -1,14 +1,14 @@
 import type { Logger } from 'pino';
-import type { Config } from '../config/config.ts';
-import { toAppError } from '../errors.ts';
-import type { ModelGateway } from '../gateway/model-gateway.ts';
-import type { ContainerRuntime } from '../runtime/container-runtime.ts';
-import type { AgentStore } from '../store/store.ts';
-import { newAgent } from './agent.ts';
-import type { AgentEvents, TakeReason } from './agent-events.ts';
+import type { Config } from '../../config/config.ts';
+import { toAppError } from '../../errors.ts';
+import type { ModelGateway } from '../../gateway/model-gateway.ts';
+import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
+import type { AgentStore } from '../../store/store.ts';
+import { newAgent } from '../agent.ts';
+import type { AgentEvents, TakeReason } from '../agent-events.ts';
+import type { AgentPlace, AgentPlaces } from '../agent-places.ts';
+import { dateOfSteady } from '../steady-clock.ts';
 import type { AgentStep } from './agent-life.ts';
-import type { AgentPlace, AgentPlaces } from './agent-places.ts';
-import { dateOfSteady } from './steady-clock.ts';
 
 type AgentStepsOptions = {
   runtime: ContainerRuntime;

@@ -1,5 +1,5 @@
 import type { Logger } from 'pino';
-import type { ContainerRuntime } from '../runtime/container-runtime.ts';
+import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 
 /** By words of their command lines; see ContainerLayout and workspace.sh. Tunnels see to each other. */
 const SCRIPT = `for dir in /proc/[0-9]*; do

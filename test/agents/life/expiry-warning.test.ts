@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
-import type { AgentLife } from '../../src/agents/agent-life.ts';
+import type { AgentLife } from '../../../src/agents/life/agent-life.ts';
 import {
   checkSeconds,
   stepOfRound,
   type Told,
   type Warning,
   warningsOf,
-} from '../../src/agents/expiry-warning.ts';
+} from '../../../src/agents/life/expiry-warning.ts';
 
 const START = Date.parse('2026-01-01T00:00:00Z');
 const settings = {

@@ -1,6 +1,6 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
-import { AppError } from '../errors.ts';
-import type { ContainerRuntime } from '../runtime/container-runtime.ts';
+import { AppError } from '../../errors.ts';
+import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import type { AgentLink } from './agent-link.ts';
 import { containerAfterBreak } from './container-after-break.ts';
 

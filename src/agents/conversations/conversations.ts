@@ -1,10 +1,10 @@
 import path from 'node:path';
 import type { Logger } from 'pino';
-import type { CodexClient, OpenedThread, ThreadOptions } from '../codex/codex-client.ts';
-import { RpcRefusal } from '../codex/json-rpc.ts';
-import { AppError } from '../errors.ts';
-import type { Store } from '../store/store.ts';
-import type { AgentRecord } from './agent.ts';
+import type { CodexClient, OpenedThread, ThreadOptions } from '../../codex/codex-client.ts';
+import { RpcRefusal } from '../../codex/json-rpc.ts';
+import { AppError } from '../../errors.ts';
+import type { Store } from '../../store/store.ts';
+import type { AgentRecord } from '../agent.ts';
 import {
   changedInstructions,
   developerInstructions,

@@ -1,12 +1,12 @@
 import { schedule } from 'node-cron';
 import type { Logger } from 'pino';
-import type { Config } from '../config/config.ts';
-import type { AgentStore, TurnStore } from '../store/store.ts';
-import { forgetOldTurns } from '../turns/turn-retention.ts';
-import type { AgentManager } from './agent-manager.ts';
+import type { Config } from '../../config/config.ts';
+import type { AgentStore, TurnStore } from '../../store/store.ts';
+import { forgetOldTurns } from '../../turns/turn-retention.ts';
+import type { AgentManager } from '../agent-manager.ts';
+import { steadyNow } from '../steady-clock.ts';
 import { ExpiryWarner } from './expiry-warner.ts';
 import { checkSeconds, type ExpirySettings } from './expiry-warning.ts';
-import { steadyNow } from './steady-clock.ts';
 import { sweep } from './sweep.ts';
 
 /** With two it is seen whether the rounds are close to each other or far apart. */

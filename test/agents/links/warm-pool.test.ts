@@ -1,6 +1,6 @@
 import { describe, expect, inject, test } from 'vitest';
-import { newAgent } from '../../src/agents/agent.ts';
-import { AgentsRig } from './agents-rig.ts';
+import { newAgent } from '../../../src/agents/agent.ts';
+import { AgentsRig } from '../agents-rig.ts';
 
 const engine = inject('engine');
 const CLAIMS = 5;

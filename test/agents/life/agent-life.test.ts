@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { type AgentLife, nextStep, secondsUntil } from '../../src/agents/agent-life.ts';
+import { type AgentLife, nextStep, secondsUntil } from '../../../src/agents/life/agent-life.ts';
 
 const NOW = new Date('2026-01-01T00:00:00Z');
 const settings = {

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { z } from 'zod';
-import { httpUrl } from '../config/setting.ts';
+import { httpUrl } from '../../config/setting.ts';
 
 const MAX_FILE_BYTES = 1024 * 1024;
 

@@ -1,10 +1,10 @@
 import PQueue from 'p-queue';
 import type { Logger } from 'pino';
-import type { AgentStore } from '../store/store.ts';
-import type { AgentRecord } from './agent.ts';
-import type { TakeReason } from './agent-events.ts';
+import type { AgentStore } from '../../store/store.ts';
+import type { AgentRecord } from '../agent.ts';
+import type { TakeReason } from '../agent-events.ts';
+import type { AgentManager } from '../agent-manager.ts';
 import type { AgentLife, AgentStep } from './agent-life.ts';
-import type { AgentManager } from './agent-manager.ts';
 
 /** Stopping takes its time, and an engine has more to do than that. */
 const AT_ONCE = 8;

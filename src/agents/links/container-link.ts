@@ -1,12 +1,12 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { connectAppServer } from '../codex/app-server-client.ts';
-import type { CodexClient } from '../codex/codex-client.ts';
-import { AppError } from '../errors.ts';
-import { TunnelKeeper } from '../gateway/tunnel-keeper.ts';
-import type { ContainerRuntime } from '../runtime/container-runtime.ts';
-import { Workspace } from '../workspaces/workspace.ts';
+import { connectAppServer } from '../../codex/app-server-client.ts';
+import type { CodexClient } from '../../codex/codex-client.ts';
+import { AppError } from '../../errors.ts';
+import { TunnelKeeper } from '../../gateway/tunnel-keeper.ts';
+import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
+import { Workspace } from '../../workspaces/workspace.ts';
 import { containerAfterBreak } from './container-after-break.ts';
 
 const CONNECT_RETRY_MS = 25;

@@ -1,9 +1,9 @@
 import type { Logger } from 'pino';
-import type { Config } from '../config/config.ts';
-import type { ModelGateway } from '../gateway/model-gateway.ts';
-import type { ContainerRuntime } from '../runtime/container-runtime.ts';
-import type { Store } from '../store/store.ts';
-import { type AgentRecord, newAgent } from './agent.ts';
+import type { Config } from '../../config/config.ts';
+import type { ModelGateway } from '../../gateway/model-gateway.ts';
+import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
+import type { Store } from '../../store/store.ts';
+import { type AgentRecord, newAgent } from '../agent.ts';
 import type { ContainerLink } from './container-link.ts';
 import { newGatewayToken } from './gateway-token.ts';
 import { endStaleConnections } from './stale-connections.ts';

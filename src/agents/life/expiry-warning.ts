@@ -1,5 +1,5 @@
-import type { Config } from '../config/config.ts';
-import { ENDING_STEPS, type EndingStep } from './agent-events.ts';
+import type { Config } from '../../config/config.ts';
+import { ENDING_STEPS, type EndingStep } from '../agent-events.ts';
 import {
   AGENT_STEPS,
   type AgentLife,

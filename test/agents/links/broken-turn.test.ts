@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { explainBrokenTurn } from '../../src/agents/broken-turn.ts';
-import type { ContainerState, ContainerSummary } from '../../src/runtime/container-runtime.ts';
+import { explainBrokenTurn } from '../../../src/agents/links/broken-turn.ts';
+import type { ContainerState, ContainerSummary } from '../../../src/runtime/container-runtime.ts';
 
 test('a container that the engine still takes for running a moment later is lost', async () => {
   const answer = await explain(['running', 'running', 'stopped']);

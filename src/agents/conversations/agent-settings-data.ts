@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { REASONING_EFFORTS } from '../turns/turn.ts';
+import { REASONING_EFFORTS } from '../../turns/turn.ts';
 import type { AgentSettings, SettingsChange } from './agent-settings.ts';
 
 const MAX_SERVERS = 20;
