@@ -5,7 +5,7 @@ import type { Principal } from '../access/principal.ts';
 import { approvalData, verdictInput } from '../approvals/approval-data.ts';
 import type { ApprovalEvent } from '../approvals/approvals.ts';
 import { AppError, reportError, toAppError } from '../errors.ts';
-import type { ApprovalDesk } from './approval-routes.ts';
+import type { ApprovalDesk } from './routes/approval-routes.ts';
 
 const MOST_UNREAD_BYTES = 1024 * 1024;
 /** Messages of a client that were not worked on yet. */

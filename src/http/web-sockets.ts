@@ -8,12 +8,12 @@ import type { Authenticator } from '../access/authenticator.ts';
 import type { Principal } from '../access/principal.ts';
 import type { Config } from '../config/config.ts';
 import { AppError, toAppError } from '../errors.ts';
-import type { ApprovalDesk } from './approval-routes.ts';
 import { ApprovalSocket } from './approval-socket.ts';
 import type { EventStreams } from './event-streams.ts';
 import { logFailure } from './failure-log.ts';
 import { rawAnswer } from './raw-answer.ts';
 import { requestGuard } from './request-guard.ts';
+import type { ApprovalDesk } from './routes/approval-routes.ts';
 
 const PATH = '/ws';
 const LARGEST_MESSAGE = 64 * 1024;

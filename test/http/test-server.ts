@@ -9,11 +9,11 @@ import { noApproval } from '../../src/approvals/approvals.ts';
 import { NO_AUDIT } from '../../src/audit/audit-log.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { AppError, type ErrorReport } from '../../src/errors.ts';
-import type { ApprovalDesk } from '../../src/http/approval-routes.ts';
-import type { AgentDesk } from '../../src/http/begin-route.ts';
-import type { FileDesk } from '../../src/http/file-routes.ts';
 import { buildHttpServer, type HttpServerOptions } from '../../src/http/http-server.ts';
-import type { SnapshotDesk } from '../../src/http/snapshot-routes.ts';
+import type { ApprovalDesk } from '../../src/http/routes/approval-routes.ts';
+import type { AgentDesk } from '../../src/http/routes/begin-route.ts';
+import type { FileDesk } from '../../src/http/routes/file-routes.ts';
+import type { SnapshotDesk } from '../../src/http/routes/snapshot-routes.ts';
 import type { Tool } from '../../src/tools/tool.ts';
 import { Toolbox } from '../../src/tools/toolbox.ts';
 

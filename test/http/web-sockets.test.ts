@@ -7,7 +7,7 @@ import { LOCAL, type Principal } from '../../src/access/principal.ts';
 import type { ApprovalRecord } from '../../src/approvals/approval.ts';
 import { type ApprovalEvent, noApproval, type Verdict } from '../../src/approvals/approvals.ts';
 import { AppError } from '../../src/errors.ts';
-import type { ApprovalDesk } from '../../src/http/approval-routes.ts';
+import type { ApprovalDesk } from '../../src/http/routes/approval-routes.ts';
 import { startTestServer, type TestServer } from './test-server.ts';
 
 const APPROVAL: ApprovalRecord = {

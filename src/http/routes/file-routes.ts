@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { CallerFiles } from '../access/caller-files.ts';
-import type { Principal } from '../access/principal.ts';
-import { archiveIn } from './archive-body.ts';
-import { giveUpLate, queryOf, sendArchive } from './archive-exchange.ts';
-import type { SlowBodies } from './slow-bodies.ts';
+import type { CallerFiles } from '../../access/caller-files.ts';
+import type { Principal } from '../../access/principal.ts';
+import { archiveIn } from '../archive-body.ts';
+import { giveUpLate, queryOf, sendArchive } from '../archive-exchange.ts';
+import type { SlowBodies } from '../slow-bodies.ts';
 
 /** What these routes need of the workspaces. */
 export type FileDesk = Pick<CallerFiles, 'put' | 'get'>;

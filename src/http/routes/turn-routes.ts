@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { Principal } from '../access/principal.ts';
-import { AppError } from '../errors.ts';
-import type { JournaledEvent } from '../store/store.ts';
-import type { TurnRecord } from '../turns/turn.ts';
-import { EVENTS_ONLY, type EventStreams, type StreamedEvent } from './event-streams.ts';
+import type { Principal } from '../../access/principal.ts';
+import { AppError } from '../../errors.ts';
+import type { JournaledEvent } from '../../store/store.ts';
+import type { TurnRecord } from '../../turns/turn.ts';
+import { EVENTS_ONLY, type EventStreams, type StreamedEvent } from '../event-streams.ts';
 
 /** What these routes need of the turns. */
 export type TurnFeed = {

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { Principal } from '../access/principal.ts';
-import { AppError } from '../errors.ts';
-import { sarifOf } from '../reviews/sarif.ts';
-import type { TurnRecord } from '../turns/turn.ts';
+import type { Principal } from '../../access/principal.ts';
+import { AppError } from '../../errors.ts';
+import { sarifOf } from '../../reviews/sarif.ts';
+import type { TurnRecord } from '../../turns/turn.ts';
 
 const findingsSchema = z.object({
   comments: z.array(

@@ -2,10 +2,10 @@ import { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { Changes } from '../changes/changes.ts';
-import type { Selection } from '../changes/selection.ts';
-import { checkedInput } from '../checked-input.ts';
-import type { Toolbox } from '../tools/toolbox.ts';
+import type { Changes } from '../../changes/changes.ts';
+import type { Selection } from '../../changes/selection.ts';
+import { checkedInput } from '../../checked-input.ts';
+import type { Toolbox } from '../../tools/toolbox.ts';
 
 /** A reader that takes nothing for so long, or a git that says nothing, is dropped. */
 const PATIENCE_MS = 60_000;

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { type AppError, ERRORS, reportError } from '../errors.ts';
+import { type AppError, ERRORS, reportError } from '../../errors.ts';
 import { FLUSH, packet } from './packet-line.ts';
 
 /** Of a sideband: what is sent on it is shown, and ends the operation. */

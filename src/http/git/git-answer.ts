@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { FastifyReply } from 'fastify';
-import type { GitService } from '../workspaces/git-remote/git-service.ts';
+import type { GitService } from '../../workspaces/git-remote/git-service.ts';
 import { FLUSH, packet } from './packet-line.ts';
 
 const NEWEST_PROTOCOL = 'version 2';

@@ -1,9 +1,13 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { CallerSettings, NamedSettings } from '../access/caller-settings.ts';
-import type { Principal } from '../access/principal.ts';
-import { changeOf, settingsData, settingsInput } from '../agents/conversations/agent-settings-data.ts';
-import { checkedInput } from '../checked-input.ts';
+import type { CallerSettings, NamedSettings } from '../../access/caller-settings.ts';
+import type { Principal } from '../../access/principal.ts';
+import {
+  changeOf,
+  settingsData,
+  settingsInput,
+} from '../../agents/conversations/agent-settings-data.ts';
+import { checkedInput } from '../../checked-input.ts';
 
 type AgentParams = { Params: { id: string } };
 

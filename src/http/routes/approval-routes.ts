@@ -1,13 +1,17 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { Principal } from '../access/principal.ts';
-import { agentNameSchema } from '../agents/agent.ts';
-import { APPROVAL_STATES, type ApprovalRecord, type ApprovalState } from '../approvals/approval.ts';
-import { approvalData, verdictInput } from '../approvals/approval-data.ts';
-import type { ApprovalEvent, Verdict } from '../approvals/approvals.ts';
-import { checkedInput } from '../checked-input.ts';
-import { EventFeed } from '../turns/events/event-feed.ts';
-import type { EventStreams, StreamedEvent } from './event-streams.ts';
+import type { Principal } from '../../access/principal.ts';
+import { agentNameSchema } from '../../agents/agent.ts';
+import {
+  APPROVAL_STATES,
+  type ApprovalRecord,
+  type ApprovalState,
+} from '../../approvals/approval.ts';
+import { approvalData, verdictInput } from '../../approvals/approval-data.ts';
+import type { ApprovalEvent, Verdict } from '../../approvals/approvals.ts';
+import { checkedInput } from '../../checked-input.ts';
+import { EventFeed } from '../../turns/events/event-feed.ts';
+import type { EventStreams, StreamedEvent } from '../event-streams.ts';
 
 const DEFAULT_LIMIT = 100;
 const LARGEST_LIMIT = 1000;

@@ -1,13 +1,13 @@
 import { finished } from 'node:stream/promises';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { CallerBackups } from '../access/caller-backups.ts';
-import type { Principal } from '../access/principal.ts';
-import { AppError } from '../errors.ts';
-import { archiveIn } from './archive-body.ts';
-import { giveUpLate, queryOf, READER_SILENCE_MS } from './archive-exchange.ts';
-import { disconnectSignal } from './disconnect.ts';
-import type { SlowBodies } from './slow-bodies.ts';
+import type { CallerBackups } from '../../access/caller-backups.ts';
+import type { Principal } from '../../access/principal.ts';
+import { AppError } from '../../errors.ts';
+import { archiveIn } from '../archive-body.ts';
+import { giveUpLate, queryOf, READER_SILENCE_MS } from '../archive-exchange.ts';
+import { disconnectSignal } from '../disconnect.ts';
+import type { SlowBodies } from '../slow-bodies.ts';
 
 /** What these routes need of the backups. */
 export type SnapshotDesk = Pick<CallerBackups, 'download' | 'upload'>;

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify';
-import { isKnown } from './authentication.ts';
+import { isKnown } from '../authentication.ts';
 
 const ENDPOINTS = {
   '/sse': 'MCP over HTTP+SSE (claude mcp add --transport sse)',

@@ -3,22 +3,22 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { CallerWorkspaces } from '../access/caller-workspaces.ts';
-import type { AgentRecord } from '../agents/agent.ts';
-import type { AgentLink } from '../agents/links/agent-link.ts';
-import type { GitAudit } from '../audit/git-audit.ts';
-import type { Config } from '../config/config.ts';
-import { AppError, toAppError } from '../errors.ts';
+import type { CallerWorkspaces } from '../../access/caller-workspaces.ts';
+import type { AgentRecord } from '../../agents/agent.ts';
+import type { AgentLink } from '../../agents/links/agent-link.ts';
+import type { GitAudit } from '../../audit/git-audit.ts';
+import type { Config } from '../../config/config.ts';
+import { AppError, toAppError } from '../../errors.ts';
 import {
   type GitBounds,
   type GitRequest,
   type GitService,
   serveGit,
-} from '../workspaces/git-remote/git-service.ts';
-import { disconnectSignal } from './disconnect.ts';
-import { logFailure } from './failure-log.ts';
+} from '../../workspaces/git-remote/git-service.ts';
+import { disconnectSignal } from '../disconnect.ts';
+import { logFailure } from '../failure-log.ts';
+import type { SlowBodies } from '../slow-bodies.ts';
 import { GitAnswer } from './git-answer.ts';
-import type { SlowBodies } from './slow-bodies.ts';
 
 /** Of a request to fetch: what the client wants and has. Longer ones are no git's. */
 const FETCH_BYTES = 64 * 1024 * 1024;

@@ -2,8 +2,8 @@ import http from 'node:http';
 import { Duplex, Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import type { HttpServerOptions } from '../../src/http/http-server.ts';
-import { startTestServer } from './test-server.ts';
+import type { HttpServerOptions } from '../../../src/http/http-server.ts';
+import { startTestServer } from '../test-server.ts';
 
 const TYPE = 'application/x-git-receive-pack-request';
 

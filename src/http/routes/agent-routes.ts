@@ -1,8 +1,8 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import type { Principal } from '../access/principal.ts';
-import { type AgentEvent, agentEventData } from '../agents/agent-events.ts';
-import { EventFeed } from '../turns/events/event-feed.ts';
-import { EVENTS_ONLY, type EventStreams, type StreamedEvent } from './event-streams.ts';
+import type { Principal } from '../../access/principal.ts';
+import { type AgentEvent, agentEventData } from '../../agents/agent-events.ts';
+import { EventFeed } from '../../turns/events/event-feed.ts';
+import { EVENTS_ONLY, type EventStreams, type StreamedEvent } from '../event-streams.ts';
 
 /** What these routes need of the agents. */
 export type AgentFeed = {

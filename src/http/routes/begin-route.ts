@@ -1,15 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { CallerFiles } from '../access/caller-files.ts';
-import type { Principal } from '../access/principal.ts';
-import { agentIdSchema } from '../agents/agent.ts';
-import { checkedInput } from '../checked-input.ts';
-import type { Config } from '../config/config.ts';
-import { AppError } from '../errors.ts';
-import { sourceSchema } from '../workspaces/sources/source.ts';
+import type { CallerFiles } from '../../access/caller-files.ts';
+import type { Principal } from '../../access/principal.ts';
+import { agentIdSchema } from '../../agents/agent.ts';
+import { checkedInput } from '../../checked-input.ts';
+import type { Config } from '../../config/config.ts';
+import { AppError } from '../../errors.ts';
+import { sourceSchema } from '../../workspaces/sources/source.ts';
+import { disconnectSignal } from '../disconnect.ts';
 import type { AgentFeed } from './agent-routes.ts';
-import { disconnectSignal } from './disconnect.ts';
 
 /** What this route needs of the workspaces. */
 export type AgentDesk = Pick<CallerFiles, 'begin'>;

@@ -1,12 +1,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
-import { reportError } from '../errors.ts';
-import type { ToolCall } from '../tools/tool.ts';
-import type { Toolbox } from '../tools/toolbox.ts';
-import { agentIdFor } from './agent-identity.ts';
-import { disconnectSignal } from './disconnect.ts';
-import { logFailure } from './failure-log.ts';
-import { acceptCurlBodies } from './json-body.ts';
+import { reportError } from '../../errors.ts';
+import type { ToolCall } from '../../tools/tool.ts';
+import type { Toolbox } from '../../tools/toolbox.ts';
+import { agentIdFor } from '../agent-identity.ts';
+import { disconnectSignal } from '../disconnect.ts';
+import { logFailure } from '../failure-log.ts';
+import { acceptCurlBodies } from '../json-body.ts';
 
 type NamedTool = { Params: { name: string } };
 

@@ -1,16 +1,16 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify';
-import type { CallerWorkspaces } from '../access/caller-workspaces.ts';
-import type { Principal } from '../access/principal.ts';
-import type { AuditLog } from '../audit/audit-log.ts';
-import { GitAudit } from '../audit/git-audit.ts';
-import type { Config } from '../config/config.ts';
-import { AppError } from '../errors.ts';
-import { GitPlaces } from '../workspaces/git-remote/git-places.ts';
-import { GIT_SERVICES, type GitService } from '../workspaces/git-remote/git-service.ts';
+import type { CallerWorkspaces } from '../../access/caller-workspaces.ts';
+import type { Principal } from '../../access/principal.ts';
+import type { AuditLog } from '../../audit/audit-log.ts';
+import { GitAudit } from '../../audit/git-audit.ts';
+import type { Config } from '../../config/config.ts';
+import { AppError } from '../../errors.ts';
+import { GitPlaces } from '../../workspaces/git-remote/git-places.ts';
+import { GIT_SERVICES, type GitService } from '../../workspaces/git-remote/git-service.ts';
+import type { SlowBodies } from '../slow-bodies.ts';
 import { answerGit } from './git-exchange.ts';
 import { refuseGit } from './git-refusal.ts';
-import type { SlowBodies } from './slow-bodies.ts';
 
 const REPOSITORY = '/agents/:id/workspace.git';
 const BODY_TYPES = GIT_SERVICES.map((service) => `application/x-${service}-request`);
