@@ -4,7 +4,7 @@ import { configDefaults, defineConfig } from 'vitest/config';
 const ALONE = [
   'test/demo.test.ts',
   'test/package.test.ts',
-  'test/agents/{clock,warm-pool}.test.ts',
+  'test/agents/{clock,links/warm-pool}.test.ts',
   'test/cli/doctor.test.ts',
   'test/e2e/{bad-days,compose,compose-guarded,leaks,lifecycle,many-agents,notices,start}.test.ts',
   'test/e2e/{killed-server,kill-rounds,checks-restart,git-kills}.test.ts',
