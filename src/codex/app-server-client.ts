@@ -16,7 +16,8 @@ import type {
   ThreadOptions,
   TurnOptions,
 } from './codex-client.ts';
-import { JsonRpcConnection, RpcRefusal } from './json-rpc.ts';
+import { readVersion } from './codex-version.ts';
+import { JsonRpcConnection } from './json-rpc.ts';
 import {
   emptyReply,
   initializeReply,
@@ -41,10 +42,9 @@ import {
   turnsListParams,
 } from './requests.ts';
 import { runSandboxed } from './sandboxed-command.ts';
+import { ThreadTurns } from './thread-turns.ts';
+import { isNoActiveTurn, isRefusal, notRunning } from './turn-refusal.ts';
 import { openWebSocket } from './websocket-stream.ts';
-
-/** The versions whose protocol this client was tried with. */
-const SUPPORTED_CODEX = '0.169.';
 
 export type AppServerOptions = {
   /** Leads to the app-server's socket, as `codex app-server proxy` gives it. */
@@ -72,10 +72,7 @@ class AppServerClient implements CodexClient {
   readonly #rpc: JsonRpcConnection;
   readonly #log: Logger;
   readonly #requestTimeoutMs: number;
-  /** Turns that we started and that have not ended, by thread. */
-  readonly #turns = new Map<string, ActiveTurn>();
-  /** Threads that were busy when we resumed them, with a turn of an earlier connection. */
-  readonly #busy = new Set<string>();
+  readonly #turns = new ThreadTurns();
   readonly #asks: AskDesk;
   #version = '';
 
@@ -91,8 +88,7 @@ class AppServerClient implements CodexClient {
       onRequest: (id, method, params) => this.#asks.reply(id, method, params),
     });
     this.closed = this.#rpc.closed.then((reason) => {
-      for (const turn of this.#turns.values()) turn.abandon(reason);
-      this.#turns.clear();
+      this.#turns.abandon(reason);
       return reason;
     });
   }
@@ -119,9 +115,8 @@ class AppServerClient implements CodexClient {
     // Codex may ask again before it says that the thread is there.
     this.#asks.expect(threadId);
     const opened = await this.#rpc.request('thread/resume', params, openedThreadReply);
-    const { thread, instructionSources } = opened;
-    if (this.#isForeign(thread)) this.#busy.add(thread.id);
-    return { instructionSources };
+    this.#turns.resumed(opened.thread);
+    return { instructionSources: opened.instructionSources };
   }
 
   async instruct(threadId: string, text: string): Promise<void> {
@@ -158,7 +153,7 @@ class AppServerClient implements CodexClient {
     const threads = await Promise.all(
       data.map((threadId) => this.#rpc.request('thread/read', { threadId }, threadReply)),
     );
-    return threads.some(({ thread }) => this.#isForeign(thread));
+    return threads.some(({ thread }) => this.#turns.isForeign(thread));
   }
 
   async startTurn(
@@ -167,11 +162,12 @@ class AppServerClient implements CodexClient {
     onAsk?: Answerer,
   ): Promise<RunningTurn> {
     const { threadId } = options;
-    if (this.#turns.has(threadId) || this.#busy.has(threadId)) {
+    if (this.#turns.isBusy(threadId)) {
       throw new AppError('internal', `A turn is running on thread ${threadId} already.`);
     }
     const turn = new ActiveTurn(threadId, { onEvent, onAsk });
-    this.#attend(threadId, turn);
+    this.#turns.start(threadId, turn);
+    this.#asks.attend(threadId, turn);
     try {
       const reply = await this.#rpc.request('turn/start', turnStartParams(options), turnReply);
       return turn.begin(reply.turn.id);
@@ -181,7 +177,7 @@ class AppServerClient implements CodexClient {
       if (!isRefusal(error)) this.#rpc.fail(new Error('turn/start had no clear answer.'));
       throw error;
     } finally {
-      this.#forgetIfOver(threadId, turn);
+      this.#turns.forgetIfOver(threadId, turn);
     }
   }
 
@@ -193,8 +189,8 @@ class AppServerClient implements CodexClient {
   ): Promise<RunningTurn | undefined> {
     const turn = new ActiveTurn(threadId, { onEvent, onAsk });
     // It listens before it asks, or an end in between would be missed.
-    this.#attend(threadId, turn);
-    this.#busy.delete(threadId);
+    this.#turns.join(threadId, turn);
+    this.#asks.attend(threadId, turn);
     try {
       const params = turnsListParams(threadId);
       const { data } = await this.#rpc.request('thread/turns/list', params, turnsListReply);
@@ -202,19 +198,18 @@ class AppServerClient implements CodexClient {
         items.some((item) => isMessage(item, clientMessageId)),
       );
       if (recorded) return turn.join(recorded);
-      this.#turns.delete(threadId);
       turn.abandon(undefined);
       return undefined;
     } catch (error) {
       turn.abandon(undefined);
       throw error;
     } finally {
-      this.#forgetIfOver(threadId, turn);
+      this.#turns.forgetIfOver(threadId, turn);
     }
   }
 
   async steerTurn(threadId: string, turnId: string, message: string): Promise<void> {
-    const turn = this.#turns.get(threadId);
+    const turn = this.#turns.of(threadId);
     if (!turn?.has(turnId)) throw notRunning();
     await this.#orTimeout(turn.begun);
     try {
@@ -229,7 +224,7 @@ class AppServerClient implements CodexClient {
   }
 
   async interruptTurn(threadId: string, turnId: string): Promise<void> {
-    const turn = this.#turns.get(threadId);
+    const turn = this.#turns.of(threadId);
     // Before that, Codex would say that there is no active turn, and then run it.
     if (turn?.has(turnId)) await this.#orTimeout(turn.begun);
     try {
@@ -259,59 +254,14 @@ class AppServerClient implements CodexClient {
       this.#log.debug({ method, params }, 'codex sent a notification of no turn');
       return;
     }
-    if (notification.method === 'thread/status/changed') {
-      if (notification.params.status.type !== 'active') this.#busy.delete(threadId);
-      return;
-    }
-    const turn = this.#turns.get(threadId);
-    if (!turn) return;
-    turn.receive(notification);
-    this.#forgetIfOver(threadId, turn);
-  }
-
-  /** Whether a thread is busy with a turn of an earlier connection. */
-  #isForeign({ id, status }: { id: string; status: { type: string } }): boolean {
-    return status.type === 'active' && !this.#turns.has(id);
+    this.#turns.receive(threadId, notification);
   }
 
   async #orTimeout(wait: Promise<void>): Promise<void> {
     await Promise.race([wait, sleep(this.#requestTimeoutMs, undefined, { ref: false })]);
   }
-
-  #attend(threadId: string, turn: ActiveTurn): void {
-    this.#turns.set(threadId, turn);
-    this.#asks.attend(threadId, turn);
-  }
-
-  #forgetIfOver(threadId: string, turn: ActiveTurn): void {
-    if (turn.over && this.#turns.get(threadId) === turn) this.#turns.delete(threadId);
-  }
-}
-
-/** From a user agent such as `codex-mcp-server/0.169.0 (Debian 12.0.0; x86_64) …`. */
-function readVersion(userAgent: string): string {
-  const version = /^[^/]+\/(\S+)/.exec(userAgent)?.[1] ?? 'unknown';
-  if (version.startsWith(SUPPORTED_CODEX)) return version;
-  throw new AppError(
-    'codex_incompatible',
-    `The container has Codex ${version}; this server works with ${SUPPORTED_CODEX}x.`,
-    { data: { found: version, supported: `${SUPPORTED_CODEX}x` } },
-  );
 }
 
 function isMessage(item: RecordedTurn['items'][number], clientMessageId: string): boolean {
   return item?.type === 'userMessage' && item.clientId === clientMessageId;
-}
-
-function isRefusal(error: unknown): error is AppError & { cause: RpcRefusal } {
-  return error instanceof AppError && error.cause instanceof RpcRefusal;
-}
-
-/** Codex has no code for it: all its refusals are -32600 with prose. */
-function isNoActiveTurn(error: unknown): boolean {
-  return isRefusal(error) && /no active turn|expected active turn/.test(error.cause.message);
-}
-
-function notRunning(cause?: unknown): AppError {
-  return new AppError('turn_not_running', 'The turn does not run, or no longer.', { cause });
 }

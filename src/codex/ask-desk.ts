@@ -5,23 +5,24 @@ import type { AskAnswer, CodexAsk } from './codex-ask.ts';
 import { HeldAsks } from './held-asks.ts';
 import type { LateReply, RpcReply } from './json-rpc.ts';
 import { answerServerRequest } from './server-requests.ts';
+import type { ThreadTurns } from './thread-turns.ts';
 
 /** Brings what Codex asks to the turn that it asks in, and answers the rest at once. */
 export class AskDesk {
-  readonly #turns: ReadonlyMap<string, ActiveTurn>;
+  readonly #turns: Pick<ThreadTurns, 'of'>;
   readonly #log: Logger;
   readonly #held = new HeldAsks();
   /** Threads that were resumed and have had no turn of ours since: of a turn to be joined, perhaps. */
   readonly #resumed = new Set<string>();
 
-  constructor(turns: ReadonlyMap<string, ActiveTurn>, log: Logger) {
+  constructor(turns: Pick<ThreadTurns, 'of'>, log: Logger) {
     this.#turns = turns;
     this.#log = log;
   }
 
   /** Keeps what is asked in a thread until a turn of it is attended to. */
   expect(threadId: string): void {
-    if (!this.#turns.has(threadId)) this.#resumed.add(threadId);
+    if (!this.#turns.of(threadId)) this.#resumed.add(threadId);
   }
 
   forget(threadId: string): void {
@@ -44,7 +45,7 @@ export class AskDesk {
 
   /** Undefined for threads that are not ours, such as those of agents that Codex spawns. */
   #answer(ask: CodexAsk, itemId: string | undefined): Promise<AskAnswer> | undefined {
-    const turn = this.#turns.get(ask.threadId);
+    const turn = this.#turns.of(ask.threadId);
     if (turn) return turn.answer(ask, itemId);
     return this.#resumed.has(ask.threadId) ? this.#held.hold(ask) : undefined;
   }
