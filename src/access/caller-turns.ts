@@ -1,6 +1,7 @@
 import type { JournaledEvent, Store, TurnQuery } from '../store/store.ts';
 import type { TurnRecord, TurnRequest } from '../turns/turn.ts';
-import { noTurn, type TurnService, type Waiter } from '../turns/turn-service.ts';
+import { noTurn } from '../turns/turn-register.ts';
+import type { TurnService, Waiter } from '../turns/turn-service.ts';
 import type { HostDirectories } from '../workspaces/host/host-directories.ts';
 import type { Ownerships } from './ownership.ts';
 import { demand } from './permission.ts';

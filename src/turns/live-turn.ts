@@ -105,6 +105,19 @@ export class LiveTurn {
     return () => this.#watchers.delete(watcher);
   }
 
+  /** Waits for the end of the turn, or until `signal`. */
+  async untilEnded(signal: AbortSignal): Promise<void> {
+    const aborted = Promise.withResolvers<void>();
+    const onAbort = () => aborted.resolve();
+    signal.addEventListener('abort', onAbort);
+    if (signal.aborted) onAbort();
+    try {
+      await Promise.race([this.ended, aborted.promise]);
+    } finally {
+      signal.removeEventListener('abort', onAbort);
+    }
+  }
+
   /** Writes the events so far. Throws if they cannot be written. */
   save(): void {
     this.#journal.flush();

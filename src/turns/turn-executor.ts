@@ -17,7 +17,7 @@ import type { TurnOutcome, TurnRunner } from './turn-runner.ts';
 
 const AWAKE: ReadonlySet<AgentStatus> = new Set(['busy', 'idle']);
 
-type TurnExecutorOptions = {
+export type TurnExecutorOptions = {
   agents: AgentManager;
   runner: TurnRunner;
   trials: Trials;

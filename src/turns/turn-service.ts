@@ -6,7 +6,7 @@ import type { ApprovalRecord } from '../approvals/approval.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Config } from '../config/config.ts';
-import { AppError, reportError, toAppError } from '../errors.ts';
+import { AppError } from '../errors.ts';
 import type { AgentForks } from '../forks/agent-forks.ts';
 import { Trials } from '../forks/trials.ts';
 import type { Redactor } from '../redaction/redactor.ts';
@@ -22,16 +22,14 @@ import {
 import { TurnApprovals } from './admission/turn-approvals.ts';
 import type { TurnQueues } from './admission/turn-queues.ts';
 import { EventFeed, storedEvents } from './events/event-feed.ts';
-import { TurnJournal } from './events/turn-journal.ts';
-import { LateWrites } from './late-writes.ts';
-import { LiveTurn } from './live-turn.ts';
-import { endStateOf, type TurnRecord, type TurnRequest } from './turn.ts';
+import type { TurnRecord, TurnRequest } from './turn.ts';
 import { TurnAudit } from './turn-audit.ts';
-import { TurnDeadline, untilStarted } from './turn-deadline.ts';
-import { TurnExecutor } from './turn-executor.ts';
+import { TurnCourse } from './turn-course.ts';
 import type { TurnKind } from './turn-kind.ts';
-import { goesOn, outcomeOf, resultOf } from './turn-outcome.ts';
-import { accessOf, type TurnRunner } from './turn-runner.ts';
+import { TurnKinds } from './turn-kinds.ts';
+import { goesOn, outcomeOf } from './turn-outcome.ts';
+import { TurnRegister } from './turn-register.ts';
+import type { TurnRunner } from './turn-runner.ts';
 
 /** A turn that ran while no server did may be finished by then, whatever its time-out says. */
 const RECOVERY_GRACE_SECONDS = 60;
@@ -61,35 +59,30 @@ export type Waiter = {
   onApproval?(approval: ApprovalRecord): void;
 };
 
-/** Takes work for agents: one turn at a time on each, in the order of the calls. Each ends, whatever happens. */
+/** Takes work for agents as turns, and lets callers wait for them, follow, steer and cancel them. */
 export class TurnService {
   readonly #options: TurnServiceOptions;
-  readonly #kinds: ReadonlyMap<string, TurnKind>;
-  readonly #queues: TurnQueues;
-  readonly #executor: TurnExecutor;
+  readonly #kinds: TurnKinds;
+  readonly #register: TurnRegister;
   readonly #approvals: TurnApprovals;
-  /** Turns that have not ended, or whose end is not written yet. */
-  readonly #live = new Map<string, LiveTurn>();
-  readonly #writes: LateWrites;
-  readonly #audit: TurnAudit;
-  readonly #shutdown = new AbortController();
-  /** Whether turns go on without this server: what happens to them is for the next one to write. */
-  #detached = false;
+  readonly #course: TurnCourse;
 
   constructor(options: TurnServiceOptions) {
     this.#options = options;
-    this.#queues = options.queues;
-    this.#writes = new LateWrites(options.log);
-    this.#audit = new TurnAudit(options.audit);
-    this.#approvals = new TurnApprovals({ ...options, audit: this.#audit });
-    this.#approvals.listen((turnId, event) => this.#live.get(turnId)?.onEvent(event));
-    this.#executor = new TurnExecutor({
+    const kinds = new TurnKinds(options.kinds);
+    const register = new TurnRegister(options.store.turns);
+    const audit = new TurnAudit(options.audit);
+    const approvals = new TurnApprovals({ ...options, audit });
+    approvals.listen((turnId, event) => register.live(turnId)?.onEvent(event));
+    const trials = new Trials({ ...options, turns: this });
+    const { disk } = options.agents;
+    this.#course = new TurnCourse({
       ...options,
-      approvals: this.#approvals,
-      trials: new Trials({ ...options, turns: this }),
-      isDetached: () => this.#detached,
+      ...{ kinds, register, audit, approvals, trials, disk },
     });
-    this.#kinds = new Map(options.kinds.map((kind) => [kind.name, kind]));
+    this.#kinds = kinds;
+    this.#register = register;
+    this.#approvals = approvals;
   }
 
   /**
@@ -99,12 +92,8 @@ export class TurnService {
   submit(request: TurnRequest, agent: AgentRecord = newAgent(request.agentId)): TurnRecord {
     const earlier = earlierTurn(this.#options, request);
     if (earlier) return this.get(earlier.turnId);
-    if (this.#detached) throw new AppError('shutting_down', 'The server is stopping.');
-    this.#shutdown.signal.throwIfAborted();
-    const queues = this.#queues.ahead(request.agentId);
-    admit(this.#options, { request, agent, queues, ownTurns: this.#turnsOf(request.principal) });
-    this.#approvals.assertRoom(request, this.#kindOf(request.tool));
-    if (this.#mayWrite(request)) this.#options.agents.disk.assertRoom(request.agentId);
+    this.#course.assertOpen();
+    this.#admit(request, agent);
     const { agents, turns } = this.#options.store;
     if (!agents.get(request.agentId)) agents.put(agent);
     const record: TurnRecord = {
@@ -116,32 +105,8 @@ export class TurnService {
       createdAt: new Date(),
     };
     turns.put(record);
-    this.#enqueue(record, request.timeoutSeconds ?? this.#options.config.TOOL_DEFAULT_TIMEOUT);
+    this.#course.begin(record, this.#secondsFor(request));
     return record;
-  }
-
-  /** The turn that Codex works on for an agent, if it does. */
-  current(agentId: string): TurnRecord | undefined {
-    return [...this.#live.values()]
-      .map(({ record }) => record)
-      .find((record) => record.agentId === agentId && record.sent && !record.endedAt);
-  }
-
-  /** Waits for the end of a turn, or until `signal`; answers how the turn is then. */
-  async wait(turnId: string, waiter: Waiter): Promise<TurnRecord> {
-    const live = this.#live.get(turnId);
-    if (!live) return this.get(turnId);
-    const stop = live.listen((message) => waiter.progress(message));
-    const onApproval = (approval: ApprovalRecord) => waiter.onApproval?.(approval);
-    const stopWatching = this.#approvals.watch(turnId, onApproval);
-    try {
-      await untilAborted(live.ended, waiter.signal);
-    } finally {
-      stop();
-      stopWatching();
-    }
-    if (this.#detached && !live.record.endedAt) throw goesOn(live.record);
-    return this.get(turnId);
   }
 
   /** Submits and waits; cancelling the call cancels the turn. Throws why there is no result. */
@@ -151,7 +116,7 @@ export class TurnService {
     caller: Waiter,
   ): Promise<Record<string, unknown>> {
     const { turnId } = this.submit(request, agent);
-    const live = this.#live.get(turnId);
+    const live = this.#register.live(turnId);
     const cancel = () => live?.cancelled.abort();
     caller.signal.addEventListener('abort', cancel);
     if (caller.signal.aborted) cancel();
@@ -166,28 +131,51 @@ export class TurnService {
     }
   }
 
-  /** Throws `turn_not_found`. */
-  get(turnId: string): TurnRecord {
-    const record = this.#live.get(turnId)?.record ?? this.#options.store.turns.get(turnId);
-    if (record) return record;
-    throw noTurn(turnId);
+  /** Waits for the end of a turn, or until `signal`; answers how the turn is then. */
+  async wait(turnId: string, waiter: Waiter): Promise<TurnRecord> {
+    const live = this.#register.live(turnId);
+    if (!live) return this.get(turnId);
+    const stop = live.listen((message) => waiter.progress(message));
+    const onApproval = (approval: ApprovalRecord) => waiter.onApproval?.(approval);
+    const stopWatching = this.#approvals.watch(turnId, onApproval);
+    try {
+      await live.untilEnded(waiter.signal);
+    } finally {
+      stop();
+      stopWatching();
+    }
+    if (this.#course.isDetached && !live.record.endedAt) throw goesOn(live.record);
+    return this.get(turnId);
   }
 
-  /** What a turn does now, in a sentence, and since when; undefined once it has ended. */
-  latestProgress(turnId: string): { message: string; at: Date } | undefined {
-    return this.#live.get(turnId)?.latest;
+  /** Throws `turn_not_found`. */
+  get(turnId: string): TurnRecord {
+    return this.#register.get(turnId);
   }
 
   /** The newest first. */
   list(query: TurnQuery): TurnRecord[] {
-    return this.#options.store.turns
-      .list(query)
-      .map((record) => this.#live.get(record.turnId)?.record ?? record);
+    return this.#register.list(query);
+  }
+
+  /** The turn that Codex works on for an agent, if it does. */
+  current(agentId: string): TurnRecord | undefined {
+    return this.#register.current(agentId);
+  }
+
+  /** What a turn does now, in a sentence, and since when; undefined once it has ended. */
+  latestProgress(turnId: string): { message: string; at: Date } | undefined {
+    return this.#register.live(turnId)?.latest;
+  }
+
+  /** Calls that wait or run for an agent. */
+  load(agentId: string): number {
+    return this.#options.queues.load(agentId) + this.#approvals.waiting(agentId);
   }
 
   /** Ends a turn that waits or runs, and waits for that; nothing if it has ended. */
   async cancel(turnId: string): Promise<TurnRecord> {
-    const live = this.#live.get(turnId);
+    const live = this.#register.live(turnId);
     live?.cancelled.abort();
     await live?.ended;
     if (live && !live.record.endedAt) throw goesOn(live.record);
@@ -198,7 +186,7 @@ export class TurnService {
   async steer(turnId: string, message: string): Promise<TurnRecord> {
     checkSize(this.#options.config, { message });
     const record = this.get(turnId);
-    const live = this.#live.get(turnId);
+    const live = this.#register.live(turnId);
     if (!live?.steer) {
       throw new AppError('turn_not_running', `The turn is ${record.state}: nothing hears you now.`);
     }
@@ -213,10 +201,10 @@ export class TurnService {
     { after, signal }: { after: number; signal: AbortSignal },
   ): AsyncGenerator<JournaledEvent> {
     this.get(turnId);
-    const live = this.#live.get(turnId);
+    const live = this.#register.live(turnId);
     const fresh = new EventFeed();
     const stop = live?.watch((event) => fresh.push(event));
-    void (live ? untilAborted(live.ended, signal) : Promise.resolve()).then(() => fresh.end());
+    void (live ? live.untilEnded(signal) : Promise.resolve()).then(() => fresh.end());
     try {
       let last = after;
       for (const event of storedEvents(this.#options.store.turns, turnId, after)) {
@@ -229,143 +217,34 @@ export class TurnService {
     }
   }
 
-  #turnsOf(principal: string | undefined): number {
-    return [...this.#live.values()].filter(({ record }) => record.request.principal === principal)
-      .length;
-  }
-
-  /** Calls that wait or run for an agent. */
-  load(agentId: string): number {
-    return this.#queues.load(agentId) + this.#approvals.waiting(agentId);
-  }
-
   /** Takes up every turn that an earlier server left unfinished. */
   recover(): void {
     for (const record of this.#options.store.turns.unfinished()) {
-      const { timeoutSeconds = this.#options.config.TOOL_DEFAULT_TIMEOUT } = record.request;
+      const { turnId, state, request, createdAt } = record;
       // A clock that was set back since would give it the time that it was set back by.
-      const passed = Math.max(0, (Date.now() - record.createdAt.getTime()) / 1000);
-      this.#options.log.info({ turnId: record.turnId, state: record.state }, 'Taking up a turn');
-      const seconds = Math.max(RECOVERY_GRACE_SECONDS, timeoutSeconds - passed);
-      this.#enqueue(record, seconds, { recovered: true });
+      const passed = Math.max(0, (Date.now() - createdAt.getTime()) / 1000);
+      this.#options.log.info({ turnId, state }, 'Taking up a turn');
+      const seconds = Math.max(RECOVERY_GRACE_SECONDS, this.#secondsFor(request) - passed);
+      this.#course.begin(record, seconds, { recovered: true });
     }
   }
 
   /** Lets go of all turns, which run on and are taken up by the next server, or interrupts them. */
-  async close({ interrupt }: { interrupt: boolean }): Promise<void> {
-    if (interrupt) {
-      this.#shutdown.abort(new AppError('shutting_down', 'The server is stopping.'));
-    } else {
-      this.#detached = true;
-      for (const live of this.#live.values()) this.#letGo(live);
-    }
-    await Promise.all([...this.#live.values()].map(({ ended }) => ended));
-    this.#writes.close();
+  close(how: { interrupt: boolean }): Promise<void> {
+    return this.#course.close(how);
   }
 
-  #enqueue(record: TurnRecord, seconds: number, { recovered = false } = {}): void {
-    const { store, redactor } = this.#options;
-    const { turnId } = record;
-    const earlier = storedEvents(store.turns, turnId, 0);
-    const live = new LiveTurn(
-      record,
-      (onEvent) => new TurnJournal({ turnId, store: store.turns, earlier, onEvent }),
-      {
-        recovered,
-        redact: (text) => redactor.text(text),
-        witness: (event) => this.#audit.event(record, event),
-      },
-    );
-    this.#live.set(turnId, live);
-    void this.#settle(live, seconds);
+  /** Throws why the work cannot be taken. */
+  #admit(request: TurnRequest, agent: AgentRecord): void {
+    const { agentId, principal } = request;
+    const queues = this.#options.queues.ahead(agentId);
+    const ownTurns = this.#register.countOf(principal);
+    admit(this.#options, { request, agent, queues, ownTurns });
+    this.#approvals.assertRoom(request, this.#kinds.of(request.tool));
+    if (this.#kinds.mayWrite(request)) this.#options.agents.disk.assertRoom(agentId);
   }
 
-  async #settle(live: LiveTurn, seconds: number): Promise<void> {
-    const { record } = live;
-    using deadline = new TurnDeadline({
-      seconds,
-      caller: live.cancelled.signal,
-      shutdown: this.#shutdown.signal,
-    });
-    const left = new AbortController();
-    let dequeued = false;
-    try {
-      const kind = this.#kindOf(record.tool);
-      const execute = () => {
-        dequeued = true;
-        return this.#executor.execute(live, kind, deadline);
-      };
-      // Where nothing is to be awaited, calls take their places in the order in which they come.
-      const admission = this.#approvals.admission(live, kind, deadline);
-      if (admission !== undefined) await admission;
-      const { busy, waiting } = this.#queues.ahead(record.agentId);
-      if (busy) live.say(`Waiting for ${waiting + 1} earlier calls`);
-      const turn = this.#queues.add(record.agentId, execute, left.signal);
-      const outcome = await untilStarted(deadline, turn, () => record.state !== 'queued');
-      if (this.#detached) return;
-      const warning = this.#options.agents.disk.warning(record.agentId);
-      const notes = warning === undefined ? live.notes : [...live.notes, warning];
-      const result = resultOf(record, outcome, notes);
-      this.#end(live, { state: 'completed', result, usage: outcome.usage });
-    } catch (error) {
-      // Its place in the queue is for others; once it has begun, the queue waits for its end.
-      if (!dequeued) left.abort();
-      if (this.#detached) return;
-      const { code } = toAppError(error);
-      this.#options.log.warn(
-        { turnId: record.turnId, agentId: record.agentId, err: error },
-        'A turn failed',
-      );
-      this.#end(live, { state: endStateOf(code), error: reportError(error) });
-    }
-  }
-
-  #mayWrite(request: TurnRequest): boolean {
-    const kind = this.#kinds.get(request.tool);
-    return kind !== undefined && accessOf({ kind, request }) === 'write';
-  }
-
-  #kindOf(tool: string): TurnKind {
-    const kind = this.#kinds.get(tool);
-    if (kind) return kind;
-    throw new AppError('unknown_tool', `This server has no tool named "${tool}".`);
-  }
-
-  /** Callers have the outcome even while it cannot be written. */
-  #end(live: LiveTurn, outcome: Partial<TurnRecord> & Pick<TurnRecord, 'state'>): void {
-    const { record } = live;
-    this.#approvals.over(record);
-    Object.assign(record, outcome, { endedAt: new Date() });
-    this.#audit.ended(record);
-    this.#writes.write(record.turnId, () => {
-      this.#options.store.turns.put(record);
-      live.save();
-      this.#live.delete(record.turnId);
-    });
-    live.finish();
-    if (record.sent && this.#mayWrite(record.request)) {
-      this.#options.agents.disk.turnEnded(record.agentId);
-    }
-  }
-
-  #letGo(live: LiveTurn): void {
-    if (!live.record.endedAt) this.#writes.write(live.record.turnId, () => live.save());
-    live.finish();
-  }
-}
-
-export function noTurn(turnId: string): AppError {
-  return new AppError('turn_not_found', `There is no turn "${turnId}".`);
-}
-
-async function untilAborted(ended: Promise<void>, signal: AbortSignal): Promise<void> {
-  const aborted = Promise.withResolvers<void>();
-  const onAbort = () => aborted.resolve();
-  signal.addEventListener('abort', onAbort);
-  if (signal.aborted) onAbort();
-  try {
-    await Promise.race([ended, aborted.promise]);
-  } finally {
-    signal.removeEventListener('abort', onAbort);
+  #secondsFor({ timeoutSeconds }: TurnRequest): number {
+    return timeoutSeconds ?? this.#options.config.TOOL_DEFAULT_TIMEOUT;
   }
 }
