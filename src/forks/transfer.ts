@@ -1,9 +1,8 @@
 import { once } from 'node:events';
 import { AppError } from '../errors.ts';
 import type { ContainerProcess } from '../runtime/container-runtime.ts';
+import { lastWords } from '../runtime/last-words.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
-
-const STDERR_KEPT = 2000;
 
 const GIT = 'git -c core.fsmonitor=false -c core.hooksPath=/dev/null';
 /** What the commits named need that a commit of the other side does not have, if that is known here. */
@@ -45,7 +44,7 @@ async function transfer(
 ): Promise<void> {
   const giver = await from.exec(give, env);
   const taker = await to.exec(take, env);
-  const complaints = [giver, taker].map(lastWords);
+  const complaints = [giver, taker].map(({ stderr }) => lastWords(stderr));
   taker.stdio.resume();
   try {
     await pump(giver, taker, signal);
@@ -78,12 +77,4 @@ async function pump(
   } finally {
     signal.removeEventListener('abort', stop);
   }
-}
-
-function lastWords({ stderr }: ContainerProcess): () => string {
-  let said = '';
-  stderr.on('data', (chunk) => {
-    said = (said + chunk).slice(-STDERR_KEPT);
-  });
-  return () => said.trim();
 }

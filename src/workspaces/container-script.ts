@@ -1,6 +1,6 @@
 import type { ContainerRuntime, ExecOptions } from '../runtime/container-runtime.ts';
+import { lastWords } from '../runtime/last-words.ts';
 
-const STDERR_KEPT = 2_000;
 /** Others in the container can stop a program, so that it never ends. */
 const LIMIT_MS = 3_600_000;
 const ENDING_MS = 10_000;
@@ -24,16 +24,13 @@ export async function runScript(
     clearTimeout(patience);
     patience = setTimeout(() => over.resolve(undefined), ENDING_MS);
   };
-  let complaint = '';
-  process.stderr.on('data', (chunk) => {
-    complaint = (complaint + chunk).slice(-STDERR_KEPT);
-  });
+  const complaint = lastWords(process.stderr);
   process.stdio.on('error', () => undefined).resume();
   signal?.addEventListener('abort', end);
   if (signal?.aborted) end();
   try {
     const exitCode = await Promise.race([process.exited, over.promise]);
-    return { exitCode, complaint: complaint.trim() };
+    return { exitCode, complaint: complaint() };
   } finally {
     signal?.removeEventListener('abort', end);
     process.stdio.destroy();

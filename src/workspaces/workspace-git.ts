@@ -1,8 +1,8 @@
 import { AppError } from '../errors.ts';
 import type { ContainerProcess, ContainerRuntime } from '../runtime/container-runtime.ts';
+import { lastWords } from '../runtime/last-words.ts';
 import { readAtMost } from '../runtime/read-at-most.ts';
 
-const STDERR_KEPT = 2_000;
 /** Bounds what one answer of git may cost in memory, whatever the agent wrote. */
 const GIT_BYTES_READ = 32 * 1024 * 1024;
 const STREAMED_BYTES = 1024 * 1024 * 1024;
@@ -93,16 +93,12 @@ export class WorkspaceGit {
     const process: ContainerProcess = await runtime.exec(agentId, command, {
       env: { ...env, ...OWN_SETTINGS },
     });
-    let complaint = '';
-    process.stderr.on('data', (chunk) => {
-      complaint = (complaint + chunk).slice(-STDERR_KEPT);
-    });
-    return { process, complaint: () => complaint };
+    return { process, complaint: lastWords(process.stderr) };
   }
 }
 
 function failed(complaint: string): AppError {
   return new AppError('workspace_failed', 'Git could not compare the files of the workspace.', {
-    cause: new Error(complaint.trim()),
+    cause: new Error(complaint),
   });
 }

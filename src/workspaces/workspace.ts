@@ -11,7 +11,7 @@ import {
   parseDiff,
   withoutLastFile,
 } from './file-change.ts';
-import { PLACE, transferEnvironment } from './transfers/workspace-files.ts';
+import { PLACE, stagingEnvironment } from './transfers/staging.ts';
 import { DIFF_OPTIONS, WorkspaceGit } from './workspace-git.ts';
 import { WorkspaceShell } from './workspace-shell.ts';
 
@@ -60,7 +60,7 @@ export class Workspace {
   static async open(runtime: ContainerRuntime, agentId: string, log: Logger): Promise<Workspace> {
     const { home } = runtime.layout(agentId);
     const env = {
-      ...transferEnvironment(runtime, agentId),
+      ...stagingEnvironment(runtime, agentId),
       SNAPSHOTS: path.posix.join(home, SNAPSHOT_DIRECTORY),
       HOOKS: path.posix.join(home, HOOK_DIRECTORY),
       PLACE,

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../../errors.ts';
 import type { ContainerProcess } from '../../runtime/container-runtime.ts';
+import { lastWords } from '../../runtime/last-words.ts';
 import { agentScript } from '../agent-script.ts';
 import type { Workspace } from '../workspace.ts';
 import { GitTraffic } from './git-traffic.ts';
@@ -30,7 +31,6 @@ const SCRIPT = agentScript('unfinished-push.sh') + agentScript('git-service.sh')
 const RECEIVE_HOOK = agentScript('receive-hook.sh');
 /** Where other parts of the server keep refs, which may be fetched. */
 const OWN_REFS = 'refs/codex';
-const STDERR_KEPT = 2_000;
 /** What is refused is read all the same, so that the client gets to read the answer, but not for ever. */
 const EXCESS = 2;
 /** How much longer than all its time git may take to end: it is ended in the container when that is over. */
@@ -63,7 +63,7 @@ export async function serveGit(
 ): Promise<GitTraffic> {
   const process = await workspace.exec(command(request, bounds, workspace), environment(request));
   using traffic = new GitTraffic(process.stdio, bounds, signal);
-  const complaint = lastWords(process);
+  const complaint = lastWords(process.stderr);
   try {
     const fed = feed(request, process, traffic);
     for await (const chunk of process.stdio) {
@@ -139,14 +139,6 @@ async function feed(
 
 function tooLarge({ bounds: { maxBytes } }: GitTraffic): AppError {
   return new AppError('body_too_large', `What git sent is larger than ${maxBytes} bytes.`);
-}
-
-function lastWords({ stderr }: ContainerProcess): () => string {
-  let words = '';
-  stderr.on('data', (chunk) => {
-    words = (words + chunk).slice(-STDERR_KEPT);
-  });
-  return () => words.trim();
 }
 
 async function exitOf(

@@ -1,6 +1,6 @@
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import { runScript } from '../container-script.ts';
-import { CLEAR, transferEnvironment } from '../transfers/workspace-files.ts';
+import { CLEAR, stagingEnvironment } from '../transfers/staging.ts';
 import type { GitSource } from './source.ts';
 
 const COMMIT = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
@@ -51,7 +51,7 @@ export function cloneInto(
 ): Promise<{ exitCode: number | undefined; complaint: string }> {
   const isCommit = COMMIT.test(ref);
   const env = {
-    ...transferEnvironment(runtime, agentId),
+    ...stagingEnvironment(runtime, agentId),
     URL: url,
     REF: isCommit ? '' : ref,
     COMMIT: isCommit ? ref : '',

@@ -8,8 +8,9 @@ import { AppError, type ErrorCode } from '../../errors.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import type { AgentStore } from '../../store/store.ts';
 import { runScript } from '../container-script.ts';
+import { Staging, stagingEnvironment } from '../transfers/staging.ts';
 import { transferBounds } from '../transfers/transfer-bounds.ts';
-import { transferEnvironment, type WorkspaceFiles } from '../transfers/workspace-files.ts';
+import type { WorkspaceFiles } from '../transfers/workspace-files.ts';
 import { STAGING } from '../workspace-path.ts';
 import { cloneInto } from './git-clone.ts';
 import { bytesOf, type GitSource, type Source, type SourceFile, sourceDigest } from './source.ts';
@@ -23,7 +24,7 @@ const LOOK = `cd "$WORKSPACE" || exit 1
 
 type SourcesOptions = {
   runtime: ContainerRuntime;
-  files: WorkspaceFiles;
+  files: Pick<WorkspaceFiles, 'put'>;
   git: Pick<GitForwarder, 'grant'>;
   credentials: { authorizationFor(place: { host: string; principal: string }): string | undefined };
   agents: Pick<AgentStore, 'get' | 'setSource'>;
@@ -36,9 +37,11 @@ type Run = { replace: boolean; signal: AbortSignal | undefined; onArrived: () =>
 /** Fills the workspaces of agents that are awake with what their callers want to begin with. */
 export class Sources {
   readonly #options: SourcesOptions;
+  readonly #staging: Staging;
 
   constructor(options: SourcesOptions) {
     this.#options = options;
+    this.#staging = new Staging(options.runtime);
   }
 
   /**
@@ -47,7 +50,7 @@ export class Sources {
    * `source_denied`, `source_unauthorized`, `source_failed`, `upload_too_large`, or why `signal` is aborted.
    */
   async apply(agentId: string, source: Source, signal?: AbortSignal): Promise<boolean> {
-    const { agents, disk, files } = this.#options;
+    const { agents, disk } = this.#options;
     const agent = agents.get(agentId);
     const digest = sourceDigest(source);
     const { replace = false } = source;
@@ -65,7 +68,7 @@ export class Sources {
       if (source.git) await this.#clone(agent, source.git, run);
       else await this.#write(agentId, source.files ?? [], run);
     } catch (error) {
-      await files.clear(agentId);
+      await this.#staging.clear(agentId);
       signal?.throwIfAborted();
       throw error;
     } finally {
@@ -76,7 +79,7 @@ export class Sources {
 
   async #isEmpty(agentId: string): Promise<boolean> {
     const { runtime } = this.#options;
-    const env = { ...transferEnvironment(runtime, agentId), GIT_CONFIG_GLOBAL: '/dev/null' };
+    const env = { ...stagingEnvironment(runtime, agentId), GIT_CONFIG_GLOBAL: '/dev/null' };
     const { exitCode, complaint } = await runScript(runtime, agentId, ['sh', '-c', LOOK], { env });
     if (exitCode === 0 || exitCode === NOT_EMPTY) return exitCode === 0;
     throw failed('The workspace could not be looked at.', complaint);
@@ -89,7 +92,7 @@ export class Sources {
   }
 
   async #clone(agent: AgentRecord, source: GitSource, { signal, onArrived }: Run) {
-    const { runtime, git, files, credentials } = this.#options;
+    const { runtime, git, credentials } = this.#options;
     const { agentId, owner } = agent;
     const url = new URL(source.url);
     const authorization = credentials.authorizationFor({ host: url.host, principal: owner });
@@ -106,7 +109,7 @@ export class Sources {
     // Placing removes what is there, which on a directory of the machine somebody else may have put.
     if (agent.workspacePath !== undefined && !(await this.#isEmpty(agentId))) throw notEmpty(agent);
     onArrived();
-    await files.place(agentId, { parts: [], replace: true, git: true });
+    await this.#staging.place(agentId, { parts: [], replace: true, git: true });
   }
 }
 

@@ -1,31 +1,15 @@
-import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../../errors.ts';
 import type { ContainerProcess, ContainerRuntime } from '../../runtime/container-runtime.ts';
-import { runScript } from '../container-script.ts';
 import { STAGING } from '../workspace-path.ts';
 import { type ArchiveBounds, type ArchiveReport, ArchiveRules } from './archive-rules.ts';
 import { checkedArchive } from './checked-archive.ts';
+import { CLEAR, Staging, stagingEnvironment } from './staging.ts';
 
-/** Passed along with the call, so that it always fits the server, whatever the image is. */
-export const PLACE = readFileSync(
-  new URL('../../../agent-image/place.cjs', import.meta.url),
-  'utf8',
-);
-const CONFLICT = 65;
 const MISSING = 66;
 const OUTSIDE = 67;
 /** tar says 1 where a file changed while it was read. */
 const TAR_FAILED = 2;
-const STDERR_KEPT = 2_000;
-/** How long tar is waited for that was let go; others in the container can keep it from ending. */
-const ENDING_MS = 10_000;
 
-export const CLEAR = `if [ -e "$STAGING" ] || [ -L "$STAGING" ]; then
-  rm -rf "$STAGING" 2>/dev/null || { chmod -R u+rwX "$STAGING"; rm -rf "$STAGING"; }
-fi`;
 const RECEIVE = `${CLEAR}
 mkdir "$STAGING" "$STAGING/tree" && cd "$STAGING/tree" && exec tar -xof -`;
 /** A conversation goes to its place at once: nobody looks for it there yet. */
@@ -61,21 +45,14 @@ export type GetOptions = {
   signal?: AbortSignal | undefined;
 };
 
-type Receipt = {
-  archive: AsyncGenerator<Uint8Array>;
-  script: string;
-  signal: AbortSignal | undefined;
-};
-
-/**
- * Brings files into the workspace of an agent that is awake, and out of it. What comes in is built
- * in a directory beside it first, and then moved: all of it or nothing.
- */
+/** Brings files into the workspace of an agent that is awake, all of them or none, and out of it. */
 export class WorkspaceFiles {
   readonly #runtime: ContainerRuntime;
+  readonly #staging: Staging;
 
   constructor(runtime: ContainerRuntime) {
     this.#runtime = runtime;
+    this.#staging = new Staging(runtime);
   }
 
   /**
@@ -88,18 +65,9 @@ export class WorkspaceFiles {
     { bounds, base, replace, git, signal, onArrived }: PutOptions,
   ): Promise<ArchiveReport> {
     const rules = new ArchiveRules({ bounds, base, git });
-    try {
-      await this.#receive(agentId, {
-        archive: checkedArchive(archive, rules),
-        script: RECEIVE,
-        signal,
-      });
-      onArrived?.();
-      await this.place(agentId, { parts: base, replace, git: false });
-    } catch (error) {
-      await this.clear(agentId);
-      throw error;
-    }
+    const checked = checkedArchive(archive, rules);
+    const receipt = { archive: checked, script: RECEIVE, signal, onArrived };
+    await this.#staging.fill(agentId, receipt, { parts: base, replace, git: false });
     return rules.report;
   }
 
@@ -111,16 +79,10 @@ export class WorkspaceFiles {
   async putAgent(
     agentId: string,
     archive: AsyncGenerator<Uint8Array>,
-    { signal, onArrived }: { signal: AbortSignal; onArrived: () => void },
+    options: { signal: AbortSignal; onArrived: () => void },
   ): Promise<void> {
-    try {
-      await this.#receive(agentId, { archive, script: RECEIVE_AGENT, signal });
-      onArrived();
-      await this.place(agentId, { parts: [], replace: true, git: true });
-    } catch (error) {
-      await this.clear(agentId);
-      throw error;
-    }
+    const receipt = { archive, script: RECEIVE_AGENT, ...options };
+    await this.#staging.fill(agentId, receipt, { parts: [], replace: true, git: true });
   }
 
   /**
@@ -132,7 +94,8 @@ export class WorkspaceFiles {
     { bounds, base, git, signal }: GetOptions,
   ): AsyncGenerator<Uint8Array, ArchiveReport> {
     const command = ['sh', '-c', SEND, 'sh', base.join('/') || '.', git ? 'yes' : 'no'];
-    const process = await this.#runtime.exec(agentId, command, { env: this.#environment(agentId) });
+    const env = stagingEnvironment(this.#runtime, agentId);
+    const process = await this.#runtime.exec(agentId, command, { env });
     const rules = new ArchiveRules({ bounds, base, git: git ? 'take' : 'skip', lenient: true });
     const end = () => process.stdio.destroy();
     signal?.addEventListener('abort', end);
@@ -144,77 +107,6 @@ export class WorkspaceFiles {
     }
     return rules.report;
   }
-
-  /** Moves what is in the staging to its place. */
-  async place(
-    agentId: string,
-    order: { parts: readonly string[]; replace: boolean; git: boolean },
-  ): Promise<void> {
-    const { workspace } = this.#runtime.layout(agentId);
-    const env = this.#environment(agentId);
-    const whole = JSON.stringify({ ...order, workspace, staging: env.STAGING });
-    const command = ['node', '-e', PLACE, '--', whole];
-    const { exitCode, complaint } = await runScript(this.#runtime, agentId, command, { env });
-    if (exitCode === 0) return;
-    if (exitCode !== CONFLICT)
-      throw failed('The files could not be put in their place.', complaint);
-    const where = /^conflict (".{0,300}")$/m.exec(complaint)?.[1] ?? 'a path of the archive';
-    throw new AppError(
-      'path_conflict',
-      `In the place of ${where} is a file or a link, and not a directory, or the other way round. Nothing was changed.`,
-    );
-  }
-
-  /** Removes what an upload left that did not come to its end. Never throws. */
-  async clear(agentId: string): Promise<void> {
-    const env = this.#environment(agentId);
-    // What is left then, the next one removes, or the shell of the workspace when it is opened.
-    await runScript(this.#runtime, agentId, ['sh', '-c', CLEAR], { env }).catch(() => undefined);
-  }
-
-  async #receive(agentId: string, { archive, script, signal }: Receipt): Promise<void> {
-    const env = this.#environment(agentId);
-    const process = await this.#runtime.exec(agentId, ['sh', '-c', script], { env });
-    let complaint = '';
-    process.stderr.on('data', (chunk) => {
-      complaint = (complaint + chunk).slice(-STDERR_KEPT);
-    });
-    process.stdio.resume();
-    let over = false;
-    const ended = process.exited.then(() => {
-      over = true;
-    });
-    try {
-      for await (const chunk of archive) {
-        signal?.throwIfAborted();
-        if (over) break;
-        if (process.stdio.write(chunk)) continue;
-        await Promise.race([once(process.stdio, 'drain', signal && { signal }), ended]);
-      }
-      process.stdio.end();
-    } catch (error) {
-      process.stdio.destroy();
-      await Promise.race([ended, sleep(ENDING_MS, undefined, { ref: false })]);
-      throw error;
-    }
-    const exitCode = await process.exited;
-    if (exitCode === 0) return;
-    if (/no space|quota/i.test(complaint)) {
-      throw new AppError('no_space', 'There is no room for the files. Nothing was changed.');
-    }
-    throw failed('The files could not be unpacked in the container.', complaint);
-  }
-
-  #environment(agentId: string): { WORKSPACE: string; STAGING: string } {
-    return transferEnvironment(this.#runtime, agentId);
-  }
-}
-
-/** Where files are built: on the file system of the workspace, and where no sandbox of Codex lets it write. */
-export function transferEnvironment(runtime: ContainerRuntime, agentId: string) {
-  const { workspace, home } = runtime.layout(agentId);
-  const parent = runtime.confines ? workspace : home;
-  return { WORKSPACE: workspace, STAGING: path.posix.join(parent, STAGING) };
 }
 
 async function* outputOf(
@@ -229,10 +121,7 @@ async function* outputOf(
     throw new AppError('path_not_found', `${JSON.stringify(base.join('/'))} ${why}.`);
   }
   if (exitCode === undefined || exitCode >= TAR_FAILED) {
-    throw failed('The files could not be read.', `tar ended with ${exitCode}`);
+    const cause = new Error(`tar ended with ${exitCode}`);
+    throw new AppError('workspace_failed', 'The files could not be read.', { cause });
   }
-}
-
-function failed(message: string, complaint: string): AppError {
-  return new AppError('workspace_failed', message, { cause: new Error(complaint.trim()) });
 }
