@@ -11,22 +11,14 @@ import type { TurnKind } from '../turns/turn-kind.ts';
 import type { TurnService } from '../turns/turn-service.ts';
 import { agentStatusTool, listActiveTool } from './agent-tools.ts';
 import { decideApprovalTool, listApprovalsTool } from './approval-tools.ts';
-import { auditKind, auditTool } from './audit-tool.ts';
 import { getChangesTool, revertTurnTool } from './change-tools.ts';
-import { chatKind, chatTool } from './chat-tool.ts';
 import { sessionCleanupTool, sessionInfoTool } from './codex-session-tools.ts';
-import { CODEX_KINDS, codexTool, replyTool } from './codex-tool.ts';
 import { configureTool } from './configure-tool.ts';
-import { debugKind, debugTool } from './debug-tool.ts';
 import { allowEgressTool, denyEgressTool, listEgressTool } from './egress-tools.ts';
-import { fixKind, fixTool } from './fix-tool.ts';
 import { forkTool } from './fork-tool.ts';
 import { healthTool } from './health-tool.ts';
-import { implementKind, implementTool } from './implement-tool.ts';
 import { cleanupTool, pinTool, unpinTool } from './lifecycle-tools.ts';
-import { planKind, planTool } from './plan-tool.ts';
 import { promoteTool } from './promote-tool.ts';
-import { reviewKind, reviewTool } from './review-tool.ts';
 import { listSessionsTool, mySessionTool } from './session-tools.ts';
 import {
   deleteSnapshotTool,
@@ -42,6 +34,14 @@ import {
   steerTool,
   waitTurnTool,
 } from './turn-tools.ts';
+import { auditKind, auditTool } from './work/audit-tool.ts';
+import { chatKind, chatTool } from './work/chat-tool.ts';
+import { CODEX_KINDS, codexTool, replyTool } from './work/codex-tool.ts';
+import { debugKind, debugTool } from './work/debug-tool.ts';
+import { fixKind, fixTool } from './work/fix-tool.ts';
+import { implementKind, implementTool } from './work/implement-tool.ts';
+import { planKind, planTool } from './work/plan-tool.ts';
+import { reviewKind, reviewTool } from './work/review-tool.ts';
 
 /** Every kind of turn that tools submit. */
 export const TURN_KINDS: readonly TurnKind[] = [

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { implementAnswer, planAnswer, reviewAnswer } from '../../src/tools/answers.ts';
-import { codeChange, workOutput } from '../../src/tools/work.ts';
+import { implementAnswer, planAnswer, reviewAnswer } from '../../src/tools/work/answers.ts';
+import { codeChange, workOutput } from '../../src/tools/work/work.ts';
 import { DemoClient } from './demo-client.ts';
 import type { DemoServer } from './demo-server.ts';
 import type { Narrator } from './narrator.ts';

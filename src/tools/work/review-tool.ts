@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import type { Access } from '../access/access.ts';
-import { committed } from '../changes/selection.ts';
-import { AppError } from '../errors.ts';
-import { placeComments } from '../reviews/findings.ts';
-import { checkScope, lookAtScope, scopeArgs } from '../reviews/review-scope.ts';
-import type { TurnKind } from '../turns/turn-kind.ts';
+import type { Access } from '../../access/access.ts';
+import { committed } from '../../changes/selection.ts';
+import { AppError } from '../../errors.ts';
+import { placeComments } from '../../reviews/findings.ts';
+import { checkScope, lookAtScope, scopeArgs } from '../../reviews/review-scope.ts';
+import type { TurnKind } from '../../turns/turn-kind.ts';
+import { READING } from '../hints.ts';
+import type { Caller, Tool } from '../tool.ts';
 import { reviewAnswer } from './answers.ts';
-import { READING } from './hints.ts';
-import type { Caller, Tool } from './tool.ts';
 import { listInput, section, undoneOutput, workTool } from './work.ts';
 
 const args = z.object({

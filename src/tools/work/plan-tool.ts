@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { Access } from '../access/access.ts';
-import type { TurnKind } from '../turns/turn-kind.ts';
+import type { Access } from '../../access/access.ts';
+import type { TurnKind } from '../../turns/turn-kind.ts';
+import { READING } from '../hints.ts';
+import type { Tool } from '../tool.ts';
 import { planAnswer } from './answers.ts';
 import { contextFiles, contextInput, contextSection, namedFiles } from './context-files.ts';
-import { READING } from './hints.ts';
-import type { Tool } from './tool.ts';
 import { listInput, section, textInput, undoneOutput, workTool } from './work.ts';
 
 const args = z.object({

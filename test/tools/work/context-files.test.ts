@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { contextFiles, contextSection } from '../../src/tools/context-files.ts';
-import { planKind } from '../../src/tools/plan-tool.ts';
+import { contextFiles, contextSection } from '../../../src/tools/work/context-files.ts';
+import { planKind } from '../../../src/tools/work/plan-tool.ts';
 
 test('files of the workspace are named, and those of the caller are in the prompt', () => {
   const files = ['src/a.ts', { path: 'spec.md', content: 'Be fast.\n' }];

@@ -1,20 +1,20 @@
 import path from 'node:path';
 import { z } from 'zod';
-import type { Access } from '../access/access.ts';
-import type { CallerAgents } from '../access/caller-agents.ts';
+import type { Access } from '../../access/access.ts';
+import type { CallerAgents } from '../../access/caller-agents.ts';
 import {
   APPROVAL_POLICIES,
   CALL_MODES,
   SANDBOXES,
   type ThreadSettings,
-} from '../agents/conversations/thread.ts';
-import type { Config } from '../config/config.ts';
-import { AppError } from '../errors.ts';
-import type { ContainerRuntime } from '../runtime/container-runtime.ts';
-import { REASONING_EFFORTS } from '../turns/turn.ts';
-import type { TurnKind } from '../turns/turn-kind.ts';
-import { WRITING } from './hints.ts';
-import type { Tool } from './tool.ts';
+} from '../../agents/conversations/thread.ts';
+import type { Config } from '../../config/config.ts';
+import { AppError } from '../../errors.ts';
+import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
+import { REASONING_EFFORTS } from '../../turns/turn.ts';
+import type { TurnKind } from '../../turns/turn-kind.ts';
+import { WRITING } from '../hints.ts';
+import type { Tool } from '../tool.ts';
 import { commitOutput, textInput, undoneOutput, workTool } from './work.ts';
 
 /**

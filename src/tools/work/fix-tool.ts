@@ -1,7 +1,9 @@
 import { z } from 'zod';
-import type { Access } from '../access/access.ts';
-import { AppError } from '../errors.ts';
-import type { TurnKind } from '../turns/turn-kind.ts';
+import type { Access } from '../../access/access.ts';
+import { AppError } from '../../errors.ts';
+import type { TurnKind } from '../../turns/turn-kind.ts';
+import { WRITING } from '../hints.ts';
+import type { Tool } from '../tool.ts';
 import { fixAnswer } from './answers.ts';
 import {
   checkInput,
@@ -13,8 +15,6 @@ import {
   requireCheckCommand,
 } from './check.ts';
 import { contextFiles, contextInput, contextSection, namedFiles } from './context-files.ts';
-import { WRITING } from './hints.ts';
-import type { Tool } from './tool.ts';
 import {
   codeChange,
   commitOutput,

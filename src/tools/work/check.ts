@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { AppError } from '../errors.ts';
+import { AppError } from '../../errors.ts';
 import {
   type CheckReport,
   type CheckRequest,
   describeEnd,
   hasPassed,
-} from '../turns/checks/check.ts';
+} from '../../turns/checks/check.ts';
 import { section } from './work.ts';
 
 const LONGEST_COMMAND = 10_000;

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { Access } from '../access/access.ts';
-import type { TurnKind } from '../turns/turn-kind.ts';
+import type { Access } from '../../access/access.ts';
+import type { TurnKind } from '../../turns/turn-kind.ts';
+import { READING } from '../hints.ts';
+import type { Tool } from '../tool.ts';
 import { chatAnswer } from './answers.ts';
-import { READING } from './hints.ts';
-import type { Tool } from './tool.ts';
 import { section, textInput, undoneOutput, workTool } from './work.ts';
 
 const args = z.object({

@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import type { Access } from '../access/access.ts';
-import { agentNameSchema } from '../agents/agent.ts';
-import { commitSchema } from '../turns/files/turn-commits.ts';
-import { REASONING_EFFORTS, TURN_STATES, type TurnRequest } from '../turns/turn.ts';
-import type { TurnFiles, TurnKind } from '../turns/turn-kind.ts';
-import type { FileChange } from '../workspaces/file-change.ts';
-import { sourceSchema } from '../workspaces/sources/source.ts';
-import type { Caller, Tool } from './tool.ts';
+import type { Access } from '../../access/access.ts';
+import { agentNameSchema } from '../../agents/agent.ts';
+import { commitSchema } from '../../turns/files/turn-commits.ts';
+import { REASONING_EFFORTS, TURN_STATES, type TurnRequest } from '../../turns/turn.ts';
+import type { TurnFiles, TurnKind } from '../../turns/turn-kind.ts';
+import type { FileChange } from '../../workspaces/file-change.ts';
+import { sourceSchema } from '../../workspaces/sources/source.ts';
+import type { Caller, Tool } from '../tool.ts';
 
 const LONGEST_TIMEOUT_SECONDS = 86_400;
 const MAX_SKILLS = 10;
