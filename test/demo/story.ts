@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { implementAnswer, planAnswer, reviewAnswer } from '../../src/tools/work/answers.ts';
-import { codeChange, workOutput } from '../../src/tools/work/work.ts';
+import { codeChange } from '../../src/tools/work/changed-files.ts';
+import { workOutput } from '../../src/tools/work/work.ts';
 import { DemoClient } from './demo-client.ts';
 import type { DemoServer } from './demo-server.ts';
 import type { Narrator } from './narrator.ts';

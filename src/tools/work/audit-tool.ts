@@ -4,7 +4,9 @@ import type { TurnKind } from '../../turns/turn-kind.ts';
 import { READING } from '../hints.ts';
 import type { Tool } from '../tool.ts';
 import { auditAnswer } from './answers.ts';
-import { listInput, section, undoneOutput, workTool } from './work.ts';
+import { undoneOutput } from './changed-files.ts';
+import { listInput, section } from './prompt.ts';
+import { workTool } from './work.ts';
 
 const args = z.object({
   content: z.string().optional().describe('Code or a diff to audit. Default: the workspace.'),

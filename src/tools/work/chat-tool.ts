@@ -4,7 +4,9 @@ import type { TurnKind } from '../../turns/turn-kind.ts';
 import { READING } from '../hints.ts';
 import type { Tool } from '../tool.ts';
 import { chatAnswer } from './answers.ts';
-import { section, textInput, undoneOutput, workTool } from './work.ts';
+import { undoneOutput } from './changed-files.ts';
+import { section, textInput } from './prompt.ts';
+import { workTool } from './work.ts';
 
 const args = z.object({
   message: textInput('What to say.'),

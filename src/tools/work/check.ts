@@ -6,7 +6,7 @@ import {
   describeEnd,
   hasPassed,
 } from '../../turns/checks/check.ts';
-import { section } from './work.ts';
+import { section } from './prompt.ts';
 
 const LONGEST_COMMAND = 10_000;
 const MOST_ROUNDS = 10;

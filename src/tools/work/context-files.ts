@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { z } from 'zod';
-import { section } from './work.ts';
+import { section } from './prompt.ts';
 
 const SHORTEST_FENCE = 3;
 
@@ -15,7 +15,7 @@ export const contextFiles = z
   .array(z.union([file, given]))
   .max(1000)
   .optional();
-type ContextFiles = z.output<typeof contextFiles>;
+export type ContextFiles = z.output<typeof contextFiles>;
 
 /** Arguments of tools that are told what to read, as callers give them. */
 export const contextInput = {

@@ -4,8 +4,10 @@ import type { TurnKind } from '../../turns/turn-kind.ts';
 import { READING } from '../hints.ts';
 import type { Tool } from '../tool.ts';
 import { debugAnswer } from './answers.ts';
+import { undoneOutput } from './changed-files.ts';
 import { contextFiles, contextInput, contextSection, namedFiles } from './context-files.ts';
-import { listInput, section, textInput, undoneOutput, workTool } from './work.ts';
+import { listInput, section, textInput } from './prompt.ts';
+import { workTool } from './work.ts';
 
 const args = z.object({
   problem: textInput('What goes wrong, and what should happen instead.'),

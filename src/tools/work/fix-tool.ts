@@ -5,25 +5,11 @@ import type { TurnKind } from '../../turns/turn-kind.ts';
 import { WRITING } from '../hints.ts';
 import type { Tool } from '../tool.ts';
 import { fixAnswer } from './answers.ts';
-import {
-  checkInput,
-  checkOf,
-  checkOutput,
-  checkPart,
-  checkSection,
-  checkWarnings,
-  requireCheckCommand,
-} from './check.ts';
-import { contextFiles, contextInput, contextSection, namedFiles } from './context-files.ts';
-import {
-  codeChange,
-  commitOutput,
-  explainChanges,
-  listInput,
-  section,
-  warningsOf,
-  workTool,
-} from './work.ts';
+import { changeOutput, changeResult, changing } from './changed-files.ts';
+import { checkInput, checkSection, requireCheckCommand } from './check.ts';
+import { contextFiles, contextInput, contextSection } from './context-files.ts';
+import { listInput, section } from './prompt.ts';
+import { workTool } from './work.ts';
 
 const args = z.object({
   failing_tests: listInput('Tests that fail.'),
@@ -36,23 +22,16 @@ const args = z.object({
 const SIGNS = ['failing_tests', 'error_output', 'symptoms'] as const;
 
 export const fixKind: TurnKind<typeof args, typeof fixAnswer> = {
+  ...changing,
   name: 'fix',
-  access: () => 'write',
-  check: checkOf,
   args,
-  reads: ({ context_files }) => namedFiles(context_files),
   prompt: ({ failing_tests, error_output, symptoms, context_files, ...check }) =>
     `Find the cause of the following problem and mend it in the workspace. Edit the files themselves.${section(
       'Failing tests',
       failing_tests,
     )}${section('Output', error_output)}${section('Symptoms', symptoms)}${contextSection(context_files)}${checkSection(check)}`,
   answer: fixAnswer,
-  result: (answer, files, { check }) => ({
-    ...answer,
-    changes: explainChanges(files.changes, answer.changes),
-    warnings: [...warningsOf(files, answer.changes), ...checkWarnings(check)],
-    ...checkPart(check),
-  }),
+  result: (answer, files, { check }) => ({ ...answer, ...changeResult(answer, files, check) }),
 };
 
 /** Has the agent find out what is wrong and mend it in its workspace. */
@@ -62,13 +41,7 @@ export function fixTool(access: Access): Tool {
     description:
       "Codex finds the cause of failing tests, errors or symptoms and mends it in the agent's workspace. Give at least one of the three. The result holds the true diff of every changed file.",
     annotations: WRITING,
-    output: z.object({
-      ...fixAnswer.shape,
-      changes: z.array(codeChange),
-      ...commitOutput,
-      warnings: z.array(z.string()),
-      ...checkOutput,
-    }),
+    output: z.object({ ...fixAnswer.shape, ...changeOutput }),
     asks: {
       input: { ...args.shape, ...contextInput },
       request(own) {

@@ -5,26 +5,11 @@ import type { TurnKind } from '../../turns/turn-kind.ts';
 import { WRITING } from '../hints.ts';
 import type { Tool } from '../tool.ts';
 import { implementAnswer } from './answers.ts';
-import {
-  checkInput,
-  checkOf,
-  checkOutput,
-  checkPart,
-  checkSection,
-  checkWarnings,
-  requireCheckCommand,
-} from './check.ts';
-import { contextFiles, contextInput, contextSection, namedFiles } from './context-files.ts';
-import {
-  codeChange,
-  commitOutput,
-  explainChanges,
-  listInput,
-  section,
-  textInput,
-  warningsOf,
-  workTool,
-} from './work.ts';
+import { changeOutput, changeResult, changing, codeChange } from './changed-files.ts';
+import { checkInput, checkOutput, checkSection, requireCheckCommand } from './check.ts';
+import { contextFiles, contextInput, contextSection } from './context-files.ts';
+import { listInput, section, textInput } from './prompt.ts';
+import { workTool } from './work.ts';
 
 const MOST_CANDIDATES = 8;
 
@@ -67,23 +52,16 @@ const args = z.object({
 });
 
 export const implementKind: TurnKind<typeof args, typeof implementAnswer> = {
+  ...changing,
   name: 'implement',
-  access: () => 'write',
-  check: checkOf,
   args,
-  reads: ({ context_files }) => namedFiles(context_files),
   prompt: ({ task, target_files, context_files, requirements, ...check }) =>
     `Implement the following task in the workspace. Edit the files themselves.${section(
       'Task',
       task,
     )}${section('Files to create or change', target_files)}${contextSection(context_files)}${section('Requirements', requirements)}${checkSection(check)}`,
   answer: implementAnswer,
-  result: (answer, files, { check }) => ({
-    ...answer,
-    changes: explainChanges(files.changes, answer.changes),
-    warnings: [...answer.warnings, ...warningsOf(files, answer.changes), ...checkWarnings(check)],
-    ...checkPart(check),
-  }),
+  result: (answer, files, { check }) => ({ ...answer, ...changeResult(answer, files, check) }),
 };
 
 /** Has the agent change its workspace. */
@@ -95,10 +73,8 @@ export function implementTool(access: Access): Tool {
     annotations: WRITING,
     output: z.object({
       ...implementAnswer.shape,
-      changes: z.array(codeChange),
-      ...commitOutput,
+      ...changeOutput,
       candidates: z.array(candidateOutput).optional().describe('The best first.'),
-      ...checkOutput,
     }),
     asks: {
       input: { ...args.shape, ...contextInput, candidates: candidatesInput },

@@ -8,7 +8,9 @@ import type { TurnKind } from '../../turns/turn-kind.ts';
 import { READING } from '../hints.ts';
 import type { Caller, Tool } from '../tool.ts';
 import { reviewAnswer } from './answers.ts';
-import { listInput, section, undoneOutput, workTool } from './work.ts';
+import { undoneOutput } from './changed-files.ts';
+import { listInput, section } from './prompt.ts';
+import { workTool } from './work.ts';
 
 const args = z.object({
   ...scopeArgs,

@@ -1,10 +1,8 @@
 import { z } from 'zod';
 import type { Access } from '../../access/access.ts';
 import { agentNameSchema } from '../../agents/agent.ts';
-import { commitSchema } from '../../turns/files/turn-commits.ts';
 import { REASONING_EFFORTS, TURN_STATES, type TurnRequest } from '../../turns/turn.ts';
-import type { TurnFiles, TurnKind } from '../../turns/turn-kind.ts';
-import type { FileChange } from '../../workspaces/file-change.ts';
+import type { TurnKind } from '../../turns/turn-kind.ts';
 import { sourceSchema } from '../../workspaces/sources/source.ts';
 import type { Caller, Tool } from '../tool.ts';
 
@@ -78,33 +76,6 @@ export const workOutput = {
   }),
 };
 
-/** Results of the tools that must leave the workspace alone. */
-export const undoneOutput = {
-  undone_changes: z
-    .array(z.string())
-    .describe('Files that Codex changed although it may not here; they were put back.'),
-};
-
-/** Where a result's changes are. */
-export const commitOutput = {
-  commit: commitSchema
-    .optional()
-    .describe('The commit of this turn; absent if it changed nothing.'),
-  diffstat: z.string().optional(),
-};
-
-export const codeChange = z.object({
-  file: z.string(),
-  action: z.enum(['create', 'modify', 'delete']),
-  diff: z.string().describe('Unified diff of the workspace, made by git.'),
-  explanation: z.string(),
-  line_numbers: z.string().optional().describe('Lines of the new file, such as 3-7, 12.'),
-});
-
-export const textInput = (description: string) => z.string().trim().min(1).describe(description);
-export const listInput = (description: string) =>
-  z.array(z.string().trim().min(1)).max(1000).optional().describe(description);
-
 /** What a call with `wait: false` gets. */
 const accepted = z.object({
   turn_id: z.string().describe('Pass it to wait_turn or get_turn.'),
@@ -164,37 +135,3 @@ export function workTool(access: Access, kind: TurnKind, face: Face): Tool {
 }
 
 const workArguments = z.looseObject(workInput);
-
-type Explained = readonly { file: string; explanation: string }[];
-
-/** Joins what git says was changed with what the model says about it. */
-export function explainChanges(changes: readonly FileChange[], explained: Explained) {
-  return changes.map(({ file, action, diff, lineNumbers }) => ({
-    file,
-    action,
-    diff,
-    explanation: explained.find((one) => names(one.file, file))?.explanation ?? '',
-    ...(lineNumbers && { line_numbers: lineNumbers }),
-  }));
-}
-
-/** Where the list of changes does not say all, or the model says what is not so. */
-export function warningsOf({ changes, unlisted }: TurnFiles, explained: Explained): string[] {
-  if (unlisted > 0) return [`${unlisted} more files changed, which are not listed.`];
-  return explained
-    .filter((one) => !changes.some(({ file }) => names(one.file, file)))
-    .map((one) => `Codex reports a change of ${one.file}, but the file did not change.`);
-}
-
-/** One part of a prompt; nothing if there is nothing to say. */
-export function section(title: string, body: string | readonly string[] | undefined): string {
-  const text = typeof body === 'string' ? body : (body ?? []).map((line) => `- ${line}`).join('\n');
-  return text === '' ? '' : `\n\n## ${title}\n\n${text}`;
-}
-
-/** Models call a file by its path in the workspace, with `./` before it, or by its whole path. */
-function names(said: string, file: string): boolean {
-  return (
-    said === file || said === `./${file}` || (said.startsWith('/') && said.endsWith(`/${file}`))
-  );
-}
