@@ -1,9 +1,10 @@
 import type { Readable } from 'node:stream';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
+import { recordCall, witnessCall } from '../audit/call-record.ts';
 import type { BackupRecord } from '../backups/backup.ts';
 import type { Backups, Made, Restored } from '../backups/backups.ts';
-import { AppError, toAppError } from '../errors.ts';
+import { AppError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
 import { assertReplaceable } from '../workspaces/sources/sources.ts';
 import type { CallerSettings } from './caller-settings.ts';
@@ -70,8 +71,10 @@ export class CallerBackups {
   /** The file, packed. Throws `snapshot_not_found` or `forbidden`. */
   async download(backupId: string): Promise<{ backup: BackupRecord; file: Readable }> {
     const backup = this.get(backupId);
-    const file = await this.#services.backups.packed(backup);
-    this.#tell('get_snapshot', backup.agentId, { outcome: 'ok', snapshot: backupId });
+    const { backups, audit } = this.#services;
+    const file = await backups.packed(backup);
+    const call = { tool: 'get_snapshot', principal: this.#principal, agentId: backup.agentId };
+    recordCall(audit, call, { outcome: 'ok', snapshot: backupId });
     return { backup, file };
   }
 
@@ -90,16 +93,11 @@ export class CallerBackups {
     archive: AsyncIterable<Uint8Array>,
     options: RestoreOptions,
   ): Promise<Restored> {
-    this.#services.audit.assertWritable();
-    const agentId = this.#services.ownerships.idOf(this.#principal, name);
-    try {
-      const restored = await this.#restore(name, archive, options);
-      this.#tell('restore', agentId, { outcome: 'ok', ...restored });
-      return restored;
-    } catch (error) {
-      this.#tell('restore', agentId, { outcome: toAppError(error).code });
-      throw error;
-    }
+    const { audit, ownerships } = this.#services;
+    audit.assertWritable();
+    const agentId = ownerships.idOf(this.#principal, name);
+    const call = { tool: 'restore', principal: this.#principal, agentId };
+    return witnessCall(audit, call, () => this.#restore(name, archive, options));
   }
 
   /** Throws `snapshot_not_found` or `forbidden`. */
@@ -134,10 +132,5 @@ export class CallerBackups {
       if (!wasThere) await agents.takeStep('remove', agentId, 'cleanup');
       throw error;
     }
-  }
-
-  #tell(tool: string, agentId: string, data: object): void {
-    const { audit } = this.#services;
-    audit.append({ type: 'call', principal: this.#principal, agentId, data: { tool, ...data } });
   }
 }

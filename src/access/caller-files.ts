@@ -1,7 +1,7 @@
 import type { DiskWatch } from '../agents/disk-watch.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
+import { witnessCall } from '../audit/call-record.ts';
 import type { Config } from '../config/config.ts';
-import { toAppError } from '../errors.ts';
 import type { Source } from '../workspaces/sources/source.ts';
 import { assertReplaceable, type Sources } from '../workspaces/sources/sources.ts';
 import type { ArchiveReport } from '../workspaces/transfers/archive-rules.ts';
@@ -99,27 +99,12 @@ export class CallerFiles {
     );
   }
 
-  async #witness<T extends object | undefined>(
+  #witness<T extends object | undefined>(
     tool: string,
     agentId: string,
     work: () => Promise<T>,
   ): Promise<T> {
-    const { audit } = this.#services;
-    const tell = (data: object) =>
-      audit.append({
-        type: 'call',
-        principal: this.#principal,
-        agentId: agentId.slice(0, 128),
-        data: { tool, ...data },
-      });
-    try {
-      const report = await work();
-      tell({ outcome: 'ok', ...report });
-      return report;
-    } catch (error) {
-      tell({ outcome: toAppError(error).code });
-      throw error;
-    }
+    return witnessCall(this.#services.audit, { tool, principal: this.#principal, agentId }, work);
   }
 }
 
