@@ -1,5 +1,5 @@
 import type { Principal } from '../access/principal.ts';
-import type { TokenUsage } from '../turns/events/turn-event.ts';
+import type { TokenUsage } from '../spending/token-usage.ts';
 
 /** What is recorded; docs/audit.md says what each holds. */
 export const AUDIT_TYPES = [

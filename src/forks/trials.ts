@@ -1,8 +1,8 @@
 import { type AgentRecord, agentIdOf, newAgent } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import { AppError, reportError } from '../errors.ts';
+import { sumOfUsage } from '../spending/token-usage.ts';
 import type { Store } from '../store/store.ts';
-import type { TokenUsage } from '../turns/events/turn-event.ts';
 import type { TurnRecord, TurnRequest } from '../turns/turn.ts';
 import type { TurnDeadline } from '../turns/turn-deadline.ts';
 import type { TurnOutcome } from '../turns/turn-runner.ts';
@@ -61,7 +61,7 @@ export class Trials {
     return {
       threadId,
       result: { ...ownPart(best.result), candidates: ranked.map(shown) },
-      usage: sumOf(ended.map(({ usage }) => usage)),
+      usage: sumOfUsage(ended.map(({ usage }) => usage)),
       costUsd: ended.reduce((sum, { result }) => sum + Number(result?.cost_usd ?? 0), 0),
       durationMs: Math.round(performance.now() - startedAt),
     };
@@ -203,20 +203,3 @@ function allFailed(ended: readonly Ended[]): AppError {
     },
   );
 }
-
-function sumOf(usages: readonly (TokenUsage | undefined)[]): TokenUsage {
-  const sum = { ...NO_USAGE };
-  for (const usage of usages) {
-    for (const key of Object.keys(sum) as (keyof TokenUsage)[]) sum[key] += usage?.[key] ?? 0;
-  }
-  return sum;
-}
-
-const NO_USAGE: TokenUsage = {
-  input_tokens: 0,
-  cached_input_tokens: 0,
-  output_tokens: 0,
-  reasoning_output_tokens: 0,
-  total_tokens: 0,
-  model_requests: 0,
-};

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { Spent } from '../spending/spending-store.ts';
-import type { TokenUsage } from '../turns/events/turn-event.ts';
+import { NO_USAGE, sumOfUsage, type TokenUsage } from '../spending/token-usage.ts';
 import type { UpstreamFailure } from './upstream-failure.ts';
 
 const count = z.number().nonnegative().nullish().catch(undefined);
@@ -23,14 +23,7 @@ export type RecordUsage = (
 
 /** What one agent got from the model since a moment, and what went wrong last. */
 export class MeteringPeriod {
-  readonly #usage: TokenUsage = {
-    input_tokens: 0,
-    cached_input_tokens: 0,
-    output_tokens: 0,
-    reasoning_output_tokens: 0,
-    total_tokens: 0,
-    model_requests: 0,
-  };
+  #usage: TokenUsage = NO_USAGE;
   readonly #record: RecordUsage | undefined;
   readonly #spent: Spent = { tokens: 0, costUsd: 0 };
   #failure: UpstreamFailure | undefined;
@@ -48,7 +41,7 @@ export class MeteringPeriod {
 
   /** The usage up to now. */
   get usage(): TokenUsage {
-    return { ...this.#usage };
+    return this.#usage;
   }
 
   /** The last failure, unless the model has completed an answer after it. */
@@ -57,7 +50,7 @@ export class MeteringPeriod {
   }
 
   countRequest(): void {
-    this.#usage.model_requests += 1;
+    this.#usage = sumOfUsage([this.#usage, { model_requests: 1 }]);
   }
 
   /** Adds the `usage` object of an answer of a model. */
@@ -73,9 +66,7 @@ export class MeteringPeriod {
       reasoning_output_tokens: parsed.output_tokens_details?.reasoning_tokens ?? 0,
       total_tokens: parsed.total_tokens ?? input + output,
     };
-    for (const [name, tokens] of Object.entries(answer)) {
-      this.#usage[name as keyof typeof answer] += tokens;
-    }
+    this.#usage = sumOfUsage([this.#usage, answer]);
     const billed = typeof model === 'string' ? model : 'unknown';
     const spent = this.#record?.(model === FREE ? FREE : billed, answer);
     this.#spent.tokens += answer.total_tokens;

@@ -4,7 +4,7 @@ import type { Logger } from 'pino';
 import type { EgressProxy } from '../egress/egress-proxy.ts';
 import type { GitForwarder } from '../egress/git-forwarder.ts';
 import type { Spent } from '../spending/spending-store.ts';
-import type { TokenUsage } from '../turns/events/turn-event.ts';
+import type { TokenUsage } from '../spending/token-usage.ts';
 import { GatewayAgent, type GatewayBudget } from './gateway-agent.ts';
 import { ModelForwarder, type PayerOf } from './model-forwarder.ts';
 import type { ModelUpstream } from './model-upstream.ts';

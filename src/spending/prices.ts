@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { z } from 'zod';
-import type { TokenUsage } from '../turns/events/turn-event.ts';
+import type { TokenUsage } from './token-usage.ts';
 
 const perMillion = z.number().nonnegative();
 const pricesSchema = z.record(

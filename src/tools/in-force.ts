@@ -3,10 +3,10 @@ import { z } from 'zod';
 import type { AgentRecord } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import { settingsData, settingsOutput } from '../agents/conversations/agent-settings-data.ts';
+import { REASONING_EFFORTS } from '../agents/conversations/thread.ts';
 import type { AgentLink } from '../agents/links/agent-link.ts';
 import type { Config } from '../config/config.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
-import { REASONING_EFFORTS } from '../turns/turn.ts';
 
 const PATIENCE_MS = 3_000;
 const SKILLS_LISTED = 200;

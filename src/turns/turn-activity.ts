@@ -1,5 +1,6 @@
+import type { TokenUsage } from '../spending/token-usage.ts';
 import { boundEvent } from './events/event-bounds.ts';
-import type { TokenUsage, TurnEvent } from './events/turn-event.ts';
+import type { TurnEvent } from './events/turn-event.ts';
 
 /** Events that leave no trace in the workspace. */
 const HARMLESS: ReadonlySet<TurnEvent['type']> = new Set([

@@ -1,9 +1,9 @@
-import type { ThreadSettings } from '../agents/conversations/thread.ts';
+import type { REASONING_EFFORTS, ThreadSettings } from '../agents/conversations/thread.ts';
 import type { ErrorCode, ErrorReport } from '../errors.ts';
+import type { TokenUsage } from '../spending/token-usage.ts';
 import type { Source } from '../workspaces/sources/source.ts';
 import type { Snapshot } from '../workspaces/workspace.ts';
 import type { CheckProgress } from './checks/check.ts';
-import type { TokenUsage } from './events/turn-event.ts';
 
 export const TURN_STATES = [
   'queued',
@@ -15,8 +15,6 @@ export const TURN_STATES = [
   'expired',
 ] as const;
 export type TurnState = (typeof TURN_STATES)[number];
-
-export const REASONING_EFFORTS = ['minimal', 'low', 'medium', 'high', 'xhigh'] as const;
 
 /** How one of several does the same work. */
 export type CandidateRequest = {

@@ -3,6 +3,7 @@ import { newAgent } from '../../src/agents/agent.ts';
 import type { ThreadRecord } from '../../src/agents/conversations/thread.ts';
 import type { ApprovalRecord } from '../../src/approvals/approval.ts';
 import type { EgressRecord, EgressRuleRecord } from '../../src/egress/egress-record.ts';
+import { NO_USAGE } from '../../src/spending/token-usage.ts';
 import type { ApprovalQuery, Store } from '../../src/store/store.ts';
 import type { TurnRecord } from '../../src/turns/turn.ts';
 
@@ -345,15 +346,6 @@ export function storeContract(
     });
   });
 }
-
-const NO_USAGE = {
-  input_tokens: 0,
-  cached_input_tokens: 0,
-  output_tokens: 0,
-  reasoning_output_tokens: 0,
-  total_tokens: 0,
-  model_requests: 0,
-};
 
 function turn(turnId: string, agentId: string): TurnRecord {
   const request = { agentId, tool: 'plan', args: { task: 'x' } };

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { TokenUsage } from '../../src/turns/events/turn-event.ts';
+import { NO_USAGE, type TokenUsage } from '../../src/spending/token-usage.ts';
 import { fakeAnswer } from './fake-answer.ts';
 import { ask, startRig } from './rig.ts';
 
@@ -18,14 +18,6 @@ const COUNTED: TokenUsage = {
   total_tokens: 1050,
   model_requests: 1,
 };
-const NOTHING: TokenUsage = {
-  input_tokens: 0,
-  cached_input_tokens: 0,
-  output_tokens: 0,
-  reasoning_output_tokens: 0,
-  total_tokens: 0,
-  model_requests: 0,
-};
 
 test('the usage of all requests since the meter was started is added up', async () => {
   await using rig = await startRig();
@@ -41,7 +33,7 @@ test('the usage of all requests since the meter was started is added up', async 
     total_tokens: 2100,
     model_requests: 2,
   });
-  expect(rig.gateway.startMetering('agent-1').stop()).toEqual(NOTHING);
+  expect(rig.gateway.startMetering('agent-1').stop()).toEqual(NO_USAGE);
 });
 
 test.each(['completed', 'incomplete', 'failed'])('response.%s counts', async (end) => {
@@ -74,7 +66,7 @@ test('missing parts of the usage count as nothing', async () => {
   const usage = { input_tokens: 7, output_tokens: 3, input_tokens_details: null };
   const counted = await meter(stream({ type: 'response.completed', response: { usage } }));
   expect(counted).toEqual({
-    ...NOTHING,
+    ...NO_USAGE,
     input_tokens: 7,
     output_tokens: 3,
     total_tokens: 10,

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { REASONING_EFFORTS } from '../../turns/turn.ts';
 import type { AgentSettings, SettingsChange } from './agent-settings.ts';
+import { REASONING_EFFORTS } from './thread.ts';
 
 const MAX_SERVERS = 20;
 

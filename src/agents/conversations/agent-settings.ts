@@ -1,4 +1,4 @@
-import type { REASONING_EFFORTS } from '../../turns/turn.ts';
+import type { REASONING_EFFORTS } from './thread.ts';
 
 /** What the owner of an agent has set for all its conversations. What is absent is as for every agent. */
 export type AgentSettings = {

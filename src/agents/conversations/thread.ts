@@ -1,7 +1,6 @@
-import type { REASONING_EFFORTS } from '../../turns/turn.ts';
-
 export const SANDBOXES = ['read-only', 'workspace-write', 'danger-full-access'] as const;
 export const APPROVAL_POLICIES = ['untrusted', 'on-request', 'never'] as const;
+export const REASONING_EFFORTS = ['minimal', 'low', 'medium', 'high', 'xhigh'] as const;
 export const CALL_MODES = ['interactive', 'non-interactive', 'ci'] as const;
 
 /** How the turns of one conversation run. Fixed when it begins, so that no later turn may do more. */

@@ -3,13 +3,13 @@ import { z } from 'zod';
 import {
   APPROVAL_POLICIES,
   CALL_MODES,
+  REASONING_EFFORTS,
   SANDBOXES,
   type ThreadSettings,
 } from '../../agents/conversations/thread.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
-import { REASONING_EFFORTS } from '../../turns/turn.ts';
 
 /** Words of other systems for the same. */
 const SANDBOX_WORDS = { isolated: 'workspace-write', 'full-access': 'danger-full-access' } as const;

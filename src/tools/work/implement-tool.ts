@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Access } from '../../access/access.ts';
-import { type CandidateRequest, REASONING_EFFORTS } from '../../turns/turn.ts';
+import { REASONING_EFFORTS } from '../../agents/conversations/thread.ts';
+import type { CandidateRequest } from '../../turns/turn.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
 import { WRITING } from '../hints.ts';
 import type { Tool } from '../tool.ts';

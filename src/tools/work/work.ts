@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { Access } from '../../access/access.ts';
 import { agentNameSchema } from '../../agents/agent.ts';
-import { REASONING_EFFORTS, TURN_STATES, type TurnRequest } from '../../turns/turn.ts';
+import { REASONING_EFFORTS } from '../../agents/conversations/thread.ts';
+import { TURN_STATES, type TurnRequest } from '../../turns/turn.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
 import { sourceSchema } from '../../workspaces/sources/source.ts';
 import type { Caller, Tool } from '../tool.ts';

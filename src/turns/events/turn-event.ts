@@ -71,13 +71,3 @@ export type TurnEvent =
   | { type: 'warning'; message: string };
 
 export type PlanStep = { step: string; status: 'pending' | 'in_progress' | 'completed' };
-
-/** Tokens of one turn, over all its model requests. */
-export type TokenUsage = {
-  input_tokens: number;
-  cached_input_tokens: number;
-  output_tokens: number;
-  reasoning_output_tokens: number;
-  total_tokens: number;
-  model_requests: number;
-};
