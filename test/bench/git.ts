@@ -1,12 +1,12 @@
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import net, { type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import type Docker from 'dockerode';
+import { freePort } from '../machine/free-port.ts';
 import { type BenchContext, withOwnCleanup } from './bench-context.ts';
 import { Product } from './product.ts';
 import type { Section } from './section.ts';
@@ -131,12 +131,4 @@ async function startDaemon(directory: string, cleanup: AsyncDisposableStack) {
       return `git://127.0.0.1:${port}/served-${name}/.git`;
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

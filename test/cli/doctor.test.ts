@@ -10,9 +10,9 @@ import { createWorld, kill, submitted, waited } from '../e2e/main-process.ts';
 import { call, connect, REAL_KEY } from '../e2e/test-server.ts';
 import { answerAnything, runsOnce } from '../fakes/stand-in-model/script.ts';
 import { type StandInModel, startStandInModel } from '../fakes/stand-in-model/stand-in-model.ts';
+import { freePort } from '../machine/free-port.ts';
 import { DockerInstallation } from '../runtime/docker-setup.ts';
 import { DoctorRig, diagnose, runDoctor, runtimeOf } from './doctor-rig.ts';
-import { freePort } from './stdio-program.ts';
 
 const engine = inject('engine');
 const RUNTIMES = [

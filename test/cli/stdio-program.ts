@@ -6,6 +6,7 @@ import readline from 'node:readline';
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import type { Connection } from '../e2e/test-server.ts';
+import { freePort } from '../machine/free-port.ts';
 
 const MAIN = path.join(import.meta.dirname, '../../src/main.ts');
 const LIFE_LIMIT_MS = 50_000;
@@ -114,12 +115,4 @@ export async function lineTo(server: { url: string }): Promise<Line> {
     mend: () => listen(port),
     [Symbol.asyncDispose]: cut,
   };
-}
-
-export async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

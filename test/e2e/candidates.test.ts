@@ -1,6 +1,7 @@
 import { describe, expect, inject, test } from 'vitest';
 import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import type { ModelRequest } from '../fakes/stand-in-model/model-request.ts';
+import { commandIn } from '../fakes/stand-in-model/script.ts';
 import { http, json, type Step, shell } from '../fakes/stand-in-model/step.ts';
 import { createWorld } from './main-process.ts';
 import { call, connect, startTestServer } from './test-server.ts';
@@ -15,7 +16,7 @@ const WAYS: Record<string, string> = {
 
 function solve({ prompt, model = '', toolOutputs, schema }: ModelRequest): Step {
   if (toolOutputs.length > 0) return json(fillSchema(schema));
-  const [, command] = /run:(.*)/.exec(prompt) ?? [];
+  const command = commandIn(prompt);
   return shell(command ?? WAYS[model] ?? 'true');
 }
 

@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
-import net, { type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { PassThrough } from 'node:stream';
@@ -12,6 +11,7 @@ import Docker from 'dockerode';
 import { LABELS } from '../../src/runtime/docker/labels.ts';
 import type { Script } from '../fakes/stand-in-model/script.ts';
 import { type StandInModel, startStandInModel } from '../fakes/stand-in-model/stand-in-model.ts';
+import { freePort } from '../machine/free-port.ts';
 import { BASE_IMAGE } from '../setup/base-image.ts';
 import { ensureInstalled } from '../setup/debian.ts';
 import { extraAuthorities } from '../setup/engine.ts';
@@ -215,12 +215,4 @@ function engineEnvironment(): NodeJS.ProcessEnv {
 function isReady(health: unknown): boolean {
   const report = health as { ready?: boolean; runtime?: { state?: string } };
   return report.ready === true && report.runtime?.state === 'ready';
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }

@@ -1,16 +1,8 @@
 import { describe, expect, inject, test } from 'vitest';
-import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
-import type { ModelRequest } from '../fakes/stand-in-model/model-request.ts';
-import { json, type Step, shell } from '../fakes/stand-in-model/step.ts';
+import { obey } from '../fakes/stand-in-model/script.ts';
 import { call, connect, startTestServer } from './test-server.ts';
 
 const engine = inject('engine');
-
-/** Runs what the task says after `run:`, and answers what was asked for. */
-function obey({ prompt, toolOutputs, schema }: ModelRequest): Step {
-  const [, command] = /run:(.*)/.exec(prompt) ?? [];
-  return command && toolOutputs.length === 0 ? shell(command) : json(fillSchema(schema));
-}
 
 describe.each([
   { runtime: 'docker', here: engine.available },

@@ -4,9 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
-import type { ModelRequest } from '../fakes/stand-in-model/model-request.ts';
-import { json, type Step, shell } from '../fakes/stand-in-model/step.ts';
+import { obey } from '../fakes/stand-in-model/script.ts';
 import { call, connect, startTestServer, type TestServer } from './test-server.ts';
 
 const engine = inject('engine');
@@ -18,11 +16,6 @@ const HASTY = {
   ...{ REAPER_SCHEDULE: '* * * * * *', EXPIRY_WARNING: '0' },
   ...{ SESSION_TIMEOUT: '1', WARM_POOL_SIZE: '0' },
 };
-
-function obey({ prompt, toolOutputs, schema }: ModelRequest): Step {
-  const [, command] = /run:(.*)/.exec(prompt) ?? [];
-  return command && toolOutputs.length === 0 ? shell(command) : json(fillSchema(schema));
-}
 
 describe.each([
   { runtime: 'docker', here: engine.available },

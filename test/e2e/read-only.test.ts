@@ -27,92 +27,73 @@ const LOOK =
 
 describe.runIf(engine.available)('a plan changes nothing in a container', () => {
   test.each(Object.entries(ATTEMPTS))('not by %s', async (_name, command) => {
-    await using target = await startTestServer({
-      runtime: 'docker',
-      script: runsOnce('echo good > kept.txt'),
-    });
-    await using client = await connect(target);
-    await call(client, 'implement', { task: 'Begin', agent_id: 'reader' });
-    const before = await look(target, client);
+    await using reader = await startReader('docker');
 
-    target.model.setScript(runsOnce(command));
-    const plan = await call(client, 'plan', { task: 'Look only', agent_id: 'reader' });
+    reader.model.setScript(runsOnce(command));
+    const plan = await reader.call('plan', { task: 'Look only' });
     expect(plan.undone_changes.length).toBeGreaterThan(0);
     if (/late/.test(command)) await sleep(1500);
-    expect(await look(target, client)).toBe(before);
+    expect(await reader.look()).toBe(reader.before);
   });
 
   test('not by a patch in a review either', async () => {
-    await using target = await startTestServer({
-      runtime: 'docker',
-      script: runsOnce('echo good > kept.txt'),
-    });
-    await using client = await connect(target);
-    await call(client, 'implement', { task: 'Begin', agent_id: 'reader' });
-    const before = await look(target, client);
-    target.model.setScript(({ toolOutputs, schema }) =>
+    await using reader = await startReader('docker');
+    reader.model.setScript(({ toolOutputs, schema }) =>
       toolOutputs.length === 0
         ? patch('*** Begin Patch\n*** Add File: evil.txt\n+evil\n*** End Patch\n')
         : json(fillSchema(schema)),
     );
-    const review = await call(client, 'review', { content: 'kept.txt', agent_id: 'reader' });
+    const review = await reader.call('review', { content: 'kept.txt' });
     expect(review.undone_changes).toEqual(['evil.txt']);
-    expect(await look(target, client)).toBe(before);
+    expect(await reader.look()).toBe(reader.before);
   });
 
   test('not by a turn that fails after it wrote', async () => {
-    await using target = await startTestServer({
-      runtime: 'docker',
-      script: runsOnce('echo good > kept.txt'),
-    });
-    await using client = await connect(target);
-    await call(client, 'implement', { task: 'Begin', agent_id: 'reader' });
-    const before = await look(target, client);
-    target.model.setScript(({ toolOutputs }) =>
+    await using reader = await startReader('docker');
+    reader.model.setScript(({ toolOutputs }) =>
       toolOutputs.length === 0 ? shell('echo evil > kept.txt') : http(400),
     );
-    const failing = call(client, 'plan', { task: 'Look', agent_id: 'reader' });
+    const failing = reader.call('plan', { task: 'Look' });
     await expect(failing).rejects.toMatchObject({ code: 'model_rejected' });
-    expect(await look(target, client)).toBe(before);
+    expect(await reader.look()).toBe(reader.before);
   });
 
   test('not by a turn that is cancelled in the middle', async () => {
-    await using target = await startTestServer({
-      runtime: 'docker',
-      script: runsOnce('echo good > kept.txt'),
-    });
-    await using client = await connect(target);
-    await call(client, 'implement', { task: 'Begin', agent_id: 'reader' });
-    const before = await look(target, client);
-    target.model.setScript(runsOnce('echo evil > kept.txt; sleep 60'));
-    const timed = call(client, 'plan', { task: 'Look', agent_id: 'reader', timeout_seconds: 2 });
+    await using reader = await startReader('docker');
+    reader.model.setScript(runsOnce('echo evil > kept.txt; sleep 60'));
+    const timed = reader.call('plan', { task: 'Look', timeout_seconds: 2 });
     await expect(timed).rejects.toMatchObject({ code: 'turn_timeout' });
-    expect(await look(target, client)).toBe(before);
+    expect(await reader.look()).toBe(reader.before);
   });
 });
 
 test('Codex keeps a plan from writing in the process runtime', async () => {
-  await using target = await startTestServer({
-    runtime: 'process',
-    script: runsOnce('echo good > kept.txt'),
-  });
-  await using client = await connect(target);
-  await call(client, 'implement', { task: 'Begin', agent_id: 'reader' });
-  const before = await look(target, client);
-  target.model.setScript(runsOnce('echo evil > kept.txt; echo evil > new.txt'));
-  const plan = await call(client, 'plan', { task: 'Look only', agent_id: 'reader' });
+  await using reader = await startReader('process');
+  reader.model.setScript(runsOnce('echo evil > kept.txt; echo evil > new.txt'));
+  const plan = await reader.call('plan', { task: 'Look only' });
   expect(plan.undone_changes).toEqual([]);
-  expect(await look(target, client)).toBe(before);
+  expect(await reader.look()).toBe(reader.before);
 });
 
-/** What somebody sees who looks around in the workspace. */
-async function look(
-  target: Awaited<ReturnType<typeof startTestServer>>,
-  client: Awaited<ReturnType<typeof connect>>,
-): Promise<string> {
-  target.model.setScript(runsOnce(LOOK));
-  await call(client, 'implement', { task: 'Look', agent_id: 'reader' });
-  const output = target.model.requests.at(-1)?.seen.toolOutputs.at(-1) ?? '';
-  expect(output).toContain('./kept.txt');
-  return output.slice(output.indexOf('Output:'));
+/** An agent that has a file, and how its workspace looked when it had that. */
+async function startReader(runtime: 'docker' | 'process') {
+  await using started = new AsyncDisposableStack();
+  const script = runsOnce('echo good > kept.txt');
+  const target = started.use(await startTestServer({ runtime, script }));
+  const { model } = target;
+  const client = started.use(await connect(target));
+  const callReader = (tool: string, args: object) =>
+    call(client, tool, { ...args, agent_id: 'reader' });
+  /** What somebody sees who looks around in the workspace. */
+  const look = async () => {
+    model.setScript(runsOnce(LOOK));
+    await callReader('implement', { task: 'Look' });
+    const output = model.requests.at(-1)?.seen.toolOutputs.at(-1) ?? '';
+    expect(output).toContain('./kept.txt');
+    return output.slice(output.indexOf('Output:'));
+  };
+  await callReader('implement', { task: 'Begin' });
+  const before = await look();
+  const all = started.move();
+  return { model, before, look, call: callReader, [Symbol.asyncDispose]: () => all.disposeAsync() };
 }

@@ -1,7 +1,8 @@
 import fs from 'node:fs';
 import { expect } from 'vitest';
 import { WebSocket } from 'ws';
-import { freePort } from '../cli/stdio-program.ts';
+import { freePort } from '../machine/free-port.ts';
+
 import type { Main } from './main-process.ts';
 
 /** What a server holds: open files by kind, and what keeps its event loop alive. */

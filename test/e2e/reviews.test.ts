@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import type { ModelRequest } from '../fakes/stand-in-model/model-request.ts';
+import { commandIn } from '../fakes/stand-in-model/script.ts';
 import { json, type Step, shell } from '../fakes/stand-in-model/step.ts';
 import { type Connection, call, connect, startTestServer, type TestServer } from './test-server.ts';
 
@@ -12,7 +13,7 @@ const finding = (file: string, line_range: string) => ({
 
 /** Runs what the task says after `run:`; reviews find something on two lines, one of which is made up. */
 function model({ prompt, toolOutputs, schema }: ModelRequest): Step {
-  const [, command] = /run:(.*)/.exec(prompt) ?? [];
+  const command = commandIn(prompt);
   if (command && toolOutputs.length === 0) return shell(command);
   if (!prompt.includes('To be reviewed')) return json(fillSchema(schema));
   const comments = [finding('./b.txt', '2'), finding('b.txt', '999'), finding('never.txt', '1')];

@@ -5,6 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import type { ModelRequest } from '../fakes/stand-in-model/model-request.ts';
+import { commandIn } from '../fakes/stand-in-model/script.ts';
 import { http, json, type Step, shell } from '../fakes/stand-in-model/step.ts';
 import {
   type Connection,
@@ -20,7 +21,7 @@ const SHA = /^[0-9a-f]{40}$/;
 
 /** Runs what the task says after `run:`, and answers what was asked for, or fails where it says so. */
 function obey({ prompt, toolOutputs, schema }: ModelRequest): Step {
-  const [, command] = /run:(.*)/.exec(prompt) ?? [];
+  const command = commandIn(prompt);
   if (command && toolOutputs.length === 0) return shell(command);
   return prompt.includes('then fail') ? http(400) : json(fillSchema(schema));
 }

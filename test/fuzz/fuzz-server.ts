@@ -1,10 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect } from 'vitest';
 import { ERRORS, type ErrorCode } from '../../src/errors.ts';
 import type { HttpServerOptions } from '../../src/http/http-server.ts';
 import { startTestServer, type TestServer, until } from '../http/test-server.ts';
+import { heapUsed } from '../machine/heap-used.ts';
 import type { RawAnswer } from './raw-answers.ts';
 
 /** What no answer and no line of log may ever hold. */
@@ -138,14 +136,4 @@ export function assertSilent(lines: readonly string[]): void {
     // Nor the beginning of one.
     for (const secret of Object.values(SECRETS)) expect(line).not.toContain(secret.slice(0, 12));
   }
-}
-
-async function heapUsed(): Promise<number> {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  for (let round = 0; round < 3; round += 1) {
-    await delay(20);
-    collect();
-  }
-  return process.memoryUsage().heapUsed;
 }

@@ -1,10 +1,8 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { startTestServer, type TestServer } from '../http/test-server.ts';
+import { heapUsed } from '../machine/heap-used.ts';
 
 const CLIENTS = Number(process.env.IDLE_CLIENTS ?? 500);
 /** With the client's end, which is in the same process; a session has a server of the SDK of its own. */
@@ -66,14 +64,4 @@ async function openStream({ url }: TestServer): Promise<Socket> {
 
 function closedSessions({ logLines }: TestServer): number {
   return logLines.filter((line) => line.includes('MCP session closed')).length;
-}
-
-async function heapUsed(): Promise<number> {
-  setFlagsFromString('--expose-gc');
-  const collect = runInNewContext('gc') as () => void;
-  for (let round = 0; round < 3; round += 1) {
-    await delay(20);
-    collect();
-  }
-  return process.memoryUsage().heapUsed;
 }

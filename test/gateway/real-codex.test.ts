@@ -7,8 +7,9 @@ import { openTunnel } from '../../src/gateway/tunnel.ts';
 import { sequence } from '../fakes/stand-in-model/script.ts';
 import { startStandInModel } from '../fakes/stand-in-model/stand-in-model.ts';
 import { http, shell, text } from '../fakes/stand-in-model/step.ts';
+import { freePort } from '../machine/free-port.ts';
 import { startCodex } from './codex-app-server.ts';
-import { freePort, log, REAL_KEY, startRig, startTunnelProgram, TOKEN } from './rig.ts';
+import { log, REAL_KEY, startRig, startTunnelProgram, TOKEN } from './rig.ts';
 
 const SHELL_THEN_DONE = sequence([shell('echo 4711 > made.txt'), text('Done.')]);
 

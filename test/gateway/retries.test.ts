@@ -4,7 +4,8 @@ import { askedWait } from '../../src/gateway/retry-policy.ts';
 import type { Script } from '../fakes/stand-in-model/script.ts';
 import { startStandInModel } from '../fakes/stand-in-model/stand-in-model.ts';
 import { failed, http, refuse, type Step, text } from '../fakes/stand-in-model/step.ts';
-import { ask, freePort, REAL_KEY, startRig } from './rig.ts';
+import { freePort } from '../machine/free-port.ts';
+import { ask, REAL_KEY, startRig } from './rig.ts';
 
 const RATE_LIMIT = {
   error: { message: 'Slow down.', type: 'requests', code: 'rate_limit_exceeded' },

@@ -1,8 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { once } from 'node:events';
 import http, { type IncomingHttpHeaders } from 'node:http';
-import net, { type AddressInfo } from 'node:net';
 import { Duplex } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,6 +12,7 @@ import type { ContainerProcess } from '../../src/runtime/container-runtime.ts';
 import { type EgressRig, type EgressRigOptions, openEgress } from '../egress/egress-rig.ts';
 import { answerAnything, type Script } from '../fakes/stand-in-model/script.ts';
 import { type StandInModel, startStandInModel } from '../fakes/stand-in-model/stand-in-model.ts';
+import { freePort } from '../machine/free-port.ts';
 
 const TUNNEL_PROGRAM = fileURLToPath(new URL('../../agent-image/tunnel.mjs', import.meta.url));
 
@@ -36,21 +35,6 @@ export function startTunnelProgram(port: number, keepSeconds = 0): TunnelProcess
     pid: child.pid ?? 0,
     kill: () => child.kill('SIGKILL'),
   };
-}
-
-export async function freePort(): Promise<number> {
-  const [port = 0] = await freePorts(1);
-  return port;
-}
-
-/** So many ports, none of them twice. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => net.createServer().listen(0, '127.0.0.1'));
-  await Promise.all(servers.map((server) => once(server, 'listening')));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  for (const server of servers) server.close();
-  await Promise.all(servers.map((server) => once(server, 'close')));
-  return ports;
 }
 
 export type Rig = AsyncDisposable & {

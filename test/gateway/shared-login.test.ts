@@ -6,7 +6,8 @@ import { CredentialsRig } from '../credentials/rig.ts';
 import { AGENTS, askOverTwoExpiries, REQUESTS_OF_EACH } from '../credentials/two-expiries.ts';
 import { openEgress } from '../egress/egress-rig.ts';
 import { ACCOUNT_ID } from '../fakes/stand-in-authority.ts';
-import { ask, freePorts, log, sha256, startTunnelProgram } from './rig.ts';
+import { freePorts } from '../machine/free-port.ts';
+import { ask, log, sha256, startTunnelProgram } from './rig.ts';
 
 const tokenOf = (agent: number) => `token-of-agent-${agent}-of-all`;
 

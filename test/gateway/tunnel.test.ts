@@ -9,7 +9,8 @@ import { openTunnel, type Tunnel } from '../../src/gateway/tunnel.ts';
 import { TunnelKeeper } from '../../src/gateway/tunnel-keeper.ts';
 import type { ContainerRuntime } from '../../src/runtime/container-runtime.ts';
 import { DOCKER_LAYOUT } from '../../src/runtime/docker/container-options.ts';
-import { freePort, log, startTunnelProgram, type TunnelProcess } from './rig.ts';
+import { freePort } from '../machine/free-port.ts';
+import { log, startTunnelProgram, type TunnelProcess } from './rig.ts';
 
 const MEGABYTE = 1024 * 1024;
 

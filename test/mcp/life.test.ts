@@ -1,9 +1,7 @@
 import { connect } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { startTestServer, until } from '../http/test-server.ts';
+import { heapUsed } from '../machine/heap-used.ts';
 import { CLIENTS, type TestClient } from './clients.ts';
 
 test('closing the server ends every stream, session and call within a second', async () => {
@@ -62,14 +60,3 @@ test('no timer of the server keeps a process alive or survives its close', async
   await server.app.close();
   await until(() => timers() <= before);
 });
-
-async function heapUsed(): Promise<number> {
-  setFlagsFromString('--expose-gc');
-  const collect: unknown = runInNewContext('gc');
-  if (typeof collect !== 'function') throw new Error('No garbage collector.');
-  for (let round = 0; round < 3; round += 1) {
-    await delay(20);
-    collect();
-  }
-  return process.memoryUsage().heapUsed;
-}

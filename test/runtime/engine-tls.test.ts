@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { ConfigError, loadConfig } from '../../src/config/config.ts';
 import { runDoctor } from '../cli/doctor-rig.ts';
 import { ENGINE_SOCKET } from '../engine-guard/test-guard.ts';
+import { freePort } from '../machine/free-port.ts';
 import { DockerInstallation, outcome } from './docker-setup.ts';
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-tls-'));
@@ -100,14 +101,6 @@ async function serveStrictly(): Promise<AsyncDisposable & { host: string }> {
       await once(server, 'exit');
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 describe.skipIf(!inject('engine').available)('an engine behind TLS', () => {

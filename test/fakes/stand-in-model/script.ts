@@ -21,3 +21,14 @@ export const runsOnce =
   (command: string): Script =>
   ({ toolOutputs, schema }) =>
     toolOutputs.length === 0 ? shell(command) : json(fillSchema(schema));
+
+/** What a task tells to run: the rest of its line after `run:`. */
+export function commandIn(prompt: string): string | undefined {
+  return /run:(.*)/.exec(prompt)?.[1];
+}
+
+/** Runs what the task tells to run, once, and answers what was asked for. */
+export const obey: Script = ({ prompt, toolOutputs, schema }) => {
+  const command = commandIn(prompt);
+  return command && toolOutputs.length === 0 ? shell(command) : json(fillSchema(schema));
+};
