@@ -55,84 +55,49 @@ type ServiceOptions = {
 
 export type Services = Awaited<ReturnType<typeof createServices>>;
 
-/** Everything between the transports and the stores, joined. Nothing runs yet. */
+/** Everything between the transports and the stores, joined layer by layer. Nothing runs yet. */
 export async function createServices(options: ServiceOptions) {
-  const { store, audit, authenticator, redactor, config, log, version } = options;
-  const { runtime, pool, warning } = await createRuntime(options);
-  const egressRecords: EgressRecords = {
+  const engine = await createEngine(options);
+  const ways = createWays(options, {
     onDenied: (denial) => agents.events.emit({ type: 'egress_denied', ...denial }),
     circumstances: (agentId, at) =>
-      circumstancesOfAgent(store, turns.current(agentId), { agentId, at }),
-  };
-  const { credentials, ledger, budgets, egress, gateway } = createGateway(options, egressRecords);
-  const mcpServers = McpServers.read(config.AGENT_MCP_SERVERS_FILE);
-  const directories = new HostDirectories({ store, runtime, config });
-  const agents = new AgentManager({
-    ...{ runtime, directories, gateway, store, pool, mcpServers, config, version, log },
+      circumstancesOfAgent(options.store, turns.current(agentId), { agentId, at }),
   });
-  auditAgents(agents.events, audit);
-  const commits = new TurnCommits(options);
-  const runner = new TurnRunner({ runtime, gateway, agents, commits, config, log });
-  const approvals = new Approvals({ store: store.approvals, authenticator, config, log });
-  auditApprovals(approvals, audit, (turnId) => circumstancesOfTurn(store, turnId));
-  const files = new WorkspaceFiles(runtime);
-  const { disk } = agents;
-  const sources = new Sources({
-    ...{ runtime, files, git: egress.git, agents: store.agents, disk, config },
-    credentials: new GitCredentials(config),
-  });
-  const queues = new TurnQueues();
-  const forks = new AgentForks({ agents, store, config });
-  const turns = new TurnService({
-    kinds: TURN_KINDS,
-    ...{ agents, runner, queues, forks, store, approvals, sources, directories },
-    ...{ credentials, budgets },
-    ...{ audit, redactor, config, log },
-  });
-  agents.keepWhile((agentId) => turns.load(agentId) > 0);
-  const betweenTurns = new BetweenTurns({ agents, store, queues, config });
-  const backups = createBackups(options, { files, disk });
-  const access = new Access({
-    ...{ store, agents, turns, betweenTurns, forks, approvals, directories, backups },
-    ...{ runtime, mcpServers, audit, config },
-    transfers: { files, sources, disk, audit, config },
-  });
-  const changes = new Changes({ access, audit, config });
-  const promotion = new Promotion({ access, agents, store, audit, config });
-  const preparation = new RuntimePreparation(runtime, log);
-  const health = () =>
-    checkHealth({
-      ...{ runtime, runtimeWarning: warning, preparation, agents },
-      ...{ store, audit, credentials, config, version },
-    });
-  const rates = new RateLimits(config);
-  const served = {
-    ...{ access, agents, turns, changes, promotion },
-    ...{ store, runtime, egress, config, health },
-  };
-  const toolbox = new Toolbox(allTools(served), {
-    ...{ aliases: TOOL_ALIASES, maxCalls: config.MAX_CONCURRENT_CALLS, rates, audit },
-  });
-  return {
-    ...{ access, agents, approvals, backups, changes, credentials, egress, gateway },
-    ...{ health, ledger, preparation, rates, toolbox, turns },
-  };
+  const home = createAgents(options, { ...engine, ...ways });
+  const { agents } = home;
+  const contents = createWorkspaces(options, { ...engine, ...ways, ...home });
+  const work = createTurns(options, { ...engine, ...ways, ...home, ...contents });
+  const { turns } = work;
+  const below = { ...engine, ...ways, ...home, ...contents, ...work };
+  const access = createAccess(options, below);
+  const calls = createToolbox(options, { ...below, ...access });
+  return { ...below, ...access, ...calls };
 }
 
-function createBackups(
-  { store, config, version }: ServiceOptions,
-  { files, disk }: Pick<ConstructorParameters<typeof Backups>[0], 'files' | 'disk'>,
-): Backups {
-  const { DATA_DIR: dataDir, SNAPSHOT_DISK_RESERVE: reserveBytes } = config;
-  const backupFiles = new BackupFiles({ dataDir, reserveBytes });
-  return new Backups({ store, files, backupFiles, disk, config, version });
+type Engine = Awaited<ReturnType<typeof createEngine>>;
+type Ways = ReturnType<typeof createWays>;
+type Home = ReturnType<typeof createAgents>;
+type Contents = ReturnType<typeof createWorkspaces>;
+type Work = ReturnType<typeof createTurns>;
+type Below = Engine & Ways & Home & Contents & Work;
+
+/** What runs containers, and those that it has ready. */
+async function createEngine({ store, config, log, version }: ServiceOptions) {
+  const { installationId } = store;
+  const hasContainers = store.runtimeKind === 'docker' && store.agents.list().length > 0;
+  const chosen = await chooseRuntime({ config, installationId, hasContainers, log });
+  const { runtime: engine, warning: runtimeWarning } = chosen;
+  store.setRuntimeKind(engine.kind);
+  const runtime = new SlottedRuntime(engine, store.slots);
+  const pool = new WarmPool({ runtime: engine, store, config, version, log });
+  return { runtime, pool, runtimeWarning, preparation: new RuntimePreparation(runtime, log) };
 }
 
 /** Who hears of what agents reach, and on whose behalf they do. */
 type EgressRecords = Pick<EgressOptions, 'onDenied'> & { circumstances: CircumstancesOf };
 
 /** What agents reach: the model, what pays for it, and hosts. */
-function createGateway(
+function createWays(
   { store, audit, config, log }: ServiceOptions,
   { onDenied, circumstances }: EgressRecords,
 ) {
@@ -160,13 +125,90 @@ function createGateway(
   return { credentials, ledger, budgets, egress, gateway };
 }
 
-async function createRuntime({ store, config, log, version }: ServiceOptions) {
-  const { installationId } = store;
-  const hasContainers = store.runtimeKind === 'docker' && store.agents.list().length > 0;
-  const chosen = await chooseRuntime({ config, installationId, hasContainers, log });
-  const { runtime: engine, warning } = chosen;
-  store.setRuntimeKind(engine.kind);
-  const runtime = new SlottedRuntime(engine, store.slots);
-  const pool = new WarmPool({ runtime: engine, store, config, version, log });
-  return { runtime, pool, warning };
+/** Agents, and what they are given. */
+function createAgents(
+  { store, audit, config, log, version }: ServiceOptions,
+  { runtime, pool, gateway }: Engine & Ways,
+) {
+  const mcpServers = McpServers.read(config.AGENT_MCP_SERVERS_FILE);
+  const directories = new HostDirectories({ store, runtime, config });
+  const agents = new AgentManager({
+    ...{ runtime, directories, gateway, store, pool, mcpServers, config, version, log },
+  });
+  auditAgents(agents.events, audit);
+  return { agents, directories, mcpServers };
+}
+
+/** What goes into the workspaces of agents and out of them. */
+function createWorkspaces(
+  { store, config, version }: ServiceOptions,
+  { runtime, egress, agents: { disk } }: Engine & Ways & Home,
+) {
+  const { DATA_DIR: dataDir, SNAPSHOT_DISK_RESERVE: reserveBytes } = config;
+  const files = new WorkspaceFiles(runtime);
+  const sources = new Sources({
+    ...{ runtime, files, git: egress.git, agents: store.agents, disk, config },
+    credentials: new GitCredentials(config),
+  });
+  const backupFiles = new BackupFiles({ dataDir, reserveBytes });
+  const backups = new Backups({ store, files, backupFiles, disk, config, version });
+  return { files, sources, backups };
+}
+
+/** The work of agents, and what else is done to them between two turns. */
+function createTurns(options: ServiceOptions, below: Engine & Ways & Home & Contents) {
+  const { store, audit, authenticator, redactor, config, log } = options;
+  const { runtime, gateway, credentials, budgets, agents, directories, sources } = below;
+  const approvals = new Approvals({ store: store.approvals, authenticator, config, log });
+  auditApprovals(approvals, audit, (turnId) => circumstancesOfTurn(store, turnId));
+  const commits = new TurnCommits({ store, redactor, config, log });
+  const runner = new TurnRunner({ runtime, gateway, agents, commits, config, log });
+  const queues = new TurnQueues();
+  const forks = new AgentForks({ agents, store, config });
+  const turns = new TurnService({
+    kinds: TURN_KINDS,
+    ...{ agents, runner, queues, forks, store, approvals, sources, directories },
+    ...{ credentials, budgets },
+    ...{ audit, redactor, config, log },
+  });
+  agents.keepWhile((agentId) => turns.load(agentId) > 0);
+  const betweenTurns = new BetweenTurns({ agents, store, queues, config });
+  return { approvals, forks, turns, betweenTurns };
+}
+
+/** What callers may do with all that. */
+function createAccess({ store, audit, config }: ServiceOptions, below: Below) {
+  const { runtime, mcpServers, agents, directories, files, sources, backups } = below;
+  const { turns, betweenTurns, forks, approvals } = below;
+  const access = new Access({
+    ...{ store, agents, turns, betweenTurns, forks, approvals, directories, backups },
+    ...{ runtime, mcpServers, audit, config },
+    transfers: { files, sources, disk: agents.disk, audit, config },
+  });
+  const changes = new Changes({ access, audit, config });
+  const promotion = new Promotion({ access, agents, store, audit, config });
+  return { access, changes, promotion };
+}
+
+/** What they call, and how often they may. */
+function createToolbox(
+  { store, audit, config, version }: ServiceOptions,
+  below: Below & ReturnType<typeof createAccess>,
+) {
+  const { runtime, runtimeWarning, preparation, credentials, egress, agents, turns } = below;
+  const { access, changes, promotion } = below;
+  const health = () =>
+    checkHealth({
+      ...{ runtime, runtimeWarning, preparation, agents },
+      ...{ store, audit, credentials, config, version },
+    });
+  const rates = new RateLimits(config);
+  const tools = allTools({
+    ...{ access, agents, turns, changes, promotion },
+    ...{ store, runtime, egress, config, health },
+  });
+  const toolbox = new Toolbox(tools, {
+    ...{ aliases: TOOL_ALIASES, maxCalls: config.MAX_CONCURRENT_CALLS, rates, audit },
+  });
+  return { health, rates, toolbox };
 }
