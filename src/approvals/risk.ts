@@ -22,6 +22,9 @@ export function riskOf({ sandbox, fullAuto, mode }: TurnPowers): Risk {
 /** What Codex asks for during a turn, as far as the risk goes. */
 export type AskedPowers = Pick<CodexAsk, 'kind' | 'wantsMore' | 'cwd'>;
 
+/** What Codex asks for, and what it would risk. */
+export type RiskyAsk = CodexAsk & { risk: Risk };
+
 /** What it risks to let Codex do what it asks for. */
 export function riskOfAsk({ kind, wantsMore, cwd }: AskedPowers, workspace: string): Risk {
   if (kind === 'user_input') return 'low';

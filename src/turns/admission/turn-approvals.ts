@@ -2,8 +2,8 @@ import { LOCAL } from '../../access/principal.ts';
 import type { ApprovalRecord } from '../../approvals/approval.ts';
 import { approversOfRequest, approversOfTurn } from '../../approvals/approval-policy.ts';
 import type { ApprovalEvent, Approvals } from '../../approvals/approvals.ts';
-import { type Risk, riskOf, type TurnPowers } from '../../approvals/risk.ts';
-import type { AskAnswer, CodexAsk } from '../../codex/codex-ask.ts';
+import { type RiskyAsk, riskOf, type TurnPowers } from '../../approvals/risk.ts';
+import type { AskAnswer } from '../../codex/codex-ask.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError, toAppError } from '../../errors.ts';
 import type { Store } from '../../store/store.ts';
@@ -24,9 +24,6 @@ type TurnApprovalsOptions = {
   config: Pick<Config, 'CODEX_APPROVAL_MODE' | 'MAX_QUEUED_TURNS' | 'MAX_QUEUED_TURNS_TOTAL'>;
   audit: Pick<TurnAudit, 'granted'>;
 };
-
-/** What Codex asks for, and what it would risk. */
-export type RiskyAsk = CodexAsk & { risk: Risk };
 
 /** Has people asked before a turn runs, and what Codex asks for while it works on one. */
 export class TurnApprovals {
