@@ -3,7 +3,6 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { GitFailure } from './git-forwarder.ts';
 
 /** What git asks of a repository to read it; nothing else is asked for it. */
 const READS = new Set(['GET info/refs?service=git-upload-pack', 'POST git-upload-pack']);
@@ -22,6 +21,13 @@ type Run = {
   authorization: string | undefined;
   response: ServerResponse;
   budget: { bytes: number; readonly maxBytes: number };
+};
+
+/** Why a request did not get through. */
+export type GitFailure = {
+  kind: 'denied' | 'unauthorized' | 'too_large' | 'failed';
+  /** A sentence. */
+  message: string;
 };
 
 type Outcome = { failure?: GitFailure; redirect?: URL };

@@ -4,7 +4,7 @@ import net from 'node:net';
 import tls from 'node:tls';
 import type { EgressProxy } from './egress-proxy.ts';
 import type { EgressTarget } from './egress-target.ts';
-import { GitExchange } from './git-exchange.ts';
+import { GitExchange, type GitFailure } from './git-exchange.ts';
 import { hostOf } from './host-name.ts';
 
 const PREFIX = '/git/';
@@ -20,12 +20,6 @@ export type GitGrant = Disposable & {
   path: string;
   /** Why the last request failed that did not get through, if one did. */
   readonly failure: GitFailure | undefined;
-};
-
-export type GitFailure = {
-  kind: 'denied' | 'unauthorized' | 'too_large' | 'failed';
-  /** A sentence. */
-  message: string;
 };
 
 type Granted = { agentId: string; url: URL } & GrantOptions & {

@@ -15,20 +15,6 @@ const HARMLESS: ReadonlySet<TurnEvent['type']> = new Set([
 ]);
 const COMMANDS_KEPT = 20;
 
-/** Undefined for what is no command. */
-function idOfCommand(event: TurnEvent): string | undefined {
-  switch (event.type) {
-    case 'command_started':
-    case 'command_completed':
-      return event.itemId;
-    case 'check_started':
-    case 'check_completed':
-      return `check ${event.round}`;
-    default:
-      return undefined;
-  }
-}
-
 /** Listens to a turn: what it did, with paths as the user knows them. */
 export class TurnActivity {
   readonly #workspace: string;
@@ -73,5 +59,19 @@ export class TurnActivity {
 
   #shorten(event: Extract<TurnEvent, { type: 'files_changed' }>): TurnEvent {
     return { ...event, paths: event.paths.map((file) => file.replace(`${this.#workspace}/`, '')) };
+  }
+}
+
+/** The item that an event tells of as a command or a check; undefined for any other event. */
+function idOfCommand(event: TurnEvent): string | undefined {
+  switch (event.type) {
+    case 'command_started':
+    case 'command_completed':
+      return event.itemId;
+    case 'check_started':
+    case 'check_completed':
+      return `check ${event.round}`;
+    default:
+      return undefined;
   }
 }

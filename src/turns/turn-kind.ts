@@ -61,3 +61,9 @@ export type TurnFiles = {
   /** What the changes are in, if anything; and what is to be known of that. */
   recording: Recording;
 };
+
+/** The files after a turn that did nothing to them. */
+export const UNTOUCHED: TurnFiles = {
+  ...{ changes: [], undone: [], unlisted: 0 },
+  recording: { notes: [] },
+};

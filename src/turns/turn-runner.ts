@@ -15,11 +15,11 @@ import { CheckRounds, type CheckSettings, type Worked } from './checks/check-rou
 import { FilesAfter } from './files/files-after.ts';
 import { FilesBefore } from './files/files-before.ts';
 import type { TurnCommits } from './files/turn-commits.ts';
-import { summaryOf, UNTOUCHED, undoFailedTurn } from './files/turn-files.ts';
+import { summaryOf, undoFailedTurn } from './files/turn-files.ts';
 import { isNoConnection } from './perseverance.ts';
 import type { SentTurn } from './turn.ts';
 import { TurnActivity } from './turn-activity.ts';
-import type { TurnFiles } from './turn-kind.ts';
+import { type TurnFiles, UNTOUCHED } from './turn-kind.ts';
 import { accessOf } from './turn-kinds.ts';
 import { withWorkSoFar } from './work-so-far.ts';
 

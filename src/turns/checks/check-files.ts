@@ -1,7 +1,6 @@
 import type { DiffBounds } from '../../workspaces/file-change.ts';
 import type { Snapshot, Workspace } from '../../workspaces/workspace.ts';
-import { UNTOUCHED } from '../files/turn-files.ts';
-import type { TurnFiles } from '../turn-kind.ts';
+import { type TurnFiles, UNTOUCHED } from '../turn-kind.ts';
 import type { CheckRound } from './check.ts';
 
 const IN_GIT = '.git/';

@@ -8,9 +8,9 @@ import type { DiffBounds } from '../../workspaces/file-change.ts';
 import type { Snapshot } from '../../workspaces/workspace.ts';
 import type { Question } from '../asking/codex-asker.ts';
 import type { CheckedWork, Worked } from '../checks/check-rounds.ts';
-import type { TurnFiles } from '../turn-kind.ts';
+import { type TurnFiles, UNTOUCHED } from '../turn-kind.ts';
 import type { EndedTurn, TurnCommits } from './turn-commits.ts';
-import { changesOfTurn, UNTOUCHED, undoFailedTurn, undoTurn } from './turn-files.ts';
+import { changesOfTurn, undoFailedTurn, undoTurn } from './turn-files.ts';
 
 /** After these an agent is stopped, or nobody waits to hear more. What was done is found before the next turn. */
 const WITHOUT_AGENT: ReadonlySet<ErrorCode> = new Set([

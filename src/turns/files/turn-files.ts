@@ -4,7 +4,7 @@ import { AppError } from '../../errors.ts';
 import { diffstat } from '../../workspaces/diffstat.ts';
 import { type DiffBounds, FILES_LISTED } from '../../workspaces/file-change.ts';
 import type { Snapshot, Workspace } from '../../workspaces/workspace.ts';
-import type { TurnFiles } from '../turn-kind.ts';
+import { type TurnFiles, UNTOUCHED } from '../turn-kind.ts';
 import type { Recording } from './turn-commits.ts';
 
 /** Never rejects. */
@@ -12,11 +12,6 @@ type Record = (
   workspace: Workspace,
   files: { before: Snapshot; after: Snapshot },
 ) => Promise<Recording>;
-
-export const UNTOUCHED: TurnFiles = {
-  ...{ changes: [], undone: [], unlisted: 0 },
-  recording: { notes: [] },
-};
 
 /** Tells how the files differ from how they were before the turn, and has that recorded. */
 export async function changesOfTurn(
