@@ -1,7 +1,8 @@
 import PQueue from 'p-queue';
 import type { Logger } from 'pino';
+import { isSilence } from '../codex/heartbeat.ts';
 import type { Config } from '../config/config.ts';
-import { toAppError } from '../errors.ts';
+import { type AppError, toAppError } from '../errors.ts';
 import type { ModelGateway } from '../gateway/model-gateway.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { Store } from '../store/store.ts';
@@ -10,7 +11,7 @@ import type { AgentEvents, Sleep } from './agent-events.ts';
 import type { AgentPlace, AgentPlaces } from './agent-places.ts';
 import type { McpServers } from './conversations/mcp-servers.ts';
 import { AgentLink } from './links/agent-link.ts';
-import { ContainerLauncher, type Mountable } from './links/container-launcher.ts';
+import { ContainerLauncher, type Launched, type Mountable } from './links/container-launcher.ts';
 import { ContainerLink } from './links/container-link.ts';
 import type { WarmPool } from './links/warm-pool.ts';
 
@@ -24,7 +25,10 @@ export type WakerOptions = {
   pool: WarmPool;
   mcpServers: McpServers;
   directories: Mountable;
-  config: Pick<Config, 'CODEX_MODEL' | 'CONTAINER_STARTUP_TIMEOUT' | 'CONTAINER_STOP_TIMEOUT'>;
+  config: Pick<
+    Config,
+    'CODEX_ANSWER_TIMEOUT' | 'CODEX_MODEL' | 'CONTAINER_STARTUP_TIMEOUT' | 'CONTAINER_STOP_TIMEOUT'
+  >;
   version: string;
   log: Logger;
 };
@@ -123,21 +127,39 @@ export class AgentWaker {
     const { agentId } = place;
     const launched = await this.#launcher.run(agentId);
     place.paused = false;
+    let silence: AppError | undefined;
     const container =
       launched.link ??
       (await this.#connect(agentId).catch(async (error: unknown) => {
-        if (!launched.isSame || toAppError(error).code !== 'container_lost') throw error;
-        // It was dying already when it was found running.
-        launched.notes.push(...(await this.#launcher.run(agentId)).notes);
+        if (isSilence(error)) silence = toAppError(error);
+        launched.notes.push(...(await this.#mend(agentId, launched, error)));
         return this.#connect(agentId);
       }));
     const link = this.#linkTo(agentId, container);
+    link.startedAnewFor = silence;
     link.notes.push(...launched.notes);
     void link.codex.closed.then(async () => {
       await link.close();
       await this.freeIfDown(place);
     });
     return link;
+  }
+
+  /** Has a container that nobody could connect to run anew, if that helps; answers what to tell. */
+  async #mend(agentId: string, { isSame }: Launched, error: unknown): Promise<string[]> {
+    if (isSilence(error)) {
+      this.#options.log.warn(
+        { err: error, agentId },
+        'Codex is silent: starting its container anew',
+      );
+      await this.#launcher.restart(agentId);
+      return [error.message];
+    }
+    // It was dying already when it was found running.
+    if (isSame && toAppError(error).code === 'container_lost') {
+      return (await this.#launcher.run(agentId)).notes;
+    }
+    throw error;
   }
 
   #linkTo(agentId: string, container: ContainerLink): AgentLink {
@@ -150,7 +172,8 @@ export class AgentWaker {
   async #connect(agentId: string): Promise<ContainerLink> {
     const { runtime, config, version, log } = this.#options;
     const startTimeoutMs = config.CONTAINER_STARTUP_TIMEOUT * 1000;
-    const options = { runtime, agentId, startTimeoutMs, version, log };
+    const answerTimeoutMs = config.CODEX_ANSWER_TIMEOUT * 1000;
+    const options = { runtime, agentId, startTimeoutMs, answerTimeoutMs, version, log };
     const link = await ContainerLink.open(options);
     try {
       if (this.#isTakenUp(agentId) || !(await link.codex.hasRunningTurn())) return link;
@@ -160,8 +183,7 @@ export class AgentWaker {
     }
     log.warn({ agentId }, 'Ending a turn that an earlier server left running');
     await link.close();
-    await runtime.stop(agentId, { graceSeconds: 0 });
-    await runtime.start(agentId);
+    await this.#launcher.restart(agentId);
     return ContainerLink.open(options);
   }
 

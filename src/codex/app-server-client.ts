@@ -17,6 +17,7 @@ import type {
   TurnOptions,
 } from './codex-client.ts';
 import { readVersion } from './codex-version.ts';
+import { Heartbeat } from './heartbeat.ts';
 import { JsonRpcConnection } from './json-rpc.ts';
 import {
   emptyReply,
@@ -51,11 +52,16 @@ export type AppServerOptions = {
   stream: Duplex;
   log: Logger;
   requestTimeoutMs: number;
+  /** How long the app-server may give no sign of life while anything is expected of it. */
+  silenceMs: number;
   /** Our own version, which Codex puts into its log. */
   clientVersion: string;
 };
 
-/** Throws `codex_incompatible` if the app-server is of another version, `codex_failed` if it is mute. */
+/**
+ * Throws `codex_incompatible` if the app-server is of another version, `codex_failed` if it is mute; the
+ * cause is `CodexSilent` where it gave no sign of life.
+ */
 export async function connectAppServer(options: AppServerOptions): Promise<CodexClient> {
   const client = new AppServerClient(options);
   try {
@@ -76,18 +82,26 @@ class AppServerClient implements CodexClient {
   readonly #asks: AskDesk;
   #version = '';
 
-  constructor({ stream, log, requestTimeoutMs }: AppServerOptions) {
+  constructor({ stream, log, requestTimeoutMs, silenceMs }: AppServerOptions) {
     this.#log = log;
     this.#requestTimeoutMs = requestTimeoutMs;
     this.#asks = new AskDesk(this.#turns, log);
+    const heartbeat = new Heartbeat({
+      silenceMs,
+      isAwaited: () => this.#rpc.awaits || this.#turns.any,
+      ping: () => ping(),
+      onSilent: (reason) => this.#rpc.fail(reason),
+    });
+    const { messages, ping } = openWebSocket(stream, heartbeat.heard);
     this.#rpc = new JsonRpcConnection({
-      messages: openWebSocket(stream),
+      messages,
       log,
       requestTimeoutMs,
       onNotification: (method, params) => this.#onNotification(method, params),
       onRequest: (id, method, params) => this.#asks.reply(id, method, params),
     });
     this.closed = this.#rpc.closed.then((reason) => {
+      heartbeat.stop();
       this.#turns.abandon(reason);
       return reason;
     });

@@ -66,6 +66,7 @@ export class JsonRpcConnection {
   #late = 0;
   #closing = false;
   #over = false;
+  #fault: Error | undefined;
 
   constructor(options: JsonRpcOptions) {
     this.#options = options;
@@ -86,6 +87,11 @@ export class JsonRpcConnection {
     });
   }
 
+  /** Whether requests wait for their answers. */
+  get awaits(): boolean {
+    return this.#waiting.size > 0;
+  }
+
   notify(method: string): void {
     this.#send({ method });
   }
@@ -98,6 +104,8 @@ export class JsonRpcConnection {
 
   /** Ends the connection because of a fault that was found in it. */
   fail(reason: Error): void {
+    // A stream whose handshake is not done forgets what it is destroyed for.
+    this.#fault ??= reason;
     this.#options.messages.destroy(reason);
   }
 
@@ -139,6 +147,7 @@ export class JsonRpcConnection {
     try {
       for await (const text of this.#options.messages) await this.#receive(String(text));
     } catch (error) {
+      if (this.#fault) return this.#fault;
       if (!this.#closing) return error instanceof Error ? error : new Error(String(error));
     }
     return this.#closing ? undefined : new Error('The stream to Codex ended.');

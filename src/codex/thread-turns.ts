@@ -10,6 +10,11 @@ export class ThreadTurns {
   /** Threads that were busy when we resumed them, with a turn of an earlier connection. */
   readonly #busy = new Set<string>();
 
+  /** Whether any turn of ours runs. */
+  get any(): boolean {
+    return this.#ours.size > 0;
+  }
+
   /** Our turn on a thread. */
   of(threadId: string): ActiveTurn | undefined {
     return this.#ours.get(threadId);

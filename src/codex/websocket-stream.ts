@@ -10,13 +10,22 @@ const MAX_MESSAGE_BYTES = 32 * 1024 * 1024;
 /** Messages held for a reader that is slow, before the peer has to wait. */
 const MESSAGES_AHEAD = 16;
 
+type WebSocketMessages = {
+  messages: Duplex;
+  /** Has the peer say that it is there, once the handshake is done. */
+  ping: () => void;
+};
+
 /**
- * Speaks WebSocket over a stream that is connected already. Reads give one text message each, each
+ * Speaks WebSocket over a stream that is connected already. Reads of `messages` give one text message each, each
  * write sends one. A slow reader pauses `stream`; a slow peer makes writes return false. Messages
  * written before the handshake is done wait for it. Whichever of the two streams dies takes the
- * other with it.
+ * other with it. Whatever the peer sends is told to `onHeard`.
  */
-export function openWebSocket(stream: Duplex): Duplex {
+export function openWebSocket(
+  stream: Duplex,
+  onHeard: () => void = () => undefined,
+): WebSocketMessages {
   const socket = new WebSocket('ws://localhost/', {
     // ws types this as net.createConnection although it takes any duplex.
     createConnection: (() => stream) as unknown as typeof import('node:net').createConnection,
@@ -37,5 +46,9 @@ export function openWebSocket(stream: Duplex): Duplex {
   // A stream may end and yet never close, as that of a killed process sometimes does.
   stream.once('end', () => stream.off('error', fail).destroy());
   stream.once('close', () => socket.terminate());
-  return messages;
+  for (const sign of ['open', 'message', 'pong']) socket.on(sign, onHeard);
+  const ping = () => {
+    if (socket.readyState === WebSocket.OPEN) socket.ping();
+  };
+  return { messages, ping };
 }

@@ -59,7 +59,7 @@ export class RawContainers {
   /** Speaks to the app-server through `codex app-server proxy`, as the product does. */
   async connect(id: string): Promise<BareAppServer> {
     const stream = await this.#exec(id, DOCKER_LAYOUT.appServerProxy);
-    const messages = openWebSocket(stream);
+    const { messages } = openWebSocket(stream);
     messages.on('error', () => undefined);
     return BareAppServer.connect({ incoming: messages, send: (text) => messages.write(text) });
   }

@@ -60,11 +60,17 @@ export class CodexProcess implements AsyncDisposable {
     return { stream: Duplex.from({ readable: stdout, writable: stdin }), process: child };
   }
 
-  connect(stream: Duplex = this.proxy().stream): Promise<CodexClient> {
+  /** Sends a signal to the app-server. */
+  signal(signal: NodeJS.Signals): void {
+    this.#started[0]?.kill(signal);
+  }
+
+  connect(stream: Duplex = this.proxy().stream, silenceMs = 10_000): Promise<CodexClient> {
     return connectAppServer({
       stream,
       log: pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' }),
       requestTimeoutMs: 10_000,
+      silenceMs,
       clientVersion: '0.0.1',
     });
   }

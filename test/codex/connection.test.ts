@@ -4,6 +4,7 @@ import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { connectAppServer } from '../../src/codex/app-server-client.ts';
 import type { AskAnswer, CodexAsk } from '../../src/codex/codex-ask.ts';
+import { CodexSilent } from '../../src/codex/heartbeat.ts';
 import type { TurnEvent } from '../../src/turns/events/turn-event.ts';
 import { FakeAppServer, TURN } from './fake-app-server.ts';
 
@@ -35,6 +36,16 @@ test('a stream that nobody answers on is given up after the time limit', async (
   });
 });
 
+test('a peer that nothing is expected of may be silent, and no other', async () => {
+  const server = new FakeAppServer({ 'turn/interrupt': () => undefined });
+  const client = await server.connect(60_000, 100);
+  server.freeze();
+  await sleep(400);
+  const interrupting = client.interruptTurn('thread-1', 'turn-1');
+  await expect(interrupting).rejects.toMatchObject({ cause: expect.any(CodexSilent) });
+  expect(await client.closed).toBeInstanceOf(CodexSilent);
+});
+
 test('a stream that dies in the handshake fails the connection at once', async () => {
   const server = new FakeAppServer({ initialize: () => undefined });
   const connecting = server.connect(60_000);
@@ -56,6 +67,7 @@ test.each([
     stream,
     log: pino({ level: 'silent' }),
     requestTimeoutMs: 60_000,
+    silenceMs: 60_000,
     clientVersion: '0.0.1',
   });
   await expect(connecting).rejects.toMatchObject({ code: 'codex_failed' });

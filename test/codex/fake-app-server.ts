@@ -39,11 +39,17 @@ export class FakeAppServer {
     server.emit('connection', far);
   }
 
-  connect(requestTimeoutMs = 2000) {
+  /** Reads no more, as a process that was stopped. */
+  freeze(): void {
+    this.#socket?.pause();
+  }
+
+  connect(requestTimeoutMs = 2000, silenceMs = 60_000) {
     return connectAppServer({
       stream: this.stream,
       log: pino({ level: 'silent' }),
       requestTimeoutMs,
+      silenceMs,
       clientVersion: '0.0.1',
     });
   }

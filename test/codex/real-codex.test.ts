@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { CodexClient, TurnOptions } from '../../src/codex/codex-client.ts';
+import { CodexSilent } from '../../src/codex/heartbeat.ts';
 import type { TurnEvent } from '../../src/turns/events/turn-event.ts';
 import { sequence } from '../fakes/stand-in-model/script.ts';
 import { type StandInModel, startStandInModel } from '../fakes/stand-in-model/stand-in-model.ts';
@@ -236,6 +237,27 @@ test('the death of the proxy is always noticed', async () => {
     const connection = await codex.connect(proxy.stream);
     proxy.process.kill('SIGKILL');
     expect(await connection.closed).toBeInstanceOf(Error);
+  }
+});
+
+test('a Codex that was stopped is found silent, and no other', async () => {
+  const connection = await codex.connect(codex.proxy().stream, 300);
+  const thread = { cwd: codex.workspace, model: 'gpt-5.5' };
+  const { threadId } = await connection.startThread(thread);
+  // Nothing is told meanwhile: only questions are answered.
+  modelDoes(shell('sleep 1'), shell('sleep 5'));
+  const begun = Promise.withResolvers<void>();
+  const turn = await connection.startTurn(options(threadId), (event) => {
+    if (event.type === 'command_started' && event.command.includes('5')) begun.resolve();
+  });
+  await begun.promise;
+  codex.signal('SIGSTOP');
+  try {
+    const cause = new CodexSilent('Codex did not answer for 0.3 s.');
+    await expect(turn.completed).rejects.toMatchObject({ code: 'codex_failed', cause });
+    await expect(codex.connect(codex.proxy().stream, 300)).rejects.toMatchObject({ cause });
+  } finally {
+    codex.signal('SIGCONT');
   }
 });
 

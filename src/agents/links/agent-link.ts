@@ -1,4 +1,5 @@
 import type { CodexClient } from '../../codex/codex-client.ts';
+import type { AppError } from '../../errors.ts';
 import type { ModelGateway } from '../../gateway/model-gateway.ts';
 import type { Workspace } from '../../workspaces/workspace.ts';
 import { type ConversationOptions, Conversations } from '../conversations/conversations.ts';
@@ -13,6 +14,8 @@ export class AgentLink {
   readonly workspace: Workspace;
   /** What the next caller has to know; whoever tells it takes it away. */
   readonly notes: string[] = [];
+  /** What its container was started anew for, and a turn that ran in it ended of. */
+  startedAnewFor: AppError | undefined;
   readonly #container: ContainerLink;
 
   /** Gives an agent the connections to its container. */

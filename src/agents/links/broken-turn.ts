@@ -1,4 +1,5 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { isSilence } from '../../codex/heartbeat.ts';
 import { AppError } from '../../errors.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import type { AgentLink } from './agent-link.ts';
@@ -17,11 +18,14 @@ export async function explainBrokenTurn(
   { begun, cause }: { begun: boolean; cause: unknown },
 ): Promise<AppError> {
   try {
-    const container = await containerAfterBreak(runtime, agentId);
+    const container = await (isSilence(cause)
+      ? runtime.inspect(agentId)
+      : containerAfterBreak(runtime, agentId));
     if (container?.outOfMemory) {
       return new AppError('out_of_memory', 'The agent used all the memory it may.', { cause });
     }
-    if (container?.state === 'running') {
+    // One that was frozen goes on where it was.
+    if (container?.state === 'running' || container?.state === 'paused') {
       const message = 'The connection to Codex broke in the turn.';
       return new ConnectionLost('codex_failed', message, { cause });
     }

@@ -25,7 +25,7 @@ type LauncherOptions = {
 
 const FILES_LOST = 'The files of this agent were lost with their volume: the workspace began anew.';
 
-type Launched = {
+export type Launched = {
   /** Whether the container was found running, or paused, with all that ran in it. */
   isSame: boolean;
   /** Connections to it that the pool held ready. */
@@ -54,6 +54,15 @@ export class ContainerLauncher {
       await link?.close();
       throw error;
     }
+  }
+
+  /** Ends all that runs in the container and starts it anew. */
+  async restart(agentId: string): Promise<void> {
+    const { runtime, store } = this.#options;
+    await runtime.stop(agentId, { graceSeconds: 0 });
+    const agent = store.agents.get(agentId);
+    if (agent) this.#assertMountable(agent);
+    await runtime.start(agentId);
   }
 
   async #makeRun(agentId: string, link: ContainerLink | undefined): Promise<Launched> {

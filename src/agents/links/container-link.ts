@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { connectAppServer } from '../../codex/app-server-client.ts';
 import type { CodexClient } from '../../codex/codex-client.ts';
+import { type CodexSilent, isSilence } from '../../codex/heartbeat.ts';
 import { AppError } from '../../errors.ts';
 import { TunnelKeeper } from '../../gateway/tunnel-keeper.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
@@ -16,6 +17,8 @@ export type ContainerLinkOptions = {
   /** What the runtime knows the container by. */
   agentId: string;
   startTimeoutMs: number;
+  /** How long Codex may give no sign of life while it is needed. */
+  answerTimeoutMs: number;
   version: string;
   log: Logger;
 };
@@ -34,7 +37,10 @@ export class ContainerLink {
     void codex.closed.then(() => this.close());
   }
 
-  /** Connects to a container that runs or is about to. Throws `start_timeout` or `container_lost`. */
+  /**
+   * Connects to a container that runs or is about to. Throws `start_timeout`, `container_lost`, or
+   * `codex_failed` with `CodexSilent` as its cause.
+   */
   static async open(options: ContainerLinkOptions): Promise<ContainerLink> {
     const { runtime, agentId, log } = options;
     const parts = [
@@ -83,11 +89,12 @@ async function giveUpIfHopeless(
   if (error instanceof AppError && error.code === 'codex_incompatible') throw error;
   const container = await options.runtime.inspect(options.agentId);
   if (container?.state !== 'running') throw await explainDeath(options, error);
+  if (isSilence(error)) throw silent(error);
   if (performance.now() > deadline) throw startTimeout(options, error);
 }
 
 async function connectOnce(options: ContainerLinkOptions): Promise<CodexClient> {
-  const { runtime, agentId, log, startTimeoutMs, version } = options;
+  const { runtime, agentId, log, startTimeoutMs, answerTimeoutMs, version } = options;
   const { appServerProxy, skills } = runtime.layout(agentId);
   const process = await runtime.exec(agentId, appServerProxy);
   process.stderr.resume();
@@ -96,6 +103,7 @@ async function connectOnce(options: ContainerLinkOptions): Promise<CodexClient> 
       stream: process.stdio,
       log,
       requestTimeoutMs: startTimeoutMs,
+      silenceMs: answerTimeoutMs,
       clientVersion: version,
     });
     if (skills !== undefined) await codex.addSkills(skills);
@@ -124,6 +132,11 @@ async function explainDeath(
   const logs = await runtime.logs(agentId, { tail: 5 }).catch(() => '');
   const said = logs.trim() ? ` It said: ${logs.trim().slice(-500)}` : '';
   return new AppError('container_lost', `The agent ended while it started.${said}`, { cause });
+}
+
+function silent(error: Error & { cause: CodexSilent }): AppError {
+  const message = `${error.cause.message} The container of the agent was started anew.`;
+  return new AppError('codex_failed', message, { cause: error.cause });
 }
 
 function startTimeout({ startTimeoutMs }: ContainerLinkOptions, cause: unknown): AppError {

@@ -16,7 +16,7 @@ type WarmPoolOptions = {
   /** Knows containers by the ids of their slots. */
   runtime: ContainerRuntime;
   store: Store;
-  config: Pick<Config, 'WARM_POOL_SIZE' | 'CONTAINER_STARTUP_TIMEOUT'>;
+  config: Pick<Config, 'WARM_POOL_SIZE' | 'CONTAINER_STARTUP_TIMEOUT' | 'CODEX_ANSWER_TIMEOUT'>;
   version: string;
   log: Logger;
 };
@@ -129,8 +129,9 @@ export class WarmPool {
   async #makeReady(slotId: string): Promise<void> {
     const { runtime, store, config, version, log } = this.#options;
     const startTimeoutMs = config.CONTAINER_STARTUP_TIMEOUT * 1000;
+    const answerTimeoutMs = config.CODEX_ANSWER_TIMEOUT * 1000;
     await runtime.start(slotId);
-    const options = { runtime, agentId: slotId, startTimeoutMs, version, log };
+    const options = { runtime, agentId: slotId, startTimeoutMs, answerTimeoutMs, version, log };
     const link = await ContainerLink.open(options);
     this.#links.set(slotId, link);
     void link.codex.closed.then(() => this.#dropLink(slotId, link));

@@ -104,6 +104,12 @@ export const containersSettings = {
     description: 'Seconds until a started agent must answer.',
     allowed: 'a whole number from 1 to 3600',
   }),
+  CODEX_ANSWER_TIMEOUT: setting(wholeNumber(1, 3600).default(20), {
+    group: 'Containers',
+    description:
+      'Seconds that Codex may give no sign of life while it is needed. Then the way to it is opened anew, and if it is silent still, its container is started anew.',
+    allowed: 'a whole number from 1 to 3600',
+  }),
   CONTAINER_STOP_TIMEOUT: setting(wholeNumber(0, 3600).default(30), {
     group: 'Containers',
     description: 'Seconds a stopping agent gets before it is killed.',

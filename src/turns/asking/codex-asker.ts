@@ -101,14 +101,18 @@ export class CodexAsker {
     prompt: string,
     clientMessageId: string,
   ): Promise<string> {
-    const { request, threadId, deadline, onSteerable } = question;
+    const { request, threadId, deadline, onSteerable, sent } = question;
     const { agentId } = request;
     deadline.signal.throwIfAborted();
     const starting = this.#startOrJoin(link, question, prompt, clientMessageId);
     try {
       const { turnId, completed } = await deadline.race(starting);
       onSteerable((message) => link.codex.steerTurn(threadId, turnId, message));
-      return this.#finalMessage(agentId, await deadline.race(completed));
+      const completion = await deadline.race(completed);
+      if (completion.status === 'interrupted' && sent && link.startedAnewFor) {
+        throw link.startedAnewFor;
+      }
+      return this.#finalMessage(agentId, completion);
     } catch (error) {
       if (deadline.signal.aborted) await this.#breakOff(link, question, starting);
       else if (await lostConnection(link)) {

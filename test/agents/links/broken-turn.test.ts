@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { explainBrokenTurn } from '../../../src/agents/links/broken-turn.ts';
+import { ConnectionLost, explainBrokenTurn } from '../../../src/agents/links/broken-turn.ts';
 import type { ContainerState, ContainerSummary } from '../../../src/runtime/container-runtime.ts';
 
 test('a container that the engine still takes for running a moment later is lost', async () => {
@@ -9,6 +9,10 @@ test('a container that the engine still takes for running a moment later is lost
 
 test('a connection that broke while the container runs on is the fault of Codex', async () => {
   expect(await explain(['running'])).toMatchObject({ code: 'codex_failed' });
+});
+
+test('a container that somebody froze can be joined again', async () => {
+  expect(await explain(['paused'])).toBeInstanceOf(ConnectionLost);
 });
 
 test('a container that was removed is lost', async () => {

@@ -17,7 +17,8 @@ test.runIf(engine.available)(
     await runtime.create({ agentId, env: { CODEX_GATEWAY_TOKEN: 'made by hand' } });
     await runtime.start(agentId);
     const log = pino({ level: 'silent' });
-    const options = { runtime, agentId, startTimeoutMs: 60_000, version: '0.0.0-test', log };
+    const times = { startTimeoutMs: 60_000, answerTimeoutMs: 60_000 };
+    const options = { runtime, agentId, ...times, version: '0.0.0-test', log };
     const first = await ContainerLink.open(options);
     const { id = '' } = (await runtime.inspect(agentId)) ?? {};
     await rig.docker.getContainer(id).kill();
