@@ -1,7 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { agentIdSchema } from '../agents/agent.ts';
-import type { Config } from '../config/settings.ts';
 import {
   type ContainerConfig,
   containerNames,
@@ -11,6 +10,7 @@ import {
 } from '../runtime/docker/container-options.ts';
 import { LABELS } from '../runtime/docker/labels.ts';
 import { Refusal } from './refusal.ts';
+import type { WorkspaceMount } from './workspace-rule.ts';
 
 const fingerprint = z.string().regex(/^[0-9a-f]{16}$/);
 const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*=/);
@@ -29,13 +29,20 @@ const freedomSchema = z.looseObject({
 
 const mountsSchema = z.looseObject({
   HostConfig: z.looseObject({
-    Mounts: z.array(z.looseObject({ Type: z.string(), Source: z.string(), Target: z.string() })),
+    Mounts: z.array(
+      z.looseObject({
+        ...{ Type: z.string(), Source: z.string(), Target: z.string() },
+        ReadOnly: z.boolean().optional(),
+      }),
+    ),
   }),
 });
-const [OWN, COPIED] = WORKSPACE_TARGETS;
+const TARGETS: readonly string[] = WORKSPACE_TARGETS;
 
 type Allowed = {
-  config: ContainerConfig & Pick<Config, 'WORKSPACE_ROOTS'>;
+  config: ContainerConfig;
+  /** The directory of the machine that it may have as a workspace, or for a copy. */
+  workspacePath?: string | undefined;
   image: string;
   cpus: number;
 };
@@ -50,6 +57,16 @@ export function installationOf(body: unknown): string | undefined {
     .safeParse(body).data?.Labels[LABELS.installation];
 }
 
+/** The directory of the machine that a request to create a container has as a workspace, or for a copy. */
+export function workspaceMountOf(body: unknown): WorkspaceMount | undefined {
+  const found = mountsSchema
+    .safeParse(body)
+    .data?.HostConfig.Mounts.find(
+      ({ Type, Target }) => Type === 'bind' && TARGETS.includes(Target),
+    );
+  return found && { source: found.Source, writable: found.ReadOnly !== true };
+}
+
 /**
  * Holds a request to create a container to what a server with these settings sends. Nothing is
  * forbidden by name: whatever the product does not ask for itself is refused.
@@ -57,7 +74,7 @@ export function installationOf(body: unknown): string | undefined {
 export function allowContainer(
   installationId: string,
   given: { name: string | undefined; body: unknown },
-  { config, image, cpus }: Allowed,
+  { config, image, cpus, workspacePath }: Allowed,
 ): AllowedContainer {
   const parsed = freedomSchema.safeParse(given.body);
   if (!parsed.success) {
@@ -68,8 +85,7 @@ export function allowContainer(
   const agentId = Labels[LABELS.agent];
   const shape = { config, image, cpus, imageId: '' };
   const from = Labels[LABELS.copyOf];
-  const roots = config.WORKSPACE_ROOTS;
-  const workspace = mountedRoot(given.body, { roots, target: from === undefined ? OWN : COPIED });
+  const workspace = workspacePath === undefined ? {} : { workspacePath };
   const made =
     from === undefined
       ? createOptions(installationId, { agentId, env: {}, ...workspace }, shape)
@@ -91,21 +107,6 @@ export function allowContainer(
     throw new Refusal(`${path || 'the body'} is not what the settings of the guard make of it`);
   }
   return { name, volumes: [workspaceVolume, homeVolume, ...volumesOf(installationId, from)], body };
-}
-
-/**
- * The root that is mounted as a workspace, if one is. Nothing below a root is let through: an agent of a
- * server that was taken over could put a link there, and have the next container follow it anywhere.
- */
-function mountedRoot(
-  body: unknown,
-  { roots, target }: { roots: readonly string[]; target: string },
-): { workspacePath?: string } {
-  const found = mountsSchema
-    .safeParse(body)
-    .data?.HostConfig.Mounts.find((mount) => mount.Type === 'bind' && mount.Target === target);
-  const root = roots.find((each) => each === found?.Source);
-  return root === undefined ? {} : { workspacePath: root };
 }
 
 function volumesOf(installationId: string, agentId: string | undefined): string[] {

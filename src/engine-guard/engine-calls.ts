@@ -50,7 +50,7 @@ export const ENGINE_CALLS = {
     path: '/containers/create',
     query: { name: ANY },
     check:
-      'the body is, but for environment and fingerprints, what the settings of the guard make for that agent, or to copy the volumes of another; volumes that exist have the label of the installation',
+      'the body is, but for environment and fingerprints, what the settings of the guard make for that agent, or to copy the volumes of another; volumes that exist have the label of the installation; a directory of the machine is within `WORKSPACE_ROOTS`, no link, and apart from those of other agents',
   },
   listContainers: {
     method: 'GET',
@@ -63,7 +63,11 @@ export const ENGINE_CALLS = {
     path: `/containers/(${REFERENCE})/json`,
     check: 'of a foreign container that has such a name, nothing but the name is told',
   },
-  startContainer: { method: 'POST', path: `/containers/(${REFERENCE})/start`, check: OWN },
+  startContainer: {
+    method: 'POST',
+    path: `/containers/(${REFERENCE})/start`,
+    check: `${OWN}; its directory of the machine is looked at again`,
+  },
   stopContainer: {
     method: 'POST',
     path: `/containers/(${REFERENCE})/stop`,

@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { Config } from '../config/settings.ts';
 import type { ImageConfig } from '../runtime/docker/agent-image.ts';
 import type { ContainerConfig } from '../runtime/docker/container-options.ts';
-import { allowContainer, installationOf } from './container-rule.ts';
+import { allowContainer, installationOf, workspaceMountOf } from './container-rule.ts';
 import { type EngineCallName, type MatchedCall, matchCall } from './engine-calls.ts';
 import type { EngineSocket } from './engine-socket.ts';
 import { allowExec } from './exec-rule.ts';
@@ -13,6 +13,7 @@ import type { Installation } from './installation.ts';
 import { OwnThings } from './own-things.ts';
 import { Refusal } from './refusal.ts';
 import { readJson } from './request-body.ts';
+import { WorkspaceRule } from './workspace-rule.ts';
 
 export type GuardConfig = ContainerConfig & ImageConfig & Pick<Config, 'WORKSPACE_ROOTS'>;
 
@@ -32,7 +33,12 @@ export const GUARD_SETTINGS = [
 ] as const satisfies readonly (keyof GuardConfig)[];
 
 /** What the engine is asked instead of what the guard was asked. */
-type Passage = { path: string; body?: string | NodeJS.ReadableStream };
+type Passage = {
+  path: string;
+  body?: string | NodeJS.ReadableStream;
+  /** Asks the engine when it is the turn of this one, whether or not anybody still waits for the answer. */
+  inTurn?: (ask: () => Promise<void>) => Promise<void>;
+};
 type Answer = { document: unknown };
 type Rule = (call: MatchedCall, body: unknown) => Promise<Passage | Answer>;
 
@@ -56,6 +62,7 @@ export class EngineGuard {
   readonly #engine: EngineSocket;
   readonly #installation: Installation;
   readonly #images: ImageRule;
+  readonly #workspaces: WorkspaceRule;
   readonly #config: GuardConfig;
 
   private constructor(options: {
@@ -68,6 +75,7 @@ export class EngineGuard {
     this.#installation = options.installation;
     this.#images = options.images;
     this.#config = options.config;
+    this.#workspaces = new WorkspaceRule(options.engine, options.config.WORKSPACE_ROOTS);
     this.things = new OwnThings(options.engine, options.installation);
   }
 
@@ -90,7 +98,10 @@ export class EngineGuard {
       response.setHeader('Content-Type', 'application/json');
       response.end(JSON.stringify(passage.document));
     } else {
-      await this.#relay({ method: call.method, ...passage }, response);
+      const { inTurn, ...asked } = passage;
+      const request = { method: call.method, ...asked };
+      if (inTurn) await inTurn(() => this.#relay(request, response, { finish: true }));
+      else await this.#relay(request, response);
     }
     return call.name;
   }
@@ -112,7 +123,10 @@ export class EngineGuard {
     createContainer: (call, body) => this.#create(call, body),
     listContainers: async (call) => this.#filtered(call),
     inspectContainer: async ({ target }) => ({ document: await this.things.describe(target) }),
-    startContainer: (call) => this.#ofContainer(call, '/start'),
+    startContainer: async (call) => {
+      await this.#workspaces.assertStartable(await this.things.container(call.target));
+      return this.#ofContainer(call, '/start');
+    },
     stopContainer: (call) => this.#ofContainer(call, '/stop'),
     pauseContainer: (call) => this.#ofContainer(call, '/pause'),
     unpauseContainer: (call) => this.#ofContainer(call, '/unpause'),
@@ -135,10 +149,16 @@ export class EngineGuard {
   async #create({ path, query }: MatchedCall, body: unknown): Promise<Passage> {
     const id = this.#installation.demand(installationOf(body));
     const { NCPU: cpus } = await this.#info();
-    const allowed = { config: this.#config, image: this.#images.name, cpus };
+    const mount = workspaceMountOf(body);
+    if (mount) this.#workspaces.assertOpen(mount.source);
+    const [image, workspacePath] = [this.#images.name, mount?.source];
+    const allowed = { config: this.#config, image, cpus, workspacePath };
     const made = allowContainer(id, { name: query.name, body }, allowed);
     for (const volume of made.volumes) await this.things.volumeIfAny(volume);
-    return { path: withQuery(path, { name: made.name }), body: made.body };
+    return {
+      ...{ path: withQuery(path, { name: made.name }), body: made.body },
+      ...(mount && { inTurn: (ask) => this.#workspaces.claim(mount, ask) }),
+    };
   }
 
   async #ofContainer({ target, query }: MatchedCall, act: string): Promise<Passage> {
@@ -155,9 +175,13 @@ export class EngineGuard {
     return infoSchema.parse(await this.#engine.read('/info'));
   }
 
-  async #relay(request: Passage & { method: string }, response: ServerResponse): Promise<void> {
+  async #relay(
+    request: Passage & { method: string },
+    response: ServerResponse,
+    { finish = false } = {},
+  ): Promise<void> {
     const gone = new AbortController();
-    response.once('close', () => gone.abort());
+    if (!finish) response.once('close', () => gone.abort());
     const answer = await this.#engine.send(request, gone.signal);
     const { 'content-type': type, 'content-length': length } = answer.headers;
     response.writeHead(answer.statusCode ?? 502, {
