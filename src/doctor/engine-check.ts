@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
+import { BOUND_THEM, unboundedAgents } from '../health/unbounded-agents.ts';
 import { chooseRuntime } from '../runtime/choose-runtime.ts';
 import type { ContainerRuntime, EngineInfo } from '../runtime/container-runtime.ts';
 import { CODEX_VERSION } from '../version.ts';
@@ -47,7 +48,12 @@ async function checkAgents(
   if (runtime.kind === 'process') return checkCodexHere(config);
   if (info.problem) return [failure('Containers', info.problem)];
   const disk = await checkEngineDisk(info.dataDirectory);
-  return [...(disk ? [disk] : []), await checkImage(runtime, config)];
+  const unbounded = unboundedAgents(info);
+  return [
+    ...(unbounded ? [warning('Limits', unbounded, BOUND_THEM)] : []),
+    ...(disk ? [disk] : []),
+    await checkImage(runtime, config),
+  ];
 }
 
 function describe({ description, cpus, memoryBytes, cgroupVersion }: EngineInfo): string {

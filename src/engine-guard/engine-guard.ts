@@ -50,6 +50,9 @@ const infoSchema = z.object({
   SystemTime: z.string(),
   CgroupVersion: z.string().optional(),
   DockerRootDir: z.string().optional(),
+  MemoryLimit: z.boolean().optional(),
+  CpuCfsQuota: z.boolean().optional(),
+  PidsLimit: z.boolean().optional(),
   Runtimes: z
     .record(z.string(), z.unknown())
     .transform((runtimes) => Object.fromEntries(Object.keys(runtimes).map((name) => [name, {}])))

@@ -11,6 +11,7 @@ import {
 } from '../runtime/container-runtime.ts';
 import type { PreparationState, RuntimePreparation } from '../runtime/runtime-preparation.ts';
 import type { Store } from '../store/store.ts';
+import { BOUND_THEM, unboundedAgents } from './unbounded-agents.ts';
 
 const PING_TIMEOUT_MS = 3_000;
 /** A turn needs more than that for its row and its events. */
@@ -83,7 +84,8 @@ export async function checkHealth(options: HealthOptions): Promise<HealthReport>
   ]);
   if (engine.ok && !engine.info.problem) options.preparation.retry();
   const blocking = blockingProblems(options, engine, options.preparation.state);
-  const warnings = warningsOf(options);
+  const unbounded = engine.ok ? unboundedAgents(engine.info) : undefined;
+  const warnings = [...warningsOf(options), ...(unbounded ? [`${unbounded} ${BOUND_THEM}`] : [])];
   const { active, busy } = agents.counts();
   return {
     ready: blocking.length === 0,

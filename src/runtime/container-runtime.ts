@@ -63,6 +63,8 @@ export type EngineInfo = {
   memoryBytes: number;
   /** Version of the cgroups that bound containers, such as `2`. */
   cgroupVersion?: string;
+  /** What a container may use of it that nothing bounds, whatever its settings say, such as `memory`. */
+  unbounded?: readonly string[];
   /** Why no container can be started although it answers, such as `runtime_missing`. */
   problem?: AppError;
   /** Where the engine keeps images and volumes, on its own machine. */

@@ -21,7 +21,7 @@ import { ContainerFactory } from './container-factory.ts';
 import { ContainerLookup } from './container-lookup.ts';
 import { type ContainerConfig, containerNames, DOCKER_LAYOUT } from './container-options.ts';
 import { stateOf, summarize } from './container-state.ts';
-import { Engine } from './engine.ts';
+import { Engine, type EngineDescription } from './engine.ts';
 import type { EngineAddress } from './engine-connection.ts';
 import { engineStatus } from './engine-errors.ts';
 import { execInContainer } from './engine-exec.ts';
@@ -89,8 +89,10 @@ export class DockerRuntime implements ContainerRuntime {
   async ping(signal?: AbortSignal): Promise<EngineInfo> {
     const info = await this.#engine.info(signal);
     const problem = this.#runtimeProblem(Object.keys(info.Runtimes));
+    const unbounded = unboundedBy(info);
     return {
       ...(problem && { problem }),
+      ...(unbounded.length > 0 && { unbounded }),
       description: `Docker ${info.ServerVersion}`,
       cpus: info.NCPU,
       memoryBytes: info.MemTotal,
@@ -255,4 +257,13 @@ function unless(...statuses: number[]): (error: unknown) => undefined {
   return (error) => {
     if (!statuses.includes(engineStatus(error) ?? 0)) throw error;
   };
+}
+
+/** An engine takes the limits that its cgroups do not have, and starts containers without them. */
+function unboundedBy({ MemoryLimit, CpuCfsQuota, PidsLimit }: EngineDescription): string[] {
+  return [
+    ...(MemoryLimit ? [] : ['memory']),
+    ...(CpuCfsQuota ? [] : ['CPU']),
+    ...(PidsLimit ? [] : ['processes']),
+  ];
 }

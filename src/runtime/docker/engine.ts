@@ -11,8 +11,14 @@ const infoSchema = z.looseObject({
   SystemTime: z.string(),
   CgroupVersion: z.string().optional(),
   DockerRootDir: z.string().optional(),
+  // One that does not tell is not held for one that enforces nothing.
+  MemoryLimit: z.boolean().default(true),
+  CpuCfsQuota: z.boolean().default(true),
+  PidsLimit: z.boolean().default(true),
   Runtimes: z.record(z.string(), z.unknown()).default({}),
 });
+
+export type EngineDescription = z.output<typeof infoSchema>;
 
 /** What stays the same about an engine, as far as a server needs it. */
 type EngineFacts = {
@@ -38,7 +44,7 @@ export class Engine {
     this.#timeoutSeconds = config.DOCKER_OPERATION_TIMEOUT;
   }
 
-  async info(signal?: AbortSignal): Promise<z.output<typeof infoSchema>> {
+  async info(signal?: AbortSignal): Promise<EngineDescription> {
     const options = signal ? { signal } : {};
     const answer = await this.call('describe itself', () => this.docker.info(), options);
     return infoSchema.parse(answer);
