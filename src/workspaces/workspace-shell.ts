@@ -18,6 +18,8 @@ type ShellOptions = {
   runtime: ContainerRuntime;
   agentId: string;
   env: Record<string, string>;
+  /** How long it may take to answer. */
+  answerLimitMs: number;
   log: Logger;
 };
 
@@ -27,10 +29,13 @@ export class WorkspaceShell {
   readonly #answers: AsyncIterator<string>;
   /** Settles when its connection is over; readline does not see one that was destroyed. */
   readonly #ended: Promise<undefined>;
+  readonly #answerLimitMs: number;
   #complaints = '';
 
-  private constructor(process: ContainerProcess, { agentId, log }: ShellOptions) {
+  private constructor(process: ContainerProcess, options: ShellOptions) {
+    const { agentId, answerLimitMs, log } = options;
     this.#process = process;
+    this.#answerLimitMs = answerLimitMs;
     this.#answers = readline.createInterface({ input: process.stdio })[Symbol.asyncIterator]();
     this.#ended = new Promise((resolve) => process.stdio.once('close', () => resolve(undefined)));
     endAtLongLine(process.stdio);
@@ -58,26 +63,35 @@ export class WorkspaceShell {
   }
 
   /**
-   * Its one line of answer; undefined if it ended instead, or if somebody else answered. One question
-   * at a time.
+   * Its one line of answer; undefined if it ended instead, took too long, or if somebody else answered.
+   * One question at a time.
    */
   async ask(command: string): Promise<string | undefined> {
     if (!this.open) return undefined;
+    const patience = setTimeout(() => this.close(), this.#answerLimitMs);
+    try {
+      return await this.#ask(command);
+    } finally {
+      clearTimeout(patience);
+    }
+  }
+
+  close(): void {
+    this.#process.stdio.destroy();
+  }
+
+  async #ask(command: string): Promise<string | undefined> {
     this.#complaints = '';
     const word = randomBytes(16).toString('hex');
     if (this.#process.stdio.write(`${word} ${command}\n`) === false) {
-      await Promise.race([once(this.#process.stdio, 'drain'), this.#process.exited]);
+      await Promise.race([once(this.#process.stdio, 'drain'), this.#process.exited, this.#ended]);
     }
     const line = await Promise.race([this.#answers.next(), this.#ended]);
     if (line === undefined || line.done) return undefined;
     if (line.value === FAILED) return FAILED;
     if (line.value.endsWith(` ${word}`)) return line.value.slice(0, -word.length - 1);
-    this.#process.stdio.destroy();
+    this.close();
     return undefined;
-  }
-
-  close(): void {
-    this.#process.stdio.destroy();
   }
 }
 

@@ -26,6 +26,8 @@ export type Snapshot = {
 const SNAPSHOT_DIRECTORY = '.workspace-snapshots';
 const HOOK_DIRECTORY = '.workspace-hooks';
 const SNAPSHOT = /^ok ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) (\d+)$/;
+/** Far more than any snapshot takes: an agent that stopped the shell has it wait for ever. */
+const ANSWER_LIMIT_MS = 600_000;
 /** Of paths in one command; an argument list may have megabytes, with the environment. */
 const ARGUMENT_BYTES = 128 * 1024;
 const NAMES_MISSING =
@@ -37,6 +39,7 @@ type WorkspaceOptions = {
   runtime: ContainerRuntime;
   agentId: string;
   env: { WORKSPACE: string; SNAPSHOTS: string; HOOKS: string; STAGING: string; PLACE: string };
+  answerLimitMs: number;
   log: Logger;
 };
 
@@ -57,7 +60,12 @@ export class Workspace {
     this.commits = new Commits((command) => this.#ask(command), this.#git);
   }
 
-  static async open(runtime: ContainerRuntime, agentId: string, log: Logger): Promise<Workspace> {
+  static async open(
+    runtime: ContainerRuntime,
+    agentId: string,
+    log: Logger,
+    { answerLimitMs = ANSWER_LIMIT_MS } = {},
+  ): Promise<Workspace> {
     const { home } = runtime.layout(agentId);
     const env = {
       ...stagingEnvironment(runtime, agentId),
@@ -65,7 +73,7 @@ export class Workspace {
       HOOKS: path.posix.join(home, HOOK_DIRECTORY),
       PLACE,
     };
-    const options = { runtime, agentId, env, log };
+    const options = { runtime, agentId, env, answerLimitMs, log };
     return new Workspace(options, await WorkspaceShell.open(options));
   }
 
@@ -180,7 +188,7 @@ export class Workspace {
     return answer;
   }
 
-  /** An agent can kill the shell like any process of its own: then another one is asked the same. */
+  /** An agent can kill or stop the shell like any process of its own: then another one is asked the same. */
   async #askShell(command: string): Promise<string> {
     const answer = await this.#shell.ask(command);
     if (answer !== undefined) return answer;

@@ -1,4 +1,6 @@
+import { pino } from 'pino';
 import { describe, expect, inject, test } from 'vitest';
+import { Workspace } from '../../src/workspaces/workspace.ts';
 import { AgentsRig } from '../agents/agents-rig.ts';
 
 const engine = inject('engine');
@@ -82,3 +84,16 @@ test.runIf(engine.available)(
     });
   },
 );
+
+test.runIf(engine.available)('a workspace survives programs that stop its shell', async () => {
+  await using rig = await AgentsRig.start('docker');
+  await rig.use('a');
+  const log = pino({ level: 'silent' });
+  const workspace = await Workspace.open(rig.runtime, 'a', log, { answerLimitMs: 1000 });
+  const before = await workspace.snapshot();
+  await rig.shell('a', 'pkill -STOP -f "[R]uns in the container for as long"');
+  await rig.shell('a', `echo x > ${rig.runtime.layout('a').workspace}/new`);
+  const after = await workspace.snapshot();
+  expect(await workspace.pathsChangedBetween(before, after)).toEqual(['new']);
+  workspace.close();
+});
