@@ -13,6 +13,7 @@ import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import type { Script } from '../fakes/stand-in-model/script.ts';
 import { type StandInModel, startStandInModel } from '../fakes/stand-in-model/stand-in-model.ts';
 import { extraAuthorities } from '../setup/engine.ts';
+import { GVISOR_ROOM, runtime as otherRuntime } from './escape/gvisor.ts';
 
 /** What the model provider knows us by, and what no container may ever hold. */
 export const REAL_KEY = 'sk-real-key-5f1c9a';
@@ -92,6 +93,8 @@ export function environmentFor(
     REQUEST_LIMIT_RPM: '0',
     ...(process.env.DOCKER_HOST && { DOCKER_HOST: process.env.DOCKER_HOST }),
     ...(authorities && { EXTRA_CA_CERTS: authorities }),
+    // Most tests can be had under another runtime by hand.
+    ...(otherRuntime && { CONTAINER_RUNTIME: otherRuntime, ...GVISOR_ROOM }),
   };
 }
 
