@@ -1,17 +1,13 @@
 import { configDefaults, defineConfig } from 'vitest/config';
+import { LongestFirst } from './test/setup/longest-first.ts';
 
-/** They stop engines and servers, count what runs on the machine, use ports that are known, or go by seconds. */
+/** They need the whole machine: they measure how fast something is, fill it by themselves, or change its engine. */
 const ALONE = [
-  'test/demo.test.ts',
-  'test/package.test.ts',
-  'test/agents/{clock,links/warm-pool}.test.ts',
-  'test/cli/doctor.test.ts',
-  'test/e2e/{bad-days,compose,compose-guarded,leaks,lifecycle,many-agents,notices,start}.test.ts',
-  'test/e2e/{killed-server,kill-rounds,checks-restart,git-kills}.test.ts',
-  'test/e2e/{escape,faults}/**/*.test.ts',
-  'test/engine-guard/**/*.test.ts',
+  'test/**/warm-pool.test.ts',
+  'test/e2e/{compose,many-agents}.test.ts',
+  'test/e2e/escape/**/*.test.ts',
+  'test/e2e/faults/killed-engine.test.ts',
   'test/fuzz/**/*.test.ts',
-  'test/runtime/**/*.test.ts',
 ];
 
 export default defineConfig({
@@ -20,6 +16,7 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 900_000,
     expect: { poll: { timeout: 20_000 } },
+    sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true,
@@ -31,7 +28,7 @@ export default defineConfig({
           name: 'together',
           include: ['test/**/*.test.ts'],
           exclude: [...configDefaults.exclude, ...ALONE],
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 2 },
         },
       },

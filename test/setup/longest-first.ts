@@ -1,0 +1,33 @@
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
+
+/** Files that take half a minute or more on a quiet machine, the longest first. */
+const LONG = [
+  'lifecycle',
+  'bad-days',
+  'demo',
+  'candidates',
+  'portable-snapshots',
+  'killed-server',
+  'warm-pool',
+  'real-codex',
+  'main-job',
+  'leaks',
+  'codex-tools',
+  'stdio-embedded',
+  'agent-manager',
+  'doctor',
+  'read-only',
+];
+
+/** Begins with what takes long, so that no worker is left with it at the end. */
+export class LongestFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    const sorted = await super.sort(files);
+    return sorted.sort((one, other) => rank(one) - rank(other));
+  }
+}
+
+function rank({ moduleId }: TestSpecification): number {
+  const place = LONG.findIndex((name) => moduleId.endsWith(`/${name}.test.ts`));
+  return place === -1 ? LONG.length : place;
+}
