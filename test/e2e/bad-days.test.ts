@@ -20,7 +20,8 @@ const withEngine = describe.runIf(engine.available);
 
 const docker = (...args: string[]) => execFileSync('docker', args, { encoding: 'utf8' }).trim();
 
-describe('a model that fails is told with its own code', () => {
+// Codex tries again for up to half a minute.
+describe.concurrent('a model that fails is told with its own code', () => {
   test.each<[string, Step, string]>([
     [
       '401',
@@ -83,13 +84,15 @@ describe('limits answer with what to do', () => {
   test('more busy agents than may run', async () => {
     await using target = await startTestServer({
       runtime: 'process',
-      script: silence,
+      script: answerAnything,
       environment: { MAX_CONCURRENT_SESSIONS: '1' },
     });
     await using client = await connect(target);
+    await call(client, 'plan', { task: 'x', agent_id: 'a' });
+    target.model.setScript(silence);
     const first = call(client, 'plan', { task: 'x', agent_id: 'a', timeout_seconds: 4 });
     first.catch(() => undefined);
-    await expect.poll(() => target.model.requests.length).toBe(1);
+    await expect.poll(() => target.model.requests.length).toBe(2);
     const second = call(client, 'plan', { task: 'x', agent_id: 'b' });
     await expect(second).rejects.toMatchObject({
       code: 'too_many_sessions',

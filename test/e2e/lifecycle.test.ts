@@ -78,7 +78,7 @@ describe.each([
   });
 
   test.runIf(here)('a pinned agent keeps awake until it is unpinned, over restarts', async () => {
-    await using target = await server({ PAUSE_TIMEOUT: '1', SESSION_TIMEOUT: '2' });
+    await using target = await server({ PAUSE_TIMEOUT: '1', SESSION_TIMEOUT: '30' });
     const pinned = { agent_id: 'pinned' };
     await using before = await connect(target);
     await call(before, 'plan', { task: 'x', ...pinned });
@@ -86,7 +86,7 @@ describe.each([
     expect(await call(before, 'pin', pinned)).toEqual({ ...pinned, pinned: true });
     expect(await sessionOf(before, 'pinned')).toMatchObject({ status: 'idle', pinned: true });
     await before.client.close();
-    await target.restart();
+    await target.restart({ SESSION_TIMEOUT: '2' });
     await using after = await connect(target);
     await sleep(3500);
     expect(await sessionOf(after, 'pinned')).toMatchObject({
