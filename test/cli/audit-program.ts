@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { nodeEnvironment } from '../setup/node-programs.ts';
 
 const MAIN = path.join(import.meta.dirname, '../../src/main.ts');
 const execute = promisify(execFile);
@@ -9,7 +10,7 @@ export type Ended = { code: number; stdout: string; stderr: string };
 
 /** Runs `audit` of the command line over what a server kept in a directory. */
 export async function run(directory: string, ...args: string[]): Promise<Ended> {
-  const env = { PATH: process.env.PATH, HOME: directory, DATA_DIR: directory };
+  const env = { ...nodeEnvironment(), HOME: directory, DATA_DIR: directory };
   try {
     const command = [MAIN, 'audit', ...args];
     const { stdout, stderr } = await execute(process.execPath, command, { env, cwd: directory });

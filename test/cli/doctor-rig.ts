@@ -11,6 +11,7 @@ import type { ContainerRuntime, RuntimeKind } from '../../src/runtime/container-
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { REAL_KEY } from '../e2e/test-server.ts';
 import { extraAuthorities } from '../setup/engine.ts';
+import { nodeEnvironment } from '../setup/node-programs.ts';
 
 const MAIN = path.join(import.meta.dirname, '../../src/main.ts');
 
@@ -18,7 +19,7 @@ export type Diagnosis = { code: number; stdout: string; stderr: string };
 
 /** Runs `codex-mcp doctor` as a user does. */
 export function runDoctor(settings: Record<string, string>, ...args: string[]): Promise<Diagnosis> {
-  const env = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? '', ...settings };
+  const env = { ...nodeEnvironment(), ...settings };
   return new Promise((resolve) => {
     const command = [MAIN, 'doctor', '--env-file', '/dev/null', ...args];
     execFile(process.execPath, command, { env }, (error, stdout, stderr) => {

@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { findCodex } from '../../src/runtime/process/codex-binary.ts';
 import { ACCOUNT_ID, StandInAuthority } from '../fakes/stand-in-authority.ts';
+import { nodeEnvironment } from '../setup/node-programs.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const URL_SHOWN = /Log in here: (\S+)/;
@@ -40,7 +41,7 @@ class Program {
     this.#child = spawn(process.execPath, [MAIN, ...args], {
       cwd: directory,
       env: {
-        PATH: process.env.PATH,
+        ...nodeEnvironment(),
         HOME: directory,
         OAUTH_ISSUER: authority.url,
         OAUTH_TOKEN_STORAGE_PATH: file,

@@ -7,6 +7,7 @@ import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import type { Connection } from '../e2e/test-server.ts';
 import { freePort } from '../machine/free-port.ts';
+import { nodeEnvironment } from '../setup/node-programs.ts';
 
 const MAIN = path.join(import.meta.dirname, '../../src/main.ts');
 const LIFE_LIMIT_MS = 50_000;
@@ -16,8 +17,7 @@ type Settings = Record<string, string>;
 /** Where nobody's settings are: neither those of this machine nor a server on the usual port. */
 export async function cleanSettings(): Promise<Settings> {
   return {
-    PATH: process.env.PATH ?? '',
-    HOME: process.env.HOME ?? '',
+    ...nodeEnvironment(),
     MCP_PORT: String(await freePort()),
   };
 }

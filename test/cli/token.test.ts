@@ -3,6 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { nodeEnvironment } from '../setup/node-programs.ts';
 
 const MAIN = new URL('../../src/main.ts', import.meta.url).pathname;
 let directory: string;
@@ -13,8 +14,7 @@ beforeAll(() => {
 afterAll(() => fs.rmSync(directory, { recursive: true }));
 
 function run(...args: string[]) {
-  const { PATH } = process.env;
-  const env = { PATH, DATA_DIR: directory };
+  const env = { ...nodeEnvironment(), DATA_DIR: directory };
   return spawnSync(process.execPath, [MAIN, 'token', ...args], { env, encoding: 'utf8' });
 }
 

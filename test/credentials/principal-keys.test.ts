@@ -12,6 +12,7 @@ import { PrincipalKeys } from '../../src/credentials/principal-keys.ts';
 import { answerAnything } from '../fakes/stand-in-model/script.ts';
 import { startStandInModel } from '../fakes/stand-in-model/stand-in-model.ts';
 import { ask as askThrough, log, REAL_KEY, startRig } from '../gateway/rig.ts';
+import { nodeEnvironment } from '../setup/node-programs.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
 const PASSPHRASE = 'correct horse battery staple, and more of it';
@@ -32,7 +33,7 @@ async function run(args: string[], input = '', environment: Record<string, strin
   const child = spawn(process.execPath, [MAIN, 'credentials', ...args], {
     cwd: directory,
     env: {
-      ...{ PATH: process.env.PATH, HOME: directory, DATA_DIR: directory },
+      ...{ ...nodeEnvironment(), HOME: directory, DATA_DIR: directory },
       ...{ CREDENTIALS_KEY: PASSPHRASE, ...environment },
     },
   });

@@ -12,6 +12,7 @@ import {
   type StandInModelOptions,
   startStandInModel,
 } from '../fakes/stand-in-model/stand-in-model.ts';
+import { nodeEnvironment } from '../setup/node-programs.ts';
 import { call, connect, environmentFor, REAL_KEY, removeAgents } from './test-server.ts';
 
 /** The server as a process of its own, which can be killed. */
@@ -87,7 +88,7 @@ function startMain(
 ): Promise<Main> {
   const main = new URL('../../src/main.ts', import.meta.url).pathname;
   const child = spawn(process.execPath, [main], {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
+    env: { ...nodeEnvironment(), ...environment },
     stdio: ['ignore', 'inherit', 'pipe'],
   });
   return new Promise((resolve, reject) => {

@@ -8,6 +8,7 @@ import { diagnose } from '../cli/doctor-rig.ts';
 import { call, connect, startTestServer } from '../e2e/test-server.ts';
 import { runsOnce } from '../fakes/stand-in-model/script.ts';
 import { extraAuthorities } from '../setup/engine.ts';
+import { nodeEnvironment } from '../setup/node-programs.ts';
 import { ENGINE_SOCKET } from './test-guard.ts';
 
 const MAIN = path.join(import.meta.dirname, '../../src/main.ts');
@@ -17,7 +18,7 @@ const TEST_MS = 180_000;
 async function runGuard(args: string[], settings: Record<string, string> = {}) {
   const authorities = extraAuthorities();
   const env = {
-    PATH: process.env.PATH ?? '',
+    ...nodeEnvironment(),
     ...(authorities && { EXTRA_CA_CERTS: authorities }),
     ...settings,
   };

@@ -16,6 +16,7 @@ import Docker from 'dockerode';
 import type { TestProject } from 'vitest/node';
 import { ensureBaseImage } from './base-image.ts';
 import { ensureInstalled } from './debian.ts';
+import { keepCompiled } from './node-programs.ts';
 
 export type EngineOutcome =
   | { available: true; started: boolean }
@@ -33,6 +34,7 @@ const DAEMON_LOG = path.join(os.tmpdir(), 'codex-mcp-dockerd.log');
 
 /** For vitest's `globalSetup`. */
 export async function setup(project: TestProject): Promise<void> {
+  keepCompiled();
   const engine = await ensureEngine((line) => process.stderr.write(`[engine] ${line}\n`));
   if (!engine.available) {
     if (process.env.CI === 'true') throw new Error(`No Docker engine for tests: ${engine.reason}`);
