@@ -1,7 +1,7 @@
 import path from 'node:path';
 import { AgentDirectory, listAgentIds } from './agent-directory.ts';
 import { processesOf } from './launcher.ts';
-import { listProcesses, readVariables } from './process-table.ts';
+import { listProcesses, type ProcessInfo, readVariables } from './process-table.ts';
 
 /** The processes that run for one agent, whatever is left of its directory. */
 export type AgentFamily = {
@@ -19,7 +19,7 @@ export async function listAgentFamilies(parent: string): Promise<AgentFamily[]> 
   const known = (await listAgentIds(parent)).map((agentId) => new AgentDirectory(parent, agentId));
   const owners = new Map(known.map((directory) => [directory.marker.join('='), directory]));
   const families = new Map<AgentDirectory, number[]>();
-  for (const { pid } of (await listProcesses()).filter(({ state }) => state !== 'dead')) {
+  for (const { pid } of (await listProcesses()).filter(isAlive)) {
     const owner = ownerOf(await readVariables(pid), parent, owners);
     if (owner) families.set(owner, [...(families.get(owner) ?? []), pid]);
   }
@@ -29,6 +29,8 @@ export async function listAgentFamilies(parent: string): Promise<AgentFamily[]> 
     end: () => processesOf(directory).killAll(undefined),
   }));
 }
+
+const isAlive = ({ state, hasMemory }: ProcessInfo) => state !== 'dead' && hasMemory;
 
 /** The directory of an agent may be gone; its processes still name it as their home. */
 function ownerOf(

@@ -34,10 +34,11 @@ export class AgentProcesses {
    */
   async members(main: ProcessInfo | undefined): Promise<ProcessInfo[]> {
     const all = (await listProcesses()).filter((each) => each.pid !== process.pid);
-    const marked = await Promise.all(all.map((each) => hasVariable(each.pid, this.#variable)));
-    const members = new Set(
-      all.filter((each, index) => marked[index] || (main !== undefined && each.group === main.pid)),
-    );
+    const isMember = (each: ProcessInfo) =>
+      (main !== undefined && each.group === main.pid) ||
+      (each.hasMemory && hasVariable(each.pid, this.#variable));
+    const found = await Promise.all(all.map(isMember));
+    const members = new Set(all.filter((_, index) => found[index]));
     const pids = new Set([...members].map((each) => each.pid));
     let grown = true;
     while (grown) {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import fs from 'node:fs/promises';
+import fs from 'node:fs';
 import { promisify } from 'node:util';
 import { hasCode } from './system-error.ts';
 
@@ -12,22 +12,27 @@ export type ProcessInfo = {
   readonly state: 'alive' | 'frozen' | 'dead';
   /** When it started, so that a later process with the same pid is told apart. */
   readonly birth: string;
+  /** False for threads of the kernel and for what has just ended: they have no variables either. */
+  readonly hasMemory: boolean;
 };
 
 const ON_LINUX = process.platform === 'linux';
+/** More than any line of `stat`, and than most environments. */
+const CHUNK_BYTES = 4000;
+const line = Buffer.alloc(CHUNK_BYTES);
+const file = { open: promisify(fs.open), read: promisify(fs.read), close: promisify(fs.close) };
+let lastBoot: string | undefined;
 const PS_COLUMNS = 'pid=,ppid=,pgid=,stat=,lstart=';
 
 /** Undefined if there is no such process. */
 export async function readProcess(pid: number): Promise<ProcessInfo | undefined> {
-  return ON_LINUX ? readFromProc(pid, await bootId()) : (await askPs(['-p', String(pid)]))[0];
+  return ON_LINUX ? readFromProc(pid) : (await askPs(['-p', String(pid)]))[0];
 }
 
 export async function listProcesses(): Promise<ProcessInfo[]> {
   if (!ON_LINUX) return await askPs(['-ax']);
-  const boot = await bootId();
-  const pids = (await fs.readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
-  const found = await Promise.all(pids.map((pid) => readFromProc(pid, boot)));
-  return found.filter((info) => info !== undefined);
+  const pids = fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.map((pid) => readFromProc(Number(pid))).filter((info) => info !== undefined);
 }
 
 /** Whether a process began with this variable. Only Linux shows that; elsewhere it is false. */
@@ -39,7 +44,7 @@ export async function hasVariable(pid: number, variable: string): Promise<boolea
 export async function readVariables(pid: number): Promise<string[]> {
   if (!ON_LINUX) return [];
   try {
-    return (await fs.readFile(`/proc/${pid}/environ`, 'utf8')).split('\0');
+    return (await readWhole(`/proc/${pid}/environ`)).split('\0');
   } catch {
     return []; // It has ended, or it belongs to another user.
   }
@@ -56,9 +61,11 @@ export async function signalProcess(target: ProcessInfo, signal: NodeJS.Signals)
   }
 }
 
-async function readFromProc(pid: number, boot: string): Promise<ProcessInfo | undefined> {
+/** At once, as this never waits for the process, and is read of all that run, many times. */
+function readFromProc(pid: number): ProcessInfo | undefined {
+  const boot = bootId();
   try {
-    const stat = await fs.readFile(`/proc/${pid}/stat`, 'utf8');
+    const stat = readLine(`/proc/${pid}/stat`);
     // The name of the program is in parentheses and may itself hold spaces and parentheses.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const [state = '', parent, group] = fields;
@@ -68,6 +75,7 @@ async function readFromProc(pid: number, boot: string): Promise<ProcessInfo | un
       group: Number(group),
       state: stateOf(state),
       birth: `${boot}/${fields[19]}`,
+      hasMemory: fields[20] !== '0',
     };
   } catch {
     return undefined;
@@ -75,8 +83,34 @@ async function readFromProc(pid: number, boot: string): Promise<ProcessInfo | un
 }
 
 /** The start time counts from the boot, so only both together are unique. */
-async function bootId(): Promise<string> {
-  return (await fs.readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+function bootId(): string {
+  lastBoot ??= readLine('/proc/sys/kernel/random/boot_id').trim();
+  return lastBoot;
+}
+
+function readLine(path: string): string {
+  const descriptor = fs.openSync(path, 'r');
+  try {
+    return line.toString('latin1', 0, fs.readSync(descriptor, line));
+  } finally {
+    fs.closeSync(descriptor);
+  }
+}
+
+/** `readFile` would take 64 KB for each file whose size nobody knows. */
+async function readWhole(path: string): Promise<string> {
+  const descriptor = await file.open(path, 'r');
+  try {
+    const chunks: Buffer[] = [];
+    for (;;) {
+      const chunk = Buffer.allocUnsafe(CHUNK_BYTES);
+      const { bytesRead } = await file.read(descriptor, chunk, 0, CHUNK_BYTES, null);
+      if (bytesRead === 0) return Buffer.concat(chunks).toString();
+      chunks.push(chunk.subarray(0, bytesRead));
+    }
+  } finally {
+    await file.close(descriptor);
+  }
 }
 
 async function askPs(selection: readonly string[]): Promise<ProcessInfo[]> {
@@ -102,6 +136,7 @@ function parsePsLine(line: string): ProcessInfo {
     group: Number(group),
     state: stateOf(state),
     birth: birth.join(' '),
+    hasMemory: true,
   };
 }
 
