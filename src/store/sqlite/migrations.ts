@@ -165,7 +165,7 @@ export function migrate(database: DatabaseSync): void {
       `the database has version ${version}, and this server knows versions up to ${STEPS.length}; use a newer server`,
     );
   }
-  STEPS.slice(version).forEach((step, index) => {
-    database.exec(`BEGIN; ${step}; PRAGMA user_version = ${version + index + 1}; COMMIT;`);
-  });
+  if (version === STEPS.length) return;
+  const steps = STEPS.slice(version).join(';');
+  database.exec(`BEGIN; ${steps}; PRAGMA user_version = ${STEPS.length}; COMMIT;`);
 }
