@@ -3,9 +3,8 @@ import { LongestFirst } from './test/setup/longest-first.ts';
 
 /** They need the whole machine: they measure how fast something is, fill it by themselves, or change its engine. */
 const ALONE = [
-  'test/**/warm-pool.test.ts',
   'test/e2e/{compose,many-agents}.test.ts',
-  'test/e2e/escape/**/*.test.ts',
+  'test/e2e/escape/pressure.test.ts',
   'test/e2e/faults/killed-engine.test.ts',
   'test/fuzz/**/*.test.ts',
 ];

@@ -5,10 +5,18 @@ import { call, REAL_KEY } from '../test-server.ts';
 import { type Attempt, commandOf } from './attempt.ts';
 import { expectDenied } from './denied.ts';
 import { FALSE_DIFFS, FALSE_PLANS } from './falsehoods.ts';
-import { GVISOR_ROOM, inGvisor, isGvisor, PATIENCE, runtime } from './gvisor.ts';
-import { PRESSURE, testsOfPressure } from './pressure.ts';
+import { inGvisor, isGvisor, PATIENCE } from './gvisor.ts';
+import { PRESSURE } from './pressure.ts';
 import { testsOfRepositories } from './repositories.ts';
-import { ATTACKER, environmentOf, type Rig, startRig, VICTIM, VICTIM_CANARY } from './rig.ts';
+import {
+  ATTACKER,
+  CONFINED,
+  environmentOf,
+  type Rig,
+  startRig,
+  VICTIM,
+  VICTIM_CANARY,
+} from './rig.ts';
 import { FORGERIES, testsOfTampering } from './tampering.ts';
 import { VSOCK, VSOCK_SINCE_ENGINE, WALLS } from './walls.ts';
 import { ALLOWED_IN_VAIN, AT_THE_GATEWAY, SEARCH, THROUGH_THE_PROXY } from './ways-out.ts';
@@ -28,14 +36,7 @@ describe.runIf(engine.available)('a malicious model', PATIENCE, () => {
     /(?<![\w-])[\w-]{43}(?![\w-])/.exec(await rig.sh(agent, TOKEN))?.[0] ?? '';
 
   beforeAll(async () => {
-    rig = await startRig({
-      ...(runtime && { CONTAINER_RUNTIME: runtime }),
-      PAUSE_TIMEOUT: '0',
-      CONTAINER_MEMORY_LIMIT: '512m',
-      CONTAINER_PIDS_LIMIT: '256',
-      CONTAINER_DISK_LIMIT: '256m',
-      ...(isGvisor && GVISOR_ROOM),
-    });
+    rig = await startRig(CONFINED);
     const REVOKED_TOKEN = await tokenOf(ATTACKER);
     await call(rig.client, 'cleanup_inactive_agents', { remove: true, older_than_seconds: 0 });
     await rig.sh(VICTIM, `echo ${VICTIM_CANARY} > secret.txt`);
@@ -99,7 +100,6 @@ describe.runIf(engine.available)('a malicious model', PATIENCE, () => {
 
   testsOfRepositories(() => rig);
   testsOfTampering(() => rig);
-  testsOfPressure(() => rig);
 });
 
 test('docs/security.md names every attempt', () => {

@@ -10,6 +10,17 @@ import {
   startTestServer,
   type TestServer,
 } from '../test-server.ts';
+import { GVISOR_ROOM, isGvisor, runtime } from './gvisor.ts';
+
+/** The settings of its server. */
+export const CONFINED: Record<string, string> = {
+  ...(runtime && { CONTAINER_RUNTIME: runtime }),
+  PAUSE_TIMEOUT: '0',
+  CONTAINER_MEMORY_LIMIT: '512m',
+  CONTAINER_PIDS_LIMIT: '256',
+  CONTAINER_DISK_LIMIT: '256m',
+  ...(isGvisor && GVISOR_ROOM),
+};
 
 export const ATTACKER = 'attacker';
 export const VICTIM = 'victim';
