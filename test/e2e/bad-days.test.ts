@@ -108,16 +108,18 @@ describe('limits answer with what to do', () => {
   test('more calls than may wait for one agent', async () => {
     await using target = await startTestServer({
       runtime: 'process',
-      script: silence,
+      script: answerAnything,
       environment: { MAX_QUEUED_TURNS: '1' },
     });
     await using client = await connect(target);
+    await call(client, 'plan', { task: '0', agent_id: 'a' });
+    target.model.setScript(silence);
     const waiting = ['1', '2'].map((task) =>
       call(client, 'plan', { task, agent_id: 'a', timeout_seconds: 8 }).catch(
         (error) => error.code,
       ),
     );
-    await expect.poll(() => target.model.requests.length).toBe(1);
+    await expect.poll(() => target.model.requests.length).toBe(2);
     await expect(call(client, 'plan', { task: '3', agent_id: 'a' })).rejects.toMatchObject({
       code: 'queue_full',
     });

@@ -158,13 +158,14 @@ describe.skipIf(!engine.available)(`agents in Docker${missing}`, { timeout: TEST
   describe('containers', () => {
     it('ends by draining Codex, or is killed when the grace is over', async () => {
       await startAgent();
-      await outcome(
-        await runtime.exec(agentId, ['sh', '-c', 'until [ -S /tmp/app.sock ]; do sleep 0.1; done']),
-      );
+      // It takes the signal from a moment on that comes after its socket.
+      const untilUp =
+        "caught() { sed -n 's/^SigCgt:\\t//p' /proc/$(pgrep -ox codex)/status; }; until [ $((0x$(caught) & 0x4000)) != 0 ]; do sleep 0.1; done";
+      await shell(untilUp);
       await runtime.stop(agentId, { graceSeconds: 20 });
       expect(await runtime.inspect(agentId)).toMatchObject({ state: 'stopped', exitCode: 0 });
       await runtime.start(agentId);
-      await shell('pkill -STOP -x codex');
+      await shell(`${untilUp}; pkill -STOP -x codex`);
       await runtime.stop(agentId, { graceSeconds: 1 });
       expect(await runtime.inspect(agentId)).toMatchObject({ state: 'stopped', exitCode: 137 });
     });
