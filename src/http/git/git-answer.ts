@@ -21,15 +21,18 @@ export class GitAnswer {
     return this.#reply.sent;
   }
 
-  /** Resolves when there is room for more. Throws if the client has gone. */
-  async send(chunk: Buffer): Promise<void> {
+  /** Resolves when there is room for more. Throws if the client has gone, or `over` is aborted before. */
+  async send(chunk: Buffer, over: AbortSignal): Promise<void> {
     if (!this.begun) this.#begin(chunk);
     const { raw } = this.#reply;
     if (raw.write(chunk)) return;
     const done = new AbortController();
-    const { signal } = done;
-    await Promise.race([once(raw, 'drain', { signal }), once(raw, 'close', { signal })]);
-    done.abort();
+    const signal = AbortSignal.any([over, done.signal]);
+    try {
+      await Promise.race([once(raw, 'drain', { signal }), once(raw, 'close', { signal })]);
+    } finally {
+      done.abort();
+    }
     if (raw.destroyed) throw new Error('The git client has gone.');
   }
 

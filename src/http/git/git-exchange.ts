@@ -22,6 +22,8 @@ import { GitAnswer } from './git-answer.ts';
 
 /** Of a request to fetch: what the client wants and has. Longer ones are no git's. */
 const FETCH_BYTES = 64 * 1024 * 1024;
+/** Longer than git is silent while it works: it says something every 5 s. */
+const GIT_QUIET_SECONDS = 15;
 
 type Exchange = {
   request: FastifyRequest<{ Params: { id: string } }>;
@@ -58,7 +60,7 @@ export async function answerGit(exchange: Exchange, served: Served): Promise<voi
     const wanted = requestOf(request, service);
     const run = async (link: AgentLink, agent: AgentRecord) => {
       note.agentId = agent.agentId;
-      const send = (chunk: Buffer) => answer.send(chunk);
+      const send = (chunk: Buffer, over: AbortSignal) => answer.send(chunk, over);
       const signal = disconnectSignal(reply);
       note.traffic = await serveGit(link.workspace, wanted, { send, bounds, signal });
     };
@@ -71,6 +73,7 @@ export async function answerGit(exchange: Exchange, served: Served): Promise<voi
     note.end(request.log, error);
     if (answer.begun) return breakOff(exchange, error);
     await readToEnd(request.raw, bounds);
+    if (!request.raw.complete) reply.header('connection', 'close');
     throw error;
   }
 }
@@ -84,6 +87,7 @@ function boundsOf(service: GitService, config: Served['config']): GitBounds {
     maxBytes: service === 'git-receive-pack' ? config.GIT_MAX_PUSH_BYTES : FETCH_BYTES,
     idleSeconds: config.GIT_IDLE_TIMEOUT,
     totalSeconds: config.GIT_TIMEOUT,
+    quietSeconds: GIT_QUIET_SECONDS,
   };
 }
 

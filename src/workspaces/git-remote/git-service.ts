@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../../errors.ts';
@@ -25,6 +26,8 @@ export type GitBounds = {
   /** How long nothing may move in either direction. */
   idleSeconds: number;
   totalSeconds: number;
+  /** How long git may wait for more after all was sent, until its input ends. */
+  quietSeconds: number;
 };
 
 const SCRIPT = agentScript('unfinished-push.sh') + agentScript('git-service.sh');
@@ -48,7 +51,8 @@ const SETTINGS: Record<GitService, readonly string[]> = {
   ],
 };
 
-type Send = (chunk: Buffer) => Promise<void>;
+/** Resolves when there is room for more, or rejects; at the latest when `over` is aborted. */
+type Send = (chunk: Buffer, over: AbortSignal) => Promise<void>;
 
 /**
  * Serves one request of a git client in the container of an agent, and resolves when git has ended
@@ -67,10 +71,11 @@ export async function serveGit(
   try {
     const fed = feed(request, process, traffic);
     for await (const chunk of process.stdio) {
-      await send(chunk);
+      await send(chunk, traffic.over);
       traffic.sent(chunk.length);
     }
-    await fed;
+    // A git that has ended leaves a client alone that sends on.
+    await Promise.race([fed, rejection(traffic.over)]);
   } catch (error) {
     throw traffic.failure ?? error;
   } finally {
@@ -135,6 +140,11 @@ async function feed(
     traffic.fail(error);
     stdio.destroy();
   }
+}
+
+async function rejection(over: AbortSignal): Promise<never> {
+  if (!over.aborted) await once(over, 'abort');
+  throw over.reason;
 }
 
 function tooLarge({ bounds: { maxBytes } }: GitTraffic): AppError {

@@ -4,8 +4,6 @@ import { AppError } from '../../errors.ts';
 import type { GitBounds } from './git-service.ts';
 
 const LOOK_MS = 1000;
-/** Longer than git is silent while it works: it says something every 5 s. */
-const QUIET_MS = 15_000;
 
 /** The bytes that move between a git client and its git. It ends the connection when none do. */
 export class GitTraffic implements Disposable {
@@ -22,6 +20,7 @@ export class GitTraffic implements Disposable {
   #movedAt = performance.now();
   #bodyEnded = false;
   #failure: unknown;
+  readonly #over = new AbortController();
 
   constructor(stdio: Duplex, bounds: GitBounds, signal: AbortSignal) {
     this.bounds = bounds;
@@ -33,6 +32,11 @@ export class GitTraffic implements Disposable {
     signal.addEventListener('abort', onAbort);
     this.#ignore = () => signal.removeEventListener('abort', onAbort);
     if (signal.aborted) onAbort();
+  }
+
+  /** Aborted if it ends before git does. */
+  get over(): AbortSignal {
+    return this.#over.signal;
   }
 
   /** Why it ended before git did. */
@@ -85,16 +89,18 @@ export class GitTraffic implements Disposable {
 
   #look(): void {
     const now = performance.now();
-    const { idleSeconds, totalSeconds } = this.bounds;
+    const { idleSeconds, totalSeconds, quietSeconds } = this.bounds;
     const quietMs = now - this.#movedAt;
     if (quietMs > idleSeconds * 1000) this.#end(timeout(`moved nothing for ${idleSeconds} s`));
     else if (now - this.#startedAt > totalSeconds * 1000) {
       this.#end(timeout(`took longer than ${totalSeconds} s`));
-    } else if (this.#bodyEnded && quietMs > QUIET_MS && this.#stdio.writable) this.#stdio.end();
+    } else if (this.#bodyEnded && quietMs > quietSeconds * 1000 && this.#stdio.writable)
+      this.#stdio.end();
   }
 
   #end(reason: unknown): void {
     this.fail(reason);
+    this.#over.abort(reason);
     this.#stdio.destroy();
   }
 }
