@@ -33,12 +33,13 @@ export class CallerFiles {
 
   /**
    * Unpacks an archive of tar into a directory of the workspace, `''` for all of it; begins the agent
-   * if it is not there. Throws what `CallerWorkspaces.change` and `WorkspaceFiles.put` throw.
+   * if it is not there. Throws what `CallerWorkspaces.change` and `WorkspaceFiles.put` throw, or why
+   * the signal was aborted before all had arrived.
    */
   async put(
     name: string,
     archive: AsyncIterable<Uint8Array>,
-    { path, replace }: { path: string; replace: boolean },
+    { path, replace, signal }: { path: string; replace: boolean; signal: AbortSignal },
   ): Promise<ArchiveReport> {
     const { files, disk, audit } = this.#services;
     const base = callerPath(path);
@@ -49,7 +50,7 @@ export class CallerFiles {
         if (replace) assertReplaceable(agent);
         const bounds = transferBounds(this.#services, agentId);
         try {
-          return await files.put(agentId, archive, { bounds, base, replace, git: 'skip' });
+          return await files.put(agentId, archive, { bounds, base, replace, git: 'skip', signal });
         } finally {
           disk.turnEnded(agentId);
         }
@@ -79,11 +80,12 @@ export class CallerFiles {
 
   /**
    * Hands a file or a directory to `send` as an archive of tar, once its first bytes are there; the
-   * agent stays awake until `send` is done. Throws what `CallerWorkspaces.read` throws and `path_not_found`.
+   * agent stays awake until `send` is done. Throws what `CallerWorkspaces.read` throws, `path_not_found`, and
+   * why the signal was aborted before there was anything to send.
    */
   async get(
     name: string,
-    { path, git }: { path: string; git: boolean },
+    { path, git, signal }: { path: string; git: boolean; signal: AbortSignal },
     send: (archive: AsyncIterable<Uint8Array>) => Promise<void>,
   ): Promise<void> {
     const { files, config } = this.#services;
@@ -91,7 +93,7 @@ export class CallerFiles {
     const bounds = { bytes: config.TRANSFER_MAX_BYTES, entries: config.TRANSFER_MAX_ENTRIES };
     await this.#witness('get_files', name, () =>
       this.#workspaces.read(name, async (_link, { agentId }) => {
-        const archive = files.get(agentId, { bounds, base, git });
+        const archive = files.get(agentId, { bounds, base, git, signal });
         const first = await archive.next();
         await send(rejoined(first, archive));
         return undefined;

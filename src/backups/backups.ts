@@ -16,9 +16,6 @@ import { ArchivedAgent } from './archived-agent.ts';
 import { type BackupRecord, excessOf } from './backup.ts';
 import type { BackupFiles } from './backup-files.ts';
 
-/** One archive, made or restored: it keeps others from the agent. */
-const LIMIT_MS = 3_600_000;
-
 type Options = {
   store: Store;
   files: WorkspaceFiles;
@@ -26,7 +23,11 @@ type Options = {
   disk: DiskWatch;
   config: Pick<
     Config,
-    'SNAPSHOTS_PER_AGENT' | 'SNAPSHOT_MAX_BYTES' | 'SNAPSHOT_RETENTION' | 'TRANSFER_MAX_ENTRIES'
+    | 'SNAPSHOTS_PER_AGENT'
+    | 'SNAPSHOT_MAX_BYTES'
+    | 'SNAPSHOT_RETENTION'
+    | 'TRANSFER_MAX_ENTRIES'
+    | 'TRANSFER_TIMEOUT'
   >;
   version: string;
 };
@@ -74,7 +75,7 @@ export class Backups {
     const { store, backupFiles } = this.#options;
     const { agentId, name, owner, tenant } = resting.agent;
     const backupId = randomUUID();
-    const limits = limitOf(resting.signal);
+    const limits = this.#limitOf(resting.signal);
     const content = archiveOfAgent(resting, {
       ...this.#options,
       bounds: {
@@ -86,7 +87,7 @@ export class Backups {
     const written = await backupFiles
       .write(backupId, content.archive)
       .catch((error: unknown) =>
-        Promise.reject(inOurWords(refusal(error, resting.signal, limits))),
+        Promise.reject(inOurWords(this.#refusal(error, resting.signal, limits))),
       );
     const whose = { agentId, name, owner, tenant, ...(label !== undefined && { label }) };
     const backup: BackupRecord = { backupId, ...whose, ...written, createdAt: new Date() };
@@ -127,7 +128,7 @@ export class Backups {
     const { store, files, disk } = this.#options;
     const archived = new ArchivedAgent(transferBounds({ disk, config: this.#bounds() }, agentId));
     const earlier = store.agents.get(agentId);
-    const limits = limitOf(signal);
+    const limits = this.#limitOf(signal);
     let leftOut: string[] = [];
     try {
       await files.putAgent(agentId, checkedArchive(archive, archived), {
@@ -140,7 +141,7 @@ export class Backups {
       });
     } catch (error) {
       if (earlier) this.#put(earlier);
-      throw refusal(error, signal, limits);
+      throw this.#refusal(error, signal, limits);
     } finally {
       link.conversations.forgetMain();
     }
@@ -186,31 +187,30 @@ export class Backups {
     });
   }
 
+  /** One archive, made or restored, keeps others from the agent. */
+  #limitOf(signal: AbortSignal): AbortSignal {
+    const { TRANSFER_TIMEOUT: seconds } = this.#options.config;
+    return AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]);
+  }
+
+  /** Why it came to no end, if somebody wanted none. */
+  #refusal(cause: unknown, signal: AbortSignal, limits: AbortSignal): unknown {
+    if (signal.reason instanceof AppError) return signal.reason;
+    if (signal.aborted) {
+      return new AppError('cancelled', 'The caller went away: nothing was changed.', { cause });
+    }
+    if (!limits.aborted) return cause;
+    const { TRANSFER_TIMEOUT: seconds } = this.#options.config;
+    return new AppError('copy_failed', `It was not done within ${seconds} s.`, { cause });
+  }
+
   #bounds() {
     const { SNAPSHOT_MAX_BYTES, TRANSFER_MAX_ENTRIES } = this.#options.config;
     return { TRANSFER_MAX_BYTES: SNAPSHOT_MAX_BYTES, TRANSFER_MAX_ENTRIES };
   }
 }
 
-function limitOf(signal: AbortSignal): AbortSignal {
-  return AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)]);
-}
-
 function inOurWords(error: unknown): unknown {
   if (!(error instanceof AppError) || error.code !== 'upload_too_large') return error;
   return new AppError('snapshot_too_large', error.message, { data: error.data, cause: error });
-}
-
-/** Why it came to no end, if somebody wanted none. */
-function refusal(error: unknown, signal: AbortSignal, limits: AbortSignal): unknown {
-  if (signal.aborted) {
-    return new AppError('cancelled', 'The caller went away: nothing was changed.', {
-      cause: error,
-    });
-  }
-  if (limits.aborted) {
-    const message = `It was not done within ${LIMIT_MS / 1000} s.`;
-    return new AppError('copy_failed', message, { cause: error });
-  }
-  return error;
 }

@@ -7,8 +7,8 @@ const GZIP = Buffer.from([0x1f, 0x8b]);
 
 /**
  * The archive of tar in the body of a request, unpacked if gzip packed it, which its first bytes say.
- * Throws `invalid_input` for another encoding, `archive_invalid` for damaged gzip and `cancelled` if the
- * client goes away.
+ * Throws `invalid_input` for another encoding, `archive_invalid` for damaged gzip, `cancelled` if the
+ * client goes away, and what of our errors the body was destroyed with.
  */
 export function archiveIn(body: Readable, encoding: string | undefined): AsyncIterable<Uint8Array> {
   if (encoding !== undefined && !['gzip', 'x-gzip', 'identity'].includes(encoding.toLowerCase())) {
@@ -29,6 +29,7 @@ async function* received(body: Readable): AsyncGenerator<Buffer> {
   try {
     yield* body;
   } catch (error) {
+    if (error instanceof AppError) throw error;
     throw new AppError('cancelled', 'The client went away before the end of the archive.', {
       cause: error,
     });

@@ -1,13 +1,19 @@
-import { Readable } from 'node:stream';
+import { PassThrough, type Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { z } from 'zod';
 import { checkedInput } from '../checked-input.ts';
+import type { Config } from '../config/config.ts';
+import { AppError } from '../errors.ts';
+import { archiveIn } from './archive-body.ts';
 
-/** A client that sends or takes nothing for so long is let go. */
-export const READER_SILENCE_MS = 60_000;
-/** An upload keeps others from the agent. */
-const UPLOAD_MS = 3_600_000;
+/** How long a transfer may move nothing, and take in all. */
+export type TransferTimes = Pick<Config, 'TRANSFER_IDLE_TIMEOUT' | 'TRANSFER_TIMEOUT'>;
+
+export type Transfer = Disposable & {
+  /** Aborted with the reason when the client goes away, or takes longer than any may. */
+  signal: AbortSignal;
+};
 
 /** Has bodies handed on as they arrive, whatever a client calls them. */
 export function takeBodiesRaw(app: FastifyInstance): void {
@@ -15,32 +21,76 @@ export function takeBodiesRaw(app: FastifyInstance): void {
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
 }
 
-/** Sends an archive as it comes, to a reader that takes it. */
-export async function sendArchive(
-  reply: FastifyReply,
-  archive: AsyncIterable<Uint8Array>,
-): Promise<void> {
-  const { raw } = reply;
-  const stream = Readable.from(archive, { objectMode: false });
-  raw.setTimeout(READER_SILENCE_MS, () => raw.destroy());
-  void reply.type('application/x-tar').send(stream);
-  // However it ends: a reader sees at the end of an archive whether it is whole.
-  await finished(raw).catch(() => undefined);
-  stream.destroy();
+/** A transfer that has begun, to be disposed of at its end. */
+export function beginTransfer({ raw }: FastifyReply, { TRANSFER_TIMEOUT }: TransferTimes) {
+  const over = new AbortController();
+  const { signal } = over;
+  const onClose = () => {
+    if (!raw.writableFinished) over.abort(new AppError('cancelled', 'The client went away.'));
+  };
+  if (raw.destroyed) onClose();
+  raw.once('close', onClose);
+  const timer = setTimeout(
+    () => over.abort(late(`took longer than ${TRANSFER_TIMEOUT} s`)),
+    TRANSFER_TIMEOUT * 1000,
+  ).unref();
+  return { over, signal, [Symbol.dispose]: () => clearTimeout(timer) };
 }
 
-/** Lets an upload go that does not come; call what is returned when it is there. */
-export function giveUpLate({ raw }: FastifyRequest): { cancel(): void } {
-  raw.setTimeout(READER_SILENCE_MS, () => {
-    if (!raw.complete) raw.destroy();
-  });
-  const timer = setTimeout(() => {
-    if (!raw.complete) raw.destroy();
-  }, UPLOAD_MS).unref();
-  return { cancel: () => clearTimeout(timer) };
+/**
+ * The archive in the body of a request, for as long as it moves. It ends with the reason of the
+ * signal, and its connection stays, so that the client can be told. Throws what `archiveIn` throws.
+ */
+export function receiveArchive(
+  { raw, headers }: FastifyRequest,
+  reply: FastifyReply,
+  times: TransferTimes,
+): Transfer & { archive: AsyncIterable<Uint8Array> } {
+  const body = new PassThrough();
+  const archive = archiveIn(body, headers['content-encoding']);
+  const { over, signal, ...disposal } = beginTransfer(reply, times);
+  // Destroyed, the request would take its connection with it.
+  signal.addEventListener('abort', () => body.destroy(signal.reason));
+  // Whoever reads it hears of it too; this is for the time before and after.
+  body.on('error', () => raw.unpipe(body));
+  raw.on('error', (error) => body.destroy(error));
+  raw.pipe(body);
+  const { TRANSFER_IDLE_TIMEOUT: seconds } = times;
+  const expect = () =>
+    raw.setTimeout(seconds * 1000, () => {
+      if (!raw.complete) over.abort(late(`moved nothing for ${seconds} s`));
+    });
+  return { archive: begun(archive, expect), signal, ...disposal };
+}
+
+/** Tells when it is first read: an agent may take its time to wake before that. */
+async function* begun(archive: AsyncIterable<Uint8Array>, tell: () => void) {
+  tell();
+  yield* archive;
+}
+
+/** Sends what waits for its reader, to one that takes it; resolves when that is over. */
+export async function sendArchive(
+  reply: FastifyReply,
+  archive: Readable,
+  signal: AbortSignal,
+  { TRANSFER_IDLE_TIMEOUT }: TransferTimes,
+): Promise<void> {
+  const { raw } = reply;
+  // However it ends: a reader sees at the end of an archive whether it is whole.
+  const end = () => raw.destroy();
+  raw.setTimeout(TRANSFER_IDLE_TIMEOUT * 1000, end);
+  signal.addEventListener('abort', end);
+  void reply.send(archive);
+  await finished(raw).catch(() => undefined);
+  archive.destroy();
 }
 
 /** The query of a request. Throws `invalid_input`. */
 export function queryOf<T extends z.ZodType>(schema: T, { query }: FastifyRequest): z.output<T> {
   return checkedInput(schema, query, 'The query') as z.output<T>;
+}
+
+function late(what: string): AppError {
+  return new AppError('request_timeout', `The transfer ${what}.`);
 }

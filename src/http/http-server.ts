@@ -118,8 +118,8 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
   });
   app.register((routes, _options, done) => {
     takeBodiesRaw(routes);
-    fileRoutes(routes, options.files, slowBodies);
-    snapshotRoutes(routes, options.backups, slowBodies);
+    fileRoutes(routes, options, slowBodies);
+    snapshotRoutes(routes, options, slowBodies);
     done();
   });
   serveSockets(app, { ...options, streams });

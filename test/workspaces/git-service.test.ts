@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { expect, test } from 'vitest';
-import { serveGit } from '../../src/workspaces/git-service.ts';
+import { serveGit } from '../../src/workspaces/git-remote/git-service.ts';
 import { AgentsRig } from '../agents/agents-rig.ts';
 
 test('a git that waits for more than was sent is told that there is none', async () => {

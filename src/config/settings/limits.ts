@@ -134,6 +134,17 @@ export const limitsSettings = {
     description: 'Files, directories and links in such an archive.',
     allowed: 'a whole number from 1 to 10000000',
   }),
+  TRANSFER_IDLE_TIMEOUT: setting(wholeNumber(1, 86_400).default(60), {
+    group: 'Limits',
+    description: 'Seconds in which an upload or a download moves nothing, until it is ended.',
+    allowed: 'a whole number from 1 to 86400',
+  }),
+  TRANSFER_TIMEOUT: setting(wholeNumber(1, 86_400).default(3600), {
+    group: 'Limits',
+    description:
+      'Seconds after which an upload, a download, or the making or restoring of a snapshot is ended.',
+    allowed: 'a whole number from 1 to 86400',
+  }),
   SNAPSHOTS_PER_AGENT: setting(wholeNumber(1, 10_000).default(10), {
     group: 'Limits',
     description: 'Snapshots kept of one agent; the next one takes the place of the oldest.',

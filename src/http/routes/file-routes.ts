@@ -1,13 +1,24 @@
+import { Readable } from 'node:stream';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { CallerFiles } from '../../access/caller-files.ts';
 import type { Principal } from '../../access/principal.ts';
-import { archiveIn } from '../archive-body.ts';
-import { giveUpLate, queryOf, sendArchive } from '../archive-exchange.ts';
 import type { SlowBodies } from '../slow-bodies.ts';
+import {
+  beginTransfer,
+  queryOf,
+  receiveArchive,
+  sendArchive,
+  type TransferTimes,
+} from '../archive-exchange.ts';
 
 /** What these routes need of the workspaces. */
 export type FileDesk = Pick<CallerFiles, 'put' | 'get'>;
+
+export type FileRoutesOptions = {
+  files: (principal: Principal) => FileDesk;
+  config: TransferTimes;
+};
 
 type Files = { Params: { id: string } };
 
@@ -20,17 +31,17 @@ const getQuery = z.strictObject({ path: z.string().default(''), git: flag });
 /** The files of a workspace as archives of tar. */
 export function fileRoutes(
   app: FastifyInstance,
-  filesOf: (principal: Principal) => FileDesk,
+  { files: filesOf, config: times }: FileRoutesOptions,
   slowBodies: SlowBodies,
 ): void {
   app.put<Files>(ROUTE, async (request, reply) => {
     const { path, replace } = queryOf(putQuery, request);
     const { id } = request.params;
     using _patience = slowBodies.expect(request.raw.socket);
-    const give = giveUpLate(request);
+    using transfer = receiveArchive(request, reply, times);
     try {
-      const archive = archiveIn(request.raw, request.headers['content-encoding']);
-      const options = { path, replace: replace === 'true' };
+      const { archive, signal } = transfer;
+      const options = { path, replace: replace === 'true', signal };
       const {
         omitted: _,
         skipped,
@@ -41,16 +52,19 @@ export function fileRoutes(
       // What was not read is not waited for.
       if (!request.raw.complete) reply.header('connection', 'close');
       throw error;
-    } finally {
-      give.cancel();
     }
   });
   app.get<Files>(ROUTE, async (request, reply) => {
     const { path, git } = queryOf(getQuery, request);
+    using transfer = beginTransfer(reply, times);
+    const { signal } = transfer;
     await filesOf(request.principal).get(
       request.params.id,
-      { path, git: git === 'true' },
-      (archive) => sendArchive(reply, archive),
+      { path, git: git === 'true', signal },
+      (archive) => {
+        reply.type('application/x-tar');
+        return sendArchive(reply, Readable.from(archive, { objectMode: false }), signal, times);
+      },
     );
     return reply;
   });

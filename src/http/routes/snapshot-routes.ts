@@ -1,16 +1,24 @@
-import { finished } from 'node:stream/promises';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { CallerBackups } from '../../access/caller-backups.ts';
 import type { Principal } from '../../access/principal.ts';
 import { AppError } from '../../errors.ts';
-import { archiveIn } from '../archive-body.ts';
-import { giveUpLate, queryOf, READER_SILENCE_MS } from '../archive-exchange.ts';
-import { disconnectSignal } from '../disconnect.ts';
 import type { SlowBodies } from '../slow-bodies.ts';
+import {
+  beginTransfer,
+  queryOf,
+  receiveArchive,
+  sendArchive,
+  type TransferTimes,
+} from '../archive-exchange.ts';
 
 /** What these routes need of the backups. */
 export type SnapshotDesk = Pick<CallerBackups, 'download' | 'upload'>;
+
+export type SnapshotRoutesOptions = {
+  backups: (principal: Principal) => SnapshotDesk;
+  config: TransferTimes;
+};
 
 type OfOne = { Params: { id: string } };
 
@@ -19,7 +27,7 @@ const restoreQuery = z.strictObject({ replace: z.enum(['true', 'false']).default
 /** Snapshots as files, from one server to another. */
 export function snapshotRoutes(
   app: FastifyInstance,
-  snapshotsOf: (principal: Principal) => SnapshotDesk,
+  { backups: snapshotsOf, config: times }: SnapshotRoutesOptions,
   slowBodies: SlowBodies,
 ): void {
   app.get<OfOne>('/api/v1/snapshots/:id', async (request, reply) => {
@@ -28,26 +36,23 @@ export function snapshotRoutes(
       throw new AppError('snapshot_not_found', 'There is no such snapshot.');
     }
     const { backup, file } = await snapshotsOf(request.principal).download(id);
-    const { raw } = reply;
-    raw.setTimeout(READER_SILENCE_MS, () => raw.destroy());
-    void reply
+    using transfer = beginTransfer(reply, times);
+    reply
       .type('application/gzip')
       .header('content-length', backup.bytes)
       .header('content-disposition', `attachment; filename="${backup.name}-${id}.tar.gz"`)
-      .header('etag', `"${backup.sha256}"`)
-      .send(file);
-    await finished(raw).catch(() => undefined);
-    file.destroy();
+      .header('etag', `"${backup.sha256}"`);
+    await sendArchive(reply, file, transfer.signal, times);
     return reply;
   });
   app.post<OfOne>('/api/v1/agents/:id/restore', async (request, reply) => {
     const { replace } = queryOf(restoreQuery, request);
     const { id } = request.params;
     using _patience = slowBodies.expect(request.raw.socket);
-    const give = giveUpLate(request);
+    using transfer = receiveArchive(request, reply, times);
     try {
-      const archive = archiveIn(request.raw, request.headers['content-encoding']);
-      const options = { replace: replace === 'true', signal: disconnectSignal(reply) };
+      const { archive, signal } = transfer;
+      const options = { replace: replace === 'true', signal };
       const { files, bytes, hasConversation, leftOut } = await snapshotsOf(
         request.principal,
       ).upload(id, archive, options);
@@ -57,8 +62,6 @@ export function snapshotRoutes(
       // What was not read is not waited for.
       if (!request.raw.complete) reply.header('connection', 'close');
       throw error;
-    } finally {
-      give.cancel();
     }
   });
 }

@@ -15,7 +15,7 @@ export const PLACE = readFileSync(
 );
 const CONFLICT = 65;
 /** How long a program is waited for that was let go; others in the container can keep it from ending. */
-const ENDING_MS = 10_000;
+const ENDING_MS = 5_000;
 
 /** In `sh`: removes what is left of an earlier upload. */
 export const CLEAR = `if [ -e "$STAGING" ] || [ -L "$STAGING" ]; then
@@ -106,10 +106,11 @@ export class Staging {
         await Promise.race([once(process.stdio, 'drain', signal && { signal }), ended]);
       }
       process.stdio.end();
+      await Promise.race([ended, abortOf(signal)]);
     } catch (error) {
       process.stdio.destroy();
       await Promise.race([ended, sleep(ENDING_MS, undefined, { ref: false })]);
-      throw error;
+      throw signal?.aborted ? signal.reason : error;
     }
     const exitCode = await process.exited;
     if (exitCode === 0) return;
@@ -118,6 +119,13 @@ export class Staging {
     }
     throw failed('The files could not be unpacked in the container.', complaint());
   }
+}
+
+/** Others in the container can stop a program, so that it never ends. */
+async function abortOf(signal: AbortSignal | undefined): Promise<void> {
+  if (!signal) return new Promise(() => undefined);
+  if (!signal.aborted) await once(signal, 'abort');
+  throw signal.reason;
 }
 
 /** Where files are built: on the file system of the workspace, and where no sandbox of Codex lets it write. */

@@ -99,8 +99,11 @@ export class WorkspaceFiles {
     const rules = new ArchiveRules({ bounds, base, git: git ? 'take' : 'skip', lenient: true });
     const end = () => process.stdio.destroy();
     signal?.addEventListener('abort', end);
+    if (signal?.aborted) end();
     try {
       yield* checkedArchive(outputOf(process, base), rules);
+    } catch (error) {
+      throw signal?.aborted ? signal.reason : error;
     } finally {
       signal?.removeEventListener('abort', end);
       process.stdio.destroy();
