@@ -106,7 +106,10 @@ send() {
   set -- unpack-objects -q
   [ ! -e "$shadow/commit.many" ] || set -- index-pack --stdin
   both -c pack.threads=1 -c pack.compression=1 pack-objects --revs --stdout -q --window=0 \
-    <"$shadow/commit.revs" | users "$@" >/dev/null
+    <"$shadow/commit.revs" | users "$@" >/dev/null && return
+  # On a full disk git leaves what it had written.
+  git_at_work || remove_half_objects "$common/objects"
+  return 1
 }
 
 # Whether the branch is what somebody has checked out, or has a rebase of.

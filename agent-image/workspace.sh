@@ -120,10 +120,16 @@ forget_indexes() {
     looks=$((looks + 1))
   done
   rm -f "$shadow"/files.index* "$shadow"/meta.index*
+  remove_half_objects "$shadow/objects"
+}
+
+remove_half_objects() {
+  find "$1" -maxdepth 2 -type f \( -name 'tmp_obj_*' -o -name 'tmp_pack_*' -o -name 'tmp_idx_*' \) \
+    -exec rm -f {} +
 }
 
 snapshot() {
-  take_snapshot || { forget_indexes; take_snapshot; }
+  take_snapshot || { forget_indexes; take_snapshot; } || { forget_indexes; return 1; }
 }
 
 remove_new_repositories() {

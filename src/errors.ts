@@ -162,7 +162,12 @@ export const ERRORS = {
   ),
   name_taken: row(409, SERVER_ERROR, false, 'Remove the foreign container that has this name.'),
   copy_failed: row(500, SERVER_ERROR, false, 'See the log for what could not be copied.'),
-  no_space: row(507, SERVER_ERROR, false, 'Free disk space on the engine host.'),
+  no_space: row(
+    507,
+    SERVER_ERROR,
+    false,
+    'Free space on the disk that the files of agents are on.',
+  ),
   audit_unavailable: busy(503, 5, 'Free space on the disk of DATA_DIR; see health.'),
   storage_full: row(
     507,

@@ -11,6 +11,7 @@ import {
   parseDiff,
   withoutLastFile,
 } from './file-change.ts';
+import { saysNoRoom } from './no-room.ts';
 import { PLACE, stagingEnvironment } from './transfers/staging.ts';
 import { DIFF_OPTIONS, WorkspaceGit } from './workspace-git.ts';
 import { WorkspaceShell } from './workspace-shell.ts';
@@ -204,7 +205,10 @@ export class Workspace {
   }
 
   #failure(message: string): AppError {
-    return new AppError('workspace_failed', message, { cause: new Error(this.#shell.complaints) });
+    const { complaints } = this.#shell;
+    const cause = new Error(complaints);
+    if (!saysNoRoom(complaints)) return new AppError('workspace_failed', message, { cause });
+    return new AppError('no_space', `${message} Their disk is full.`, { cause });
   }
 }
 

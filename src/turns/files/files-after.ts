@@ -10,7 +10,7 @@ import type { Question } from '../asking/codex-asker.ts';
 import type { CheckedWork, Worked } from '../checks/check-rounds.ts';
 import { type TurnFiles, UNTOUCHED } from '../turn-kind.ts';
 import type { EndedTurn, TurnCommits } from './turn-commits.ts';
-import { changesOfTurn, undoFailedTurn, undoTurn } from './turn-files.ts';
+import { changesOfTurn, undoFailedTurn, undoTurn, unrecorded } from './turn-files.ts';
 
 /** After these an agent is stopped, or nobody waits to hear more. What was done is found before the next turn. */
 const WITHOUT_AGENT: ReadonlySet<ErrorCode> = new Set([
@@ -51,7 +51,9 @@ export class FilesAfter {
   ): Promise<TurnFiles> {
     const { access, threadId } = question;
     if (checked) return this.#recorded(link, question, before, { answer, ...checked });
-    if (access === 'write') return this.#changes(link, question, before, answer);
+    if (access === 'write') {
+      return this.#changes(link, question, before, answer).catch(unrecorded);
+    }
     // Where Codex's own sandbox holds, nothing that a turn started can write.
     return undoTurn(link, before, { threadId, killProcesses: this.#options.runtime.confines });
   }

@@ -13,6 +13,9 @@ type Record = (
   files: { before: Snapshot; after: Snapshot },
 ) => Promise<Recording>;
 
+const UNRECORDED =
+  'The disk of the files is full: what changed is there, but could not be listed, and is in no commit.';
+
 /** Tells how the files differ from how they were before the turn, and has that recorded. */
 export async function changesOfTurn(
   { workspace }: AgentLink,
@@ -25,6 +28,15 @@ export async function changesOfTurn(
     record(workspace, { before, after }),
   ]);
   return { ...UNTOUCHED, ...changed, recording };
+}
+
+/**
+ * What is known of the files of a turn that has its answer, where their disk is so full that they
+ * could not be recorded: the answer is worth more than the list. Throws any other error.
+ */
+export function unrecorded(error: unknown): TurnFiles {
+  if (!(error instanceof AppError) || error.code !== 'no_space') throw error;
+  return { ...UNTOUCHED, recording: { notes: [UNRECORDED] } };
 }
 
 /** What a result says of the changes besides the list of them. */

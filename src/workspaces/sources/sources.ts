@@ -14,6 +14,7 @@ import { transferBounds } from '../transfers/transfer-bounds.ts';
 import type { WorkspaceFiles } from '../transfers/workspace-files.ts';
 import { STAGING } from '../workspace-path.ts';
 import { cloneInto } from './git-clone.ts';
+import { saysNoRoom } from '../no-room.ts';
 import { bytesOf, type GitSource, type Source, type SourceFile, sourceDigest } from './source.ts';
 
 const NOT_EMPTY = 65;
@@ -129,7 +130,7 @@ function cloneFailure(
   if (failure) return new AppError(CODES[failure.kind], `${url}: ${failure.message}`);
   // The container may say anything; it goes to whoever asked for the clone, and is bounded.
   const said = complaint.replaceAll(new RegExp(`http://[^\\s']*${path}/?`, 'g'), url).slice(-SAID);
-  if (/no space left|quota/i.test(said)) return new AppError('no_space', `${url}: no space left.`);
+  if (saysNoRoom(said)) return new AppError('no_space', `${url}: no space left.`);
   return failed(`${url} could not be cloned. git said: ${said || 'nothing'}`, complaint);
 }
 

@@ -6,6 +6,7 @@ import { AppError } from '../../errors.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import { lastWords } from '../../runtime/last-words.ts';
 import { runScript } from '../container-script.ts';
+import { saysNoRoom } from '../no-room.ts';
 import { STAGING } from '../workspace-path.ts';
 
 /** Passed along with the call, so that it always fits the server, whatever the image is. */
@@ -114,7 +115,7 @@ export class Staging {
     }
     const exitCode = await process.exited;
     if (exitCode === 0) return;
-    if (/no space|quota/i.test(complaint())) {
+    if (saysNoRoom(complaint())) {
       throw new AppError('no_space', 'There is no room for the files. Nothing was changed.');
     }
     throw failed('The files could not be unpacked in the container.', complaint());
