@@ -6,7 +6,7 @@ import type { Source } from '../workspaces/sources/source.ts';
 import { assertReplaceable, type Sources } from '../workspaces/sources/sources.ts';
 import type { ArchiveReport } from '../workspaces/transfers/archive-rules.ts';
 import { transferBounds } from '../workspaces/transfers/transfer-bounds.ts';
-import type { WorkspaceFiles } from '../workspaces/transfers/workspace-files.ts';
+import type { GivenReport, WorkspaceFiles } from '../workspaces/transfers/workspace-files.ts';
 import { callerPath } from '../workspaces/workspace-path.ts';
 import type { CallerWorkspaces } from './caller-workspaces.ts';
 import type { Principal } from './principal.ts';
@@ -79,14 +79,15 @@ export class CallerFiles {
   }
 
   /**
-   * Hands a file or a directory to `send` as an archive of tar, once its first bytes are there; the
+   * Hands a file or a directory to `send` as an archive of tar, once its first bytes are there, and what
+   * was in it once it was read to its end; the
    * agent stays awake until `send` is done. Throws what `CallerWorkspaces.read` throws, `path_not_found`, and
    * why the signal was aborted before there was anything to send.
    */
   async get(
     name: string,
     { path, git, signal }: { path: string; git: boolean; signal: AbortSignal },
-    send: (archive: AsyncIterable<Uint8Array>) => Promise<void>,
+    send: (archive: AsyncIterable<Uint8Array>, report: () => GivenReport) => Promise<void>,
   ): Promise<void> {
     const { files, config } = this.#services;
     const base = callerPath(path);
@@ -95,7 +96,14 @@ export class CallerFiles {
       this.#workspaces.read(name, async (_link, { agentId }) => {
         const archive = files.get(agentId, { bounds, base, git, signal });
         const first = await archive.next();
-        await send(rejoined(first, archive));
+        let report: GivenReport | undefined;
+        const whole = rejoined(first, archive, (given) => {
+          report = given;
+        });
+        await send(whole, () => {
+          if (report) return report;
+          throw new Error('The archive was not read to its end.');
+        });
         return undefined;
       }),
     );
@@ -111,13 +119,15 @@ export class CallerFiles {
 }
 
 async function* rejoined(
-  first: IteratorResult<Uint8Array, unknown>,
-  rest: AsyncGenerator<Uint8Array>,
+  first: IteratorResult<Uint8Array, GivenReport>,
+  rest: AsyncGenerator<Uint8Array, GivenReport>,
+  tell: (report: GivenReport) => void,
 ): AsyncGenerator<Uint8Array> {
   try {
-    if (!first.done) yield first.value;
-    yield* rest;
+    if (first.done) return tell(first.value);
+    yield first.value;
+    tell(yield* rest);
   } finally {
-    await rest.return(undefined);
+    await rest.return(undefined as never);
   }
 }

@@ -1,6 +1,7 @@
 import { execFile, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import fs from 'node:fs';
+import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { Readable } from 'node:stream';
@@ -134,6 +135,32 @@ describe.each(['process', 'docker'] as const)('files of an agent in a %s', (runt
       ...['dir', 'in', 'kept.txt'],
     ]);
   });
+
+  test.runIf(runtime === 'process')(
+    'what is left out of a download is told at its end',
+    async () => {
+      await put(await archiveOf({ 'kept.txt': 'kept' }), '?replace=true');
+      const workspace = path.join(server.dataDir, 'agents/a/workspace');
+      execFileSync('mkfifo', [path.join(workspace, 'ü\n pipe')]);
+      fs.symlinkSync('/etc/passwd', path.join(workspace, 'out'));
+      const socket = net.createServer().listen(path.join(workspace, 'run.sock'));
+      await once(socket, 'listening');
+      const heads = path.join(temporary(), 'heads');
+      await run('curl', ['-sSf', '-D', heads, '-o', '/dev/null', url()]);
+      const told = fs.readFileSync(heads, 'utf8');
+      expect(told).toMatch(/^trailer: x-omitted\r$/im);
+      const { entries, names } = JSON.parse(/^x-omitted: (.*)\r$/m.exec(told)?.[1] ?? '{}');
+      expect(entries).toBe(3);
+      expect(names.sort()).toEqual(['./out', './run.sock', './ü\n pipe']);
+      await using client = await connect(server);
+      expect(await call(client, 'snapshot', { agent_id: 'a' })).toMatchObject({ omitted: 3 });
+      await call(client, 'cleanup_inactive_agents', {});
+      socket.close();
+      await put(await archiveOf({ 'kept.txt': 'kept' }), '?replace=true');
+      await run('curl', ['-sSf', '-D', heads, '-o', '/dev/null', url()]);
+      expect(fs.readFileSync(heads, 'utf8')).toContain('x-omitted: {"entries":0,"names":[]}');
+    },
+  );
 
   test('a client that dies leaves nothing, and the agent can be used at once', async () => {
     await put(await archiveOf({ 'kept.txt': 'kept' }), '?replace=true');

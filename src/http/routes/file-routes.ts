@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { CallerFiles } from '../../access/caller-files.ts';
 import type { Principal } from '../../access/principal.ts';
-import type { SlowBodies } from '../slow-bodies.ts';
+import type { GivenReport } from '../../workspaces/transfers/workspace-files.ts';
 import {
   beginTransfer,
   queryOf,
@@ -11,6 +11,7 @@ import {
   sendArchive,
   type TransferTimes,
 } from '../archive-exchange.ts';
+import type { SlowBodies } from '../slow-bodies.ts';
 
 /** What these routes need of the workspaces. */
 export type FileDesk = Pick<CallerFiles, 'put' | 'get'>;
@@ -25,6 +26,9 @@ type Files = { Params: { id: string } };
 const ROUTE = '/api/v1/agents/:id/files';
 
 const flag = z.enum(['true', 'false']).default('false');
+/** Clients take headers of a few KiB. */
+const NAMES_LENGTH = 2000;
+
 const putQuery = z.strictObject({ path: z.string().default(''), replace: flag });
 const getQuery = z.strictObject({ path: z.string().default(''), git: flag });
 
@@ -61,11 +65,32 @@ export function fileRoutes(
     await filesOf(request.principal).get(
       request.params.id,
       { path, git: git === 'true', signal },
-      (archive) => {
+      (archive, report) => {
         reply.type('application/x-tar');
+        tellOmitted(reply, report);
         return sendArchive(reply, Readable.from(archive, { objectMode: false }), signal, times);
       },
     );
     return reply;
   });
+}
+
+/** A reader has to know what is missing, and that is known at the end. */
+function tellOmitted(reply: FastifyReply, report: () => GivenReport): void {
+  reply.trailer('x-omitted', async () => {
+    const { omitted, omittedNames } = report();
+    return `{"entries":${omitted},"names":[${asAscii(omittedNames)}]}`;
+  });
+}
+
+/** The first of some names as JSON, as many as fit. */
+function asAscii(names: readonly string[]): string {
+  const told = names.map((name) =>
+    JSON.stringify(name).replace(/[^ -~]/g, (character) => {
+      const code = character.charCodeAt(0).toString(16);
+      return `\\u${code.padStart(4, '0')}`;
+    }),
+  );
+  while (told.join().length > NAMES_LENGTH) told.pop();
+  return told.join();
 }

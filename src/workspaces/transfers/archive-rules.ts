@@ -43,11 +43,16 @@ export type ArchiveReport = {
   omitted: number;
 };
 
+/** How many of the entries that are left out are named. */
+const OMITTED_NAMED = 20;
+
 /** Decides on the entries of one archive, in their order: what each becomes, and which are not taken. */
 export class ArchiveRules {
   readonly report: ArchiveReport = {
     ...{ files: 0, directories: 0, links: 0, bytes: 0, skipped: 0, omitted: 0 },
   };
+  /** Names of the first of the entries that nobody should be handed. */
+  readonly omittedNames: string[] = [];
   readonly #options: RuleOptions;
   readonly #tree = new EntryTree();
   #entries = 0;
@@ -75,8 +80,14 @@ export class ArchiveRules {
     const objection = typeof parts === 'string' ? parts : this.#objection(parts, read);
     if (objection === undefined && Array.isArray(parts)) return this.#taking(parts, read);
     if (!this.#options.lenient) throw refused(read.name, objection ?? 'it has no path');
-    this.report.omitted += 1;
+    this.omit(read.name);
     return undefined;
+  }
+
+  /** Counts an entry that does not go on. */
+  omit(name: string): void {
+    this.report.omitted += 1;
+    if (this.omittedNames.length < OMITTED_NAMED) this.omittedNames.push(shown(name));
   }
 
   #count({ name, size = 0 }: EntryHeader): void {
@@ -164,9 +175,13 @@ function plainTime(time: Date | undefined): Date {
 }
 
 function refused(name: string, why: string): AppError {
-  const entry = name.slice(0, SHOWN_NAME);
+  const entry = shown(name);
   const message = `The entry ${JSON.stringify(entry)} can't be taken: ${why}. Nothing was changed.`;
   return new AppError('archive_invalid', message, { data: { entry } });
+}
+
+function shown(name: string): string {
+  return name.slice(0, SHOWN_NAME);
 }
 
 function tooLarge(what: string, limit: object): AppError {

@@ -3,6 +3,7 @@ import type { ContainerProcess, ContainerRuntime } from '../../runtime/container
 import { STAGING } from '../workspace-path.ts';
 import { type ArchiveBounds, type ArchiveReport, ArchiveRules } from './archive-rules.ts';
 import { checkedArchive } from './checked-archive.ts';
+import { onSocketLeftOut } from './left-out-sockets.ts';
 import { CLEAR, Staging, stagingEnvironment } from './staging.ts';
 
 const MISSING = 66;
@@ -44,6 +45,9 @@ export type GetOptions = {
   git: boolean;
   signal?: AbortSignal | undefined;
 };
+
+/** What was given, and the names of the first entries that were left out. */
+export type GivenReport = ArchiveReport & { omittedNames: readonly string[] };
 
 /** Brings files into the workspace of an agent that is awake, all of them or none, and out of it. */
 export class WorkspaceFiles {
@@ -92,7 +96,7 @@ export class WorkspaceFiles {
   async *get(
     agentId: string,
     { bounds, base, git, signal }: GetOptions,
-  ): AsyncGenerator<Uint8Array, ArchiveReport> {
+  ): AsyncGenerator<Uint8Array, GivenReport> {
     const command = ['sh', '-c', SEND, 'sh', base.join('/') || '.', git ? 'yes' : 'no'];
     const env = stagingEnvironment(this.#runtime, agentId);
     const process = await this.#runtime.exec(agentId, command, { env });
@@ -100,6 +104,7 @@ export class WorkspaceFiles {
     const end = () => process.stdio.destroy();
     signal?.addEventListener('abort', end);
     if (signal?.aborted) end();
+    onSocketLeftOut(process.stderr, (name) => rules.omit(name));
     try {
       yield* checkedArchive(outputOf(process, base), rules);
     } catch (error) {
@@ -108,15 +113,14 @@ export class WorkspaceFiles {
       signal?.removeEventListener('abort', end);
       process.stdio.destroy();
     }
-    return rules.report;
+    return { ...rules.report, omittedNames: rules.omittedNames };
   }
 }
 
 async function* outputOf(
-  { stdio, stderr, exited }: ContainerProcess,
+  { stdio, exited }: ContainerProcess,
   base: readonly string[],
 ): AsyncGenerator<Uint8Array> {
-  stderr.resume();
   for await (const chunk of stdio) yield chunk;
   const exitCode = await exited;
   if (exitCode === MISSING || exitCode === OUTSIDE) {
