@@ -97,7 +97,7 @@ export const ERRORS = {
     429,
     SERVER_ERROR,
     false,
-    'End turns or remove agents of yours, or have the limit raised.',
+    'End turns, remove agents or delete snapshots of yours, or have the limit raised.',
   ),
   credentials_missing: row(
     503,

@@ -42,22 +42,25 @@ export class BackupFiles {
   }
 
   /**
-   * Packs an archive by gzip into a file. Throws `storage_full` before the disk has less than the
-   * reserve, and what `archive` throws; then nothing is left.
+   * Packs an archive by gzip into a file; `check` hears now and then how large that is. Throws
+   * `storage_full` before the disk has less than the reserve, and what `archive` and `check` throw;
+   * then nothing is left.
    */
   async write(
     backupId: string,
     archive: AsyncIterable<Uint8Array>,
+    check: (bytes: number) => void = () => undefined,
   ): Promise<{ bytes: number; sha256: string }> {
     this.#assertRoom();
     const file = this.#fileOf(backupId);
     const part = `${file}${PART}`;
     const hash = createHash('sha256');
     let bytes = 0;
-    const watch = this.#watching((chunk) => {
+    const tell = (chunk: Buffer) => {
       bytes += chunk.length;
       hash.update(chunk);
-    });
+    };
+    const watch = this.#watching(tell, () => check(bytes));
     try {
       const out = fs.createWriteStream(part, { flags: 'wx', mode: 0o600, flush: true });
       await pipeline(archive, createGzip({ level: GZIP_LEVEL }), watch, out);
@@ -88,8 +91,11 @@ export class BackupFiles {
     return path.join(this.#directory, `${backupId}${ENDING}`);
   }
 
-  #watching(tell: (chunk: Buffer) => void) {
-    const assertRoom = () => this.#assertRoom();
+  #watching(tell: (chunk: Buffer) => void, check: () => void) {
+    const assertRoom = () => {
+      this.#assertRoom();
+      check();
+    };
     return async function* watch(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
       let unseen = 0;
       for await (const chunk of chunks) {

@@ -15,6 +15,7 @@ import { archiveOfAgent } from './agent-archive.ts';
 import { ArchivedAgent } from './archived-agent.ts';
 import { type BackupRecord, excessOf } from './backup.ts';
 import type { BackupFiles } from './backup-files.ts';
+import { assertQuota } from './backup-quota.ts';
 
 type Options = {
   store: Store;
@@ -24,6 +25,7 @@ type Options = {
   config: Pick<
     Config,
     | 'SNAPSHOTS_PER_AGENT'
+    | 'SNAPSHOT_BYTES_PER_PRINCIPAL'
     | 'SNAPSHOT_MAX_BYTES'
     | 'SNAPSHOT_RETENTION'
     | 'TRANSFER_MAX_ENTRIES'
@@ -67,13 +69,15 @@ export class Backups {
   }
 
   /**
-   * Throws `snapshot_too_large`, `storage_full`, `copy_failed`, `container_lost` or why the signal was
+   * Throws `snapshot_too_large`, `quota_exceeded`, `storage_full`, `copy_failed`, `container_lost` or why the signal was
    * aborted; then there is none.
    */
   async make(resting: Resting, label: string | undefined): Promise<Made> {
     this.tidy();
     const { store, backupFiles } = this.#options;
     const { agentId, name, owner, tenant } = resting.agent;
+    const check = (bytes: number) => this.#assertQuota(resting.agent, bytes);
+    check(1);
     const backupId = randomUUID();
     const limits = this.#limitOf(resting.signal);
     const content = archiveOfAgent(resting, {
@@ -85,13 +89,15 @@ export class Backups {
       signal: limits,
     });
     const written = await backupFiles
-      .write(backupId, content.archive)
+      .write(backupId, content.archive, check)
       .catch((error: unknown) =>
         Promise.reject(inOurWords(this.#refusal(error, resting.signal, limits))),
       );
     const whose = { agentId, name, owner, tenant, ...(label !== undefined && { label }) };
     const backup: BackupRecord = { backupId, ...whose, ...written, createdAt: new Date() };
     try {
+      // Others of the same owner may have been made meanwhile.
+      check(backup.bytes);
       store.backups.add(backup);
     } catch (error) {
       backupFiles.remove(backupId);
@@ -202,6 +208,12 @@ export class Backups {
     if (!limits.aborted) return cause;
     const { TRANSFER_TIMEOUT: seconds } = this.#options.config;
     return new AppError('copy_failed', `It was not done within ${seconds} s.`, { cause });
+  }
+
+  #assertQuota(agent: AgentRecord, bytes: number): void {
+    const { store, config } = this.#options;
+    const { SNAPSHOTS_PER_AGENT: keep, SNAPSHOT_BYTES_PER_PRINCIPAL: limitBytes } = config;
+    assertQuota(store.backups.list(), agent, bytes, { keep, limitBytes });
   }
 
   #bounds() {

@@ -150,6 +150,11 @@ export const limitsSettings = {
     description: 'Snapshots kept of one agent; the next one takes the place of the oldest.',
     allowed: 'a whole number from 1 to 10000',
   }),
+  SNAPSHOT_BYTES_PER_PRINCIPAL: setting(size().default(20 * 1024 * MEBIBYTE), {
+    group: 'Limits',
+    description: 'Size of all snapshots of one caller together, as packed. 0: no limit.',
+    allowed: 'a size such as 512m or 10g',
+  }),
   SNAPSHOT_MAX_BYTES: setting(size().default(4096 * MEBIBYTE), {
     group: 'Limits',
     description: 'Size of a snapshot, unpacked, whether it is made or restored.',
