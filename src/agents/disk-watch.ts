@@ -60,6 +60,13 @@ export class DiskWatch {
     return this.#known.get(agentId)?.bytes ?? 0;
   }
 
+  /** Measures the files of an agent that is awake, if this server never did. */
+  async know(agentId: string): Promise<void> {
+    if (this.limitBytes === undefined) return;
+    const known = this.#knownOf(agentId);
+    if (known.measuredAt === Number.NEGATIVE_INFINITY) await this.#measure(agentId, known);
+  }
+
   /** Throws `workspace_full` if the agent has no room to write. */
   assertRoom(agentId: string): void {
     const { limitBytes: limit } = this;

@@ -131,6 +131,8 @@ describe.runIf(engine.available)('repositories as a source', () => {
         toolOutputs.length === 0 ? shell(command) : json(fillSchema(schema)),
       environment: {
         CREDENTIALS_KEY: 'k'.repeat(32),
+        TRANSFER_MAX_BYTES: '16m',
+        TRANSFER_MAX_ENTRIES: '500',
         EGRESS_ALLOW_PRIVATE: `${here}/32`,
         EGRESS_ALLOW: `https://${here}:${forge.port}, http://${here}:${open.port}`,
       },
@@ -221,6 +223,18 @@ describe.runIf(engine.available)('repositories as a source', () => {
     expect(await refusal(`${base}/team/app.git`, { ref: 'nope' })).toMatch(/source_failed.*nope/s);
     expect(server.model.requests.length).toBe(asked);
     expect(await work({ agent_id: 'e' })).toMatch(/Output:\n\.git\n$/);
+  });
+
+  test.each([
+    ['bytes', 'head -c 1M /dev/urandom > 0; for i in $(seq 40); do cp 0 $i; done'],
+    ['entries', 'mkdir d; cd d; for i in $(seq 600); do : > $i; done'],
+  ])('a clone that grows beyond what may come in is none: %s', async (what, command) => {
+    const repository = `team/${what}.git`;
+    open.add(repository, command);
+    const source = { git: { url: `http://${here}:${open.port}/${repository}` } };
+    const failing = work({ agent_id: what, source });
+    await expect(failing).rejects.toThrow(/upload_too_large.*more than 16777216 bytes, or more/s);
+    expect(await work({ agent_id: what })).toMatch(/Output:\n\.git\n$/);
   });
 
   test('a clone that nobody waits for any more ends', async () => {

@@ -14,6 +14,8 @@ export type StandInForge = AsyncDisposable & {
   /** Method, path and what the request said of who sends it. */
   requests: { line: string; authorization: string | undefined }[];
   head: string;
+  /** A repository with one commit of what a command writes. */
+  add(path: string, command: string): void;
 };
 
 type ForgeOptions = {
@@ -58,6 +60,15 @@ export async function startForge({
   const { port } = server.address() as AddressInfo;
   return {
     ...{ port, requests, head, certificate: cert },
+    add(repository, command) {
+      const work = path.join(root, `${repository}-work`);
+      fs.mkdirSync(work, { recursive: true });
+      const commit =
+        'git init -q -b main && git add . && git -c user.name=t -c user.email=t@t commit -qm x';
+      const clone = `git clone -q --bare . "$1"`;
+      const script = `(${command}) && ${commit} && ${clone}`;
+      execFileSync('sh', ['-c', script, 'sh', path.join(root, repository)], { cwd: work });
+    },
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       server.close();

@@ -131,7 +131,7 @@ export const limitsSettings = {
   }),
   TRANSFER_MAX_ENTRIES: setting(wholeNumber(1, 10_000_000).default(500_000), {
     group: 'Limits',
-    description: 'Files, directories and links in such an archive.',
+    description: 'Files, directories and links in such an archive or clone.',
     allowed: 'a whole number from 1 to 10000000',
   }),
   TRANSFER_IDLE_TIMEOUT: setting(wholeNumber(1, 86_400).default(60), {

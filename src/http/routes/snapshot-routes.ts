@@ -3,7 +3,6 @@ import { z } from 'zod';
 import type { CallerBackups } from '../../access/caller-backups.ts';
 import type { Principal } from '../../access/principal.ts';
 import { AppError } from '../../errors.ts';
-import type { SlowBodies } from '../slow-bodies.ts';
 import {
   beginTransfer,
   queryOf,
@@ -11,6 +10,7 @@ import {
   sendArchive,
   type TransferTimes,
 } from '../archive-exchange.ts';
+import type { SlowBodies } from '../slow-bodies.ts';
 
 /** What these routes need of the backups. */
 export type SnapshotDesk = Pick<CallerBackups, 'download' | 'upload'>;

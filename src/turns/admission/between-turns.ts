@@ -44,7 +44,13 @@ export class BetweenTurns {
     try {
       return await queues.add(agentId, async () => {
         beforeWaking?.();
-        return agents.withAgent(agentId, use);
+        return agents.withAgent(agentId, async (link) => {
+          if (writes) {
+            await agents.disk.know(agentId);
+            agents.disk.assertRoom(agentId);
+          }
+          return use(link);
+        });
       });
     } finally {
       agents.disk.turnEnded(agentId);

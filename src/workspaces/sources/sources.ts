@@ -9,12 +9,13 @@ import { AppError, type ErrorCode } from '../../errors.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import type { AgentStore } from '../../store/store.ts';
 import { runScript } from '../container-script.ts';
+import { saysNoRoom } from '../no-room.ts';
+import type { ArchiveBounds } from '../transfers/archive-rules.ts';
 import { Staging, stagingEnvironment } from '../transfers/staging.ts';
 import { transferBounds } from '../transfers/transfer-bounds.ts';
 import type { WorkspaceFiles } from '../transfers/workspace-files.ts';
 import { STAGING } from '../workspace-path.ts';
 import { cloneInto } from './git-clone.ts';
-import { saysNoRoom } from '../no-room.ts';
 import { bytesOf, type GitSource, type Source, type SourceFile, sourceDigest } from './source.ts';
 
 const NOT_EMPTY = 65;
@@ -63,6 +64,7 @@ export class Sources {
       if (agent.source === digest) return false;
       throw notEmpty(agent);
     }
+    await disk.know(agentId);
     disk.assertRoom(agentId);
     // Known before anything is moved: a server that dies in between finds its own files then.
     const run = { replace, signal, onArrived: () => agents.setSource(agentId, digest) };
@@ -98,15 +100,12 @@ export class Sources {
     const { agentId, owner } = agent;
     const url = new URL(source.url);
     const authorization = credentials.authorizationFor({ host: url.host, principal: owner });
-    const { bytes: maxBytes } = transferBounds(this.#options, agentId);
-    using grant = git.grant(agentId, url, { authorization, maxBytes });
-    const gatewayPath = grant.path;
-    const { exitCode, complaint } = await cloneInto(runtime, agentId, {
-      source,
-      gatewayPath,
-      signal,
-    });
+    const bounds = transferBounds(this.#options, agentId);
+    using grant = git.grant(agentId, url, { authorization, maxBytes: bounds.bytes });
+    const order = { source, gatewayPath: grant.path, bounds, signal };
+    const { exitCode, complaint, isTooLarge } = await cloneInto(runtime, agentId, order);
     signal?.throwIfAborted();
+    if (isTooLarge) throw tooLarge(source, bounds);
     if (exitCode !== 0) throw cloneFailure(grant, source, complaint);
     // Placing removes what is there, which on a directory of the machine somebody else may have put.
     if (agent.workspacePath !== undefined && !(await this.#isEmpty(agentId))) throw notEmpty(agent);
@@ -132,6 +131,11 @@ function cloneFailure(
   const said = complaint.replaceAll(new RegExp(`http://[^\\s']*${path}/?`, 'g'), url).slice(-SAID);
   if (saysNoRoom(said)) return new AppError('no_space', `${url}: no space left.`);
   return failed(`${url} could not be cloned. git said: ${said || 'nothing'}`, complaint);
+}
+
+function tooLarge({ url }: GitSource, { bytes, entries }: ArchiveBounds): AppError {
+  const message = `${url}: the clone has more than ${bytes} bytes, or more than ${entries} entries. Nothing was changed.`;
+  return new AppError('upload_too_large', message, { data: { limit: { bytes, entries } } });
 }
 
 async function* archiveOf(list: readonly SourceFile[]): AsyncGenerator<Uint8Array> {
