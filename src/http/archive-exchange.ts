@@ -56,10 +56,12 @@ export function receiveArchive(
   raw.on('error', (error) => body.destroy(error));
   raw.pipe(body);
   const { TRANSFER_IDLE_TIMEOUT: seconds } = times;
-  const expect = () =>
-    raw.setTimeout(seconds * 1000, () => {
-      if (!raw.complete) over.abort(late(`moved nothing for ${seconds} s`));
-    });
+  const expect = () => {
+    if (raw.readableEnded) return;
+    reply.raw.setTimeout(seconds * 1000, () => over.abort(late(`moved nothing for ${seconds} s`)));
+  };
+  // What has arrived may take its time to be put in place.
+  raw.once('end', () => reply.raw.setTimeout(0));
   return { archive: begun(archive, expect), signal, ...disposal };
 }
 

@@ -25,9 +25,9 @@ beforeAll(async () => {
     script: answerAnything,
     environment: {
       TRANSFER_IDLE_TIMEOUT: '1',
-      TRANSFER_TIMEOUT: '2',
+      TRANSFER_TIMEOUT: '3',
       GIT_IDLE_TIMEOUT: '1',
-      GIT_TIMEOUT: '2',
+      GIT_TIMEOUT: '3',
       GIT_MAX_OPERATIONS: '1',
     },
   });
@@ -51,7 +51,7 @@ const files = () => `${server.url}/api/v1/agents/a/files`;
 
 test.each([
   ['an upload', 'PUT', 'a/files', undefined, /moved nothing for 1 s/],
-  ['an upload', 'PUT', 'a/files', '1\r\nx\r\n', /took longer than 2 s/],
+  ['an upload', 'PUT', 'a/files', '1\r\nx\r\n', /took longer than 3 s/],
   ['a snapshot', 'POST', 'new/restore', undefined, /moved nothing for 1 s|took longer/],
 ])('%s that does not come is refused in words', async (_what, method, route, drip, words) => {
   const target = `${server.url}/api/v1/agents/${route}`;
@@ -64,6 +64,24 @@ test.each([
   expect(fs.readdirSync(workspace).filter((name) => !name.startsWith('.'))).toEqual(['big.bin']);
   expect((await fetch(`${server.url}/api/v1/agents/new/settings`)).status).toBe(404);
   await expectFree();
+});
+
+test('what has arrived may take longer to be put in place', async () => {
+  const archive = execFileSync('tar', ['-cf', '-', '-T', '/dev/null']);
+  let stopped = '';
+  const body = new ReadableStream({
+    async start(controller) {
+      controller.enqueue(archive.subarray(0, 512));
+      stopped = await stopProgram('tar -xof -');
+      controller.enqueue(archive.subarray(512));
+      controller.close();
+    },
+  });
+  const answer = fetch(files(), { method: 'PUT', body, duplex: 'half' });
+  await expect.poll(() => stopped).not.toBe('');
+  await sleep(1500);
+  process.kill(Number(stopped), 'SIGCONT');
+  expect((await answer).status).toBe(200);
 });
 
 test('a download that nobody reads is ended', async () => {
@@ -85,7 +103,7 @@ test.each([
   });
   if (drip) slow.drip(drip, 200);
   expect(await slow.all()).toMatch(
-    /^HTTP\/1.1 408 [\s\S]*The git operation (moved nothing for 1|took longer than 2) s/,
+    /^HTTP\/1.1 408 [\s\S]*The git operation (moved nothing for 1|took longer than 3) s/,
   );
   await expectFree();
 });
@@ -119,7 +137,7 @@ test('a snapshot that takes too long is none', async () => {
   await using client = await connect(server);
   const failing = call(client, 'snapshot', { agent_id: 'a' });
   await Promise.all([
-    expect(failing).rejects.toThrow(/copy_failed: It was not done within 2 s/),
+    expect(failing).rejects.toThrow(/copy_failed: It was not done within 3 s/),
     stopProgram('tar -cf -'),
   ]);
   expect(await call(client, 'list_snapshots')).toMatchObject({ snapshots: [] });
@@ -128,9 +146,11 @@ test('a snapshot that takes too long is none', async () => {
 });
 
 /** Stops a program of agent a, as others in its container can. */
-async function stopProgram(words: string): Promise<void> {
+async function stopProgram(words: string): Promise<string> {
   await expect.poll(() => programs(words), { interval: 10 }).toHaveLength(1);
-  process.kill(Number(programs(words)[0]), 'SIGSTOP');
+  const [pid = ''] = programs(words);
+  process.kill(Number(pid), 'SIGSTOP');
+  return pid;
 }
 
 /** The agent takes what comes next. */
