@@ -1,6 +1,7 @@
 import type Docker from 'dockerode';
 import type { BenchContext } from './bench-context.ts';
 import { measureCold } from './cold.ts';
+import { measureCommits } from './commits.ts';
 import { measureEgress } from './egress.ts';
 import { measureGit } from './git.ts';
 import { measureMemory } from './memory.ts';
@@ -21,6 +22,7 @@ export const PARTS = [
   'recovery',
   'egress',
   'git',
+  'commits',
 ] as const;
 export type Part = (typeof PARTS)[number];
 
@@ -37,6 +39,7 @@ export const MEASUREMENTS: Record<Part, Measurement> = {
   recovery: withEngine(measureRecovery),
   egress: measureEgress,
   git: withEngine(measureGit),
+  commits: withEngine(measureCommits),
 };
 
 function withEngine(
