@@ -103,9 +103,11 @@ send() {
   printf '%s\n' "$1" >"$shadow/commit.revs"
   shift
   for known; do [ "$known" = - ] || printf '^%s\n' "$known" >>"$shadow/commit.revs"; done
+  # What is unpacked is compressed there, and what stays a pack is so here.
   set -- unpack-objects -q
-  [ ! -e "$shadow/commit.many" ] || set -- index-pack --stdin
-  both -c pack.threads=1 -c pack.compression=1 pack-objects --revs --stdout -q --window=0 \
+  effort=0
+  [ ! -e "$shadow/commit.many" ] || { set -- index-pack --stdin; effort=1; }
+  both -c pack.threads=1 -c pack.compression=$effort pack-objects --revs --stdout -q --window=0 \
     <"$shadow/commit.revs" | users "$@" >/dev/null && return
   # On a full disk git leaves what it had written.
   git_at_work || remove_half_objects "$common/objects"

@@ -107,12 +107,24 @@ ticks() {
 take_snapshot() {
   ticks_now=$(ticks) || return 1
   files_now=$(add_files >&2 && git_files write-tree) || return 1
+  [ -f "$shadow/files.index" ] || begin_with_head >&2
   meta_now=$(add_meta >&2 && git_meta write-tree) || return 1
   echo "ok $files_now $meta_now $ticks_now $word"
 }
 
 # Who is killed while it records leaves a lock, or half an index. Both only save time, so that they can
 # go; but one that outlived the server may still be at work, and gets a while to end.
+# The first snapshot of a large clone would compress all of it once more. What its last commit holds is
+# packed already, and copied, as long as there is no pack of ours. It only saves time, and may fail; a
+# sparse checkout may have little of it.
+begin_with_head() {
+  for pack in "$shadow"/objects/pack/*.pack; do [ ! -e "$pack" ] || return 0; done
+  locate 2>/dev/null && seed=$(users rev-parse -q --verify 'HEAD^{tree}' 2>/dev/null) || return 0
+  [ "$(users config --bool core.sparseCheckout 2>/dev/null)" != true ] || return 0
+  echo "$seed" | both -c pack.compression=1 pack-objects --revs --stdout -q --window=0 2>/dev/null \
+    | GIT_DIR="$shadow" git index-pack --stdin >/dev/null 2>&1 || return 0
+}
+
 forget_indexes() {
   looks=0
   while [ -n "$(find "$shadow" -maxdepth 1 -name '*.index.lock')" ] && [ "$looks" -lt 20 ]; do
