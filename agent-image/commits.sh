@@ -223,10 +223,30 @@ present() {
   echo "ok $head $base_tree $settled $(notes) $word"
 }
 
-# Gives the snapshots what differs between two trees of the user's repository: files will be written of it.
+# Gives the snapshots what a tree has beyond one of theirs: files will be written of it.
 keep_files() {
   printf '%s\n^%s\n' "$2" "$1" | both pack-objects --revs --stdout -q --window=0 \
     | GIT_DIR="$shadow" git unpack-objects -q
+}
+
+# What no snapshot has stands where a tree has a file: it is ignored, and would be lost.
+obstacles() {
+  both diff-tree -r --no-renames --name-only --diff-filter=AT "$1" "$2" | while IFS= read -r new; do
+    case "$new" in '"'*) continue ;; esac
+    held=$new
+    while [ ! -e "$held" ] && [ ! -L "$held" ] && [ "$held" != "${held%/*}" ]; do held=${held%/*}; done
+    [ -L "$held" ] || [ ! -d "$held" ] || [ "$held" = "$new" ] || continue
+    if [ -e "$held" ] || [ -L "$held" ]; then hides "$held" "$1" && printf '%s\n' "$held"; fi
+  done
+}
+
+# Whether there is something at a path that a tree does not have.
+hides() {
+  if [ -d "$1" ] && [ ! -L "$1" ]; then
+    [ -n "$(git_files ls-files --others -- ":(literal)$1" | head -n 1)" ]
+  else
+    [ -z "$(both ls-tree "$2" -- ":(literal)$1")" ]
+  fi
 }
 
 # merge back|forth COMMIT REF SECONDS AUTHOR LIMIT MESSAGE: takes back what a commit did, or does it
@@ -243,10 +263,7 @@ merge() {
   now=$files_now
   case "$way" in
     back) merged=$(merge_trees "$its_tree" "$now" "$parent_tree") ;;
-    *)
-      keep_files "$parent_tree" "$its_tree" >&2 || return 1
-      merged=$(merge_trees "$parent_tree" "$now" "$its_tree")
-      ;;
+    *) merged=$(merge_trees "$parent_tree" "$now" "$its_tree") ;;
   esac
   case $? in
     0) ;;
@@ -254,7 +271,14 @@ merge() {
     *) return 1 ;;
   esac
   [ "$merged" != "$now" ] || { refuse done; return; }
-  (cd "$WORKSPACE" && git_files read-tree -m -u "$now" "$merged") >&2 || { refuse in-the-way; return; }
+  keep_files "$now" "$merged" >&2 && cd "$WORKSPACE" || return 1
+  blocked=$(obstacles "$now" "$merged" | encode)
+  [ -z "$blocked" ] || { echo "blocked $blocked $word"; return; }
+  if ! git_files read-tree -m -u "$now" "$merged" >&2; then
+    # An index that knows what may have been written has it removed.
+    { git_files read-tree -m "$now" "$merged" && restore_files "$now"; } >&2
+    return 1
+  fi
   take_snapshot >/dev/null || return 1
   commit "$now" "$files_now" "$meta_now" "$1" anew "$2" "$3" "$4" "$5"
 }

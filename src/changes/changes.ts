@@ -167,6 +167,8 @@ function revertMessage({ id }: ToldCommit, { turnId, agent }: { turnId: string; 
 function revertOf(outcome: Outcome, turnId: string): Commit | undefined {
   if ('commit' in outcome) return outcome.commit;
   if ('conflicts' in outcome) throw conflict('Other changes lie over it', outcome.conflicts);
+  if ('blocked' in outcome)
+    throw conflict('Files that git ignores are in the way', outcome.blocked);
   const { refused } = outcome;
   switch (refused) {
     case 'failed':
@@ -177,8 +179,6 @@ function revertOf(outcome: Outcome, turnId: string): Commit | undefined {
         'already_reverted',
         `Nothing of what turn ${turnId} changed is in the files any more: it was taken back.`,
       );
-    case 'in-the-way':
-      throw conflict(NO_COMMIT[refused], []);
     default:
       throw new AppError('commit_not_found', `Nothing was changed: ${NO_COMMIT[refused]}.`);
   }

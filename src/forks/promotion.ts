@@ -176,6 +176,8 @@ function commitsOf(outcome: Outcome): Commit[] {
   if ('commit' in outcome) return [outcome.commit];
   if ('conflicts' in outcome)
     throw conflict('The same lines were changed since', outcome.conflicts);
+  if ('blocked' in outcome)
+    throw conflict('Files that git ignores are in the way', outcome.blocked);
   const { refused } = outcome;
   // It was taken over before, or the files could be changed and only the commit could not be made.
   if (['done', 'failed', 'nothing'].includes(refused)) return [];

@@ -50,11 +50,15 @@ export const NO_COMMIT = {
   failed: 'git could not write it',
   done: 'the files are so already',
   gone: 'the commit is not in the repository any more',
-  'in-the-way': 'files that git ignores are in the way',
 } as const;
 export type NoCommit = keyof typeof NO_COMMIT;
 
-export type Outcome = { commit: Commit } | { refused: NoCommit } | { conflicts: string[] };
+export type Outcome =
+  | { commit: Commit }
+  | { refused: NoCommit }
+  | { conflicts: string[] }
+  /** Files that git ignores are where others would have to be. */
+  | { blocked: string[] };
 
 /** The files as they are, as a commit of them would have them, beside HEAD. */
 export type Present = {
@@ -93,6 +97,7 @@ export function readOutcome(answer: string, ref: string): Outcome | undefined {
   const [word, detail = ''] = answer.split(' ');
   if (word === 'not' && isReason(detail)) return { refused: detail };
   if (word === 'conflict') return { conflicts: decodedLines(detail).map(unquotePath) };
+  if (word === 'blocked') return { blocked: decodedLines(detail).map(unquotePath) };
   const [, id, parent, moved, notes] = MADE.exec(answer) ?? [];
   if (!id || !notes) return undefined;
   return {

@@ -201,6 +201,30 @@ describe.runIf(engine.available)('the commit of a turn in a container', () => {
     expect(await revert('reverts/x')).toEqual({ refused: 'done' });
   });
 
+  test('is not taken back over files that git ignores, nor by half', async () => {
+    await sh(`${CLEAR}; mkdir d e; echo d > d/d; echo e > e/e; git add .; git commit -qm one`);
+    const { id } = await commitOf('rm d/d e/e; rmdir d; echo z > z');
+    const facts = {
+      ref: 'reverts/y',
+      at: new Date(),
+      author: 's',
+      message: 'R\n',
+      fileLimit: LIMIT,
+    };
+    const revert = () => use((workspace) => workspace.commits.revert(id, facts));
+    await sh(
+      'echo d > .gitignore; echo mine > d; echo e/e >> .gitignore; mkdir -p e/e; echo x > e/e/x',
+    );
+    expect(await revert()).toEqual({ blocked: ['d', 'e/e'] });
+    expect(await sh('cat d e/e/x z')).toBe('mine\nx\nz\n');
+    await sh('rm -r d e .gitignore; mkdir e; chmod 555 e');
+    await expect(revert()).rejects.toMatchObject({ code: 'workspace_failed' });
+    expect(await sh('find . -name .git -prune -o -type f -print')).toBe('./z\n');
+    await sh('rm -rf e');
+    expect(await revert()).toHaveProperty('commit');
+    expect(await sh('cat d/d e/e; ls')).toBe('d\ne\nd\ne\n');
+  });
+
   test('is told as a diff with renames, of some files, or whole as a patch', async () => {
     await sh(`${CLEAR}; seq 30 > f; echo x > x; git add .; git commit -qm one; echo y >> x`);
     const commit = await commitOf('mv f g; echo more >> g; echo z >> x; printf "\\0" > "b n"');
