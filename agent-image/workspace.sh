@@ -13,6 +13,7 @@
 # - `restore FILES GIT` brings both back, after a snapshot of the present, and answers `ok`
 # - `pack` drops what no file of the last snapshot needs, and answers `ok`
 # - `commit …`, `present …` and `merge …` are told in commits.sh, which comes before this
+# - `tidy …` is told in tidy.sh, and answers `ok`
 # - `kill TICKS` kills what was started since then and still runs, and answers `ok`
 #
 # A failure answers `failed`, with the reason on standard error.
@@ -46,6 +47,7 @@ prepare() {
   if [ -n "${STAGING:-}" ] && { [ -e "$STAGING" ] || [ -L "$STAGING" ]; }; then finish_upload; fi
   [ -e .git ] || git -c init.defaultBranch=main init -q . || return 1
   undo_unfinished_push
+  finish_tidying
   [ -f "$shadow/HEAD" ] || git init -q --bare "$shadow"
 }
 
@@ -105,15 +107,13 @@ ticks() {
 }
 
 take_snapshot() {
+  [ -f "$shadow/files.index" ] || begin_with_head >&2
   ticks_now=$(ticks) || return 1
   files_now=$(add_files >&2 && git_files write-tree) || return 1
-  [ -f "$shadow/files.index" ] || begin_with_head >&2
   meta_now=$(add_meta >&2 && git_meta write-tree) || return 1
   echo "ok $files_now $meta_now $ticks_now $word"
 }
 
-# Who is killed while it records leaves a lock, or half an index. Both only save time, so that they can
-# go; but one that outlived the server may still be at work, and gets a while to end.
 # The first snapshot of a large clone would compress all of it once more. What its last commit holds is
 # packed already, and copied, as long as there is no pack of ours. It only saves time, and may fail; a
 # sparse checkout may have little of it.
@@ -125,6 +125,8 @@ begin_with_head() {
     | GIT_DIR="$shadow" git index-pack --stdin >/dev/null 2>&1 || return 0
 }
 
+# Who is killed while it records leaves a lock, or half an index. Both only save time, so that they can
+# go; but one that outlived the server may still be at work, and gets a while to end.
 forget_indexes() {
   looks=0
   while [ -n "$(find "$shadow" -maxdepth 1 -name '*.index.lock')" ] && [ "$looks" -lt 20 ]; do
@@ -209,6 +211,7 @@ while read -r word command arguments; do
     snapshot) (disarm >&2 && snapshot) || echo failed ;;
     restore) (disarm >&2 && snapshot >/dev/null && restore "$1" "$2") || echo failed ;;
     pack) (disarm >&2 && pack) || echo failed ;;
+    tidy) (disarm >&2 && tidy "$@") || echo failed ;;
     kill) kill_strays "$1" || echo failed ;;
     commit) (own_settings >&2 && commit "$@") || echo failed ;;
     present) (disarm >&2 && present "$@") || echo failed ;;

@@ -2,6 +2,8 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { CopySource } from '../runtime/container-runtime.ts';
+import { refsKeptSince } from '../turns/turn-retention.ts';
+import type { Workspace } from '../workspaces/workspace.ts';
 import type { AgentRecord, AgentStatus } from './agent.ts';
 import { AgentEvents, type TakeReason } from './agent-events.ts';
 import { AgentPlaces } from './agent-places.ts';
@@ -16,10 +18,15 @@ import { dateOfSteady } from './steady-clock.ts';
 
 /** With what else closing takes, it stays below what `docker stop` waits. */
 const CLOSE_LIMIT_MS = 4000;
+/** That many make every git slower that reads them. */
+const LOOSE_OBJECTS = 2000;
 
 type AgentManagerOptions = WakerOptions & {
   config: WakerOptions['config'] &
-    Pick<Config, 'MAX_CONCURRENT_SESSIONS' | 'ORPHAN_TIMEOUT' | 'CONTAINER_DISK_LIMIT'>;
+    Pick<
+      Config,
+      'MAX_CONCURRENT_SESSIONS' | 'ORPHAN_TIMEOUT' | 'CONTAINER_DISK_LIMIT' | 'TURN_RETENTION'
+    >;
 };
 
 /** Gives every agent id its container: made on first use, woken on later use, put to sleep when idle. */
@@ -50,8 +57,17 @@ export class AgentManager {
     this.#steps = new AgentSteps({ ...parts, isAwaited: (agentId) => this.#isAwaited(agentId) });
     this.#reconciler = new Reconciler(parts);
     const packSnapshots = (agentId: string) => this.packSnapshots(agentId);
+    const tidy = (agentId: string) => this.tidy(agentId);
     const countsWorkspace = (agentId: string) => agents.get(agentId)?.workspacePath === undefined;
-    this.disk = new DiskWatch({ runtime, packSnapshots, countsWorkspace, events, config, log });
+    this.disk = new DiskWatch({
+      runtime,
+      packSnapshots,
+      tidy,
+      countsWorkspace,
+      events,
+      config,
+      log,
+    });
   }
 
   /** Says which agents have calls waiting: they keep their places between two of them. */
@@ -140,12 +156,25 @@ export class AgentManager {
    * Drops what only past turns needed to tell what they changed; answers false, and does nothing, if
    * somebody uses the agent or it sleeps. Who calls meanwhile waits.
    */
-  async packSnapshots(agentId: string): Promise<boolean> {
+  packSnapshots(agentId: string): Promise<boolean> {
+    return this.#whileIdle(agentId, (workspace) => workspace.packSnapshots());
+  }
+
+  /** Forgets refs of turns that are not kept any more, and packs what is loose; the same else. */
+  tidy(agentId: string): Promise<boolean> {
+    const { TURN_RETENTION } = this.#options.config;
+    const keptSince = refsKeptSince(TURN_RETENTION);
+    return this.#whileIdle(agentId, (workspace) =>
+      workspace.tidy({ keptSince, looseObjects: LOOSE_OBJECTS }),
+    );
+  }
+
+  async #whileIdle(agentId: string, task: (workspace: Workspace) => Promise<void>) {
     const place = this.#places.get(agentId);
     if (!place?.link || place.paused) return false;
     return this.#places.change(agentId, async () => {
       const link = await place.link;
-      if (!place.paused) await link?.workspace.packSnapshots();
+      if (link && !place.paused) await task(link.workspace);
     });
   }
 

@@ -12,11 +12,15 @@ const MEASURE_SECONDS = 60;
 const WARN_SHARE = 0.8;
 /** By how much, and by what share, a home must have grown before its snapshots are packed again. */
 const GROWTH_BYTES = 256 * 1024 * 1024;
+/** Each leaves a ref and some objects. */
+const TURNS_BETWEEN_TIDYING = 20;
 
 type DiskWatchOptions = {
   runtime: ContainerRuntime;
   /** Makes the snapshots of an agent small; answers whether it did. */
   packSnapshots: (agentId: string) => Promise<boolean>;
+  /** Packs its repositories, and forgets refs of old turns; answers whether it did. */
+  tidy: (agentId: string) => Promise<boolean>;
   /** Whether the workspace of an agent is its own; a directory of a person counts for nothing. */
   countsWorkspace: (agentId: string) => boolean;
   events: AgentEvents;
@@ -24,6 +28,7 @@ type DiskWatchOptions = {
   log: Logger;
   measureEveryMs?: number;
   growthBytes?: number;
+  turnsBetweenTidying?: number;
 };
 
 type Known = {
@@ -32,6 +37,8 @@ type Known = {
   timer?: NodeJS.Timeout | undefined;
   /** Size of the home at which its snapshots are packed. */
   packAt: number;
+  /** Since it was tidied. */
+  turns: number;
 };
 
 /**
@@ -89,6 +96,7 @@ export class DiskWatch {
   turnEnded(agentId: string): void {
     const { measureEveryMs = MEASURE_EVERY_MS } = this.#options;
     const known = this.#knownOf(agentId);
+    known.turns += 1;
     if (known.timer) return;
     const waitMs = Math.max(0, known.measuredAt + measureEveryMs - performance.now());
     known.timer = setTimeout(() => {
@@ -119,18 +127,24 @@ export class DiskWatch {
 
   #knownOf(agentId: string): Known {
     const { growthBytes: packAt = GROWTH_BYTES } = this.#options;
-    const known = this.#known.get(agentId) ?? { bytes: 0, measuredAt: -Infinity, packAt };
+    const known = this.#known.get(agentId) ?? { bytes: 0, measuredAt: -Infinity, packAt, turns: 0 };
     this.#known.set(agentId, known);
     return known;
   }
 
   async #look(agentId: string, known: Known): Promise<void> {
     const usage = await this.#measure(agentId, known);
+    await this.#tidy(agentId, known);
     if (!usage || usage.homeBytes < known.packAt) return;
     if (!(await this.#options.packSnapshots(agentId))) return;
     const { growthBytes = GROWTH_BYTES } = this.#options;
     const { homeBytes } = (await this.#measure(agentId, known)) ?? usage;
     known.packAt = homeBytes + Math.max(homeBytes, growthBytes);
+  }
+
+  async #tidy(agentId: string, known: Known): Promise<void> {
+    const { turnsBetweenTidying = TURNS_BETWEEN_TIDYING, tidy } = this.#options;
+    if (known.turns >= turnsBetweenTidying && (await tidy(agentId))) known.turns = 0;
   }
 
   async #measure(agentId: string, known: Known): Promise<DiskUsage | undefined> {

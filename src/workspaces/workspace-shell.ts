@@ -6,7 +6,7 @@ import type { Logger } from 'pino';
 import type { ContainerProcess, ContainerRuntime } from '../runtime/container-runtime.ts';
 import { agentScript } from './agent-script.ts';
 
-const SCRIPT = ['unfinished-push.sh', 'commit-trees.sh', 'commits.sh', 'workspace.sh']
+const SCRIPT = ['unfinished-push.sh', 'commit-trees.sh', 'commits.sh', 'tidy.sh', 'workspace.sh']
   .map(agentScript)
   .join('\n');
 const STDERR_KEPT = 2_000;

@@ -25,6 +25,8 @@ export type Snapshot = {
 };
 
 const SNAPSHOT_DIRECTORY = '.workspace-snapshots';
+export type TidyBounds = { keptSince: Date | undefined; looseObjects: number };
+
 const HOOK_DIRECTORY = '.workspace-hooks';
 const SNAPSHOT = /^ok ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) (\d+)$/;
 /** Far more than any snapshot takes: an agent that stopped the shell has it wait for ever. */
@@ -108,6 +110,16 @@ export class Workspace {
   }
 
   /**
+  /**
+   * Forgets refs of turns that were committed before a time, if given, and packs the repositories that
+   * have so many loose objects; all snapshots but the last may go. No turn may be under way.
+   */
+  async tidy({ keptSince, looseObjects }: TidyBounds): Promise<void> {
+    const since = keptSince ? Math.floor(keptSince.getTime() / 1000) : 0;
+    const answer = await this.#ask(`tidy ${since} ${looseObjects}`);
+    if (answer !== 'ok') throw this.#failure('The repositories could not be tidied.');
+  }
+
    * How the files differ, those of `.git` left out; and how many there are beyond those told of.
    * Only those `among` some count, if given.
    */

@@ -114,6 +114,7 @@ function watchOver(
   return new DiskWatch({
     runtime,
     packSnapshots: (agentId) => agents.packSnapshots(agentId),
+    tidy: (agentId) => agents.tidy(agentId),
     countsWorkspace: () => true,
     events: agents.events,
     config,
