@@ -9,6 +9,7 @@ import { READING } from '../hints.ts';
 import type { Caller, Tool } from '../tool.ts';
 import { reviewAnswer } from './answers.ts';
 import { undoneOutput } from './changed-files.ts';
+import { contextFiles, contextInput, contextSection, namedFiles } from './context-files.ts';
 import { listInput, section } from './prompt.ts';
 import { workTool } from './work.ts';
 
@@ -16,11 +17,13 @@ const args = z.object({
   ...scopeArgs,
   rubric: z.string().optional().describe('What the review should measure by.'),
   focus_areas: listInput('What to look at above all, such as security.'),
+  context_files: contextFiles,
 });
 
 const turnTarget = z.strictObject({ turn_id: z.string().min(1).max(100) });
 const input = {
   ...args.shape,
+  ...contextInput,
   target: z
     .union([turnTarget, scopeArgs.target.unwrap()])
     .optional()
@@ -35,13 +38,14 @@ export const reviewKind: TurnKind<typeof args, typeof reviewAnswer> = {
   access: () => 'read',
   args,
   look: lookAtScope,
-  prompt: ({ rubric, focus_areas }, subject) =>
+  reads: ({ context_files }) => namedFiles(context_files),
+  prompt: ({ rubric, focus_areas, context_files }, subject) =>
     `Review the following. Look at the workspace as far as it helps. Do not change any file.${
       subject?.shown ? ` ${ON_LINES}` : ''
     }${section('To be reviewed', subject?.text)}${section('Measure by', rubric)}${section(
       'Look above all at',
       focus_areas,
-    )}`,
+    )}${contextSection(context_files)}`,
   answer: reviewAnswer,
   result(answer, { undone }, { subject }) {
     const comments = answer.comments.map(({ suggestion, ...comment }) => ({
