@@ -14,7 +14,8 @@ export function judged({ result }: Pick<TurnRecord, 'result'>): Judged | undefin
 
 /**
  * The best first: whoever came to an end before whoever failed, with a check that passed before one
- * that did not, then fewer rounds of the check, then fewer changed lines. Equals keep their order.
+ * that did not, then whoever changed something, then fewer rounds of the check, then fewer changed
+ * lines. A check that passes before any work says nothing of who did none. Equals keep their order.
  * Whether a change is good is for people to say: only what can be counted is.
  */
 export function rank<T extends Pick<TurnRecord, 'result'>>(candidates: readonly T[]): T[] {
@@ -34,8 +35,10 @@ export function changedLines({ changes }: Judged): number {
 /** Smaller is better; the first that differs decides. */
 function marksOf(result: Judged | undefined): number[] {
   if (!result) return [1];
-  const { check } = result;
-  return [0, check?.passed === false ? 1 : 0, check?.rounds.length ?? 0, changedLines(result)];
+  const { check, changes } = result;
+  const broken = check?.passed === false ? 1 : 0;
+  const idle = changes.length === 0 ? 1 : 0;
+  return [0, broken, idle, check?.rounds.length ?? 0, changedLines(result)];
 }
 
 function compare(a: readonly number[], b: readonly number[]): number {

@@ -57,6 +57,7 @@ export class Trials {
     const ranked = rank(ended);
     const [best] = ranked;
     if (!best?.result) throw allFailed(ranked);
+    if (changedNothing(best)) trial.note('The first candidate changed no file.');
     trial.note('The agent itself was left as it is: promote_candidate takes one over.');
     return {
       threadId,
@@ -171,6 +172,11 @@ function ownPart(result: Record<string, unknown>): Record<string, unknown> {
   const { agent_id, session_id, turn_id, duration_ms, usage, cost_usd, notes, commit, ...own } =
     result;
   return own;
+}
+
+/** Nobody who did as well changed anything, then. */
+function changedNothing({ result }: Ended): boolean {
+  return judged({ ...(result && { result }) })?.changes.length === 0;
 }
 
 function shown({ agentId, request, turnId, result, error }: Ended, index: number) {

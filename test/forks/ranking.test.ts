@@ -17,16 +17,24 @@ test('what passes its check comes first, then who needed fewer rounds, then the 
     candidate('large', 9, { passed: true, rounds: 1 }),
     candidate('late', 1, { passed: true, rounds: 2 }),
     candidate('small', 2, { passed: true, rounds: 1 }),
+    { name: 'idle', result: { changes: [], check: { passed: true, rounds: [{}] } } },
     { name: 'failed too' },
   ];
   expect(rank(candidates).map(({ name }) => name)).toEqual([
     'small',
     'large',
     'late',
+    'idle',
     'small and broken',
     'failed',
     'failed too',
   ]);
+});
+
+test('who changed nothing is not the best while others changed something', () => {
+  const idle = { name: 'idle', result: { changes: [] } };
+  const candidates = [idle, candidate('large', 500)];
+  expect(rank(candidates).map(({ name }) => name)).toEqual(['large', 'idle']);
 });
 
 test('equals keep their order', () => {
