@@ -3,7 +3,7 @@ import type { AuditLog } from '../audit/audit-log.ts';
 import { witnessCall } from '../audit/call-record.ts';
 import type { Config } from '../config/config.ts';
 import type { Source } from '../workspaces/sources/source.ts';
-import { assertReplaceable, type Sources } from '../workspaces/sources/sources.ts';
+import { assertReplaceable, type Filled, type Sources } from '../workspaces/sources/sources.ts';
 import type { ArchiveReport } from '../workspaces/transfers/archive-rules.ts';
 import { transferBounds } from '../workspaces/transfers/transfer-bounds.ts';
 import type { GivenReport, WorkspaceFiles } from '../workspaces/transfers/workspace-files.ts';
@@ -59,20 +59,21 @@ export class CallerFiles {
   }
 
   /**
-   * Begins an agent, or wakes it, and fills its workspace; answers whether it was filled now. Throws
+   * Begins an agent, or wakes it, and fills its workspace; answers whether it was filled now, and with notes. Throws
    * what `CallerWorkspaces.change` and `Sources.apply` throw.
    */
   async begin(
     name: string,
     { source, signal }: { source: Source | undefined; signal: AbortSignal },
-  ): Promise<{ filled: boolean }> {
+  ): Promise<Filled> {
     this.#services.audit.assertWritable();
     return this.#witness('begin_agent', name, () =>
       this.#workspaces.change(
         name,
-        async (_link, { agentId }) => ({
-          filled: source ? await this.#services.sources.apply(agentId, source, signal) : false,
-        }),
+        async (_link, { agentId }) =>
+          source
+            ? this.#services.sources.apply(agentId, source, signal)
+            : { filled: false, notes: [] },
         source?.path,
       ),
     );

@@ -20,6 +20,8 @@ export type GitGrant = Disposable & {
   path: string;
   /** Why the last request failed that did not get through, if one did. */
   readonly failure: GitFailure | undefined;
+  /** What was fetched so far. */
+  readonly bytes: number;
 };
 
 type Granted = { agentId: string; url: URL } & GrantOptions & {
@@ -56,6 +58,9 @@ export class GitForwarder {
       path: `${PREFIX}${token}`,
       get failure() {
         return granted.failure;
+      },
+      get bytes() {
+        return granted.bytes;
       },
       [Symbol.dispose]: () => void this.#grants.delete(token),
     };

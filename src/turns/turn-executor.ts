@@ -135,7 +135,8 @@ export class TurnExecutor {
     const { agentId, sent, request } = live.record;
     if (!request.source || request.source.path !== undefined || sent) return;
     live.say('Filling the workspace');
-    await this.#options.sources.apply(agentId, request.source, signal);
+    const { notes } = await this.#options.sources.apply(agentId, request.source, signal);
+    for (const note of notes) live.note(note);
     signal.throwIfAborted();
   }
 

@@ -110,7 +110,6 @@ export class Workspace {
   }
 
   /**
-  /**
    * Forgets refs of turns that were committed before a time, if given, and packs the repositories that
    * have so many loose objects; all snapshots but the last may go. No turn may be under way.
    */
@@ -120,6 +119,7 @@ export class Workspace {
     if (answer !== 'ok') throw this.#failure('The repositories could not be tidied.');
   }
 
+  /**
    * How the files differ, those of `.git` left out; and how many there are beyond those told of.
    * Only those `among` some count, if given.
    */

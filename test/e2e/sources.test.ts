@@ -208,6 +208,58 @@ describe.runIf(engine.available)('repositories as a source', () => {
     );
   });
 
+  test('submodules are fetched where that is asked for, and what is not there is told', async () => {
+    const url = `http://${here}:${open.port}/team/whole.git`;
+    const clone = async (submodules: boolean) => {
+      command =
+        'git submodule status --recursive; cat lib/near/second.txt inner/deep/first.txt; git -C far remote get-url origin; git status --short; grep -r /git/ .git inner/.git | head';
+      await using client = await connect(server);
+      const source = { replace: true, git: { url, submodules } };
+      const { notes } = await call(client, 'plan', { task: 'x', agent_id: 'm', source });
+      return { notes, seen: server.model.requests.at(-1)?.seen.toolOutputs.join() ?? '' };
+    };
+    const bare = await clone(false);
+    expect(bare.notes).toEqual([
+      'Submodules that were not fetched (ask with submodules: true): "ssh", "far", "inner", "lib/near".',
+      'Files of Git LFS, of which the clone has only the pointers: "big.bin".',
+    ]);
+    const whole = await clone(true);
+    expect(whole.notes).toEqual([
+      'Submodules that were not fetched (only https is): "ssh".',
+      'Files of Git LFS, of which the clone has only the pointers: "big.bin", "inner/big.bin".',
+    ]);
+    expect(whole.seen).toMatch(/ [0-9a-f]{40} inner\/deep \(.*\)\n/);
+    expect(whole.seen).toContain(`second\nfirst\nhttp://${here}:${open.port}/team/app.git\n`);
+    expect(whole.seen).not.toMatch(/8211|\?\?| M /);
+  });
+
+  test('a submodule goes by the same rules, and fails the whole', async () => {
+    const git = { url: `http://${here}:${open.port}/far.git`, submodules: true };
+    await expect(work({ agent_id: 'n', source: { git } })).rejects.toThrow(
+      /source_denied.*127\.0\.0\.1/s,
+    );
+    expect(await work({ agent_id: 'n' })).toMatch(/Output:\n\.git\n$/);
+  });
+
+  test('the process runtime clones what the rules allow, with submodules', async () => {
+    await using own = await startTestServer({
+      runtime: 'process',
+      script: ({ toolOutputs, schema }) =>
+        toolOutputs.length === 0
+          ? shell('cat lib/near/second.txt; git remote get-url origin')
+          : json(fillSchema(schema)),
+      environment: {
+        EGRESS_ALLOW_PRIVATE: `${here}/32`,
+        EGRESS_ALLOW: `http://${here}:${open.port}`,
+      },
+    });
+    await using client = await connect(own);
+    const url = `http://${here}:${open.port}/team/whole.git`;
+    const source = { git: { url, submodules: true } };
+    await call(client, 'plan', { task: 'x', agent_id: 'c', source });
+    expect(own.model.requests.at(-1)?.seen.toolOutputs.join()).toContain(`second\n${url}\n`);
+  });
+
   test('what cannot be cloned is told before Codex is asked, and leaves the workspace empty', async () => {
     const asked = server.model.requests.length;
     const refusal = (url: string, more = {}) =>

@@ -28,6 +28,7 @@ type ForgeOptions = {
 /**
  * A server of git repositories as they are on the internet: git's own http-backend, TLS and Basic.
  * `/team/app.git` has two commits on `main`, a branch `side` and a tag `v1`; `/old.git` leads to it, `/slow.git` never answers.
+ * `/team/whole.git` has it as submodules in several ways, one of them in another submodule, and a file of LFS; `/far.git` has one on loopback.
  */
 export async function startForge({
   host,
@@ -58,6 +59,7 @@ export async function startForge({
   const server = secure ? https.createServer({ key, cert }, serve) : http.createServer(serve);
   await once(server.listen(0, host), 'listening');
   const { port } = server.address() as AddressInfo;
+  makeWhole(root, `${secure ? 'https' : 'http'}://${host}:${port}`, head);
   return {
     ...{ port, requests, head, certificate: cert },
     add(repository, command) {
@@ -78,14 +80,54 @@ export async function startForge({
   };
 }
 
-function makeRepository(bare: string): string {
-  const work = `${bare}-work`;
-  const git = (...args: string[]) =>
+function gitIn(work: string) {
+  return (...args: string[]) =>
     execFileSync('git', ['-C', work, '-c', 'user.name=t', '-c', 'user.email=t@t', ...args], {
       env: { PATH: process.env.PATH, GIT_CONFIG_GLOBAL: '/dev/null', GIT_CONFIG_NOSYSTEM: '1' },
     })
       .toString()
       .trim();
+}
+
+/** Repositories with submodules at a commit of `/team/app.git`. */
+function makeWhole(root: string, base: string, commit: string): void {
+  const inner = withSubmodules(path.join(root, 'team/inner.git'), { deep: '../app.git' }, commit);
+  withSubmodules(
+    path.join(root, 'team/whole.git'),
+    { 'lib/near': '../app.git', far: `${base}/team/app.git`, ssh: 'git@host.invalid:team/app.git' },
+    commit,
+    { inner: { url: './../inner.git', commit: inner } },
+  );
+  withSubmodules(path.join(root, 'far.git'), { local: 'http://127.0.0.1:9/x.git' }, commit);
+}
+
+function withSubmodules(
+  bare: string,
+  urls: Record<string, string>,
+  commit: string,
+  more: Record<string, { url: string; commit: string }> = {},
+): string {
+  const work = `${bare}-work`;
+  const git = gitIn(work);
+  fs.mkdirSync(work, { recursive: true });
+  git('init', '-q', '-b', 'main');
+  const all = Object.entries(urls).map(([at, url]) => [at, { url, commit }] as const);
+  for (const [at, one] of [...all, ...Object.entries(more)]) {
+    git('config', '-f', '.gitmodules', `submodule.${at}.path`, at);
+    git('config', '-f', '.gitmodules', `submodule.${at}.url`, one.url);
+    git('update-index', '--add', '--cacheinfo', `160000,${one.commit},${at}`);
+  }
+  fs.writeFileSync(path.join(work, '.gitattributes'), '*.bin filter=lfs\n');
+  fs.writeFileSync(path.join(work, 'big.bin'), 'version https://git-lfs.github.com/spec/v1\n');
+  git('add', '.gitmodules', '.gitattributes', 'big.bin');
+  git('commit', '-qm', 'whole');
+  git('clone', '-q', '--bare', work, bare);
+  return git('rev-parse', 'HEAD');
+}
+
+function makeRepository(bare: string): string {
+  const work = `${bare}-work`;
+  const git = gitIn(work);
   fs.mkdirSync(work, { recursive: true });
   git('init', '-q', '-b', 'main');
   fs.writeFileSync(path.join(work, 'first.txt'), 'first\n');

@@ -37,9 +37,11 @@ export function beginRoute(app: FastifyInstance, { files, agents, config }: Opti
     const limit = AbortSignal.timeout(config.TOOL_DEFAULT_TIMEOUT * 1000);
     const signal = AbortSignal.any([limit, disconnectSignal(reply)]);
     try {
-      const { filled } = await files(principal).begin(id, { source, signal });
+      const { filled, notes } = await files(principal).begin(id, { source, signal });
       const [outlook] = outlooks(id);
-      return await reply.code(wasThere ? 200 : 201).send({ agent_id: id, filled, ...outlook });
+      return await reply
+        .code(wasThere ? 200 : 201)
+        .send({ agent_id: id, filled, ...(notes.length > 0 && { notes }), ...outlook });
     } catch (error) {
       if (!signal.aborted) throw error;
       const seconds = config.TOOL_DEFAULT_TIMEOUT;

@@ -28,6 +28,10 @@ const gitSource = z.strictObject({
     .max(DEEPEST)
     .optional()
     .describe('How many commits of its history. Default: all.'),
+  submodules: z
+    .boolean()
+    .optional()
+    .describe('Whether its submodules are fetched too, and theirs. Default: false.'),
 });
 
 const sourceFile = z
@@ -83,7 +87,7 @@ export type SourceFile = z.output<typeof sourceFile>;
 /** Tells whether two sources are the same, whatever they replace. */
 export function sourceDigest({ git, files }: Source): string {
   const plain = git
-    ? { git: [git.url, git.ref ?? null, git.depth ?? null] }
+    ? { git: [git.url, git.ref ?? null, git.depth ?? null, ...(git.submodules ? [true] : [])] }
     : {
         files: files?.map((file) => [
           file.path,

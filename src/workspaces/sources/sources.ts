@@ -15,15 +15,21 @@ import { Staging, stagingEnvironment } from '../transfers/staging.ts';
 import { transferBounds } from '../transfers/transfer-bounds.ts';
 import type { WorkspaceFiles } from '../transfers/workspace-files.ts';
 import { STAGING } from '../workspace-path.ts';
-import { cloneInto } from './git-clone.ts';
+import { type CloneEnd, cloneInto, fetchSubmodule, lookAtClone } from './git-clone.ts';
 import { bytesOf, type GitSource, type Source, type SourceFile, sourceDigest } from './source.ts';
+import { joined, notesOnRemains, readRemains, type Submodule } from './submodules.ts';
 
 const NOT_EMPTY = 65;
 const SAID = 500;
+/** Of one clone, and of its submodules. */
+const MOST_SUBMODULES = 100;
 /** Whether nobody has put a file there, or committed anything. Codex's sandbox leaves empty directories. */
 const LOOK = `cd "$WORKSPACE" || exit 1
 [ -z "$(find . -mindepth 1 -path ./.git -prune -o -path ./${STAGING} -prune -o ! -type d -print | head -n 1)" ] || exit ${NOT_EMPTY}
 [ -z "$(git for-each-ref --count=1 2>/dev/null)" ] || exit ${NOT_EMPTY}`;
+
+export type Filled = { filled: boolean; notes: string[] };
+const NOT_FILLED: Filled = { filled: false, notes: [] };
 
 type SourcesOptions = {
   runtime: ContainerRuntime;
@@ -48,20 +54,20 @@ export class Sources {
   }
 
   /**
-   * Fills the workspace, all of it or not at all; nobody else may change it meanwhile. Answers false,
-   * and does nothing, if it was filled with the same already and has files. Throws `workspace_not_empty`,
+   * Fills the workspace, all of it or not at all; nobody else may change it meanwhile. Does nothing if it
+   * was filled with the same already and has files. Answers with notes of what a clone lacks. Throws `workspace_not_empty`,
    * `source_denied`, `source_unauthorized`, `source_failed`, `upload_too_large`, or why `signal` is aborted.
    */
-  async apply(agentId: string, source: Source, signal?: AbortSignal): Promise<boolean> {
+  async apply(agentId: string, source: Source, signal?: AbortSignal): Promise<Filled> {
     const { agents, disk } = this.#options;
     const agent = agents.get(agentId);
     const digest = sourceDigest(source);
     const { replace = false } = source;
     // A directory of the machine was given before the agent woke.
-    if (!agent || source.path !== undefined) return false;
+    if (!agent || source.path !== undefined) return NOT_FILLED;
     if (replace) assertReplaceable(agent);
     if (!replace && !(await this.#isEmpty(agentId))) {
-      if (agent.source === digest) return false;
+      if (agent.source === digest) return NOT_FILLED;
       throw notEmpty(agent);
     }
     await disk.know(agentId);
@@ -69,8 +75,9 @@ export class Sources {
     // Known before anything is moved: a server that dies in between finds its own files then.
     const run = { replace, signal, onArrived: () => agents.setSource(agentId, digest) };
     try {
-      if (source.git) await this.#clone(agent, source.git, run);
-      else await this.#write(agentId, source.files ?? [], run);
+      if (source.git) return { filled: true, notes: await this.#clone(agent, source.git, run) };
+      await this.#write(agentId, source.files ?? [], run);
+      return { filled: true, notes: [] };
     } catch (error) {
       await this.#staging.clear(agentId);
       signal?.throwIfAborted();
@@ -78,7 +85,6 @@ export class Sources {
     } finally {
       disk.turnEnded(agentId);
     }
-    return true;
   }
 
   async #isEmpty(agentId: string): Promise<boolean> {
@@ -95,23 +101,90 @@ export class Sources {
     await this.#options.files.put(agentId, archiveOf(list), options);
   }
 
-  async #clone(agent: AgentRecord, source: GitSource, { signal, onArrived }: Run) {
-    const { runtime, git, credentials } = this.#options;
-    const { agentId, owner } = agent;
-    const url = new URL(source.url);
-    const authorization = credentials.authorizationFor({ host: url.host, principal: owner });
+  async #clone(agent: AgentRecord, source: GitSource, run: Run): Promise<string[]> {
+    const { signal, onArrived } = run;
+    const { agentId } = agent;
     const bounds = transferBounds(this.#options, agentId);
-    using grant = git.grant(agentId, url, { authorization, maxBytes: bounds.bytes });
-    const order = { source, gatewayPath: grant.path, bounds, signal };
-    const { exitCode, complaint, isTooLarge } = await cloneInto(runtime, agentId, order);
-    signal?.throwIfAborted();
-    if (isTooLarge) throw tooLarge(source, bounds);
-    if (exitCode !== 0) throw cloneFailure(grant, source, complaint);
+    let left = bounds.bytes;
+    const fetched = async (from: GitSource, fetch: (gatewayPath: string) => Promise<CloneEnd>) => {
+      left -= await this.#fetch(agent, { source: from, bounds, maxBytes: left, signal }, fetch);
+    };
+    const { runtime } = this.#options;
+    await fetched(source, (gatewayPath) =>
+      cloneInto(runtime, agentId, { source, gatewayPath, bounds, signal }),
+    );
+    const notes = await this.#complete(agentId, source, (submodule) => {
+      const from = { ...source, url: submodule.url };
+      return fetched(from, (gatewayPath) =>
+        fetchSubmodule(runtime, agentId, { source: from, submodule, gatewayPath, bounds, signal }),
+      );
+    });
     // Placing removes what is there, which on a directory of the machine somebody else may have put.
     if (agent.workspacePath !== undefined && !(await this.#isEmpty(agentId))) throw notEmpty(agent);
     onArrived();
     await this.#staging.place(agentId, { parts: [], replace: true, git: true });
+    return notes;
   }
+
+  /** Has git ask for one repository, as far as the caller may; answers how many bytes came. */
+  async #fetch(
+    { agentId, owner }: AgentRecord,
+    { source, bounds, maxBytes, signal }: Fetch,
+    fetch: (gatewayPath: string) => Promise<CloneEnd>,
+  ): Promise<number> {
+    const { git, credentials } = this.#options;
+    const url = new URL(source.url);
+    const authorization = credentials.authorizationFor({ host: url.host, principal: owner });
+    using grant = git.grant(agentId, url, { authorization, maxBytes });
+    const { exitCode, complaint, isTooLarge } = await fetch(grant.path);
+    signal?.throwIfAborted();
+    if (isTooLarge) throw tooLarge(source, bounds);
+    if (exitCode !== 0) throw cloneFailure(grant, source, complaint);
+    return grant.bytes;
+  }
+
+  /** Fetches submodules, and theirs, if they are wanted; answers with notes of what is not there. */
+  async #complete(
+    agentId: string,
+    { url, submodules: wanted = false }: GitSource,
+    fetch: (submodule: Submodule) => Promise<void>,
+  ): Promise<string[]> {
+    const missing: string[] = [];
+    const lfs: string[] = [];
+    const waiting = [{ within: '', url }];
+    let count = 0;
+    for (let place = waiting.shift(); place; place = waiting.shift()) {
+      const said = await lookAtClone(this.#options.runtime, agentId, place.within);
+      const remains = readRemains(said, place);
+      lfs.push(...remains.lfs);
+      missing.push(...remains.unreachable);
+      for (const submodule of remains.submodules) {
+        const within = joined(submodule.within, submodule.path);
+        if (!wanted) {
+          missing.push(within);
+          continue;
+        }
+        count += 1;
+        if (count > MOST_SUBMODULES) throw tooMany(url);
+        await fetch(submodule);
+        waiting.push({ within, url: submodule.url });
+      }
+    }
+    return notesOnRemains(missing, { lfs, wanted });
+  }
+}
+
+type Fetch = {
+  source: GitSource;
+  bounds: ArchiveBounds;
+  /** What may still be fetched. */
+  maxBytes: number;
+  signal: AbortSignal | undefined;
+};
+
+function tooMany(url: string): AppError {
+  const message = `${url} has more than ${MOST_SUBMODULES} submodules, with theirs.`;
+  return new AppError('source_failed', message);
 }
 
 const CODES: Readonly<Record<GitFailure['kind'], ErrorCode>> = {
