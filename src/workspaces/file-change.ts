@@ -9,6 +9,8 @@ export type FileChange = {
   action: (typeof FILE_ACTIONS)[number];
   /** What a renamed file was called. */
   oldFile?: string;
+  /** What a created file was called that a deletion beside it is one of. */
+  renamedFrom?: string;
   /** Lines. */
   additions: number;
   deletions: number;
@@ -41,6 +43,21 @@ export function parseDiff(text: string, bounds: DiffBounds): FileChange[] {
     if (bytes > left) return { ...change, diff: leftOut(section, bounds.total), cut: true };
     left -= bytes;
     return change;
+  });
+}
+
+/**
+ * Says of created files which deleted one each was before, by the output of `git diff-tree -z --name-status`
+ * for renames.
+ */
+export function withRenames(changes: readonly FileChange[], output: string): FileChange[] {
+  const words = output.split('\0');
+  const renames = new Map<string, string>();
+  for (let at = 0; at + 2 < words.length; at += 3)
+    renames.set(words[at + 2] ?? '', words[at + 1] ?? '');
+  return changes.map((change) => {
+    const renamedFrom = change.action === 'create' ? renames.get(change.file) : undefined;
+    return renamedFrom ? { ...change, renamedFrom } : change;
   });
 }
 

@@ -10,6 +10,7 @@ import {
   type FileChange,
   parseDiff,
   withoutLastFile,
+  withRenames,
 } from './file-change.ts';
 import { saysNoRoom } from './no-room.ts';
 import { PLACE, stagingEnvironment } from './transfers/staging.ts';
@@ -24,9 +25,9 @@ export type Snapshot = {
   readonly ticks: string;
 };
 
-const SNAPSHOT_DIRECTORY = '.workspace-snapshots';
 export type TidyBounds = { keptSince: Date | undefined; looseObjects: number };
 
+const SNAPSHOT_DIRECTORY = '.workspace-snapshots';
 const HOOK_DIRECTORY = '.workspace-hooks';
 const SNAPSHOT = /^ok ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) (\d+)$/;
 /** Far more than any snapshot takes: an agent that stopped the shell has it wait for ever. */
@@ -130,7 +131,7 @@ export class Workspace {
     among?: ReadonlySet<string>,
   ): Promise<{ changes: FileChange[]; unlisted: number }> {
     if (from.files === to.files) return { changes: [], unlisted: 0 };
-    if (!among) return this.#changes(from.files, to.files, bounds);
+    if (!among) return this.#changesWithRenames(from.files, to.files, bounds);
     const names = await this.#changedNames(from.files, to.files);
     const counted = names.filter((name) => among.has(name));
     const asked = asArguments(counted);
@@ -174,6 +175,15 @@ export class Workspace {
   close(): void {
     this.#closed = true;
     this.#shell.close();
+  }
+
+  /** A diff with renames does not show what is in a file, and callers look for both ends of one. */
+  async #changesWithRenames(from: string, to: string, bounds: DiffBounds) {
+    const { changes, unlisted } = await this.#changes(from, to, bounds);
+    const has = (action: FileChange['action']) => changes.some((each) => each.action === action);
+    if (!has('create') || !has('delete')) return { changes, unlisted };
+    const renames = await this.#git.read([...DIFF_OPTIONS, ...RENAMES, from, to]);
+    return { changes: withRenames(changes, renames.text), unlisted };
   }
 
   async #changes(
@@ -225,6 +235,7 @@ export class Workspace {
 }
 
 const NAMES = ['diff-tree', '-r', '-z', '--name-only', '--no-renames'];
+const RENAMES = ['diff-tree', '-r', '-M', '-z', '--name-status', '--diff-filter=R'];
 const DIFF_TREE = ['diff-tree', '-r', '-p', '--no-renames', '--no-ext-diff', '--no-textconv'];
 
 /** The first of some paths, as many as a command can surely be given. */

@@ -51,6 +51,24 @@ describe.each([
     });
   });
 
+  test.runIf(here)('tells a rename as a deletion, and a creation that names it', async () => {
+    await using rig = await AgentsRig.start(kind);
+    const { workspace: root } = rig.runtime.layout('a');
+    await rig.agents.withAgent('a', async ({ workspace }) => {
+      await rig.shell('a', `cd ${root}; seq 90 > 'a é'; seq 9 > other`);
+      const before = await workspace.snapshot();
+      await rig.shell('a', `cd ${root}; mv 'a é' b; echo more >> b; echo new > new; rm other`);
+      const after = await workspace.snapshot();
+      const { changes } = await workspace.changesBetween(before, after, WIDE);
+      expect(changes.map(({ file, action, renamedFrom }) => [file, action, renamedFrom])).toEqual([
+        ['a é', 'delete', undefined],
+        ['b', 'create', 'a é'],
+        ['new', 'create', undefined],
+        ['other', 'delete', undefined],
+      ]);
+    });
+  });
+
   test.runIf(here)('says only that a file of more than 32 MiB differs', async () => {
     await using rig = await AgentsRig.start(kind);
     const { workspace: root } = rig.runtime.layout('a');

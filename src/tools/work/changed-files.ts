@@ -26,6 +26,10 @@ export const codeChange = z.object({
   action: z.enum(['create', 'modify', 'delete']),
   diff: z.string().describe('Unified diff of the workspace, made by git.'),
   explanation: z.string(),
+  renamed_from: z
+    .string()
+    .optional()
+    .describe('Of a created file: the deleted one that it was, with its content or most of it.'),
   line_numbers: z.string().optional().describe('Lines of the new file, such as 3-7, 12.'),
 });
 
@@ -65,9 +69,10 @@ export function changeResult(
 
 /** Joins what git says was changed with what the model says about it. */
 function explainChanges(changes: readonly FileChange[], explained: Explained) {
-  return changes.map(({ file, action, diff, lineNumbers }) => ({
+  return changes.map(({ file, action, diff, lineNumbers, renamedFrom }) => ({
     file,
     action,
+    ...(renamedFrom && { renamed_from: renamedFrom }),
     diff,
     explanation: explained.find((one) => names(one.file, file))?.explanation ?? '',
     ...(lineNumbers && { line_numbers: lineNumbers }),
