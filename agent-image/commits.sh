@@ -125,10 +125,12 @@ is_checked_out() {
   return 1
 }
 
-# Sets the refs, in one step. Nobody holds their locks for a second: one that stays is of a git that was killed.
+# Sets the refs, in one step: REF COMMIT WAS, the last being what the ref was when the commit was begun. It is
+# another one by now where a shell of an earlier server goes on late. Nobody holds their locks for a
+# second: one that stays is of a git that was killed.
 point() {
   moved=no
-  mine="update $1 $2"
+  mine="update $1 $2 $3"
   is_checked_out || moved=yes
   was_at=$tip
   # It may lead to an object that is lost.
@@ -170,7 +172,8 @@ commit() {
     "$ref_name^{tree}" "$ref_name^1^{commit}"
   set -- $resolved
   [ $# = 7 ] || { refuse broken-repository; return; }
-  head=$1 head_tree=$2 tip=$3 tip_tree=$4
+  head=$1 head_tree=$2 tip=$3 tip_tree=$4 ref_was=$5
+  [ "$ref_was" != - ] || ref_was=$NOBODY
   # A shell that was killed just after it had made the commit is asked again, too.
   case "$mode $5" in
     *' -' | anew*) ;;
@@ -178,7 +181,7 @@ commit() {
     *) [ "$6" != "$after" ] || { echo "ok $5 $7 yes - $word"; return; } ;;
   esac
   choose_parents "$meta"
-  { make_commit && send "$made" "$tip" "$head" "$base" && point "$ref_name" "$made"; } >&2 \
+  { make_commit && send "$made" "$tip" "$head" "$base" && point "$ref_name" "$made" "$ref_was"; } >&2 \
     || { refuse "${nothing:-failed}"; return; }
   echo "ok $made $parent $moved $(notes) $word"
 }

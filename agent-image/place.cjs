@@ -1,9 +1,10 @@
 // Runs in the container: moves what was built in the staging directory to its place in the workspace.
 // `place.cjs ORDER` begins; `place.cjs` goes on with the order that an earlier run left, if any.
 //
-// An order is JSON: {staging, workspace, parts, replace, git}. The files are in STAGING/tree. It is
+// An order is JSON: {staging, workspace, parts, replace, git, note}. The files are in STAGING/tree. It is
 // written to STAGING/order.json before anything is moved, so that it is carried out once begun,
 // whoever dies meanwhile. What was in the way goes to STAGING/old. The staging is removed at last.
+// A note {file, id} has the id written into the file before that, for whoever asks whether it was done.
 //
 // Links are never followed: others of the agent may put one in the way at any time, and not everywhere
 // does a container hold them. So directories are held open, and names looked up in them alone.
@@ -111,6 +112,11 @@ function carryOut(order, file) {
     write(file, { ...order, begun: true, emptied: true });
   }
   walk(tree, right, '', ({ left, right: to }) => move(left, to));
+  if (order.note) {
+    // Never through what is there: it could be a link.
+    fs.rmSync(order.note.file, { recursive: true, force: true });
+    fs.writeFileSync(order.note.file, order.note.id, { flag: 'wx' });
+  }
   remove(staging);
 }
 

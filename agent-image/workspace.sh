@@ -9,6 +9,7 @@
 # Each command begins with a word that nobody else knows, and its answer ends with it: others in the
 # container can write into the same pipe.
 #
+# - `ready` answers `ok` when what an earlier shell left is in order
 # - `snapshot` answers `ok FILES GIT TICKS`, the last being when it was taken, as the kernel counts
 # - `restore FILES GIT` brings both back, after a snapshot of the present, and answers `ok`
 # - `pack` drops what no file of the last snapshot needs, and answers `ok`
@@ -36,9 +37,10 @@ git_meta() {
       -c core.looseCompression=1 "$@"
 }
 
-# What an upload left when its server died: one that was whole is put in its place, half of one goes.
+# What an upload left when its server died: one that was whole is put in its place, half of one goes. What
+# cannot be put there now stays, with what it was to replace.
 finish_upload() {
-  if [ -e "$STAGING/order.json" ]; then node -e "$PLACE"; fi
+  if [ -e "$STAGING/order.json" ]; then node -e "$PLACE" || return 0; fi
   rm -rf "$STAGING" 2>/dev/null || { chmod -R u+rwX "$STAGING"; rm -rf "$STAGING"; }
 }
 
@@ -208,6 +210,7 @@ while read -r word command arguments; do
   # None of them has a blank or a wildcard in it.
   set -- $arguments
   case "$command" in
+    ready) echo "ok $word" ;;
     snapshot) (disarm >&2 && snapshot) || echo failed ;;
     restore) (disarm >&2 && snapshot >/dev/null && restore "$1" "$2") || echo failed ;;
     pack) (disarm >&2 && pack) || echo failed ;;
@@ -218,5 +221,5 @@ while read -r word command arguments; do
     merge) (disarm >&2 && merge "$@") || echo failed ;;
     *) echo failed ;;
   esac
-  case "$command" in kill | commit) ;; *) sealed=$(seal) ;; esac
+  case "$command" in ready | kill | commit) ;; *) sealed=$(seal) ;; esac
 done

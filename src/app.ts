@@ -66,11 +66,13 @@ type Parts = { services: Services; http: FastifyInstance; options: ServerOptions
 
 async function run(store: Store, { services, http, options }: Parts): Promise<App> {
   const { config, log } = options;
-  const { agents, turns, approvals, backups, credentials, egress, gateway, ledger } = services;
+  const { agents, turns, approvals, backups, restores, credentials } = services;
+  const { egress, gateway, ledger } = services;
   backups.recover();
   await agents
     .reconcile()
     .catch((error) => log.error({ err: error }, 'No container could be adopted'));
+  await restores.recover();
   await http.listen({ host: config.MCP_HOST, port: config.MCP_PORT });
   // Before any request is read, so that earlier turns keep their places in the queues.
   turns.recover();

@@ -12,6 +12,7 @@ import type { AuditLog } from './audit/audit-log.ts';
 import { type CircumstancesOf, EgressAudit } from './audit/egress-audit.ts';
 import { BackupFiles } from './backups/backup-files.ts';
 import { Backups } from './backups/backups.ts';
+import { UnfinishedRestores } from './backups/unfinished-restores.ts';
 import { Changes } from './changes/changes.ts';
 import type { Config } from './config/config.ts';
 import { Credentials } from './credentials/credentials.ts';
@@ -141,9 +142,10 @@ function createAgents(
 
 /** What goes into the workspaces of agents and out of them. */
 function createWorkspaces(
-  { store, config, version }: ServiceOptions,
-  { runtime, egress, agents: { disk } }: Engine & Ways & Home,
+  { store, config, version, log }: ServiceOptions,
+  { runtime, egress, agents }: Engine & Ways & Home,
 ) {
+  const { disk } = agents;
   const { DATA_DIR: dataDir, SNAPSHOT_DISK_RESERVE: reserveBytes } = config;
   const files = new WorkspaceFiles(runtime);
   const sources = new Sources({
@@ -151,8 +153,9 @@ function createWorkspaces(
     credentials: new GitCredentials(config),
   });
   const backupFiles = new BackupFiles({ dataDir, reserveBytes });
-  const backups = new Backups({ store, files, backupFiles, disk, config, version });
-  return { files, sources, backups };
+  const restores = new UnfinishedRestores({ store, agents, files, log });
+  const backups = new Backups({ store, files, backupFiles, disk, restores, config, version });
+  return { files, sources, backups, restores };
 }
 
 /** The work of agents, and what else is done to them between two turns. */

@@ -123,13 +123,17 @@ export class CallerBackups {
       throw new AppError('agent_exists', `There is an agent "${name}" already.`);
     }
     assertReplaceable(meant);
+    if (!wasThere) backups.begin(agentId);
     try {
       return await workspaces.change(name, (link, agent) =>
         backups.restore({ agent, link, signal }, archive, (given) => settings.fitting(given)),
       );
     } catch (error) {
       // Whoever calls it meanwhile keeps it.
-      if (!wasThere) await agents.takeStep('remove', agentId, 'cleanup');
+      if (!wasThere) {
+        await agents.takeStep('remove', agentId, 'cleanup');
+        backups.giveUp(agentId);
+      }
       throw error;
     }
   }

@@ -106,13 +106,15 @@ export class AgentManager {
     const taken = new AppError('agent_exists', `There is an agent "${name}" already.`);
     const begun = await this.#places.change(agentId, async () => {
       if (exists()) throw taken;
-      await runtime.copyVolumes(this.#copySource(from), agentId, signal);
-      if (exists()) {
-        await runtime.remove(agentId, { volumes: true });
-        throw taken;
-      }
-      // Whose token is set has files of its own, and gets none of the warm containers.
-      store.agents.put({ ...agent, tokenSha256: newGatewayToken().tokenSha256 });
+      const onCopied = () => {
+        if (exists()) throw taken;
+        store.transaction(() => {
+          // Whose token is set has files of its own, and gets none of the warm containers.
+          store.agents.put({ ...agent, tokenSha256: newGatewayToken().tokenSha256 });
+          if (agent.source !== undefined) store.agents.setSource(agentId, agent.source);
+        });
+      };
+      await runtime.copyVolumes(this.#copySource(from), agentId, { signal, onCopied });
     });
     if (!begun) throw taken;
   }

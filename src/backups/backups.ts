@@ -16,6 +16,8 @@ import { ArchivedAgent } from './archived-agent.ts';
 import { type BackupRecord, excessOf } from './backup.ts';
 import type { BackupFiles } from './backup-files.ts';
 import { assertQuota } from './backup-quota.ts';
+import { type Becoming, complete, type RestoreRecord } from './restore.ts';
+import type { UnfinishedRestores } from './unfinished-restores.ts';
 
 type Options = {
   store: Store;
@@ -31,6 +33,7 @@ type Options = {
     | 'TRANSFER_MAX_ENTRIES'
     | 'TRANSFER_TIMEOUT'
   >;
+  restores: Pick<UnfinishedRestores, 'settle'>;
   version: string;
 };
 
@@ -121,6 +124,16 @@ export class Backups {
     return this.#options.backupFiles.open(backupId);
   }
 
+  /** Has an agent that does not exist yet removed again by the next server, unless {@link restore} ends. */
+  begin(agentId: string): void {
+    this.#options.store.restores.put({ agentId, restoreId: randomUUID(), begins: true });
+  }
+
+  /** Whatever became of it. */
+  giveUp(agentId: string): void {
+    this.#options.store.restores.remove(agentId);
+  }
+
   /**
    * Makes the agent what an archive holds: its files, its conversation and, as far as `fitting` lets
    * them, its settings. Throws `archive_invalid`, `upload_too_large` and what `fitting` throws; then
@@ -133,20 +146,26 @@ export class Backups {
   ): Promise<Restored> {
     const { store, files, disk } = this.#options;
     const archived = new ArchivedAgent(transferBounds({ disk, config: this.#bounds() }, agentId));
-    const earlier = store.agents.get(agentId);
+    const restoreId = randomUUID();
+    const begins = store.restores.list().some((each) => each.agentId === agentId);
     const limits = this.#limitOf(signal);
     let leftOut: string[] = [];
+    let arrived: RestoreRecord | undefined;
     try {
       await files.putAgent(agentId, checkedArchive(archive, archived), {
+        id: restoreId,
         signal: limits,
         onArrived: () => {
           const fit = fitting(archived.manifest.settings);
           leftOut = fit.leftOut;
-          this.#become(agentId, archived, fit.settings);
+          const becomes = becomingOf(archived, fit.settings);
+          arrived = { agentId, restoreId, begins, becomes };
+          store.restores.put(arrived);
         },
       });
+      if (arrived) complete(store, arrived);
     } catch (error) {
-      if (earlier) this.#put(earlier);
+      if (arrived && !begins) await this.#options.restores.settle(arrived);
       throw this.#refusal(error, signal, limits);
     } finally {
       link.conversations.forgetMain();
@@ -170,27 +189,6 @@ export class Backups {
     const excess = excessOf(store.backups.list(), limits, new Date());
     for (const backup of excess) this.remove(backup);
     return excess.map(({ backupId }) => backupId);
-  }
-
-  #become(agentId: string, archived: ArchivedAgent, settings: AgentSettings): void {
-    const record = this.#options.store.agents.get(agentId);
-    if (!record) throw new AppError('agent_not_found', 'The agent was removed meanwhile.');
-    const { threadId: _own, forkOf: _earlier, toldInstructions: _told, ...rest } = record;
-    const forkOf = archived.hasConversation ? { forkOf: archived.threadId } : {};
-    const { source, toldInstructions: told } = archived.manifest;
-    const toldInstructions = archived.hasConversation && told ? { toldInstructions: told } : {};
-    this.#put({ ...rest, ...forkOf, ...toldInstructions, settings, source: source ?? '' });
-  }
-
-  #put(agent: AgentRecord): void {
-    const { store } = this.#options;
-    const { agentId, settings, source = '', toldInstructions } = agent;
-    store.transaction(() => {
-      store.agents.put(agent);
-      store.agents.setSettings(agentId, settings);
-      store.agents.setSource(agentId, source);
-      store.agents.setTold(agentId, toldInstructions);
-    });
   }
 
   /** One archive, made or restored, keeps others from the agent. */
@@ -220,6 +218,13 @@ export class Backups {
     const { SNAPSHOT_MAX_BYTES, TRANSFER_MAX_ENTRIES } = this.#options.config;
     return { TRANSFER_MAX_BYTES: SNAPSHOT_MAX_BYTES, TRANSFER_MAX_ENTRIES };
   }
+}
+
+function becomingOf(archived: ArchivedAgent, settings: AgentSettings): Becoming {
+  const { hasConversation, threadId: forkOf, manifest } = archived;
+  const { source = '', toldInstructions: told } = manifest;
+  if (!hasConversation) return { settings, source };
+  return { settings, source, forkOf, ...(told && { toldInstructions: told }) };
 }
 
 function inOurWords(error: unknown): unknown {

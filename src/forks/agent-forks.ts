@@ -34,12 +34,18 @@ export class AgentForks {
     admitAgent(this.#options, fork);
     const { threadId: forkOf = source.forkOf, settings, toldInstructions } = source;
     const told = toldInstructions !== undefined && { toldInstructions };
+    // What filled the one has filled the other.
+    const filled = source.source !== undefined && { source: source.source };
     const limit = AbortSignal.timeout(config.FORK_TIMEOUT * 1000);
     try {
-      const copy = { ...fork, settings, ...told, ...(forkOf !== undefined && { forkOf }) };
+      const copy = {
+        ...fork,
+        settings,
+        ...told,
+        ...filled,
+        ...(forkOf !== undefined && { forkOf }),
+      };
       await agents.beginCopy(copy, source.agentId, AbortSignal.any([signal, limit]));
-      // What filled the one has filled the other.
-      if (source.source !== undefined) store.agents.setSource(fork.agentId, source.source);
       return copy;
     } catch (cause) {
       if (!limit.aborted || signal.aborted) throw cause;

@@ -35,6 +35,18 @@ type Choice = {
   none?: boolean | undefined;
 };
 
+/** What of a candidate goes where. */
+type Delivery = {
+  to: AgentLink;
+  source: AgentRecord;
+  turn: TurnRecord;
+  chosen: AgentRecord;
+  threadId: string | undefined;
+  ids: readonly string[];
+  /** Commits of the agent that took over some of `ids`. */
+  taken: Map<string, Commit>;
+};
+
 export type Promoted = {
   agent: string;
   promoted?: string;
@@ -70,7 +82,7 @@ export class Promotion {
       throw new AppError('invalid_input', `${choice.candidate} is no candidate of that turn.`);
     }
     const commits = chosen ? await this.#takeOver(principal, turn, chosen) : [];
-    const { removed, kept } = await this.#remove(all);
+    const { removed, kept } = await this.#remove(all, chosen?.agentId);
     this.#options.audit.append({
       type: 'admin',
       principal,
@@ -97,24 +109,34 @@ export class Promotion {
   }
 
   async #takeOver(principal: Principal, turn: TurnRecord, chosen: AgentRecord): Promise<Commit[]> {
-    const { access, agents, config } = this.#options;
     const ids = this.#commitsOf(principal, chosen);
+    const { threadId = chosen.forkOf } = chosen;
+    const { access } = this.#options;
+    return access.workspaces(principal).change(turn.agentId, async (to, source) => {
+      const taken = await takenOver(to, ids);
+      // An earlier call that was cut off may have got as far as to remove the candidate.
+      const isOver = taken.size === ids.length && source.forkOf === threadId;
+      if (!isOver) await this.#bring({ to, source, turn, chosen, threadId, ids, taken });
+      return [...taken.values()];
+    });
+  }
+
+  /** Takes over what is not in `taken` yet, and adds it there; then the conversation. */
+  async #bring({ to, source, turn, chosen, threadId, ids, taken }: Delivery): Promise<void> {
+    const { agents, config } = this.#options;
     const signal = AbortSignal.timeout(config.FORK_TIMEOUT * 1000);
-    return access.workspaces(principal).change(turn.agentId, (to, source) =>
-      agents.withAgent(chosen.agentId, async (from) => {
-        const ends = { from: from.workspace, to: to.workspace, signal };
-        const head = await to.workspace.commits.find('HEAD').catch(() => undefined);
-        if (ids.length > 0) await transferCommits(ends, ids, head);
-        const commits = [];
-        for (const id of ids) commits.push(...(await this.#apply(to, source, { id, turn })));
-        const { threadId = chosen.forkOf } = chosen;
-        if (threadId !== undefined) {
-          await transferConversation(ends, threadId);
-          this.#converse(to, source, threadId);
-        }
-        return commits;
-      }),
-    );
+    await agents.withAgent(chosen.agentId, async (from) => {
+      const ends = { from: from.workspace, to: to.workspace, signal };
+      const head = await to.workspace.commits.find('HEAD').catch(() => undefined);
+      if (ids.length > 0) await transferCommits(ends, ids, head);
+      for (const id of ids.filter((each) => !taken.has(each))) {
+        const commit = await this.#apply(to, source, { id, turn });
+        if (commit) taken.set(id, commit);
+      }
+      if (threadId === undefined) return;
+      await transferConversation(ends, threadId);
+      this.#converse(to, source, threadId);
+    });
   }
 
   /** What the candidate did since it was forked, the oldest first. */
@@ -132,15 +154,15 @@ export class Promotion {
     { workspace }: AgentLink,
     { name }: AgentRecord,
     { id, turn }: { id: string; turn: TurnRecord },
-  ): Promise<Commit[]> {
+  ): Promise<Commit | undefined> {
     const outcome = await workspace.commits.apply(id, {
-      ref: `promoted/${id}`,
+      ref: refOf(id),
       at: new Date(),
       author: name,
       message: `Take over a candidate\n\nCodex-Promotes: ${id}\nCodex-Turn: ${turn.turnId}\n`,
       fileLimit: this.#options.config.COMMIT_FILE_LIMIT,
     });
-    return commitsOf(outcome);
+    return commitIn(outcome);
   }
 
   /** The agent goes on from the conversation of the candidate. */
@@ -153,13 +175,23 @@ export class Promotion {
     conversations.forgetMain();
   }
 
-  async #remove(agentIds: readonly string[]): Promise<{ removed: string[]; kept: string[] }> {
+  /** One goes last: as long as it is there, a call that was cut off can be made again. */
+  async #remove(
+    agentIds: readonly string[],
+    last: string | undefined,
+  ): Promise<{ removed: string[]; kept: string[] }> {
     const { store } = this.#options;
     const there = agentIds.filter((agentId) => store.agents.get(agentId));
-    const gone = await Promise.all(there.map((agentId) => this.#removeOne(agentId)));
-    const removed = there.filter((_, index) => gone[index]);
-    const kept = there.filter((_, index) => !gone[index]);
-    return { removed, kept };
+    const gone = new Set<string>();
+    const remove = async (agentId: string) => {
+      if (await this.#removeOne(agentId)) gone.add(agentId);
+    };
+    await Promise.all(there.filter((agentId) => agentId !== last).map(remove));
+    if (last !== undefined && there.includes(last)) await remove(last);
+    return {
+      removed: there.filter((agentId) => gone.has(agentId)),
+      kept: there.filter((agentId) => !gone.has(agentId)),
+    };
   }
 
   /** An agent that just worked may be looked at a moment longer, as for the size of its files. */
@@ -172,15 +204,34 @@ export class Promotion {
   }
 }
 
-function commitsOf(outcome: Outcome): Commit[] {
-  if ('commit' in outcome) return [outcome.commit];
+/** Where the commit is that took over another one. */
+function refOf(id: string): string {
+  return `promoted/${id}`;
+}
+
+/** The commits that took over some others, by the ids of those. */
+async function takenOver(
+  { workspace }: AgentLink,
+  ids: readonly string[],
+): Promise<Map<string, Commit>> {
+  const taken = new Map<string, Commit>();
+  for (const id of ids) {
+    const ref = `refs/codex/${refOf(id)}`;
+    const found = await workspace.commits.find(ref).catch(() => undefined);
+    if (found) taken.set(id, { id: found, ref, leftOut: { large: [], inSubmodules: [] } });
+  }
+  return taken;
+}
+
+function commitIn(outcome: Outcome): Commit | undefined {
+  if ('commit' in outcome) return outcome.commit;
   if ('conflicts' in outcome)
     throw conflict('The same lines were changed since', outcome.conflicts);
   if ('blocked' in outcome)
     throw conflict('Files that git ignores are in the way', outcome.blocked);
   const { refused } = outcome;
   // It was taken over before, or the files could be changed and only the commit could not be made.
-  if (['done', 'failed', 'nothing'].includes(refused)) return [];
+  if (['done', 'failed', 'nothing'].includes(refused)) return undefined;
   throw conflict(NO_COMMIT[refused], []);
 }
 

@@ -29,10 +29,11 @@ export interface ContainerRuntime {
   /**
    * Makes new volumes that hold what those of another agent hold, but for the databases that Codex
    * makes anew; blocks are shared where the file system can. Nobody may write to the source meanwhile.
-   * Whatever was there of `to` is removed first, and again if it fails. Throws `copy_failed`,
-   * `no_space` or why `signal` was aborted.
+   * Whatever was there of `to` is removed first, and again if it fails. Until `onCopied` has been
+   * called there is a container of `to` that tells of the copy, and whoever finds it without knowing
+   * `to` has half a copy. Throws `copy_failed`, `no_space`, why `signal` was aborted or what `onCopied` throws.
    */
-  copyVolumes(from: CopySource, to: string, signal: AbortSignal): Promise<void>;
+  copyVolumes(from: CopySource, to: string, options: CopyOptions): Promise<void>;
   /** All containers of this installation. */
   list(): Promise<ContainerSummary[]>;
   /** All volumes of this installation, whether or not there is a container for them, one entry for each agent. */
@@ -90,6 +91,8 @@ export type ContainerSpec = {
 /** An agent whose volumes are copied, and its workspace where that is a directory of the machine. */
 export type CopySource = Pick<ContainerSpec, 'agentId' | 'workspacePath'>;
 
+export type CopyOptions = { signal: AbortSignal; onCopied: () => void };
+
 export type ContainerSummary = {
   agentId: string;
   /** The engine's id of the container. */
@@ -101,6 +104,8 @@ export type ContainerSummary = {
   exitCode?: number;
   /** Whether this container was made by an older server with settings that no longer hold. */
   outdated: boolean;
+  /** It only copies the files of another agent, and they may not be all there. */
+  isCopy?: boolean;
 };
 
 export type VolumeSummary = {

@@ -6,6 +6,7 @@ import type {
   ContainerSpec,
   ContainerStats,
   ContainerSummary,
+  CopyOptions,
   CopySource,
   EngineInfo,
   ExecOptions,
@@ -66,9 +67,9 @@ export class SlottedRuntime implements ContainerRuntime {
     if (slot && options.volumes) this.#slots.remove(slot.slotId);
   }
 
-  copyVolumes(from: CopySource, to: string, signal: AbortSignal): Promise<void> {
+  copyVolumes(from: CopySource, to: string, options: CopyOptions): Promise<void> {
     const source = { ...from, agentId: this.#key(from.agentId) };
-    return this.#inner.copyVolumes(source, this.#key(to), signal);
+    return this.#inner.copyVolumes(source, this.#key(to), options);
   }
 
   async list(): Promise<ContainerSummary[]> {

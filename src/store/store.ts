@@ -3,6 +3,7 @@ import type { AgentSettings } from '../agents/conversations/agent-settings.ts';
 import type { ThreadRecord } from '../agents/conversations/thread.ts';
 import type { ApprovalRecord, ApprovalState } from '../approvals/approval.ts';
 import type { BackupRecord } from '../backups/backup.ts';
+import type { RestoreRecord } from '../backups/restore.ts';
 import type { EgressRecord, EgressRuleRecord } from '../egress/egress-record.ts';
 import type { SpendingStore } from '../spending/spending-store.ts';
 import type { TurnEvent } from '../turns/events/turn-event.ts';
@@ -20,6 +21,7 @@ export interface Store {
   readonly spending: SpendingStore;
   readonly egress: EgressStore;
   readonly backups: BackupStore;
+  readonly restores: RestoreStore;
   /** What ran the agents last; undefined if none ever ran. */
   readonly runtimeKind: string | undefined;
   setRuntimeKind(kind: string): void;
@@ -113,6 +115,14 @@ export interface BackupStore {
   list(agentId?: string): BackupRecord[];
   add(backup: BackupRecord): void;
   remove(backupId: string): void;
+}
+
+/** Restores that have not come to their end, one of an agent at most. */
+export interface RestoreStore {
+  /** Inserts or replaces. */
+  put(restore: RestoreRecord): void;
+  list(): RestoreRecord[];
+  remove(agentId: string): void;
 }
 
 export interface TurnStore {

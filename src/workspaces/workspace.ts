@@ -86,6 +86,11 @@ export class Workspace {
     return this.#options.env.HOOKS;
   }
 
+  /** Resolves when what an earlier server left half done is carried out or gone. */
+  async ready(): Promise<void> {
+    if ((await this.#ask('ready')) !== 'ok') throw this.#failure('The workspace is not in order.');
+  }
+
   async snapshot(): Promise<Snapshot> {
     const [, files, meta, ticks] = SNAPSHOT.exec(await this.#ask('snapshot')) ?? [];
     if (files && meta && ticks) return { files, meta, ticks };

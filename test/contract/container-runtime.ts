@@ -121,8 +121,8 @@ export function containerRuntimeContract(name: string, setup: () => Promise<Setu
           cd ${source.home}/.codex; echo said > conversation; touch old.sqlite old.sqlite-wal`,
         );
         const spec = newSpec();
-        const never = new AbortController().signal;
-        await runtime.copyVolumes({ agentId: from }, spec.agentId, never);
+        const copying = { signal: new AbortController().signal, onCopied: () => undefined };
+        await runtime.copyVolumes({ agentId: from }, spec.agentId, copying);
         expect(await runtime.inspect(spec.agentId)).toBeUndefined();
         await runtime.create(spec);
         await runtime.start(spec.agentId);
@@ -139,15 +139,28 @@ export function containerRuntimeContract(name: string, setup: () => Promise<Setu
       it('replaces what is left of an earlier copy, and leaves nothing of one that was given up', async () => {
         const from = await startAgent();
         const { agentId } = newSpec();
-        const never = new AbortController().signal;
-        await runtime.copyVolumes({ agentId: from }, agentId, never);
-        await runtime.copyVolumes({ agentId: from }, agentId, never);
+        const copying = { signal: new AbortController().signal, onCopied: () => undefined };
+        await runtime.copyVolumes({ agentId: from }, agentId, copying);
+        await runtime.copyVolumes({ agentId: from }, agentId, copying);
         expect((await runtime.listVolumes()).map((each) => each.agentId)).toContain(agentId);
-        const given = AbortSignal.abort(new Error('given up'));
+        const given = { ...copying, signal: AbortSignal.abort(new Error('given up')) };
         await expect(runtime.copyVolumes({ agentId: from }, agentId, given)).rejects.toThrow(
           'given up',
         );
         expect((await runtime.listVolumes()).map((each) => each.agentId)).not.toContain(agentId);
+      });
+
+      it('leaves nothing of a copy that nobody takes', async () => {
+        const from = await startAgent();
+        const { agentId } = newSpec();
+        const { signal } = new AbortController();
+        const onCopied = () => {
+          throw new Error('not wanted');
+        };
+        const copying = runtime.copyVolumes({ agentId: from }, agentId, { signal, onCopied });
+        await expect(copying).rejects.toThrow('not wanted');
+        expect((await runtime.listVolumes()).map((each) => each.agentId)).not.toContain(agentId);
+        expect(await runtime.inspect(agentId)).toBeUndefined();
       });
 
       it('creates a container once, however often it is asked', async () => {

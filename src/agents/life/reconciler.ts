@@ -68,7 +68,7 @@ export class Reconciler {
   async #settle(agentId: string): Promise<void> {
     const { runtime, agents } = this.#options;
     const container = await runtime.inspect(agentId);
-    if (container && !agents.get(agentId)) await this.#removeUnknown(agentId);
+    if (container && !agents.get(agentId)) await this.#removeUnknown(container);
     else if (!container || container.state === 'stopped') await this.#freePlace(agentId);
     else this.#takeOver(container);
   }
@@ -90,10 +90,11 @@ export class Reconciler {
     await runtime.remove(agentId, { volumes: true });
   }
 
-  async #removeUnknown(agentId: string): Promise<void> {
+  /** Files of an agent that was known may be of use yet. Half a copy is of none. */
+  async #removeUnknown({ agentId, isCopy = false }: ContainerSummary): Promise<void> {
     const { runtime, log } = this.#options;
-    log.warn({ agentId }, 'Removing the container of an unknown agent');
-    await runtime.remove(agentId, { volumes: false });
+    log.warn({ agentId, isCopy }, 'Removing the container of an unknown agent');
+    await runtime.remove(agentId, { volumes: isCopy });
     await this.#freePlace(agentId);
   }
 

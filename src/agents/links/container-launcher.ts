@@ -70,7 +70,9 @@ export class ContainerLauncher {
     const agent = store.agents.get(agentId);
     const container = await runtime.inspect(agentId);
     if (!agent || !container || container.outdated) {
-      if (container) await this.#discard(agentId);
+      // Who was copied has a token; else it was begun anew where a copy came to no end.
+      const isHalf = container?.isCopy === true && !agent?.tokenSha256;
+      if (container) await this.#discard(agentId, { volumes: isHalf });
       const notes = (await this.#hasLostFiles(agentId)) ? [FILES_LOST] : [];
       await this.#create(agentId);
       await runtime.start(agentId);
@@ -113,10 +115,10 @@ export class ContainerLauncher {
     if (workspacePath !== undefined) this.#options.directories.assertUsable(workspacePath);
   }
 
-  async #discard(agentId: string): Promise<void> {
+  async #discard(agentId: string, what: { volumes: boolean }): Promise<void> {
     const { runtime, config, log } = this.#options;
     log.info({ agentId }, 'Replacing the container of the agent: its settings changed');
     await runtime.stop(agentId, { graceSeconds: config.CONTAINER_STOP_TIMEOUT });
-    await runtime.remove(agentId, { volumes: false });
+    await runtime.remove(agentId, what);
   }
 }

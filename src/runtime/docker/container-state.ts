@@ -19,6 +19,7 @@ export function summarize(
     ...(container.State.Status === 'exited' && { exitCode: container.State.ExitCode }),
     // Without the image there is nothing better to replace the container with.
     outdated: specFingerprint !== undefined && labels[LABELS.spec] !== specFingerprint,
+    ...(labels[LABELS.copyOf] !== undefined && { isCopy: true }),
   };
 }
 

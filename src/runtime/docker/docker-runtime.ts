@@ -9,6 +9,7 @@ import type {
   ContainerSpec,
   ContainerStats,
   ContainerSummary,
+  CopyOptions,
   CopySource,
   EngineInfo,
   ExecOptions,
@@ -173,11 +174,22 @@ export class DockerRuntime implements ContainerRuntime {
     this.#log.debug({ agentId }, 'container and volumes removed');
   }
 
-  async copyVolumes(from: CopySource, to: string, signal: AbortSignal): Promise<void> {
+  async copyVolumes(
+    from: CopySource,
+    to: string,
+    { signal, onCopied }: CopyOptions,
+  ): Promise<void> {
     await this.remove(to, { volumes: true });
+    let copied = false;
+    const whole = () => {
+      onCopied();
+      copied = true;
+    };
     try {
-      await this.#copy.run(from, to, signal);
+      await this.#copy.run(from, to, { signal, onCopied: whole });
     } catch (error) {
+      // Only the container that copied is left: the first start of the agent replaces it.
+      if (copied) return this.#log.warn({ err: error, agentId: to }, 'A copy was not cleared away');
       await this.remove(to, { volumes: true }).catch((failure) =>
         this.#log.warn({ err: failure, agentId: to }, 'Half a copy could not be removed'),
       );

@@ -11,6 +11,8 @@ const FIRST_POLL_MS = 2;
 const LAST_POLL_MS = 2000;
 /** Exit status of a process that was killed. */
 const KILLED = 137;
+/** How long an engine that has much to do may take to learn that a container has ended. */
+const ENDING_POLLS = 10;
 const ENDING_MS = 100;
 
 /** Runs a program in a running container. */
@@ -76,8 +78,11 @@ async function unlessContainerEnded(
 ): Promise<number | undefined> {
   if (ExitCode !== KILLED) return ExitCode ?? undefined;
   // The engine learns of the end of the main process after that of the others.
-  await sleep(ENDING_MS, undefined, { ref: false });
-  return (await runs(engine, ContainerID)) ? KILLED : undefined;
+  for (let poll = 0; poll < ENDING_POLLS; poll++) {
+    await sleep(ENDING_MS, undefined, { ref: false });
+    if (!(await runs(engine, ContainerID))) return undefined;
+  }
+  return KILLED;
 }
 
 async function runs(engine: Engine, container: string): Promise<boolean> {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { AppError } from '../../errors.ts';
-import type { CopySource } from '../container-runtime.ts';
+import type { CopyOptions, CopySource } from '../container-runtime.ts';
 import type { ContainerFactory } from './container-factory.ts';
 import { containerNames, copyOptions } from './container-options.ts';
 import { stateOf } from './container-state.ts';
@@ -28,8 +28,8 @@ export class VolumeCopy {
     this.#installationId = options.installationId;
   }
 
-  /** The target must have no volumes. Throws `copy_failed`, `no_space` or why `signal` was aborted. */
-  async run(from: CopySource, to: string, signal: AbortSignal): Promise<void> {
+  /** The target must have no volumes. Throws `copy_failed`, `no_space`, why `signal` was aborted or what `onCopied` throws. */
+  async run(from: CopySource, to: string, { signal, onCopied }: CopyOptions): Promise<void> {
     const shape = await this.#factory.shape();
     // Else dockerode writes the body into the URL as well.
     const request = {
@@ -43,6 +43,7 @@ export class VolumeCopy {
       await this.#engine.call('start a container that copies', (call) => container.start(call));
       const exitCode = await this.#end(container, signal);
       if (exitCode !== 0) throw await this.#failure(container, exitCode);
+      onCopied();
     } finally {
       await this.#factory.remove(container.id);
     }

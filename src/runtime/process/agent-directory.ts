@@ -38,6 +38,8 @@ export class AgentDirectory {
   /** Environment variable by which every process of the agent is found. */
   readonly marker: readonly [name: string, value: string];
   readonly #record: string;
+  /** A file that is there while the files of another agent are being copied. */
+  readonly #copyMark: string;
 
   /** Throws `invalid_input` for an id that is no single, plain file name. */
   constructor(parent: string, agentId: string) {
@@ -53,6 +55,7 @@ export class AgentDirectory {
     this.socket = path.join(this.root, 'app.sock');
     this.marker = ['CODEX_MCP_AGENT', sha256(this.root).slice(0, 32)];
     this.#record = path.join(this.root, 'container.json');
+    this.#copyMark = path.join(this.root, 'copying');
   }
 
   /** Undefined if the container was never created, or was removed. */
@@ -96,6 +99,20 @@ export class AgentDirectory {
     }
   }
 
+  async beginCopy(): Promise<void> {
+    await fs.mkdir(this.root, { recursive: true, mode: 0o700 });
+    await fs.writeFile(this.#copyMark, '');
+  }
+
+  async endCopy(): Promise<void> {
+    await fs.rm(this.#copyMark, { force: true });
+  }
+
+  /** Whether a copy was begun, and nobody has ended it. */
+  async isCopying(): Promise<boolean> {
+    return (await unlessMissing(fs.stat(this.#copyMark))) !== undefined;
+  }
+
   /** When it was made, undefined for a directory that is none of ours, and whether it has files. */
   async volumes(): Promise<
     Omit<VolumeSummary, 'agentId' | 'createdAt'> & { createdAt?: Date | undefined }
@@ -124,7 +141,7 @@ export class AgentDirectory {
   async removeContainer(): Promise<void> {
     await this.removeSocket();
     await removeTree(this.temporary);
-    for (const file of [this.log, `${this.#record}.new`, this.#record]) {
+    for (const file of [this.log, this.#copyMark, `${this.#record}.new`, this.#record]) {
       await fs.rm(file, { force: true });
     }
   }

@@ -14,6 +14,7 @@ import type {
   ContainerState,
   ContainerStats,
   ContainerSummary,
+  CopyOptions,
   CopySource,
   EngineInfo,
   ExecOptions,
@@ -140,17 +141,24 @@ export class ProcessRuntime implements ContainerRuntime {
     });
   }
 
-  async copyVolumes(from: CopySource, to: string, signal: AbortSignal): Promise<void> {
+  async copyVolumes(
+    from: CopySource,
+    to: string,
+    { signal, onCopied }: CopyOptions,
+  ): Promise<void> {
     await this.remove(to, { volumes: true });
     const directory = this.#directory(to);
     await this.#locks.run(to, async () => {
       try {
+        await directory.beginCopy();
         await directory.make();
         await copyFiles(this.#directory(from.agentId), directory, signal);
+        onCopied();
       } catch (error) {
         await directory.removeAll();
         throw error;
       }
+      await directory.endCopy();
     });
   }
 
@@ -171,7 +179,7 @@ export class ProcessRuntime implements ContainerRuntime {
   async inspect(agentId: string): Promise<ContainerSummary | undefined> {
     const directory = this.#directory(agentId);
     const record = await directory.readRecord();
-    if (!record) return undefined;
+    if (!record) return (await directory.isCopying()) ? copyOf(agentId) : undefined;
     const state = stateOf(await processesOf(directory).main(record.main));
     return {
       agentId,
@@ -251,6 +259,11 @@ export class ProcessRuntime implements ContainerRuntime {
 function stateOf(main: ProcessInfo | undefined): ContainerState {
   if (!main) return 'stopped';
   return main.state === 'frozen' ? 'paused' : 'running';
+}
+
+function copyOf(agentId: string): ContainerSummary {
+  const none = { state: 'stopped', outOfMemory: false } as const;
+  return { agentId, id: 'copy', ...none, outdated: true, isCopy: true };
 }
 
 /** Changes with the program, so that an agent started with another version of it is noticed. */

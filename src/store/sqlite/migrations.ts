@@ -152,6 +152,14 @@ const STEPS: readonly string[] = [
   ) STRICT;
   CREATE INDEX backups_by_agent ON backups (agent_id, created_at DESC);
   `,
+  `
+  CREATE TABLE restores (
+    agent_id TEXT PRIMARY KEY,
+    restore_id TEXT NOT NULL,
+    begins INTEGER NOT NULL,
+    becomes TEXT
+  ) STRICT;
+  `,
 ];
 
 /** The version of a database that is up to date. */

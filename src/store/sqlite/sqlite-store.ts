@@ -9,6 +9,7 @@ import type {
   ApprovalStore,
   BackupStore,
   EgressStore,
+  RestoreStore,
   SlotStore,
   Store,
   ThreadStore,
@@ -19,6 +20,7 @@ import { SqliteAgentStore } from './sqlite-agent-store.ts';
 import { SqliteApprovalStore } from './sqlite-approval-store.ts';
 import { SqliteBackupStore } from './sqlite-backup-store.ts';
 import { SqliteEgressStore } from './sqlite-egress-store.ts';
+import { SqliteRestoreStore } from './sqlite-restore-store.ts';
 import { SqliteSlotStore } from './sqlite-slot-store.ts';
 import { SqliteSpendingStore } from './sqlite-spending-store.ts';
 import { SqliteThreadStore } from './sqlite-thread-store.ts';
@@ -40,6 +42,7 @@ export class SqliteStore implements Store {
   readonly spending: SpendingStore;
   readonly egress: EgressStore;
   readonly backups: BackupStore;
+  readonly restores: RestoreStore;
   readonly #directory: string;
   readonly #database: DatabaseSync;
 
@@ -54,6 +57,7 @@ export class SqliteStore implements Store {
     this.approvals = tellingFullDisk(new SqliteApprovalStore(database));
     this.slots = tellingFullDisk(new SqliteSlotStore(database));
     this.backups = tellingFullDisk(new SqliteBackupStore(database));
+    this.restores = tellingFullDisk(new SqliteRestoreStore(database));
     this.spending = tellingFullDisk(new SqliteSpendingStore(database));
     this.egress = tellingFullDisk(
       new SqliteEgressStore(database, (work) => this.transaction(work)),

@@ -23,6 +23,10 @@ export const CLEAR = `if [ -e "$STAGING" ] || [ -L "$STAGING" ]; then
   rm -rf "$STAGING" 2>/dev/null || { chmod -R u+rwX "$STAGING"; rm -rf "$STAGING"; }
 fi`;
 
+/** Once it has begun, an order is carried out. */
+const FINISH = `if [ -e "$STAGING/order.json" ]; then node -e "$PLACE" || exit; fi
+${CLEAR}`;
+
 type Receipt = {
   archive: AsyncGenerator<Uint8Array>;
   /** For `sh`: builds `tree` in the staging of the archive on its standard input. */
@@ -40,6 +44,8 @@ type Order = {
   replace: boolean;
   /** Whether that goes for its `.git` too. */
   git: boolean;
+  /** A file into which the id is written once that is done. */
+  note?: { file: string; id: string };
 };
 
 /** A directory beside the files of an agent, where what comes in is built before it is moved. */
@@ -52,7 +58,7 @@ export class Staging {
 
   /**
    * Takes in an archive and moves it to its place, all of it or nothing. Throws `no_space`,
-   * `path_conflict`, `workspace_failed`, what `archive` throws, or why `signal` is aborted.
+   * `path_conflict`, `workspace_failed`, `container_lost`, what `archive` throws, or why `signal` is aborted.
    */
   async fill(agentId: string, receipt: Receipt, order: Order): Promise<void> {
     try {
@@ -73,6 +79,11 @@ export class Staging {
     const command = ['node', '-e', PLACE, '--', whole];
     const { exitCode, complaint } = await runScript(this.#runtime, agentId, command, { env });
     if (exitCode === 0) return;
+    if (exitCode === undefined) {
+      throw lost(
+        'Once it runs again, either all files are in their place or none: send them again.',
+      );
+    }
     if (exitCode !== CONFLICT) {
       throw failed('The files could not be put in their place.', complaint);
     }
@@ -83,18 +94,19 @@ export class Staging {
     );
   }
 
-  /** Removes what an upload left that did not come to its end. Never throws. */
+  /** Removes what an upload left that did not come to its end, or brings it there. Never throws. */
   async clear(agentId: string): Promise<void> {
-    const env = stagingEnvironment(this.#runtime, agentId);
+    const env = { ...stagingEnvironment(this.#runtime, agentId), PLACE };
     // What is left then, the next one removes, or the shell of the workspace when it is opened.
-    await runScript(this.#runtime, agentId, ['sh', '-c', CLEAR], { env }).catch(() => undefined);
+    await runScript(this.#runtime, agentId, ['sh', '-c', FINISH], { env }).catch(() => undefined);
   }
 
   async #receive(agentId: string, { archive, script, signal }: Receipt): Promise<void> {
     const env = stagingEnvironment(this.#runtime, agentId);
     const process = await this.#runtime.exec(agentId, ['sh', '-c', script], { env });
     const complaint = lastWords(process.stderr);
-    process.stdio.resume();
+    // The stream of a program that has ended refuses what is written: its status says why.
+    process.stdio.on('error', () => undefined).resume();
     let over = false;
     const ended = process.exited.then(() => {
       over = true;
@@ -102,9 +114,10 @@ export class Staging {
     try {
       for await (const chunk of archive) {
         signal?.throwIfAborted();
-        if (over) break;
+        if (over || !process.stdio.writable) break;
         if (process.stdio.write(chunk)) continue;
-        await Promise.race([once(process.stdio, 'drain', signal && { signal }), ended]);
+        const drained = once(process.stdio, 'drain', signal && { signal });
+        await Promise.race([drained.catch(() => undefined), ended]);
       }
       process.stdio.end();
       await Promise.race([ended, abortOf(signal)]);
@@ -114,11 +127,7 @@ export class Staging {
       throw signal?.aborted ? signal.reason : error;
     }
     const exitCode = await process.exited;
-    if (exitCode === 0) return;
-    if (saysNoRoom(complaint())) {
-      throw new AppError('no_space', 'There is no room for the files. Nothing was changed.');
-    }
-    throw failed('The files could not be unpacked in the container.', complaint());
+    if (exitCode !== 0) throw whyNotUnpacked(exitCode, complaint());
   }
 }
 
@@ -137,6 +146,19 @@ export function stagingEnvironment(
   const { workspace, home } = runtime.layout(agentId);
   const parent = runtime.confines ? workspace : home;
   return { WORKSPACE: workspace, STAGING: path.posix.join(parent, STAGING) };
+}
+
+/** What callers hear whose files were on their way. */
+export function lost(consequence: string): AppError {
+  const message = `The container ended while files were transferred. ${consequence}`;
+  return new AppError('container_lost', message);
+}
+
+function whyNotUnpacked(exitCode: number | undefined, complaint: string): AppError {
+  if (exitCode === undefined) return lost('Nothing was changed: send the files again.');
+  return saysNoRoom(complaint)
+    ? new AppError('no_space', 'There is no room for the files. Nothing was changed.')
+    : failed('The files could not be unpacked in the container.', complaint);
 }
 
 function failed(message: string, complaint: string): AppError {

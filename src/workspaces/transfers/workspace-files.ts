@@ -1,16 +1,21 @@
+import path from 'node:path';
 import { AppError } from '../../errors.ts';
 import type { ContainerProcess, ContainerRuntime } from '../../runtime/container-runtime.ts';
+import { readAtMost } from '../../runtime/read-at-most.ts';
 import { STAGING } from '../workspace-path.ts';
 import { type ArchiveBounds, type ArchiveReport, ArchiveRules } from './archive-rules.ts';
 import { checkedArchive } from './checked-archive.ts';
 import { onSocketLeftOut } from './left-out-sockets.ts';
-import { CLEAR, Staging, stagingEnvironment } from './staging.ts';
+import { CLEAR, lost, Staging, stagingEnvironment } from './staging.ts';
 
 const MISSING = 66;
 const OUTSIDE = 67;
 /** tar says 1 where a file changed while it was read. */
 const TAR_FAILED = 2;
 
+/** In the home of an agent: the last order that was carried out and was to be noted. */
+const NOTE = '.workspace-restored';
+const NOTE_BYTES = 100;
 const RECEIVE = `${CLEAR}
 mkdir "$STAGING" "$STAGING/tree" && cd "$STAGING/tree" && exec tar -xof -`;
 /** A conversation goes to its place at once: nobody looks for it there yet. */
@@ -78,15 +83,26 @@ export class WorkspaceFiles {
   /**
    * Unpacks what makes up an agent, as checked already: the files from `tree` of the archive, in the
    * place of all that is there, and conversations from `sessions`. Nobody else may use the agent
-   * meanwhile. Throws `no_space` and what `archive` throws; then the files are as they were.
+   * meanwhile. Throws `no_space` and what `archive` throws; then the files are as they were, or become
+   * those as soon as the agent wakes: {@link wasPlaced} tells, by `id`.
    */
   async putAgent(
     agentId: string,
     archive: AsyncGenerator<Uint8Array>,
-    options: { signal: AbortSignal; onArrived: () => void },
+    { id, ...options }: { id: string; signal: AbortSignal; onArrived: () => void },
   ): Promise<void> {
     const receipt = { archive, script: RECEIVE_AGENT, ...options };
-    await this.#staging.fill(agentId, receipt, { parts: [], replace: true, git: true });
+    const note = { file: this.#noteOf(agentId), id };
+    await this.#staging.fill(agentId, receipt, { parts: [], replace: true, git: true, note });
+  }
+
+  /** Whether the files of `putAgent` came to their place. Its workspace must be ready. */
+  async wasPlaced(agentId: string, id: string): Promise<boolean> {
+    const process = await this.#runtime.exec(agentId, ['cat', this.#noteOf(agentId)]);
+    process.stderr.resume();
+    const noted = await readAtMost(process.stdio, NOTE_BYTES);
+    if ((await process.exited) === undefined) throw lost('Nobody can tell what came of them.');
+    return noted.toString() === id;
   }
 
   /**
@@ -115,6 +131,10 @@ export class WorkspaceFiles {
     }
     return { ...rules.report, omittedNames: rules.omittedNames };
   }
+
+  #noteOf(agentId: string): string {
+    return path.posix.join(this.#runtime.layout(agentId).home, NOTE);
+  }
 }
 
 async function* outputOf(
@@ -127,7 +147,8 @@ async function* outputOf(
     const why = exitCode === MISSING ? 'is not there' : 'lies outside';
     throw new AppError('path_not_found', `${JSON.stringify(base.join('/'))} ${why}.`);
   }
-  if (exitCode === undefined || exitCode >= TAR_FAILED) {
+  if (exitCode === undefined) throw lost('What was sent is not all.');
+  if (exitCode >= TAR_FAILED) {
     const cause = new Error(`tar ended with ${exitCode}`);
     throw new AppError('workspace_failed', 'The files could not be read.', { cause });
   }
