@@ -177,13 +177,22 @@ commit() {
   # A shell that was killed just after it had made the commit is asked again, too.
   case "$mode $5" in
     *' -' | anew*) ;;
-    again*) echo "ok $5 $7 yes - $word"; return ;;
-    *) [ "$6" != "$after" ] || { echo "ok $5 $7 yes - $word"; return; } ;;
+    again*) made_before "$5" "$7"; return ;;
+    *) [ "$6" != "$after" ] || { made_before "$5" "$7"; return; } ;;
   esac
   choose_parents "$meta"
   { make_commit && send "$made" "$tip" "$head" "$base" && point "$ref_name" "$made" "$ref_was"; } >&2 \
     || { refuse "${nothing:-failed}"; return; }
   echo "ok $made $parent $moved $(notes) $word"
+}
+
+# made_before COMMIT PARENT: tells of it. git sets one ref after the other, and may have been killed in between.
+made_before() {
+  moved=yes
+  if [ "$tip" != "$1" ] && { [ "$tip" = - ] || both merge-base --is-ancestor "$tip" "$1"; }; then
+    point "$ref_name" "$1" "$1" || moved=no
+  fi >&2
+  echo "ok $1 $2 $moved - $word"
 }
 
 # Makes the commit of a turn, in `made`, on one of the files before it where those were in no commit.

@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import type { Commit, Outcome } from '../../../src/workspaces/commits/commit.ts';
+import type { Commit, NewCommit, Outcome } from '../../../src/workspaces/commits/commit.ts';
 import type { Workspace } from '../../../src/workspaces/workspace.ts';
 import { AgentsRig } from '../../agents/agents-rig.ts';
 
 const engine = inject('engine');
+type Files = Pick<NewCommit, 'before' | 'after' | 'again'>;
+
+const WORK = 'refs/heads/codex/work';
 const LIMIT = 100_000;
 const WIDE = { file: 1_000_000, total: 1_000_000 };
 const CLEAR =
@@ -39,7 +42,10 @@ describe.runIf(engine.available)('the commit of a turn in a container', () => {
   }
 
   async function commitOf(script: string): Promise<Commit> {
-    const outcome = await outcomeOf(script);
+    return madeBy(await outcomeOf(script));
+  }
+
+  function madeBy(outcome: Outcome): Commit {
     if (!('commit' in outcome)) throw new Error(JSON.stringify(outcome));
     return outcome.commit;
   }
@@ -132,6 +138,26 @@ describe.runIf(engine.available)('the commit of a turn in a container', () => {
     expect(await sh('git rev-list --count codex/work; ls .git/index.lock')).toBe(
       '1\n.git/index.lock\n',
     );
+  });
+
+  test('is on the branch although git was killed between the two refs', async () => {
+    await use(() => rig.shell('a', CLEAR));
+    const { first, second, again } = await use(async (workspace) => {
+      const facts = { at: new Date(), author: 'alice', message: 'Do it\n', fileLimit: LIMIT };
+      const make = async (ref: string, more: Files) =>
+        madeBy(await workspace.commits.make({ ...facts, ref, ...more }));
+      const began = await workspace.snapshot();
+      await sh('echo 1 > f');
+      const between = await workspace.snapshot();
+      const first = await make('turns/one', { before: began, after: between });
+      await sh('echo 2 > f');
+      const files = { before: between, after: await workspace.snapshot() };
+      const second = await make('turns/two', files);
+      await sh(`git update-ref refs/heads/codex/work ${first.id}; touch .git/${WORK}.lock`);
+      return { first, second, again: await make('turns/two', { ...files, again: true }) };
+    });
+    expect(again).toMatchObject({ id: second.id, branch: 'codex/work' });
+    expect(await sh('git rev-list codex/work')).toBe(`${second.id}\n${first.id}\n`);
   });
 
   test('does not move a branch that somebody has checked out', async () => {
