@@ -12,8 +12,8 @@ import type { RuntimeKind } from '../../src/runtime/container-runtime.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import type { Script } from '../fakes/stand-in-model/script.ts';
 import { type StandInModel, startStandInModel } from '../fakes/stand-in-model/stand-in-model.ts';
+import { GVISOR_ROOM, runtime as otherRuntime } from '../machine/oci-runtime.ts';
 import { extraAuthorities } from '../setup/engine.ts';
-import { GVISOR_ROOM, runtime as otherRuntime } from './escape/gvisor.ts';
 
 /** What the model provider knows us by, and what no container may ever hold. */
 export const REAL_KEY = 'sk-real-key-5f1c9a';

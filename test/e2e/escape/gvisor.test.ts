@@ -1,7 +1,8 @@
 import { expect, test } from 'vitest';
+import { GVISOR_ROOM } from '../../machine/oci-runtime.ts';
 import { commandOf } from './attempt.ts';
 import { expectDenied } from './denied.ts';
-import { GVISOR_PATIENCE, GVISOR_ROOM, gvisor, inGvisor, isGvisor } from './gvisor.ts';
+import { GVISOR_PATIENCE, gvisor, inGvisor, isGvisor } from './gvisor.ts';
 import { ATTACKER, environmentOf, startRig } from './rig.ts';
 import { VSOCK, WALLS } from './walls.ts';
 

@@ -1,12 +1,7 @@
 import Docker from 'dockerode';
 import { inject } from 'vitest';
+import { runtime } from '../../machine/oci-runtime.ts';
 import type { Attempt } from './attempt.ts';
-
-/** What gVisor's own processes need beside the agent's: both count in the container. */
-export const GVISOR_ROOM = { CONTAINER_PIDS_LIMIT: '2048', CONTAINER_MEMORY_LIMIT: '2048m' };
-
-/** Another OCI runtime to try all of it in, such as gVisor's `runsc`. */
-export const runtime = process.env.CONTAINER_RUNTIME;
 
 /** The runtime of the engine that is gVisor, by its program; undefined where none is. */
 export const gvisor = await gvisorOfEngine();

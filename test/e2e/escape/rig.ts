@@ -3,6 +3,7 @@ import path from 'node:path';
 import { fillSchema } from '../../fakes/stand-in-model/fill-schema.ts';
 import type { Script } from '../../fakes/stand-in-model/script.ts';
 import { json, shell } from '../../fakes/stand-in-model/step.ts';
+import { GVISOR_ROOM, runtime } from '../../machine/oci-runtime.ts';
 import {
   type Connection,
   call,
@@ -10,7 +11,7 @@ import {
   startTestServer,
   type TestServer,
 } from '../test-server.ts';
-import { GVISOR_ROOM, isGvisor, runtime } from './gvisor.ts';
+import { isGvisor } from './gvisor.ts';
 
 /** The settings of its server. */
 export const CONFINED: Record<string, string> = {
