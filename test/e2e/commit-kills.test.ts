@@ -1,8 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, inject, test } from 'vitest';
-import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
-import type { ModelRequest } from '../fakes/stand-in-model/model-request.ts';
-import { json, type Step, shell } from '../fakes/stand-in-model/step.ts';
+import { obey } from '../fakes/stand-in-model/script.ts';
 import { containerOf } from './git-client.ts';
 import { COMMIT_BEGUN, COMMIT_MADE, type Home, holdShell, inWorkspaceOf } from './held-shell.ts';
 import { createWorld, kill, type Main, submitted, waited } from './main-process.ts';
@@ -14,19 +12,15 @@ const engine = inject('engine');
 const USERS = `git status --porcelain=v2 --branch | grep -v work.txt; git ls-files -s
 git stash list; git for-each-ref | grep -v codex/; cat .git/HEAD; git reflog
 find .git -name '*.lock'`;
-const BEGIN = `echo base > base; git add base; git commit -qm base; git branch other
-echo stashed > base; git stash -q; echo staged > staged; git add staged; echo more >> staged
-echo loose > loose`;
+const BEGIN = [
+  'echo base > base; git add base; git commit -qm base; git branch other',
+  'echo stashed > base; git stash -q; echo staged > staged; git add staged; echo more >> staged',
+  'echo loose > loose',
+].join('; ');
 const MOMENTS = [
   { moment: 'before it made the commit', condition: COMMIT_BEGUN },
   { moment: 'after it made the commit', condition: COMMIT_MADE },
 ];
-
-/** Runs what the task says after `run:`, and answers what was asked for. */
-function obey({ prompt, toolOutputs, schema }: ModelRequest): Step {
-  const [, command = 'true'] = /run:(.*)/s.exec(prompt) ?? [];
-  return toolOutputs.length === 0 ? shell(command) : json(fillSchema(schema));
-}
 
 describe.each([
   { runtime: 'docker', here: engine.available },

@@ -1,7 +1,5 @@
 import { describe, expect, inject, test } from 'vitest';
-import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
-import type { ModelRequest } from '../fakes/stand-in-model/model-request.ts';
-import { json, type Step, shell } from '../fakes/stand-in-model/step.ts';
+import { obey } from '../fakes/stand-in-model/script.ts';
 import { containerOf } from './git-client.ts';
 import { holdShell, inWorkspaceOf } from './held-shell.ts';
 import { createWorld, kill, type Main } from './main-process.ts';
@@ -9,12 +7,6 @@ import { call, connect } from './test-server.ts';
 import { thingsOf } from './things.ts';
 
 const engine = inject('engine');
-
-/** Runs what the task says after `run:`, and answers what was asked for. */
-function obey({ prompt, toolOutputs, schema }: ModelRequest): Step {
-  const [, command = 'true'] = /run:(.*)/.exec(prompt) ?? [];
-  return toolOutputs.length === 0 ? shell(command) : json(fillSchema(schema));
-}
 
 describe.each([
   { runtime: 'docker', here: engine.available },

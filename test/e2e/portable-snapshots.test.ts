@@ -9,9 +9,7 @@ import { gzipSync } from 'node:zlib';
 import { SignJWT } from 'jose';
 import { pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
-import type { ModelRequest } from '../fakes/stand-in-model/model-request.ts';
-import { json, type Step, shell } from '../fakes/stand-in-model/step.ts';
+import { obey } from '../fakes/stand-in-model/script.ts';
 import { createWorld, kill } from './main-process.ts';
 import { call, connect, startTestServer, type TestServer } from './test-server.ts';
 
@@ -29,12 +27,6 @@ const BUILD = [
 /** All there is to say of the files, and of the repository. */
 const LOOK =
   'find . -path ./.git -prune -o ! -name .agents ! -name .aws ! -name .codex -printf "%y %m %P %l\\n" | sort; find . -path ./.git -prune -o -type f -print0 | sort -z | xargs -0 cksum; git log --format=%H --all; git status --porcelain; git branch; git fsck 2>&1; ./run.sh; cat linked/one.txt';
-
-/** Runs what the task says after `run:`, and answers what was asked for. */
-function obey({ prompt, toolOutputs, schema }: ModelRequest): Step {
-  const [, command] = /run:(.*)/s.exec(prompt) ?? [];
-  return command && toolOutputs.length === 0 ? shell(command) : json(fillSchema(schema));
-}
 
 describe.each(['process', 'docker'] as const)('snapshots of agents in a %s', (runtime) => {
   if (runtime === 'docker' && !engine.available) return test.skip('needs an engine');
