@@ -195,6 +195,15 @@ made_before() {
   echo "ok $1 $2 $moved - $word"
 }
 
+# tell_earlier REF: tells of the commit that is there already, if one is.
+tell_earlier() {
+  ref_name=refs/codex/$1
+  resolve "$ref_name^{commit}" "$ref_name^1^{commit}" "$WORK^{commit}"
+  set -- $resolved
+  tip=$3
+  [ "$1" != - ] && made_before "$1" "$2"
+}
+
 # Makes the commit of a turn, in `made`, on one of the files before it where those were in no commit.
 make_commit() {
   nothing=
@@ -262,11 +271,12 @@ hides() {
 }
 
 # merge back|forth COMMIT REF SECONDS AUTHOR LIMIT MESSAGE: takes back what a commit did, or does it
-# once more, in the files as they are now, and commits that.
+# once more, in the files as they are now, and commits that. What was done once more is not again.
 merge() {
   way=$1 merged_commit=$2
   shift 2
   locate >&2 || { refuse "$why"; return; }
+  [ "$way" = back ] || ! tell_earlier "$1" || return 0
   resolve "$merged_commit^{tree}" "$merged_commit^1^{tree}"
   its_tree=${resolved# } its_tree=${its_tree%% *} parent_tree=${resolved##* }
   [ "$its_tree" != - ] || { refuse gone; return; }

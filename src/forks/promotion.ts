@@ -121,7 +121,7 @@ export class Promotion {
     });
   }
 
-  /** Takes over what is not in `taken` yet, and adds it there; then the conversation. */
+  /** Takes the commits over, adding to `taken` what was not yet; then the conversation. */
   async #bring({ to, source, turn, chosen, threadId, ids, taken }: Delivery): Promise<void> {
     const { agents, config } = this.#options;
     const signal = AbortSignal.timeout(config.FORK_TIMEOUT * 1000);
@@ -129,7 +129,8 @@ export class Promotion {
       const ends = { from: from.workspace, to: to.workspace, signal };
       const head = await to.workspace.commits.find('HEAD').catch(() => undefined);
       if (ids.length > 0) await transferCommits(ends, ids, head);
-      for (const id of ids.filter((each) => !taken.has(each))) {
+      // One that was taken over before is only told of, and is on the branch then.
+      for (const id of ids) {
         const commit = await this.#apply(to, source, { id, turn });
         if (commit) taken.set(id, commit);
       }

@@ -160,6 +160,22 @@ describe.runIf(engine.available)('the commit of a turn in a container', () => {
     expect(await sh('git rev-list codex/work')).toBe(`${second.id}\n${first.id}\n`);
   });
 
+  test('of another agent is taken over once, and then on the branch', async () => {
+    await use(() => rig.shell('a', CLEAR));
+    const { first, again } = await use(async ({ commits }) => {
+      await sh('echo 1 > f; git add f; git commit -qm one; echo 2 > f; git commit -qam two');
+      const two = await commits.find('HEAD');
+      await sh('git reset -q --hard HEAD^');
+      const facts = { at: new Date(), author: 'alice', message: 'Take it\n', fileLimit: LIMIT };
+      const take = async () => madeBy(await commits.apply(two, { ref: 'promoted/two', ...facts }));
+      const first = await take();
+      await sh(`git update-ref refs/heads/codex/work HEAD; echo 3 > f`);
+      return { first, again: await take() };
+    });
+    expect(again).toMatchObject({ id: first.id, branch: 'codex/work' });
+    expect(await sh('git rev-parse codex/work; cat f')).toBe(`${first.id}\n3\n`);
+  });
+
   test('does not move a branch that somebody has checked out', async () => {
     await sh(`${CLEAR}; echo 1 > f; git add .; git commit -qm one; git checkout -q -b codex/work`);
     const before = await sh('git rev-parse HEAD');
