@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { configurationPage, exampleEnvFile } from '../src/config/config-documents.ts';
-import { engineCallsPage } from '../src/engine-guard/calls-document.ts';
 import { errorsPage } from '../src/errors-document.ts';
+import { engineCallsPage } from '../src/runtime/engine-guard/calls-document.ts';
 
 const root = new URL('../', import.meta.url);
 writeFileSync(new URL('docs/configuration.md', root), configurationPage());

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import type { EgressDenial } from '../egress/egress-proxy.ts';
 import type { ErrorCode } from '../errors.ts';
+import type { EgressDenial } from '../gateway/egress/egress-proxy.ts';
 import type { AgentStep } from './life/agent-life.ts';
 
 /**

@@ -6,7 +6,6 @@ import { refsKeptSince } from '../turns/turn-retention.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
 import type { AgentRecord, AgentStatus } from './agent.ts';
 import { AgentEvents, type TakeReason } from './agent-events.ts';
-import { AgentPlaces } from './agent-places.ts';
 import { AgentWaker, type WakerOptions } from './agent-waker.ts';
 import { DiskWatch } from './disk-watch.ts';
 import type { AgentLife, AgentStep } from './life/agent-life.ts';
@@ -14,7 +13,8 @@ import { AgentSteps } from './life/agent-steps.ts';
 import { Reconciler } from './life/reconciler.ts';
 import type { AgentLink } from './links/agent-link.ts';
 import { newGatewayToken } from './links/gateway-token.ts';
-import { dateOfSteady } from './steady-clock.ts';
+import { dateOfSteady } from './monotonic-clock.ts';
+import { AgentPlaces } from './running-agents.ts';
 
 /** With what else closing takes, it stays below what `docker stop` waits. */
 const CLOSE_LIMIT_MS = 4000;

@@ -1,6 +1,6 @@
 import PQueue from 'p-queue';
 import type { Logger } from 'pino';
-import { isSilence } from '../codex/heartbeat.ts';
+import { isSilence } from '../codex/connection/heartbeat.ts';
 import type { Config } from '../config/config.ts';
 import { type AppError, toAppError } from '../errors.ts';
 import type { ModelGateway } from '../gateway/model-gateway.ts';
@@ -8,12 +8,12 @@ import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { Store } from '../store/store.ts';
 import type { AgentRecord } from './agent.ts';
 import type { AgentEvents, Sleep } from './agent-events.ts';
-import type { AgentPlace, AgentPlaces } from './agent-places.ts';
 import type { McpServers } from './conversations/mcp-servers.ts';
 import { AgentLink } from './links/agent-link.ts';
 import { ContainerLauncher, type Launched, type Mountable } from './links/container-launcher.ts';
 import { ContainerLink } from './links/container-link.ts';
-import type { WarmPool } from './links/warm-pool.ts';
+import type { AgentPlace, AgentPlaces } from './running-agents.ts';
+import type { WarmPool } from './warm-pool/warm-pool.ts';
 
 /** More at a time would only make all of them late, until none is in time: it is work of the CPU. */
 const OPENED_AT_ONCE = 8;

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { LOCAL } from '../access/principal.ts';
+import { LOCAL } from '../identity/principal.ts';
 import type { AgentSettings } from './conversations/agent-settings.ts';
 
 const HASH_LENGTH = 10;

@@ -1,6 +1,6 @@
-import { demand } from '../access/permission.ts';
-import { LOCAL, type Principal } from '../access/principal.ts';
 import { AppError } from '../errors.ts';
+import { demand } from '../identity/permission.ts';
+import { LOCAL, type Principal } from '../identity/principal.ts';
 import type { ApprovalRecord, Decision } from './approval.ts';
 
 /**

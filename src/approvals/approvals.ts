@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
-import type { Principal } from '../access/principal.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
+import type { Principal } from '../identity/principal.ts';
 import type { ApprovalQuery, ApprovalStore } from '../store/store.ts';
 import type { ApprovalRecord, ApprovalState } from './approval.ts';
 import { assertMayDecide, decided } from './approval-rules.ts';

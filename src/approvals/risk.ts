@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { ThreadSettings } from '../agents/conversations/thread.ts';
-import type { CodexAsk } from '../codex/codex-ask.ts';
+import type { CodexAsk } from '../codex/requests-of-codex/codex-ask.ts';
 
 export const RISKS = ['low', 'medium', 'high', 'critical'] as const;
 export type Risk = (typeof RISKS)[number];

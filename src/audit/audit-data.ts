@@ -1,5 +1,5 @@
-import type { Redactor } from '../redaction/redactor.ts';
-import { beginningInWords } from '../redaction/whole-words.ts';
+import type { Redactor } from './redaction/redactor.ts';
+import { beginningInWords } from './redaction/whole-words.ts';
 
 /** Of the data of one record, as JSON. */
 const DATA_CHARACTERS = 8192;

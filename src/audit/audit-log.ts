@@ -1,5 +1,5 @@
-import type { Principal } from '../access/principal.ts';
-import type { TokenUsage } from '../spending/token-usage.ts';
+import type { TokenUsage } from '../gateway/spending/token-usage.ts';
+import type { Principal } from '../identity/principal.ts';
 
 /** What is recorded; docs/audit.md says what each holds. */
 export const AUDIT_TYPES = [

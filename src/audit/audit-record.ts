@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { LOCAL } from '../access/principal.ts';
+import { LOCAL } from '../identity/principal.ts';
 import type { AuditEntry } from './audit-log.ts';
 import { canonicalJson } from './canonical-json.ts';
 

@@ -1,5 +1,5 @@
-import type { Principal } from '../access/principal.ts';
 import { toAppError } from '../errors.ts';
+import type { Principal } from '../identity/principal.ts';
 import type { AuditLog } from './audit-log.ts';
 
 const ID_CHARACTERS = 128;

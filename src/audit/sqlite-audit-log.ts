@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
 import { AppError } from '../errors.ts';
-import type { Redactor } from '../redaction/redactor.ts';
 import { auditData } from './audit-data.ts';
 import { AuditFile } from './audit-file.ts';
 import { readHead, writeHead } from './audit-head.ts';
 import { type AuditEntry, type AuditLog, type AuditState, SERVER } from './audit-log.ts';
 import { chain, type Link } from './audit-record.ts';
+import type { Redactor } from './redaction/redactor.ts';
 
 /** Each write waits for the disk; what a crash loses is at most as old. */
 const BATCH_MS = 100;

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { loadConfig } from '../config/config.ts';
-import { GitCredentials } from '../credentials/git-credentials.ts';
-import { PrincipalKeys } from '../credentials/principal-keys.ts';
+import { GitCredentials } from '../gateway/credentials/git-credentials.ts';
+import { PrincipalKeys } from '../gateway/credentials/principal-keys.ts';
 import { UsageError } from './failure.ts';
 import { secretFromStdin } from './login.ts';
 

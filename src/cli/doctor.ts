@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
-import { type Check, counted, isOpen, type RepairReport } from '../doctor/check.ts';
-import { checkNode } from '../doctor/node-check.ts';
 import { VERSION } from '../version.ts';
+import { type Check, counted, isOpen, type RepairReport } from './doctor/check.ts';
+import { checkNode } from './doctor/node-check.ts';
 
 const SIGNS = { ok: '✓', warning: '!', problem: '✗' } as const;
 const TOPIC_WIDTH = 12;
@@ -32,7 +32,7 @@ async function* run({ repair, envFile }: Options): AsyncGenerator<Check> {
   yield node;
   if (isOpen(node)) return;
   // What an older Node cannot load.
-  const { examine } = await import('../doctor/examination.ts');
+  const { examine } = await import('./doctor/examination.ts');
   yield* examine({ environment: process.env, envFile, repair });
 }
 

@@ -1,9 +1,9 @@
 import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
+import { Redactor } from '../audit/redaction/redactor.ts';
 import { loadSettings } from '../config/config.ts';
-import { GUARD_SETTINGS } from '../engine-guard/engine-guard.ts';
-import { startEngineGuard } from '../engine-guard/guard-server.ts';
-import { Redactor } from '../redaction/redactor.ts';
+import { GUARD_SETTINGS } from '../runtime/engine-guard/engine-guard.ts';
+import { startEngineGuard } from '../runtime/engine-guard/guard-server.ts';
 import { UsageError } from './failure.ts';
 import { logToStderr, SHUTDOWN_LIMIT_MS } from './process.ts';
 

@@ -1,7 +1,7 @@
 import { type Logger, pino } from 'pino';
+import { redactedLine } from '../audit/redaction/log-line.ts';
+import type { Redactor } from '../audit/redaction/redactor.ts';
 import type { Config } from '../config/config.ts';
-import { redactedLine } from '../redaction/log-line.ts';
-import type { Redactor } from '../redaction/redactor.ts';
 
 /** Longer than an interrupted turn needs to settle, shorter than what `docker stop` waits. */
 export const SHUTDOWN_LIMIT_MS = 9_000;

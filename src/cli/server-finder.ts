@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { App } from '../app.ts';
 import type { Config } from '../config/config.ts';
-import { addressOf, LOOPBACK, type Sighting, sight } from '../health/server-sight.ts';
+import type { App } from '../server/app.ts';
 import { DataDirError } from '../store/data-dir-error.ts';
 import { VERSION } from '../version.ts';
 import { StartError } from './failure.ts';
+import { addressOf, LOOPBACK, type Sighting, sight } from './server-probe.ts';
 
 const PING_INTERVAL_MS = 250;
 /** What a server that restarts, or is being started by somebody else, gets to answer again. */
@@ -57,7 +57,7 @@ export class ServerFinder {
       MCP_HOST: LOOPBACK,
       MCP_PORT: portIsFree ? this.#config.MCP_PORT : 0,
     };
-    const { startApp } = await import('../app.ts');
+    const { startApp } = await import('../server/app.ts');
     try {
       this.#own = startApp({ config, log: this.#log, version: VERSION });
       const { url } = await this.#own;

@@ -1,6 +1,6 @@
 import { type FetchLike, SSEClientTransport } from '@modelcontextprotocol/client';
 import { z } from 'zod';
-import { AGENT_ID_HEADER } from '../http/agent-identity.ts';
+import { AGENT_ID_HEADER } from '../transports/http/agent-identity.ts';
 
 const refusalBody = z.object({
   error: z.object({ code: z.int(), message: z.string(), data: z.unknown().optional() }),

@@ -3,9 +3,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { AppError } from '../errors.ts';
 import type { TurnEvent } from '../turns/events/turn-event.ts';
-import { ActiveTurn } from './active-turn.ts';
-import { AskDesk } from './ask-desk.ts';
-import type { Answerer } from './codex-ask.ts';
 import type {
   CodexClient,
   CommandEnd,
@@ -17,8 +14,9 @@ import type {
   TurnOptions,
 } from './codex-client.ts';
 import { readVersion } from './codex-version.ts';
-import { Heartbeat } from './heartbeat.ts';
-import { JsonRpcConnection } from './json-rpc.ts';
+import { Heartbeat } from './connection/heartbeat.ts';
+import { JsonRpcConnection } from './connection/json-rpc.ts';
+import { openWebSocket } from './connection/websocket-stream.ts';
 import {
   emptyReply,
   initializeReply,
@@ -42,10 +40,12 @@ import {
   turnSteerParams,
   turnsListParams,
 } from './requests.ts';
+import { AskDesk } from './requests-of-codex/ask-desk.ts';
+import type { Answerer } from './requests-of-codex/codex-ask.ts';
 import { runSandboxed } from './sandboxed-command.ts';
-import { ThreadTurns } from './thread-turns.ts';
 import { isNoActiveTurn, isRefusal, notRunning } from './turn-refusal.ts';
-import { openWebSocket } from './websocket-stream.ts';
+import { ActiveTurn } from './turns/active-turn.ts';
+import { ThreadTurns } from './turns/thread-turns.ts';
 
 export type AppServerOptions = {
   /** Leads to the app-server's socket, as `codex app-server proxy` gives it. */

@@ -1,5 +1,5 @@
 import type { TurnEvent } from '../turns/events/turn-event.ts';
-import type { Answerer } from './codex-ask.ts';
+import type { Answerer } from './requests-of-codex/codex-ask.ts';
 
 /** One connection to the Codex of one agent. */
 export interface CodexClient {

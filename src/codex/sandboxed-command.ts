@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { CommandEnd, CommandOptions } from './codex-client.ts';
-import type { JsonRpcConnection } from './json-rpc.ts';
+import type { JsonRpcConnection } from './connection/json-rpc.ts';
 import { commandExecReply, emptyReply } from './protocol.ts';
 import { commandExecParams } from './requests.ts';
 

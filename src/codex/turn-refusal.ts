@@ -1,5 +1,5 @@
 import { AppError } from '../errors.ts';
-import { RpcRefusal } from './json-rpc.ts';
+import { RpcRefusal } from './connection/json-rpc.ts';
 
 /** Whether Codex answered that it will not, so that nothing came of the request. */
 export function isRefusal(error: unknown): error is AppError & { cause: RpcRefusal } {

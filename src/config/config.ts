@@ -3,8 +3,8 @@ import path from 'node:path';
 import { parse as parseDotenv } from 'dotenv';
 import { validate as isCronExpression } from 'node-cron';
 import { McpServers } from '../agents/conversations/mcp-servers.ts';
-import { parseEgressRule } from '../egress/egress-rule.ts';
-import { parsePrivateRange } from '../egress/reachable-addresses.ts';
+import { parseEgressRule } from '../gateway/egress/egress-rule.ts';
+import { parsePrivateRange } from '../gateway/egress/reachable-addresses.ts';
 import type { SettingMeta } from './setting.ts';
 import {
   type Config,

@@ -1,9 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { AppError } from '../errors.ts';
-import type { Spent } from '../spending/spending-store.ts';
 import { MeteringPeriod, type RecordUsage } from './metering.ts';
 import { BodyBudget } from './request-body.ts';
+import type { Spent } from './spending/spending-store.ts';
 
 /** Says when an agent has had enough of the model. */
 export type GatewayBudget = {

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { Spent } from '../spending/spending-store.ts';
-import { NO_USAGE, sumOfUsage, type TokenUsage } from '../spending/token-usage.ts';
+import type { Spent } from './spending/spending-store.ts';
+import { NO_USAGE, sumOfUsage, type TokenUsage } from './spending/token-usage.ts';
 import type { UpstreamFailure } from './upstream-failure.ts';
 
 const count = z.number().nonnegative().nullish().catch(undefined);

@@ -1,15 +1,15 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
-import type { EgressProxy } from '../egress/egress-proxy.ts';
-import type { GitForwarder } from '../egress/git-forwarder.ts';
-import type { Spent } from '../spending/spending-store.ts';
-import type { TokenUsage } from '../spending/token-usage.ts';
+import type { EgressProxy } from './egress/egress-proxy.ts';
+import type { GitForwarder } from './egress/git-forwarder.ts';
 import { GatewayAgent, type GatewayBudget } from './gateway-agent.ts';
 import { ModelForwarder, type PayerOf } from './model-forwarder.ts';
 import type { ModelUpstream } from './model-upstream.ts';
 import { answerError } from './openai-error.ts';
 import { OUTAGE_PATIENCE_MS } from './retry-policy.ts';
+import type { Spent } from './spending/spending-store.ts';
+import type { TokenUsage } from './spending/token-usage.ts';
 import { UpstreamClient } from './upstream-client.ts';
 import type { UpstreamFailure } from './upstream-failure.ts';
 

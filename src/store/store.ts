@@ -2,10 +2,10 @@ import type { AgentRecord } from '../agents/agent.ts';
 import type { AgentSettings } from '../agents/conversations/agent-settings.ts';
 import type { ThreadRecord } from '../agents/conversations/thread.ts';
 import type { ApprovalRecord, ApprovalState } from '../approvals/approval.ts';
-import type { BackupRecord } from '../backups/backup.ts';
-import type { RestoreRecord } from '../backups/restore.ts';
-import type { EgressRecord, EgressRuleRecord } from '../egress/egress-record.ts';
-import type { SpendingStore } from '../spending/spending-store.ts';
+import type { EgressRecord, EgressRuleRecord } from '../gateway/egress/egress-record.ts';
+import type { SpendingStore } from '../gateway/spending/spending-store.ts';
+import type { RestoreRecord } from '../snapshots/restore.ts';
+import type { BackupRecord } from '../snapshots/snapshot.ts';
 import type { TurnEvent } from '../turns/events/turn-event.ts';
 import type { TurnRecord } from '../turns/turn.ts';
 

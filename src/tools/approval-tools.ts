@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { Access } from '../access/access.ts';
 import { agentNameSchema } from '../agents/agent.ts';
 import { APPROVAL_KINDS, APPROVAL_STATES } from '../approvals/approval.ts';
 import { approvalData, verdictInput } from '../approvals/approval-data.ts';
 import { RISKS } from '../approvals/risk.ts';
-import { LOOKING } from './hints.ts';
+import type { Access } from '../callers/access.ts';
+import { LOOKING } from './annotations.ts';
 import type { Tool } from './tool.ts';
 
 const DEFAULT_LIMIT = 20;

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { agentNameSchema } from '../agents/agent.ts';
-import type { Changes } from '../changes/changes.ts';
+import type { Changes } from '../callers/changes/changes.ts';
 import { commitSchema } from '../turns/files/turn-commits.ts';
 import { FILE_ACTIONS, type FileChange } from '../workspaces/file-change.ts';
-import { LOOKING, WRITING } from './hints.ts';
+import { LOOKING, WRITING } from './annotations.ts';
 import type { Tool } from './tool.ts';
 
 const LARGEST_PATHS = 100;

@@ -1,6 +1,4 @@
 import { z } from 'zod';
-import type { Access } from '../access/access.ts';
-import type { CallerAgents } from '../access/caller-agents.ts';
 import { AGENT_STATUSES, type AgentRecord, agentNameSchema } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import {
@@ -10,10 +8,12 @@ import {
 } from '../agents/conversations/thread.ts';
 import { type LifeSettings, mayTake, nextStep } from '../agents/life/agent-life.ts';
 import { sweep } from '../agents/life/sweep.ts';
+import type { Access } from '../callers/access.ts';
+import type { CallerAgents } from '../callers/caller-agents.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
-import { LOOKING, SAFE } from './hints.ts';
+import { LOOKING, SAFE } from './annotations.ts';
 import type { Tool } from './tool.ts';
 
 const MOST_SESSIONS = 200;

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import type { Access } from '../access/access.ts';
 import { agentNameSchema } from '../agents/agent.ts';
 import {
   changeOf,
@@ -7,7 +6,8 @@ import {
   settingsInput,
   settingsOutput,
 } from '../agents/conversations/agent-settings-data.ts';
-import { SAFE } from './hints.ts';
+import type { Access } from '../callers/access.ts';
+import { SAFE } from './annotations.ts';
 import type { Tool } from './tool.ts';
 
 const input = z.strictObject({ agent_id: agentNameSchema, ...settingsInput });

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { Access } from '../access/access.ts';
 import { agentNameSchema } from '../agents/agent.ts';
-import type { Egress, ListedConnection } from '../egress/egress.ts';
-import type { EgressRuleRecord } from '../egress/egress-record.ts';
-import { bracketed } from '../egress/host-name.ts';
-import { LOOKING, SAFE } from './hints.ts';
+import type { Access } from '../callers/access.ts';
+import type { Egress, ListedConnection } from '../gateway/egress/egress.ts';
+import type { EgressRuleRecord } from '../gateway/egress/egress-record.ts';
+import { bracketed } from '../gateway/egress/host-name.ts';
+import { LOOKING, SAFE } from './annotations.ts';
 import type { Tool } from './tool.ts';
 
 type EgressServices = { access: Access; egress: Egress };

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import type { Access } from '../access/access.ts';
 import { agentIdSchema, agentNameSchema } from '../agents/agent.ts';
-import { SAFE } from './hints.ts';
+import type { Access } from '../callers/access.ts';
+import { SAFE } from './annotations.ts';
 import type { Tool } from './tool.ts';
 
 const ID_LENGTH = 64;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { type HealthReport, healthReport } from '../health/health-check.ts';
-import { LOOKING } from './hints.ts';
+import { LOOKING } from './annotations.ts';
+import { type HealthReport, healthReport } from './health/health-check.ts';
 import type { Tool } from './tool.ts';
 
 const input = z.strictObject({});

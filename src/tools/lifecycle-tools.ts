@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import type { Access } from '../access/access.ts';
-import type { CallerAgents } from '../access/caller-agents.ts';
 import { AGENT_STATUSES, type AgentRecord, agentNameSchema } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import { type AgentStep, idleSecondsOf, mayTake } from '../agents/life/agent-life.ts';
 import { type Decision, type Swept, sweep } from '../agents/life/sweep.ts';
+import type { Access } from '../callers/access.ts';
+import type { CallerAgents } from '../callers/caller-agents.ts';
 import { AppError } from '../errors.ts';
 import type { Store } from '../store/store.ts';
-import { SAFE } from './hints.ts';
+import { SAFE } from './annotations.ts';
 import type { Tool } from './tool.ts';
 
 type LifecycleServices = { access: Access; agents: AgentManager; store: Store };

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { agentNameSchema } from '../agents/agent.ts';
-import type { Promotion } from '../forks/promotion.ts';
-import { WRITING } from './hints.ts';
+import type { Promotion } from '../callers/changes/promotion.ts';
+import { WRITING } from './annotations.ts';
 import type { Tool } from './tool.ts';
 
 const input = z.strictObject({

@@ -1,16 +1,16 @@
 import { z } from 'zod';
-import type { Access } from '../access/access.ts';
-import type { CallerAgents } from '../access/caller-agents.ts';
 import { AGENT_STATUSES, type AgentRecord, agentNameSchema } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import { type LifeSettings, secondsUntil } from '../agents/life/agent-life.ts';
+import type { Access } from '../callers/access.ts';
+import type { CallerAgents } from '../callers/caller-agents.ts';
 import type { Config } from '../config/config.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { Store } from '../store/store.ts';
 import { TURN_STATES } from '../turns/turn.ts';
 import type { TurnService } from '../turns/turn-service.ts';
-import { LOOKING } from './hints.ts';
-import { describeInForce, inForce } from './in-force.ts';
+import { LOOKING } from './annotations.ts';
+import { describeInForce, inForce } from './effective-settings.ts';
 import type { Tool } from './tool.ts';
 
 const LAST_TURNS = 5;

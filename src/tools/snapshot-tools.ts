@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import type { Access } from '../access/access.ts';
-import type { CallerBackups } from '../access/caller-backups.ts';
 import { agentIdSchema, agentNameSchema } from '../agents/agent.ts';
-import type { BackupRecord } from '../backups/backup.ts';
-import { LOOKING, SAFE, WRITING } from './hints.ts';
+import type { Access } from '../callers/access.ts';
+import type { CallerBackups } from '../callers/caller-backups.ts';
+import type { BackupRecord } from '../snapshots/snapshot.ts';
+import { LOOKING, SAFE, WRITING } from './annotations.ts';
 import type { Tool } from './tool.ts';
 
 const ID_LENGTH = 64;

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { Principal } from '../access/principal.ts';
 import type { ApprovalRecord } from '../approvals/approval.ts';
+import type { Principal } from '../identity/principal.ts';
 import type { TurnRecord } from '../turns/turn.ts';
 
 /** One action that a client can call, the same over MCP and HTTP. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { RateLimits } from '../access/rate-limits.ts';
 import { type AuditLog, NO_AUDIT } from '../audit/audit-log.ts';
+import type { RateLimits } from '../callers/rate-limits.ts';
 import { checkedInput } from '../checked-input.ts';
 import { AppError } from '../errors.ts';
 import type { TurnRecord } from '../turns/turn.ts';

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import type { Access } from '../access/access.ts';
 import { agentNameSchema } from '../agents/agent.ts';
 import type { ApprovalRecord } from '../approvals/approval.ts';
+import type { Access } from '../callers/access.ts';
 import { TURN_STATES, type TurnRecord } from '../turns/turn.ts';
-import { LOOKING } from './hints.ts';
+import { LOOKING } from './annotations.ts';
 import type { Tool } from './tool.ts';
 
 /** Below the 60 s after which most clients give a call up. */

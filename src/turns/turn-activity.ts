@@ -1,4 +1,4 @@
-import type { TokenUsage } from '../spending/token-usage.ts';
+import type { TokenUsage } from '../gateway/spending/token-usage.ts';
 import { boundEvent } from './events/event-bounds.ts';
 import type { TurnEvent } from './events/turn-event.ts';
 

@@ -1,6 +1,6 @@
 import type { AuditEntry, AuditLog } from '../audit/audit-log.ts';
-import type { CodexAsk } from '../codex/codex-ask.ts';
-import { circumstancesOf } from './circumstances.ts';
+import type { CodexAsk } from '../codex/requests-of-codex/codex-ask.ts';
+import { circumstancesOf } from './audit-context.ts';
 import type { TurnEvent } from './events/turn-event.ts';
 import type { TurnRecord } from './turn.ts';
 

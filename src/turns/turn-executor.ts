@@ -1,14 +1,14 @@
 import type { Logger } from 'pino';
 import type { AgentStatus } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
+import type { HostDirectories } from '../agents/host/host-directories.ts';
+import type { Sources } from '../agents/sources/sources.ts';
 import type { AppError } from '../errors.ts';
-import type { Trials } from '../forks/trials.ts';
 import type { Store } from '../store/store.ts';
-import type { HostDirectories } from '../workspaces/host/host-directories.ts';
-import type { Sources } from '../workspaces/sources/sources.ts';
 import type { TurnApprovals } from './admission/turn-approvals.ts';
 import type { LiveTurn } from './live-turn.ts';
-import { isNoConnection, persevere } from './perseverance.ts';
+import { isNoConnection, persevere } from './retry-until-deadline.ts';
+import type { Trials } from './trials/trials.ts';
 import type { TurnRecord } from './turn.ts';
 import { type TurnDeadline, untilStarted } from './turn-deadline.ts';
 import type { TurnKind } from './turn-kind.ts';

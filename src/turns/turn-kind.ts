@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { ThreadSettings } from '../agents/conversations/thread.ts';
-import type { ShownLines } from '../reviews/diff-lines.ts';
+import type { ShownLines } from '../tools/work/review/diff-lines.ts';
 import type { FileChange } from '../workspaces/file-change.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
 import type { CheckReport, CheckRequest } from './checks/check.ts';

@@ -5,8 +5,8 @@ import { explainBrokenTurn, losesConnection } from '../agents/links/broken-turn.
 import type { Config } from '../config/config.ts';
 import { AppError, type ErrorCode } from '../errors.ts';
 import type { ModelGateway } from '../gateway/model-gateway.ts';
+import type { TokenUsage } from '../gateway/spending/token-usage.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
-import type { TokenUsage } from '../spending/token-usage.ts';
 import { CodexAsker, type Question } from './asking/codex-asker.ts';
 import { noteMissingFiles } from './asking/context-files.ts';
 import { subjectOf } from './asking/turn-subject.ts';
@@ -16,7 +16,7 @@ import { FilesAfter } from './files/files-after.ts';
 import { FilesBefore } from './files/files-before.ts';
 import type { TurnCommits } from './files/turn-commits.ts';
 import { summaryOf, undoFailedTurn } from './files/turn-files.ts';
-import { isNoConnection } from './perseverance.ts';
+import { isNoConnection } from './retry-until-deadline.ts';
 import type { SentTurn } from './turn.ts';
 import { TurnActivity } from './turn-activity.ts';
 import { type TurnFiles, UNTOUCHED } from './turn-kind.ts';

@@ -1,18 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { type AgentRecord, newAgent } from '../agents/agent.ts';
+import type { AgentForks } from '../agents/agent-forks.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
+import type { HostDirectories } from '../agents/host/host-directories.ts';
+import type { Sources } from '../agents/sources/sources.ts';
 import type { ApprovalRecord } from '../approvals/approval.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
+import type { Redactor } from '../audit/redaction/redactor.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
-import type { AgentForks } from '../forks/agent-forks.ts';
-import { Trials } from '../forks/trials.ts';
-import type { Redactor } from '../redaction/redactor.ts';
 import type { JournaledEvent, Store, TurnQuery } from '../store/store.ts';
-import type { HostDirectories } from '../workspaces/host/host-directories.ts';
-import type { Sources } from '../workspaces/sources/sources.ts';
 import {
   type AdmissionOptions,
   admit,
@@ -22,11 +21,12 @@ import {
 import { TurnApprovals } from './admission/turn-approvals.ts';
 import type { TurnQueues } from './admission/turn-queues.ts';
 import { EventFeed, storedEvents } from './events/event-feed.ts';
+import { Trials } from './trials/trials.ts';
 import type { TurnRecord, TurnRequest } from './turn.ts';
 import { TurnAudit } from './turn-audit.ts';
-import { TurnCourse } from './turn-course.ts';
 import type { TurnKind } from './turn-kind.ts';
 import { TurnKinds } from './turn-kinds.ts';
+import { TurnCourse } from './turn-lifecycle.ts';
 import { goesOn, outcomeOf } from './turn-outcome.ts';
 import { TurnRegister } from './turn-register.ts';
 import type { TurnRunner } from './turn-runner.ts';

@@ -1,7 +1,7 @@
 import type { REASONING_EFFORTS, ThreadSettings } from '../agents/conversations/thread.ts';
+import type { Source } from '../agents/sources/source.ts';
 import type { ErrorCode, ErrorReport } from '../errors.ts';
-import type { TokenUsage } from '../spending/token-usage.ts';
-import type { Source } from '../workspaces/sources/source.ts';
+import type { TokenUsage } from '../gateway/spending/token-usage.ts';
 import type { Snapshot } from '../workspaces/workspace.ts';
 import type { CheckProgress } from './checks/check.ts';
 

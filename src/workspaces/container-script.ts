@@ -1,5 +1,5 @@
 import type { ContainerRuntime, ExecOptions } from '../runtime/container-runtime.ts';
-import { lastWords } from '../runtime/last-words.ts';
+import { lastWords } from '../runtime/stderr-tail.ts';
 
 /** The container may write anything. */
 const OUTPUT_KEPT = 256 * 1024;

@@ -1,7 +1,7 @@
 import { AppError } from '../errors.ts';
 import type { ContainerProcess, ContainerRuntime } from '../runtime/container-runtime.ts';
-import { lastWords } from '../runtime/last-words.ts';
 import { readAtMost } from '../runtime/read-at-most.ts';
+import { lastWords } from '../runtime/stderr-tail.ts';
 
 /** Bounds what one answer of git may cost in memory, whatever the agent wrote. */
 const GIT_BYTES_READ = 32 * 1024 * 1024;

@@ -4,6 +4,7 @@ import { AppError } from '../errors.ts';
 import type { ContainerProcess, ContainerRuntime } from '../runtime/container-runtime.ts';
 import { readAtMost } from '../runtime/read-at-most.ts';
 import { Commits } from './commits/commits.ts';
+import { saysNoRoom } from './disk-full.ts';
 import {
   type DiffBounds,
   FILES_LISTED,
@@ -12,7 +13,6 @@ import {
   withoutLastFile,
   withRenames,
 } from './file-change.ts';
-import { saysNoRoom } from './no-room.ts';
 import { PLACE, stagingEnvironment } from './transfers/staging.ts';
 import { DIFF_OPTIONS, WorkspaceGit } from './workspace-git.ts';
 import { WorkspaceShell } from './workspace-shell.ts';

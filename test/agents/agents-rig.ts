@@ -6,16 +6,16 @@ import Docker from 'dockerode';
 import { pino } from 'pino';
 import { AgentManager } from '../../src/agents/agent-manager.ts';
 import { McpServers } from '../../src/agents/conversations/mcp-servers.ts';
-import { WarmPool } from '../../src/agents/links/warm-pool.ts';
+import { HostDirectories } from '../../src/agents/host/host-directories.ts';
+import { SlottedRuntime } from '../../src/agents/warm-pool/slotted-runtime.ts';
+import { WarmPool } from '../../src/agents/warm-pool/warm-pool.ts';
 import { type Config, loadConfig } from '../../src/config/config.ts';
-import { ApiKeyUpstream } from '../../src/credentials/api-key-upstream.ts';
-import { buildEgress } from '../../src/egress/egress.ts';
+import { ApiKeyUpstream } from '../../src/gateway/credentials/api-key-upstream.ts';
+import { buildEgress } from '../../src/gateway/egress/egress.ts';
 import { ModelGateway } from '../../src/gateway/model-gateway.ts';
 import { chooseRuntime } from '../../src/runtime/choose-runtime.ts';
 import type { ContainerRuntime, RuntimeKind } from '../../src/runtime/container-runtime.ts';
-import { SlottedRuntime } from '../../src/runtime/slotted-runtime.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
-import { HostDirectories } from '../../src/workspaces/host/host-directories.ts';
 import { extraAuthorities } from '../setup/engine.ts';
 
 /** The agents of one installation with real containers and real Codex in them; nobody asks a model. */

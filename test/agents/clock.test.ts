@@ -1,8 +1,8 @@
 import { pino } from 'pino';
 import { afterEach, expect, inject, test, vi } from 'vitest';
 import { nextStep } from '../../src/agents/life/agent-life.ts';
-import { startIdleReaper } from '../../src/agents/life/idle-reaper.ts';
 import { sweep } from '../../src/agents/life/sweep.ts';
+import { startIdleReaper } from '../../src/server/idle-reaper.ts';
 import { AgentsRig } from './agents-rig.ts';
 
 const engine = inject('engine');

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { LOCAL, type Principal } from '../../src/access/principal.ts';
 import { newAgent } from '../../src/agents/agent.ts';
 import {
   type ApprovalEvent,
   type ApprovalRequest,
   Approvals,
 } from '../../src/approvals/approvals.ts';
+import { LOCAL, type Principal } from '../../src/identity/principal.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { temporaryDirectory } from './temporary-directory.ts';
 

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
+import { Redactor } from '../../src/audit/redaction/redactor.ts';
 import { SqliteAuditLog } from '../../src/audit/sqlite-audit-log.ts';
-import { Redactor } from '../../src/redaction/redactor.ts';
 
 /** A process that appends to the audit of a directory until it is killed, and says how much it has. */
 const [directory = ''] = process.argv.slice(2);

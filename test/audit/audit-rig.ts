@@ -7,9 +7,9 @@ import { onTestFinished } from 'vitest';
 import { AUDIT_FILE } from '../../src/audit/audit-file.ts';
 import { readHead } from '../../src/audit/audit-head.ts';
 import { AuditReader } from '../../src/audit/audit-reader.ts';
+import { Redactor } from '../../src/audit/redaction/redactor.ts';
 import { SqliteAuditLog, type SqliteAuditOptions } from '../../src/audit/sqlite-audit-log.ts';
 import { type AuditVerdict, verifyAudit } from '../../src/audit/verify-audit.ts';
-import { Redactor } from '../../src/redaction/redactor.ts';
 
 /** A record as tests look into it. */
 export type Seen = {

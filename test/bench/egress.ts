@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import net, { type AddressInfo } from 'node:net';
-import { PUBLIC_ADDRESS } from '../egress/egress-rig.ts';
-import { openTunnelTo } from '../egress/proxy-client.ts';
+import { PUBLIC_ADDRESS } from '../gateway/egress/egress-rig.ts';
+import { openTunnelTo } from '../gateway/egress/proxy-client.ts';
 import { startRig } from '../gateway/rig.ts';
 import { type BenchContext, withOwnCleanup } from './bench-context.ts';
 import type { Section } from './section.ts';

@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type Docker from 'dockerode';
-import { openWebSocket } from '../../src/codex/websocket-stream.ts';
+import { openWebSocket } from '../../src/codex/connection/websocket-stream.ts';
 import { settingsSchema } from '../../src/config/settings.ts';
 import { createOptions, DOCKER_LAYOUT } from '../../src/runtime/docker/container-options.ts';
 import { ExecStream } from '../../src/runtime/docker/exec-stream.ts';

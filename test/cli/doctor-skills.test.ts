@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
-import { checkSkills } from '../../src/doctor/skills-check.ts';
+import { checkSkills } from '../../src/cli/doctor/skills-check.ts';
 import { writeSkill } from '../e2e/skill-files.ts';
 
 const told = (directory?: string) =>

@@ -3,8 +3,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { connectAppServer } from '../../src/codex/app-server-client.ts';
-import type { AskAnswer, CodexAsk } from '../../src/codex/codex-ask.ts';
-import { CodexSilent } from '../../src/codex/heartbeat.ts';
+import { CodexSilent } from '../../src/codex/connection/heartbeat.ts';
+import type { AskAnswer, CodexAsk } from '../../src/codex/requests-of-codex/codex-ask.ts';
 import type { TurnEvent } from '../../src/turns/events/turn-event.ts';
 import { FakeAppServer, TURN } from './fake-app-server.ts';
 

@@ -3,7 +3,6 @@ import formats from 'ajv-formats';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { codexRequest } from '../../src/codex/ask-protocol.ts';
-import { readAsk } from '../../src/codex/asks.ts';
 import type { TurnSandbox } from '../../src/codex/codex-client.ts';
 import {
   codexNotification,
@@ -30,7 +29,11 @@ import {
   turnSteerParams,
   turnsListParams,
 } from '../../src/codex/requests.ts';
-import { ANSWERED_METHODS, answerServerRequest } from '../../src/codex/server-requests.ts';
+import { readAsk } from '../../src/codex/requests-of-codex/asks.ts';
+import {
+  ANSWERED_METHODS,
+  answerServerRequest,
+} from '../../src/codex/requests-of-codex/server-requests.ts';
 import { TURN } from './fake-app-server.ts';
 import {
   closed,

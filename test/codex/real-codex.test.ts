@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { CodexClient, TurnOptions } from '../../src/codex/codex-client.ts';
-import { CodexSilent } from '../../src/codex/heartbeat.ts';
+import { CodexSilent } from '../../src/codex/connection/heartbeat.ts';
 import type { TurnEvent } from '../../src/turns/events/turn-event.ts';
 import { sequence } from '../fakes/stand-in-model/script.ts';
 import { type StandInModel, startStandInModel } from '../fakes/stand-in-model/stand-in-model.ts';

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parseNotification } from '../../src/codex/protocol.ts';
 import { unwrapShell } from '../../src/codex/shell-command.ts';
-import { toTurnEvent } from '../../src/codex/turn-events.ts';
+import { toTurnEvent } from '../../src/codex/turns/turn-events.ts';
 
 const map = (method: string, params: Record<string, unknown>) => {
   const notification = parseNotification(method, { threadId: 't', turnId: 'u', ...params });

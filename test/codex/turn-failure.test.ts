@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { CodexClient, TurnCompletion } from '../../src/codex/codex-client.ts';
-import { toTurnFailure } from '../../src/codex/turn-failure.ts';
+import { toTurnFailure } from '../../src/codex/turns/turn-failure.ts';
 import type { TurnEvent } from '../../src/turns/events/turn-event.ts';
 import { type StandInModel, startStandInModel } from '../fakes/stand-in-model/stand-in-model.ts';
 import { cut, failed, garbage, http, type Step, text } from '../fakes/stand-in-model/step.ts';

@@ -1,6 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { z } from 'zod';
-import type { implementAnswer, planAnswer, reviewAnswer } from '../../src/tools/work/answers.ts';
+import type {
+  implementAnswer,
+  planAnswer,
+  reviewAnswer,
+} from '../../src/tools/work/output-schemas.ts';
 import type { ModelRequest } from '../fakes/stand-in-model/model-request.ts';
 import type { Script } from '../fakes/stand-in-model/script.ts';
 import { json, patch, reasoning, type Step, shell } from '../fakes/stand-in-model/step.ts';

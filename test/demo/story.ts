@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { implementAnswer, planAnswer, reviewAnswer } from '../../src/tools/work/answers.ts';
 import { codeChange } from '../../src/tools/work/changed-files.ts';
+import { implementAnswer, planAnswer, reviewAnswer } from '../../src/tools/work/output-schemas.ts';
 import { workOutput } from '../../src/tools/work/work.ts';
 import { DemoClient } from './demo-client.ts';
 import type { DemoServer } from './demo-server.ts';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { recordsIn } from '../audit/audit-rig.ts';
 import type { Script } from '../fakes/stand-in-model/script.ts';
 import { patch, shell, text } from '../fakes/stand-in-model/step.ts';
-import { readEvents } from '../http/event-reader.ts';
+import { readEvents } from '../transports/rest/event-reader.ts';
 import { type Connection, call, connect, startTestServer, type TestServer } from './test-server.ts';
 
 const engine = inject('engine');

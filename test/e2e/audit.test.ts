@@ -3,9 +3,9 @@ import { SignJWT } from 'jose';
 import { expect, inject, test } from 'vitest';
 import { recordsIn, type Seen, verify } from '../audit/audit-rig.ts';
 import { run } from '../cli/audit-program.ts';
-import { startRegistry } from '../egress/stand-in-registry.ts';
 import { runsOnce } from '../fakes/stand-in-model/script.ts';
 import { shell, text } from '../fakes/stand-in-model/step.ts';
+import { startRegistry } from '../gateway/egress/stand-in-registry.ts';
 import { hostGateway } from './compose-project.ts';
 import { call, connect, REAL_KEY, startTestServer } from './test-server.ts';
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { cleanSettings, connectStdio } from '../cli/stdio-program.ts';
 import { answerAnything } from '../fakes/stand-in-model/script.ts';
-import { readEvents } from '../http/event-reader.ts';
+import { readEvents } from '../transports/rest/event-reader.ts';
 import { type Connection, call, connect, startTestServer, type TestServer } from './test-server.ts';
 
 const SECRET = 'signs-the-tokens-of-all-callers-of-this-test';

@@ -1,10 +1,10 @@
 import { LoggingMessageNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import Docker from 'dockerode';
 import { expect, inject, test } from 'vitest';
-import { startRegistry } from '../egress/stand-in-registry.ts';
 import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import { json, shell } from '../fakes/stand-in-model/step.ts';
-import { readEvents } from '../http/event-reader.ts';
+import { startRegistry } from '../gateway/egress/stand-in-registry.ts';
+import { readEvents } from '../transports/rest/event-reader.ts';
 import { hostGateway } from './compose-project.ts';
 import { call, connect, startTestServer } from './test-server.ts';
 

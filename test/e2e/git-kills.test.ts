@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import http from 'node:http';
 import { describe, expect, inject, test } from 'vitest';
-import { packet } from '../../src/http/git/packet-line.ts';
+import { packet } from '../../src/transports/git/packet-line.ts';
 import { containerOf, GitClient, inWorkspace, remoteOf } from './git-client.ts';
 import { createWorld, kill, type Main, type World } from './main-process.ts';
 import { call, connect } from './test-server.ts';

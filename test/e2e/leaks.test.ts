@@ -9,7 +9,7 @@ import type { RuntimeKind } from '../../src/runtime/container-runtime.ts';
 import { LABELS } from '../../src/runtime/docker/labels.ts';
 import { AgentDirectory } from '../../src/runtime/process/agent-directory.ts';
 import { runsOnce } from '../fakes/stand-in-model/script.ts';
-import { CLIENTS } from '../mcp/clients.ts';
+import { CLIENTS } from '../transports/mcp/clients.ts';
 import { startEngineRelay } from './engine-relay.ts';
 import { createWorld, kill, type Main, submitted, type World, waited } from './main-process.ts';
 import { inspector, type Resources } from './resources.ts';

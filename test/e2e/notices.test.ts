@@ -2,7 +2,7 @@ import { LoggingMessageNotificationSchema } from '@modelcontextprotocol/sdk/type
 import { expect, inject, test } from 'vitest';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { answerAnything } from '../fakes/stand-in-model/script.ts';
-import { type EventReader, type ReadEvent, readEvents } from '../http/event-reader.ts';
+import { type EventReader, type ReadEvent, readEvents } from '../transports/rest/event-reader.ts';
 import { type Connection, call, connect, startTestServer } from './test-server.ts';
 
 const engine = inject('engine');

@@ -2,10 +2,10 @@ import { execFileSync } from 'node:child_process';
 import tls from 'node:tls';
 import Docker from 'dockerode';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import { GitCredentials } from '../../src/credentials/git-credentials.ts';
-import { type StandInForge, startForge } from '../egress/stand-in-forge.ts';
+import { GitCredentials } from '../../src/gateway/credentials/git-credentials.ts';
 import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import { json, shell } from '../fakes/stand-in-model/step.ts';
+import { type StandInForge, startForge } from '../gateway/egress/stand-in-forge.ts';
 import { hostGateway } from './compose-project.ts';
 import { call, connect, startTestServer, type TestServer } from './test-server.ts';
 

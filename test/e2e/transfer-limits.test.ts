@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { packet } from '../../src/http/git/packet-line.ts';
+import { packet } from '../../src/transports/git/packet-line.ts';
 import { answerAnything } from '../fakes/stand-in-model/script.ts';
 import { GitClient, remoteOf } from './git-client.ts';
 import { sendRaw } from './raw-client.ts';

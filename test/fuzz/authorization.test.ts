@@ -6,14 +6,14 @@ import fc from 'fast-check';
 import { type JWK, SignJWT } from 'jose';
 import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { ApiTokens } from '../../src/access/api-tokens.ts';
-import { Authenticator } from '../../src/access/authenticator.ts';
+import { ApiTokens } from '../../src/callers/authentication/api-tokens.ts';
+import { Authenticator } from '../../src/callers/authentication/authenticator.ts';
 import { loadConfig } from '../../src/config/config.ts';
 import { SqliteTokenStore } from '../../src/store/sqlite/sqlite-token-store.ts';
 import {
   type AuthorizationServer,
   startAuthorizationServer,
-} from '../access/authorization-server.ts';
+} from '../callers/authentication/authorization-server.ts';
 import { assertSilent, type FuzzServer, SECRETS, startFuzzServer } from './fuzz-server.ts';
 import { FUZZ_TIMEOUT_MS, fuzz } from './fuzzed.ts';
 import { nearly, oddText } from './odd-values.ts';

@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
 import { ERRORS, type ErrorCode } from '../../src/errors.ts';
-import type { HttpServerOptions } from '../../src/http/http-server.ts';
-import { startTestServer, type TestServer, until } from '../http/test-server.ts';
+import type { HttpServerOptions } from '../../src/transports/http-server.ts';
 import { heapUsed } from '../machine/heap-used.ts';
+import { startTestServer, type TestServer, until } from '../transports/http/test-server.ts';
 import type { RawAnswer } from './raw-answers.ts';
 
 /** What no answer and no line of log may ever hold. */

@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { expect, test } from 'vitest';
-import { startTestServer, type TestServer } from '../http/test-server.ts';
 import { heapUsed } from '../machine/heap-used.ts';
+import { startTestServer, type TestServer } from '../transports/http/test-server.ts';
 
 const CLIENTS = Number(process.env.IDLE_CLIENTS ?? 500);
 /** With the client's end, which is in the same process; a session has a server of the SDK of its own. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { LOCAL } from '../../src/access/principal.ts';
+import { LOCAL } from '../../src/identity/principal.ts';
 import { type FuzzServer, SECRETS, startFuzzServer } from './fuzz-server.ts';
 import { FUZZ_TIMEOUT_MS, fuzz } from './fuzzed.ts';
 import { INITIALIZE, modern, modernHeaders, posted } from './mcp-messages.ts';

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { NO_USAGE, type TokenUsage } from '../../src/spending/token-usage.ts';
+import { NO_USAGE, type TokenUsage } from '../../src/gateway/spending/token-usage.ts';
 import { fakeAnswer } from './fake-answer.ts';
 import { ask, startRig } from './rig.ts';
 

@@ -9,10 +9,10 @@ import pino from 'pino';
 import { ModelGateway, type ModelGatewayOptions } from '../../src/gateway/model-gateway.ts';
 import { openTunnel, type Tunnel } from '../../src/gateway/tunnel.ts';
 import type { ContainerProcess } from '../../src/runtime/container-runtime.ts';
-import { type EgressRig, type EgressRigOptions, openEgress } from '../egress/egress-rig.ts';
 import { answerAnything, type Script } from '../fakes/stand-in-model/script.ts';
 import { type StandInModel, startStandInModel } from '../fakes/stand-in-model/stand-in-model.ts';
 import { freePort } from '../machine/free-port.ts';
+import { type EgressRig, type EgressRigOptions, openEgress } from './egress/egress-rig.ts';
 
 const TUNNEL_PROGRAM = fileURLToPath(new URL('../../agent-image/tunnel.mjs', import.meta.url));
 

@@ -2,11 +2,11 @@ import type { Duplex } from 'node:stream';
 import { expect, test } from 'vitest';
 import { ModelGateway } from '../../src/gateway/model-gateway.ts';
 import { openTunnel } from '../../src/gateway/tunnel.ts';
-import { CredentialsRig } from '../credentials/rig.ts';
-import { AGENTS, askOverTwoExpiries, REQUESTS_OF_EACH } from '../credentials/two-expiries.ts';
-import { openEgress } from '../egress/egress-rig.ts';
 import { ACCOUNT_ID } from '../fakes/stand-in-authority.ts';
 import { freePorts } from '../machine/free-port.ts';
+import { CredentialsRig } from './credentials/rig.ts';
+import { AGENTS, askOverTwoExpiries, REQUESTS_OF_EACH } from './credentials/two-expiries.ts';
+import { openEgress } from './egress/egress-rig.ts';
 import { ask, log, sha256, startTunnelProgram } from './rig.ts';
 
 const tokenOf = (agent: number) => `token-of-agent-${agent}-of-all`;

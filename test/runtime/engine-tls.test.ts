@@ -8,9 +8,9 @@ import tls from 'node:tls';
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { ConfigError, loadConfig } from '../../src/config/config.ts';
 import { runDoctor } from '../cli/doctor-rig.ts';
-import { ENGINE_SOCKET } from '../engine-guard/test-guard.ts';
 import { freePort } from '../machine/free-port.ts';
 import { DockerInstallation, outcome } from './docker-setup.ts';
+import { ENGINE_SOCKET } from './engine-guard/test-guard.ts';
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-tls-'));
 const file = (...names: string[]) => path.join(directory, ...names);

@@ -6,9 +6,9 @@ import { json } from 'node:stream/consumers';
 import { expect, inject, test } from 'vitest';
 import { diagnose } from '../cli/doctor-rig.ts';
 import { startTestServer } from '../e2e/test-server.ts';
-import { ENGINE_SOCKET, startTestGuard } from '../engine-guard/test-guard.ts';
 import { answerAnything } from '../fakes/stand-in-model/script.ts';
 import { extraAuthorities } from '../setup/engine.ts';
+import { ENGINE_SOCKET, startTestGuard } from './engine-guard/test-guard.ts';
 
 const TEST_MS = 120_000;
 const WARNING = /limits of memory, processes and enforces none of them.* docs\/engine\.md/;

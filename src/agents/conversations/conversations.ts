@@ -1,7 +1,7 @@
 import path from 'node:path';
 import type { Logger } from 'pino';
 import type { CodexClient, OpenedThread, ThreadOptions } from '../../codex/codex-client.ts';
-import { RpcRefusal } from '../../codex/json-rpc.ts';
+import { RpcRefusal } from '../../codex/connection/json-rpc.ts';
 import { AppError } from '../../errors.ts';
 import type { Store } from '../../store/store.ts';
 import type { AgentRecord } from '../agent.ts';

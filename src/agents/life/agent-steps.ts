@@ -6,8 +6,8 @@ import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import type { AgentStore } from '../../store/store.ts';
 import { newAgent } from '../agent.ts';
 import type { AgentEvents, TakeReason } from '../agent-events.ts';
-import type { AgentPlace, AgentPlaces } from '../agent-places.ts';
-import { dateOfSteady } from '../steady-clock.ts';
+import { dateOfSteady } from '../monotonic-clock.ts';
+import type { AgentPlace, AgentPlaces } from '../running-agents.ts';
 import type { AgentStep } from './agent-life.ts';
 
 type AgentStepsOptions = {

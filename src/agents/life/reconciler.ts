@@ -9,7 +9,7 @@ import type {
 } from '../../runtime/container-runtime.ts';
 import type { AgentStore } from '../../store/store.ts';
 import type { AgentEvents } from '../agent-events.ts';
-import type { AgentPlaces } from '../agent-places.ts';
+import type { AgentPlaces } from '../running-agents.ts';
 
 /** An engine has more to do than that. */
 const AT_ONCE = 8;

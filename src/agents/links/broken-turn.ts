@@ -1,5 +1,5 @@
 import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
-import { isSilence } from '../../codex/heartbeat.ts';
+import { isSilence } from '../../codex/connection/heartbeat.ts';
 import { AppError } from '../../errors.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import type { AgentLink } from './agent-link.ts';

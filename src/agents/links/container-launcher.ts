@@ -4,10 +4,10 @@ import type { ModelGateway } from '../../gateway/model-gateway.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import type { Store } from '../../store/store.ts';
 import { type AgentRecord, newAgent } from '../agent.ts';
+import type { WarmPool } from '../warm-pool/warm-pool.ts';
 import type { ContainerLink } from './container-link.ts';
 import { newGatewayToken } from './gateway-token.ts';
 import { endStaleConnections } from './stale-connections.ts';
-import type { WarmPool } from './warm-pool.ts';
 
 /** What tells whether directories of the machine can still be mounted. */
 export type Mountable = { assertUsable(directory: string): void };

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { connectAppServer } from '../../codex/app-server-client.ts';
 import type { CodexClient } from '../../codex/codex-client.ts';
-import { type CodexSilent, isSilence } from '../../codex/heartbeat.ts';
+import { type CodexSilent, isSilence } from '../../codex/connection/heartbeat.ts';
 import { AppError } from '../../errors.ts';
 import { TunnelKeeper } from '../../gateway/tunnel-keeper.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';

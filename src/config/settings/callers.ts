@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { ROLES } from '../../access/principal.ts';
 import { APPROVAL_MODES } from '../../approvals/approval-policy.ts';
+import { ROLES } from '../../identity/principal.ts';
 import { DAY_SECONDS, httpUrl, setting, wholeNumber } from '../setting.ts';
 
 export const callersSettings = {

@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
-import type { BackupRecord } from '../../backups/backup.ts';
+import type { BackupRecord } from '../../snapshots/snapshot.ts';
 import type { BackupStore } from '../store.ts';
 
 const ORDER = 'ORDER BY created_at DESC, rowid DESC';

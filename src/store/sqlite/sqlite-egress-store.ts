@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
-import type { EgressRecord, EgressRuleRecord } from '../../egress/egress-record.ts';
+import type { EgressRecord, EgressRuleRecord } from '../../gateway/egress/egress-record.ts';
 import type { EgressStore } from '../store.ts';
 
 type Row = Record<string, SQLOutputValue>;

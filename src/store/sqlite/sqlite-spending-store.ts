@@ -1,5 +1,5 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { SpendingScope, SpendingStore, Spent } from '../../spending/spending-store.ts';
+import type { SpendingScope, SpendingStore, Spent } from '../../gateway/spending/spending-store.ts';
 
 export class SqliteSpendingStore implements SpendingStore {
   readonly #add: StatementSync;

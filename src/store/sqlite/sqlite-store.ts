@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { SpendingStore } from '../../spending/spending-store.ts';
+import type { SpendingStore } from '../../gateway/spending/spending-store.ts';
 import { DataDirError } from '../data-dir-error.ts';
 import type {
   AgentStore,

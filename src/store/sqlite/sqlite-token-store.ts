@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
-import type { TokenRecord, TokenStore } from '../../access/token-store.ts';
+import type { TokenRecord, TokenStore } from '../../callers/authentication/token-store.ts';
 
 const FILE = 'access.sqlite';
 /** The command line and the server write at the same time only by chance. */

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { Access } from '../../access/access.ts';
+import type { Access } from '../../callers/access.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
-import { READING } from '../hints.ts';
+import { READING } from '../annotations.ts';
 import type { Tool } from '../tool.ts';
-import { auditAnswer } from './answers.ts';
 import { undoneOutput } from './changed-files.ts';
+import { auditAnswer } from './output-schemas.ts';
 import { listInput, section } from './prompt.ts';
 import { workTool } from './work.ts';
 

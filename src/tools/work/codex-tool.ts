@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import type { Access } from '../../access/access.ts';
-import type { CallerAgents } from '../../access/caller-agents.ts';
 import { SANDBOXES } from '../../agents/conversations/thread.ts';
+import type { Access } from '../../callers/access.ts';
+import type { CallerAgents } from '../../callers/caller-agents.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
-import { WRITING } from '../hints.ts';
+import { WRITING } from '../annotations.ts';
 import type { Tool } from '../tool.ts';
 import { commitOutput, undoneOutput } from './changed-files.ts';
 import { codexSettingsInput, settingsOf, wrongArgument } from './codex-settings.ts';

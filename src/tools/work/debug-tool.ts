@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import type { Access } from '../../access/access.ts';
+import type { Access } from '../../callers/access.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
-import { READING } from '../hints.ts';
+import { READING } from '../annotations.ts';
 import type { Tool } from '../tool.ts';
-import { debugAnswer } from './answers.ts';
 import { undoneOutput } from './changed-files.ts';
 import { contextFiles, contextInput, contextSection, namedFiles } from './context-files.ts';
+import { debugAnswer } from './output-schemas.ts';
 import { listInput, section, textInput } from './prompt.ts';
 import { workTool } from './work.ts';
 

@@ -1,13 +1,13 @@
 import { z } from 'zod';
-import type { Access } from '../../access/access.ts';
+import type { Access } from '../../callers/access.ts';
 import { AppError } from '../../errors.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
-import { WRITING } from '../hints.ts';
+import { WRITING } from '../annotations.ts';
 import type { Tool } from '../tool.ts';
-import { fixAnswer } from './answers.ts';
 import { changeOutput, changeResult, changing } from './changed-files.ts';
 import { checkInput, checkSection, requireCheckCommand } from './check.ts';
 import { contextFiles, contextInput, contextSection } from './context-files.ts';
+import { fixAnswer } from './output-schemas.ts';
 import { listInput, section } from './prompt.ts';
 import { workTool } from './work.ts';
 

@@ -1,14 +1,14 @@
 import { z } from 'zod';
-import type { Access } from '../../access/access.ts';
 import { REASONING_EFFORTS } from '../../agents/conversations/thread.ts';
+import type { Access } from '../../callers/access.ts';
 import type { CandidateRequest } from '../../turns/turn.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
-import { WRITING } from '../hints.ts';
+import { WRITING } from '../annotations.ts';
 import type { Tool } from '../tool.ts';
-import { implementAnswer } from './answers.ts';
 import { changeOutput, changeResult, changing, codeChange } from './changed-files.ts';
 import { checkInput, checkOutput, checkSection, requireCheckCommand } from './check.ts';
 import { contextFiles, contextInput, contextSection } from './context-files.ts';
+import { implementAnswer } from './output-schemas.ts';
 import { listInput, section, textInput } from './prompt.ts';
 import { workTool } from './work.ts';
 

@@ -1,16 +1,16 @@
 import { z } from 'zod';
-import type { Access } from '../../access/access.ts';
-import { committed } from '../../changes/selection.ts';
+import type { Access } from '../../callers/access.ts';
+import { committed } from '../../callers/changes/selection.ts';
 import { AppError } from '../../errors.ts';
-import { placeComments } from '../../reviews/findings.ts';
-import { checkScope, lookAtScope, scopeArgs } from '../../reviews/review-scope.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
-import { READING } from '../hints.ts';
+import { READING } from '../annotations.ts';
 import type { Caller, Tool } from '../tool.ts';
-import { reviewAnswer } from './answers.ts';
 import { undoneOutput } from './changed-files.ts';
 import { contextFiles, contextInput, contextSection, namedFiles } from './context-files.ts';
+import { reviewAnswer } from './output-schemas.ts';
 import { listInput, section } from './prompt.ts';
+import { placeComments } from './review/findings.ts';
+import { checkScope, lookAtScope, scopeArgs } from './review/review-scope.ts';
 import { workTool } from './work.ts';
 
 const args = z.object({

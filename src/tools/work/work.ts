@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { Access } from '../../access/access.ts';
 import { agentNameSchema } from '../../agents/agent.ts';
 import { REASONING_EFFORTS } from '../../agents/conversations/thread.ts';
+import { sourceSchema } from '../../agents/sources/source.ts';
+import type { Access } from '../../callers/access.ts';
 import { TURN_STATES, type TurnRequest } from '../../turns/turn.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
-import { sourceSchema } from '../../workspaces/sources/source.ts';
 import type { Caller, Tool } from '../tool.ts';
 
 const LONGEST_TIMEOUT_SECONDS = 86_400;

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util';
 import type { AgentRecord } from '../../agents/agent.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
-import type { Budgets } from '../../spending/budgets.ts';
+import type { Budgets } from '../../gateway/spending/budgets.ts';
 import type { Store } from '../../store/store.ts';
 import type { TurnRecord, TurnRequest } from '../turn.ts';
 

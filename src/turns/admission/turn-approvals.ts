@@ -1,11 +1,11 @@
-import { LOCAL } from '../../access/principal.ts';
 import type { ApprovalRecord } from '../../approvals/approval.ts';
 import { approversOfRequest, approversOfTurn } from '../../approvals/approval-policy.ts';
 import type { ApprovalEvent, Approvals } from '../../approvals/approvals.ts';
 import { type RiskyAsk, riskOf, type TurnPowers } from '../../approvals/risk.ts';
-import type { AskAnswer } from '../../codex/codex-ask.ts';
+import type { AskAnswer } from '../../codex/requests-of-codex/codex-ask.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError, toAppError } from '../../errors.ts';
+import { LOCAL } from '../../identity/principal.ts';
 import type { Store } from '../../store/store.ts';
 import type { TurnEvent } from '../events/turn-event.ts';
 import type { LiveTurn } from '../live-turn.ts';

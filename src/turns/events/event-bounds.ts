@@ -1,4 +1,4 @@
-import { beginningInWords, endInWords } from '../../redaction/whole-words.ts';
+import { beginningInWords, endInWords } from '../../audit/redaction/whole-words.ts';
 import type { PlanStep, TurnEvent } from './turn-event.ts';
 
 /** Of each text in an event. The result of a turn holds its last message whole. */

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import type { Redactor } from '../../audit/redaction/redactor.ts';
 import type { Config } from '../../config/config.ts';
-import type { Redactor } from '../../redaction/redactor.ts';
 import type { Store } from '../../store/store.ts';
 import { type Commit, type LeftOut, NO_COMMIT } from '../../workspaces/commits/commit.ts';
 import type { Snapshot, Workspace } from '../../workspaces/workspace.ts';

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../../errors.ts';
 import type { ContainerProcess } from '../../runtime/container-runtime.ts';
-import { lastWords } from '../../runtime/last-words.ts';
+import { lastWords } from '../../runtime/stderr-tail.ts';
 import { agentScript } from '../agent-script.ts';
 import type { Workspace } from '../workspace.ts';
 import { GitTraffic } from './git-traffic.ts';

@@ -4,9 +4,9 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../../errors.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
-import { lastWords } from '../../runtime/last-words.ts';
+import { lastWords } from '../../runtime/stderr-tail.ts';
 import { runScript } from '../container-script.ts';
-import { saysNoRoom } from '../no-room.ts';
+import { saysNoRoom } from '../disk-full.ts';
 import { STAGING } from '../workspace-path.ts';
 
 /** Passed along with the call, so that it always fits the server, whatever the image is. */

@@ -5,7 +5,7 @@ import {
   implementAnswer,
   planAnswer,
   reviewAnswer,
-} from '../../../src/tools/work/answers.ts';
+} from '../../../src/tools/work/output-schemas.ts';
 import { answerSchema, parseAnswer } from '../../../src/turns/asking/answer.ts';
 
 const answer = z.object({ count: z.number().int() });

@@ -1,0 +1,56 @@
+import type { Config } from '../config/config.ts';
+import { AppError } from '../errors.ts';
+import type { Store } from '../store/store.ts';
+import { type AdmissionOptions, admitAgent } from '../turns/admission/turn-admission.ts';
+import type { AgentRecord } from './agent.ts';
+import type { AgentManager } from './agent-manager.ts';
+
+type AgentForksOptions = {
+  agents: AgentManager;
+  store: Store;
+  config: AdmissionOptions['config'] & Pick<Config, 'FORK_TIMEOUT'>;
+};
+
+/**
+ * Makes agents that go on from where others are, with copies of their files, conversation and settings.
+ * What an agent was allowed besides, such as hosts, is not copied: nothing that a fork may do is wider.
+ */
+export class AgentForks {
+  readonly #options: AgentForksOptions;
+
+  constructor(options: AgentForksOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The source must have nothing to do meanwhile, and the fork not exist. Throws `agent_exists`,
+   * `too_many_agents`, `quota_exceeded`, `copy_failed` or `no_space`.
+   */
+  async fork(source: AgentRecord, fork: AgentRecord, signal: AbortSignal): Promise<AgentRecord> {
+    const { agents, store, config } = this.#options;
+    if (store.agents.get(fork.agentId)) {
+      throw new AppError('agent_exists', `There is an agent "${fork.name}" already.`);
+    }
+    admitAgent(this.#options, fork);
+    const { threadId: forkOf = source.forkOf, settings, toldInstructions } = source;
+    const told = toldInstructions !== undefined && { toldInstructions };
+    // What filled the one has filled the other.
+    const filled = source.source !== undefined && { source: source.source };
+    const limit = AbortSignal.timeout(config.FORK_TIMEOUT * 1000);
+    try {
+      const copy = {
+        ...fork,
+        settings,
+        ...told,
+        ...filled,
+        ...(forkOf !== undefined && { forkOf }),
+      };
+      await agents.beginCopy(copy, source.agentId, AbortSignal.any([signal, limit]));
+      return copy;
+    } catch (cause) {
+      if (!limit.aborted || signal.aborted) throw cause;
+      const message = `The files were not copied within ${config.FORK_TIMEOUT} s (FORK_TIMEOUT).`;
+      throw new AppError('copy_failed', message, { cause });
+    }
+  }
+}

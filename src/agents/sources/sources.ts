@@ -1,0 +1,237 @@
+import { Readable } from 'node:stream';
+import { pack } from 'tar-stream';
+import type { Config } from '../../config/config.ts';
+import { AppError, type ErrorCode } from '../../errors.ts';
+import type { GitFailure } from '../../gateway/egress/git-exchange.ts';
+import type { GitForwarder, GitGrant } from '../../gateway/egress/git-forwarder.ts';
+import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
+import type { AgentStore } from '../../store/store.ts';
+import { runScript } from '../../workspaces/container-script.ts';
+import { saysNoRoom } from '../../workspaces/disk-full.ts';
+import type { ArchiveBounds } from '../../workspaces/transfers/archive-rules.ts';
+import { Staging, stagingEnvironment } from '../../workspaces/transfers/staging.ts';
+import { transferBounds } from '../../workspaces/transfers/transfer-bounds.ts';
+import type { WorkspaceFiles } from '../../workspaces/transfers/workspace-files.ts';
+import { STAGING } from '../../workspaces/workspace-path.ts';
+import type { AgentRecord } from '../agent.ts';
+import type { DiskWatch } from '../disk-watch.ts';
+import { type CloneEnd, cloneInto, fetchSubmodule, lookAtClone } from './git-clone.ts';
+import { bytesOf, type GitSource, type Source, type SourceFile, sourceDigest } from './source.ts';
+import { joined, notesOnRemains, readRemains, type Submodule } from './submodules.ts';
+
+const NOT_EMPTY = 65;
+const SAID = 500;
+/** Of one clone, and of its submodules. */
+const MOST_SUBMODULES = 100;
+/** Whether nobody has put a file there, or committed anything. Codex's sandbox leaves empty directories. */
+const LOOK = `cd "$WORKSPACE" || exit 1
+[ -z "$(find . -mindepth 1 -path ./.git -prune -o -path ./${STAGING} -prune -o ! -type d -print | head -n 1)" ] || exit ${NOT_EMPTY}
+[ -z "$(git for-each-ref --count=1 2>/dev/null)" ] || exit ${NOT_EMPTY}`;
+
+export type Filled = { filled: boolean; notes: string[] };
+const NOT_FILLED: Filled = { filled: false, notes: [] };
+
+type SourcesOptions = {
+  runtime: ContainerRuntime;
+  files: Pick<WorkspaceFiles, 'put'>;
+  git: Pick<GitForwarder, 'grant'>;
+  credentials: { authorizationFor(place: { host: string; principal: string }): string | undefined };
+  agents: Pick<AgentStore, 'get' | 'setSource'>;
+  disk: DiskWatch;
+  config: Pick<Config, 'TRANSFER_MAX_BYTES' | 'TRANSFER_MAX_ENTRIES'>;
+};
+
+type Run = { replace: boolean; signal: AbortSignal | undefined; onArrived: () => void };
+
+/** Fills the workspaces of agents that are awake with what their callers want to begin with. */
+export class Sources {
+  readonly #options: SourcesOptions;
+  readonly #staging: Staging;
+
+  constructor(options: SourcesOptions) {
+    this.#options = options;
+    this.#staging = new Staging(options.runtime);
+  }
+
+  /**
+   * Fills the workspace, all of it or not at all; nobody else may change it meanwhile. Does nothing if it
+   * was filled with the same already and has files. Answers with notes of what a clone lacks. Throws `workspace_not_empty`,
+   * `source_denied`, `source_unauthorized`, `source_failed`, `upload_too_large`, or why `signal` is aborted.
+   */
+  async apply(agentId: string, source: Source, signal?: AbortSignal): Promise<Filled> {
+    const { agents, disk } = this.#options;
+    const agent = agents.get(agentId);
+    const digest = sourceDigest(source);
+    const { replace = false } = source;
+    // A directory of the machine was given before the agent woke.
+    if (!agent || source.path !== undefined) return NOT_FILLED;
+    if (replace) assertReplaceable(agent);
+    if (!replace && !(await this.#isEmpty(agentId))) {
+      if (agent.source === digest) return NOT_FILLED;
+      throw notEmpty(agent);
+    }
+    await disk.know(agentId);
+    disk.assertRoom(agentId);
+    // Known before anything is moved: a server that dies in between finds its own files then.
+    const run = { replace, signal, onArrived: () => agents.setSource(agentId, digest) };
+    try {
+      if (source.git) return { filled: true, notes: await this.#clone(agent, source.git, run) };
+      await this.#write(agentId, source.files ?? [], run);
+      return { filled: true, notes: [] };
+    } catch (error) {
+      await this.#staging.clear(agentId);
+      signal?.throwIfAborted();
+      throw error;
+    } finally {
+      disk.turnEnded(agentId);
+    }
+  }
+
+  async #isEmpty(agentId: string): Promise<boolean> {
+    const { runtime } = this.#options;
+    const env = { ...stagingEnvironment(runtime, agentId), GIT_CONFIG_GLOBAL: '/dev/null' };
+    const { exitCode, complaint } = await runScript(runtime, agentId, ['sh', '-c', LOOK], { env });
+    if (exitCode === 0 || exitCode === NOT_EMPTY) return exitCode === 0;
+    throw failed('The workspace could not be looked at.', complaint);
+  }
+
+  async #write(agentId: string, list: readonly SourceFile[], run: Run): Promise<void> {
+    const bounds = transferBounds(this.#options, agentId);
+    const options = { bounds, base: [], git: 'refuse', ...run } as const;
+    await this.#options.files.put(agentId, archiveOf(list), options);
+  }
+
+  async #clone(agent: AgentRecord, source: GitSource, run: Run): Promise<string[]> {
+    const { signal, onArrived } = run;
+    const { agentId } = agent;
+    const bounds = transferBounds(this.#options, agentId);
+    let left = bounds.bytes;
+    const fetched = async (from: GitSource, fetch: (gatewayPath: string) => Promise<CloneEnd>) => {
+      left -= await this.#fetch(agent, { source: from, bounds, maxBytes: left, signal }, fetch);
+    };
+    const { runtime } = this.#options;
+    await fetched(source, (gatewayPath) =>
+      cloneInto(runtime, agentId, { source, gatewayPath, bounds, signal }),
+    );
+    const notes = await this.#complete(agentId, source, (submodule) => {
+      const from = { ...source, url: submodule.url };
+      return fetched(from, (gatewayPath) =>
+        fetchSubmodule(runtime, agentId, { source: from, submodule, gatewayPath, bounds, signal }),
+      );
+    });
+    // Placing removes what is there, which on a directory of the machine somebody else may have put.
+    if (agent.workspacePath !== undefined && !(await this.#isEmpty(agentId))) throw notEmpty(agent);
+    onArrived();
+    await this.#staging.place(agentId, { parts: [], replace: true, git: true });
+    return notes;
+  }
+
+  /** Has git ask for one repository, as far as the caller may; answers how many bytes came. */
+  async #fetch(
+    { agentId, owner }: AgentRecord,
+    { source, bounds, maxBytes, signal }: Fetch,
+    fetch: (gatewayPath: string) => Promise<CloneEnd>,
+  ): Promise<number> {
+    const { git, credentials } = this.#options;
+    const url = new URL(source.url);
+    const authorization = credentials.authorizationFor({ host: url.host, principal: owner });
+    using grant = git.grant(agentId, url, { authorization, maxBytes });
+    const { exitCode, complaint, isTooLarge } = await fetch(grant.path);
+    signal?.throwIfAborted();
+    if (isTooLarge) throw tooLarge(source, bounds);
+    if (exitCode !== 0) throw cloneFailure(grant, source, complaint);
+    return grant.bytes;
+  }
+
+  /** Fetches submodules, and theirs, if they are wanted; answers with notes of what is not there. */
+  async #complete(
+    agentId: string,
+    { url, submodules: wanted = false }: GitSource,
+    fetch: (submodule: Submodule) => Promise<void>,
+  ): Promise<string[]> {
+    const missing: string[] = [];
+    const lfs: string[] = [];
+    const waiting = [{ within: '', url }];
+    let count = 0;
+    for (let place = waiting.shift(); place; place = waiting.shift()) {
+      const said = await lookAtClone(this.#options.runtime, agentId, place.within);
+      const remains = readRemains(said, place);
+      lfs.push(...remains.lfs);
+      missing.push(...remains.unreachable);
+      for (const submodule of remains.submodules) {
+        const within = joined(submodule.within, submodule.path);
+        if (!wanted) {
+          missing.push(within);
+          continue;
+        }
+        count += 1;
+        if (count > MOST_SUBMODULES) throw tooMany(url);
+        await fetch(submodule);
+        waiting.push({ within, url: submodule.url });
+      }
+    }
+    return notesOnRemains(missing, { lfs, wanted });
+  }
+}
+
+type Fetch = {
+  source: GitSource;
+  bounds: ArchiveBounds;
+  /** What may still be fetched. */
+  maxBytes: number;
+  signal: AbortSignal | undefined;
+};
+
+function tooMany(url: string): AppError {
+  const message = `${url} has more than ${MOST_SUBMODULES} submodules, with theirs.`;
+  return new AppError('source_failed', message);
+}
+
+const CODES: Readonly<Record<GitFailure['kind'], ErrorCode>> = {
+  denied: 'source_denied',
+  unauthorized: 'source_unauthorized',
+  too_large: 'upload_too_large',
+  failed: 'source_failed',
+};
+
+function cloneFailure(
+  { failure, path }: GitGrant,
+  { url }: GitSource,
+  complaint: string,
+): AppError {
+  if (failure) return new AppError(CODES[failure.kind], `${url}: ${failure.message}`);
+  // The container may say anything; it goes to whoever asked for the clone, and is bounded.
+  const said = complaint.replaceAll(new RegExp(`http://[^\\s']*${path}/?`, 'g'), url).slice(-SAID);
+  if (saysNoRoom(said)) return new AppError('no_space', `${url}: no space left.`);
+  return failed(`${url} could not be cloned. git said: ${said || 'nothing'}`, complaint);
+}
+
+function tooLarge({ url }: GitSource, { bytes, entries }: ArchiveBounds): AppError {
+  const message = `${url}: the clone has more than ${bytes} bytes, or more than ${entries} entries. Nothing was changed.`;
+  return new AppError('upload_too_large', message, { data: { limit: { bytes, entries } } });
+}
+
+async function* archiveOf(list: readonly SourceFile[]): AsyncGenerator<Uint8Array> {
+  const packed = pack();
+  for (const file of list) {
+    const mode = file.executable ? 0o755 : 0o644;
+    packed.entry({ name: file.path, mode }, bytesOf(file));
+  }
+  packed.finalize();
+  yield* Readable.from(packed);
+}
+
+/** Throws `workspace_mounted` for the files of a person, which no call removes. */
+export function assertReplaceable({ name, workspacePath }: AgentRecord): void {
+  if (workspacePath === undefined) return;
+  const message = `The workspace of agent ${name} is ${workspacePath}: nothing there is replaced.`;
+  throw new AppError('workspace_mounted', message);
+}
+
+function notEmpty({ name }: AgentRecord): AppError {
+  return new AppError('workspace_not_empty', `The workspace of agent ${name} has files already.`);
+}
+
+function failed(message: string, complaint: string): AppError {
+  return new AppError('source_failed', message, { cause: new Error(complaint) });
+}

@@ -1,0 +1,120 @@
+import type {
+  ContainerLayout,
+  ContainerProcess,
+  ContainerRuntime,
+  ContainerSpec,
+  ContainerStats,
+  ContainerSummary,
+  CopyOptions,
+  CopySource,
+  EngineInfo,
+  ExecOptions,
+  Readiness,
+  RuntimeKind,
+  VolumeSummary,
+} from '../../runtime/container-runtime.ts';
+import type { SlotStore } from '../../store/store.ts';
+
+/**
+ * Knows the containers of agents that claimed one of the warm pool by their agents' names. The engine
+ * cannot rename volumes or labels, so that such a container keeps the name of its slot; only here
+ * is that known. Slots that nobody claimed yet are not shown.
+ */
+export class SlottedRuntime implements ContainerRuntime {
+  readonly kind: RuntimeKind;
+  readonly confines: boolean;
+  readonly #inner: ContainerRuntime;
+  readonly #slots: SlotStore;
+
+  constructor(inner: ContainerRuntime, slots: SlotStore) {
+    this.kind = inner.kind;
+    this.confines = inner.confines;
+    this.#inner = inner;
+    this.#slots = slots;
+  }
+
+  ping(signal?: AbortSignal): Promise<EngineInfo> {
+    return this.#inner.ping(signal);
+  }
+
+  prepare(onProgress: (line: string) => void): Promise<void> {
+    return this.#inner.prepare(onProgress);
+  }
+
+  readiness(): Promise<Readiness> {
+    return this.#inner.readiness();
+  }
+
+  create(spec: ContainerSpec): Promise<void> {
+    return this.#inner.create({ ...spec, agentId: this.#key(spec.agentId) });
+  }
+
+  start(agentId: string): Promise<void> {
+    return this.#inner.start(this.#key(agentId));
+  }
+
+  stop(agentId: string, options: { graceSeconds: number }): Promise<void> {
+    return this.#inner.stop(this.#key(agentId), options);
+  }
+
+  pause(agentId: string): Promise<void> {
+    return this.#inner.pause(this.#key(agentId));
+  }
+
+  async remove(agentId: string, options: { volumes: boolean }): Promise<void> {
+    await this.#inner.remove(this.#key(agentId), options);
+    const slot = this.#slots.of(agentId);
+    if (slot && options.volumes) this.#slots.remove(slot.slotId);
+  }
+
+  copyVolumes(from: CopySource, to: string, options: CopyOptions): Promise<void> {
+    const source = { ...from, agentId: this.#key(from.agentId) };
+    return this.#inner.copyVolumes(source, this.#key(to), options);
+  }
+
+  async list(): Promise<ContainerSummary[]> {
+    return this.#shown(await this.#inner.list());
+  }
+
+  async listVolumes(): Promise<VolumeSummary[]> {
+    return this.#shown(await this.#inner.listVolumes());
+  }
+
+  async inspect(agentId: string): Promise<ContainerSummary | undefined> {
+    const found = await this.#inner.inspect(this.#key(agentId));
+    return found && { ...found, agentId };
+  }
+
+  exec(
+    agentId: string,
+    command: readonly string[],
+    options?: ExecOptions,
+  ): Promise<ContainerProcess> {
+    return this.#inner.exec(this.#key(agentId), command, options);
+  }
+
+  layout(agentId: string): ContainerLayout {
+    return this.#inner.layout(this.#key(agentId));
+  }
+
+  stats(agentId: string): Promise<ContainerStats | undefined> {
+    return this.#inner.stats(this.#key(agentId));
+  }
+
+  logs(agentId: string, options: { tail: number }): Promise<string> {
+    return this.#inner.logs(this.#key(agentId), options);
+  }
+
+  #key(agentId: string): string {
+    return this.#slots.of(agentId)?.slotId ?? agentId;
+  }
+
+  #shown<T extends { agentId: string }>(found: T[]): T[] {
+    const slots = new Map(this.#slots.list().map((slot) => [slot.slotId, slot]));
+    return found.flatMap((each) => {
+      const slot = slots.get(each.agentId);
+      if (!slot) return [each];
+      return slot.agentId === undefined ? [] : [{ ...each, agentId: slot.agentId }];
+    });
+  }
+}

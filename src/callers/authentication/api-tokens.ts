@@ -1,0 +1,68 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { type Principal, principalId } from '../../identity/principal.ts';
+import type { TokenRecord, TokenStore } from './token-store.ts';
+
+/** So that secret scanners and people know one when they see it. */
+const PREFIX = 'cmcp';
+const FORM = new RegExp(`^${PREFIX}_([0-9a-f]{12})_([A-Za-z0-9_-]{43})$`);
+/** How exactly the time of last use is known; each write costs a commit to the disk. */
+const TOUCH_MS = 60_000;
+
+type NewToken = Pick<TokenRecord, 'principal' | 'tenant' | 'roles' | 'agents' | 'expiresAt'>;
+
+/** Makes and knows static tokens, `cmcp_ID_SECRET`, of which only a hash is kept. */
+export class ApiTokens {
+  readonly #store: TokenStore;
+
+  constructor(store: TokenStore) {
+    this.#store = store;
+  }
+
+  /** Whether callers must have one: once there was a token, the door stays closed. */
+  get exist(): boolean {
+    return this.#store.hasAny();
+  }
+
+  /** The token is told once, here. */
+  create(options: NewToken): { token: string; record: TokenRecord } {
+    const tokenId = randomBytes(6).toString('hex');
+    const secret = randomBytes(32).toString('base64url');
+    const record = {
+      ...options,
+      tokenId,
+      secretSha256: sha256(secret).toString('hex'),
+      createdAt: new Date(),
+    };
+    this.#store.add(record);
+    return { token: `${PREFIX}_${tokenId}_${secret}`, record };
+  }
+
+  /** Whether a bearer token has the form of ours. */
+  isOurs(token: string): boolean {
+    return FORM.test(token);
+  }
+
+  /** Whom a token stands for; undefined if it is wrong, revoked or expired. */
+  principalOf(token: string, now = new Date()): Principal | undefined {
+    const [, tokenId = '', secret = ''] = FORM.exec(token) ?? [];
+    const record = this.#store.get(tokenId);
+    // Compared also where there is nothing to compare with: an answer takes as long either way.
+    const expected = Buffer.from(record?.secretSha256 ?? '00'.repeat(32), 'hex');
+    const isRight = timingSafeEqual(sha256(secret), expected);
+    if (!record || !isRight || !holds(record, now)) return undefined;
+    if (now.getTime() - (record.lastUsedAt?.getTime() ?? 0) > TOUCH_MS) {
+      this.#store.touch(tokenId, now);
+    }
+    const { principal, tenant, roles, agents } = record;
+    return { id: principalId(principal, tenant), tenant, roles, ...(agents && { agents }) };
+  }
+}
+
+/** Whether a token is neither revoked nor expired. */
+export function holds({ revokedAt, expiresAt }: TokenRecord, now: Date): boolean {
+  return revokedAt === undefined && (expiresAt === undefined || expiresAt > now);
+}
+
+function sha256(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

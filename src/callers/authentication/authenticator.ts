@@ -1,0 +1,129 @@
+import { decodeProtectedHeader } from 'jose';
+import type { Logger } from 'pino';
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
+import type { Config } from '../../config/config.ts';
+import { AppError } from '../../errors.ts';
+import { LOCAL, type Principal } from '../../identity/principal.ts';
+import type { AccessAudit } from '../../server/audited/access-audit.ts';
+import type { ApiTokens } from './api-tokens.ts';
+import { JwtVerifier } from './jwt-verifier.ts';
+import { type OidcSettings, OidcVerifier } from './oidc-verifier.ts';
+
+const WINDOW_SECONDS = 60;
+
+export type AuthenticatorOptions = {
+  tokens: ApiTokens;
+  config: OidcSettings &
+    Pick<Config, 'JWT_SECRET' | 'OIDC_ISSUER' | 'ALLOW_UNAUTHENTICATED' | 'MAX_FAILED_LOGINS'>;
+  /** Whether only this machine reaches the server. */
+  isLoopback: boolean;
+  /** Hears who was let in and who was not. */
+  audit?: Pick<AccessAudit, 'loggedIn' | 'refused'>;
+  log: Logger;
+};
+
+/** How a request says who sends it. */
+type Credentials = { authorization: string | undefined; address: string };
+
+/** Tells who calls, by a static token, a JWT of our own or an access token of an authorization server. */
+export class Authenticator {
+  readonly #options: AuthenticatorOptions;
+  readonly #jwt: JwtVerifier | undefined;
+  readonly #oidc: OidcVerifier | undefined;
+  readonly #failures: RateLimiterMemory;
+
+  constructor(options: AuthenticatorOptions) {
+    const { JWT_SECRET, OIDC_ISSUER, MAX_FAILED_LOGINS } = options.config;
+    this.#options = options;
+    this.#jwt = JWT_SECRET === undefined ? undefined : new JwtVerifier(JWT_SECRET);
+    this.#oidc =
+      OIDC_ISSUER === undefined ? undefined : new OidcVerifier(OIDC_ISSUER, options.config);
+    this.#failures = new RateLimiterMemory({ points: MAX_FAILED_LOGINS, duration: WINDOW_SECONDS });
+  }
+
+  /**
+   * Whether callers without a token are let in, as the machine's own user: only where nobody has
+   * made a token or set up another way to tell callers apart.
+   */
+  get isOpen(): boolean {
+    const { tokens, isLoopback, config } = this.#options;
+    if (this.#jwt || this.#oidc || tokens.exist) return false;
+    return isLoopback || config.ALLOW_UNAUTHENTICATED;
+  }
+
+  /** Whether there is any way in, or has been. */
+  get canLogIn(): boolean {
+    const isConfigured = this.#jwt !== undefined || this.#oidc !== undefined;
+    return this.isOpen || isConfigured || this.#options.tokens.exist;
+  }
+
+  /**
+   * Throws `unauthorized`, `too_many_logins` where an address has failed too often, or
+   * `login_unavailable` where the authorization server cannot be asked.
+   */
+  async authenticate({ authorization, address }: Credentials): Promise<Principal> {
+    if (authorization === undefined) {
+      if (this.isOpen) return LOCAL;
+      throw new AppError('unauthorized', 'This server needs a token.');
+    }
+    // A wrong token is refused also where none is needed: its sender believes in it.
+    const principal = await this.#principalOf(authorization).catch((error: unknown) => {
+      if (error instanceof AppError) throw error;
+      this.#options.log.info({ err: error, address }, 'A token was refused');
+      return undefined;
+    });
+    const { audit } = this.#options;
+    if (principal) {
+      audit?.loggedIn(principal, address);
+      return principal;
+    }
+    await this.#countFailure(address);
+    audit?.refused(address, 'The token is invalid, expired or revoked.');
+    throw new AppError('unauthorized', 'The token is invalid, expired or revoked.');
+  }
+
+  /** Whether a static token that was let in has been revoked since, or has expired. */
+  isWithdrawn(authorization: string): boolean {
+    const { tokens } = this.#options;
+    const token = tokenOf(authorization);
+    return tokens.isOurs(token) && tokens.principalOf(token) === undefined;
+  }
+
+  async #principalOf(authorization: string): Promise<Principal | undefined> {
+    const { tokens } = this.#options;
+    const token = tokenOf(authorization);
+    if (tokens.isOurs(token)) return tokens.principalOf(token);
+    const { alg } = decodeProtectedHeader(token);
+    const verifier = alg === 'HS256' ? this.#jwt : this.#oidc;
+    return verifier?.principalOf(token);
+  }
+
+  /** Right tokens are not counted: whoever shares an address with an attacker still gets in. */
+  async #countFailure(address: string): Promise<void> {
+    try {
+      await this.#failures.consume(address);
+    } catch (error) {
+      if (!(error instanceof RateLimiterRes)) throw error;
+      throw new AppError('too_many_logins', 'Too many wrong tokens came from this address.', {
+        cause: error,
+        data: { retry_after_seconds: Math.ceil(error.msBeforeNext / 1000) },
+      });
+    }
+  }
+}
+
+/** Bearer, or Basic with the token as password, as git sends it. */
+function tokenOf(authorization: string): string {
+  const [scheme = '', value = ''] = authorization.split(/\s+/, 2);
+  switch (scheme.toLowerCase()) {
+    case 'bearer':
+      return value;
+    case 'basic':
+      return Buffer.from(value, 'base64')
+        .toString()
+        .replace(/^[^:]*:/, '');
+    default:
+      // It is not told: who forgets it sends the token in its place.
+      throw new Error('the scheme is neither Bearer nor Basic');
+  }
+}

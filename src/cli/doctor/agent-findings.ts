@@ -1,0 +1,101 @@
+import type { AgentRecord } from '../../agents/agent.ts';
+import { AppError } from '../../errors.ts';
+import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
+import { counted, problem, warning } from './check.ts';
+import { type Finding, finding, repairable } from './finding.ts';
+import type { Survey } from './survey.ts';
+
+/** Containers and volumes of this installation that belong to no agent. */
+export function unknownAgents(survey: Survey): Finding[] {
+  const { store, containers, volumes } = survey;
+  const ids = [...new Set([...containers.keys(), ...volumes.keys()])];
+  return ids
+    .filter((agentId) => !store.agents.get(agentId))
+    .map((agentId) => unknownAgent(agentId, survey));
+}
+
+function unknownAgent(agentId: string, { runtime, containers, volumes }: Survey): Finding {
+  const container = containers.get(agentId);
+  const made = volumes.get(agentId)?.createdAt.toISOString().slice(0, 10);
+  const things = [container && `a container (${container.state})`, made && `volumes of ${made}`];
+  const message = `Nobody knows the agent "${agentId}", which has ${things.filter(Boolean).join(' and ')}`;
+  const check = container
+    ? problem('Agents', message, 'A server removes the container when it starts.')
+    : warning('Agents', message, 'A server removes them after ORPHAN_TIMEOUT.');
+  const parts = [container && 'container', made && 'volumes'].filter(Boolean).join(' and ');
+  return repairable(check, `remove its ${parts}`, () => removeAll(agentId, runtime));
+}
+
+async function removeAll(agentId: string, runtime: ContainerRuntime): Promise<void> {
+  await runtime.remove(agentId, { volumes: true });
+  // A container that was renamed by hand is found by its label alone.
+  if ((await runtime.list()).some((container) => container.agentId === agentId)) {
+    throw new AppError('engine_failed', 'its container was renamed: remove it by hand');
+  }
+}
+
+/** Agents do not move from one runtime to another: there they have neither files nor containers. */
+export function movedAgents({ store, engine }: Survey): Finding | undefined {
+  const agents = store.agents.list().filter(({ tokenSha256 }) => tokenSha256 !== '');
+  const { runtimeKind = engine.kind } = store;
+  if (agents.length === 0 || runtimeKind === engine.kind) return undefined;
+  const message = `The runtime was ${runtimeKind} so far and is ${engine.kind} now: ${counted(agents.length, 'agent')} would begin anew`;
+  const advice = `Set AGENT_RUNTIME=${runtimeKind} to have their files and conversations.`;
+  return finding(problem('Agents', message, advice));
+}
+
+/** Agents that are not as their rows say. */
+export function changedAgents(survey: Survey): Finding[] {
+  return survey.store.agents
+    .list()
+    .filter(({ tokenSha256 }) => tokenSha256 !== '')
+    .flatMap((agent) => lostFiles(agent, survey) ?? changedContainer(agent, survey) ?? []);
+}
+
+function lostFiles(
+  { agentId, workspacePath }: AgentRecord,
+  { volumes }: Survey,
+): Finding | undefined {
+  const found = volumes.get(agentId);
+  const holdsWorkspace = workspacePath !== undefined || (found?.holdsWorkspace ?? false);
+  const holdsHome = found?.holdsHome ?? false;
+  if (holdsWorkspace && holdsHome) return undefined;
+  const missing = [!holdsWorkspace && 'files', !holdsHome && 'conversations'];
+  const lost = missing.filter(Boolean).join(' and ');
+  const message = `The agent "${agentId}" has lost its ${lost}: on its next call it begins anew`;
+  const advice = 'Restore its volumes from a backup before that call.';
+  return finding(problem('Agents', message, advice));
+}
+
+function changedContainer(agent: AgentRecord, survey: Survey): Finding | undefined {
+  const { agentId, archived } = agent;
+  const { containers, busy } = survey;
+  const container = containers.get(agentId);
+  if (container === undefined) return archived ? undefined : lostContainer(agent, survey);
+  if (!container.outdated) return undefined;
+  const check = warning(
+    'Agents',
+    `The container of the agent "${agentId}" was made with other settings than those of now`,
+    'Its next call replaces it; files and conversation stay.',
+  );
+  // What runs in it is taken up by the next server.
+  if (busy.has(agentId)) return finding(check);
+  return repairable(check, 'remove the container, not its volumes', () => archive(agentId, survey));
+}
+
+function lostContainer({ agentId }: AgentRecord, survey: Survey): Finding {
+  const check = warning(
+    'Agents',
+    `The container of the agent "${agentId}" is gone`,
+    'Its next call makes one anew; files and conversation are there.',
+  );
+  return repairable(check, 'write down that only its volumes are left', () =>
+    archive(agentId, survey),
+  );
+}
+
+async function archive(agentId: string, { store, runtime }: Survey): Promise<void> {
+  await runtime.stop(agentId, { graceSeconds: 0 });
+  await runtime.remove(agentId, { volumes: false });
+  store.agents.setArchived(agentId, true);
+}

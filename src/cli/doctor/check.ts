@@ -1,0 +1,65 @@
+import { reportError } from '../../errors.ts';
+
+/** `warning`: works as it is, or is taken care of. `problem`: somebody has to do something. */
+export type Verdict = 'ok' | 'warning' | 'problem';
+
+/** What was found in one place. Holds no secrets. */
+export type Check = {
+  /** What was looked at, such as `Database`. */
+  topic: string;
+  verdict: Verdict;
+  /** What was found, in one sentence. */
+  message: string;
+  /** What to do about it, or who does. */
+  advice?: string;
+  /** What can be done, or was done, without asking. */
+  repair?: RepairReport;
+};
+
+export type RepairReport = {
+  /** Completes "This will …", such as `remove the container`. */
+  act: string;
+  outcome: 'possible' | 'done' | 'failed';
+  /** Why it failed. */
+  error?: string;
+};
+
+export const ok = (topic: string, message: string): Check => ({ topic, verdict: 'ok', message });
+
+export const warning = (topic: string, message: string, advice?: string): Check => ({
+  topic,
+  verdict: 'warning',
+  message,
+  ...(advice && { advice }),
+});
+
+export const problem = (topic: string, message: string, advice: string): Check => ({
+  topic,
+  verdict: 'problem',
+  message,
+  advice,
+});
+
+/** What one of our errors says. */
+export function failure(topic: string, error: unknown): Check {
+  const { message, hint } = reportError(error);
+  return problem(topic, message, hint);
+}
+
+/** Whether somebody still has to do something. */
+export function isOpen({ verdict, repair }: Check): boolean {
+  return verdict === 'problem' && repair?.outcome !== 'done';
+}
+
+const UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+/** Such as `77 GiB`. */
+export function bytes(count: number): string {
+  const power = count < 1 ? 0 : Math.min(UNITS.length - 1, Math.floor(Math.log2(count) / 10));
+  return `${Math.round(count / 1024 ** power)} ${UNITS[power]}`;
+}
+
+/** Such as `1 agent` or `3 agents`. */
+export function counted(count: number, noun: string, plural = `${noun}s`): string {
+  return `${count} ${count === 1 ? noun : plural}`;
+}

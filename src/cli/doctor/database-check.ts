@@ -1,0 +1,68 @@
+import { DatabaseCopy, type DatabaseState } from '../../store/sqlite/database-copy.ts';
+import { DATABASE_FILE } from '../../store/sqlite/sqlite-store.ts';
+import { type Check, ok, problem } from './check.ts';
+
+const TOPIC = 'Database';
+
+type DatabaseCheck = {
+  check: Check;
+  /** Absent if there is no database, or none that can be trusted. */
+  installation?: { id: string; hasContainers: boolean };
+};
+
+/**
+ * Whether the database is whole and of a version that this server knows. It names the installation,
+ * without which nothing of it can be found.
+ */
+export function checkDatabase(directory: string): DatabaseCheck {
+  try {
+    using copy = DatabaseCopy.take(directory);
+    if (!copy) return { check: ok(TOPIC, 'there is none yet: the first start makes it') };
+    const state = copy.inspect();
+    const complaint = complaintAbout(state);
+    return complaint ? { check: complaint } : describe(copy, state);
+  } catch (error) {
+    return { check: unreadable(error) };
+  }
+}
+
+function complaintAbout({ version, newest, problems }: DatabaseState): Check | undefined {
+  if (version > newest) {
+    return problem(
+      TOPIC,
+      `It is of version ${version}, and this server knows versions up to ${newest}.`,
+      'Use the newer server that wrote it.',
+    );
+  }
+  return problems.length > 0 ? damaged(problems.join('; ')) : undefined;
+}
+
+/** Only what SQLite itself says is about the database. */
+function unreadable(error: unknown): Check {
+  const reason = error instanceof Error ? error.message : String(error);
+  const isOfSqlite = error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR';
+  if (isOfSqlite) return damaged(reason);
+  const message = `It could not be looked at: ${reason}.`;
+  return problem(TOPIC, message, 'Run this as the user of the server, with room for a copy.');
+}
+
+function damaged(reason: string): Check {
+  return problem(
+    TOPIC,
+    `${DATABASE_FILE} can't be read: ${reason}.`,
+    'Stop the server and restore it from a backup. Or move it away: a new one is made, which knows none of the agents; their volumes stay.',
+  );
+}
+
+function describe(copy: DatabaseCopy, { version, newest }: DatabaseState): DatabaseCheck {
+  const store = copy.open();
+  try {
+    const { installationId: id, runtimeKind, agents } = store;
+    const age = version < newest ? ` (the next start brings it to ${newest})` : '';
+    const check = ok(TOPIC, `whole, version ${version}${age}, installation ${id}`);
+    const hasContainers = runtimeKind === 'docker' && agents.list().length > 0;
+    return { check, installation: { id, hasContainers } };
+  } finally {
+    store.close();
+  }
+}

@@ -1,0 +1,123 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { pino } from 'pino';
+import type { Config } from '../../config/config.ts';
+import { agentsDirectory } from '../../runtime/choose-runtime.ts';
+import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
+import { DataDirError } from '../../store/data-dir-error.ts';
+import { DatabaseCopy } from '../../store/sqlite/database-copy.ts';
+import { SqliteStore } from '../../store/sqlite/sqlite-store.ts';
+import type { Store } from '../../store/store.ts';
+import { type Check, failure, problem, warning } from './check.ts';
+import { checkDatabase } from './database-check.ts';
+import { checkDataDir } from './disk-check.ts';
+import { checkEngine } from './engine-check.ts';
+import { type Finding, repaired } from './finding.ts';
+import { findLeftovers } from './leftovers.ts';
+import { checkCredentials, checkModel } from './model-check.ts';
+import { checkServer } from './server-check.ts';
+import { checkSettings } from './settings-check.ts';
+import { checkSkills } from './skills-check.ts';
+
+/** An engine that needs longer to answer a question is not well. */
+const PATIENCE_SECONDS = 15;
+/** What a running server does to an agent takes less, so that only what lasts is told. */
+const SECOND_LOOK_MS = 2_000;
+
+export type ExaminationOptions = {
+  environment: Readonly<Record<string, string | undefined>>;
+  envFile: string;
+  repair: boolean;
+};
+
+/** Looks at one thing after another, and puts right what it may. Each check comes as it is done. */
+export async function* examine(options: ExaminationOptions): AsyncGenerator<Check> {
+  const { checks, config } = checkSettings(options.environment, options.envFile);
+  yield* checks;
+  if (!config) return;
+  yield await checkDataDir(config.DATA_DIR);
+  const database = checkDatabase(config.DATA_DIR);
+  yield database.check;
+  const server = await checkServer(config);
+  yield* server.checks;
+  const { runtime, checks: engineChecks } = await checkEngine({
+    // What repairs may take as long as it needs.
+    config: options.repair ? config : { ...config, DOCKER_OPERATION_TIMEOUT: patience(config) },
+    installationId: database.installation?.id ?? 'unknown',
+    hasContainers: database.installation?.hasContainers ?? false,
+    log: pino({ level: 'silent' }),
+  });
+  yield* engineChecks;
+  yield* checkSkills(config);
+  yield checkCredentials(config);
+  yield await checkModel(config);
+  if (!runtime || !database.installation) return;
+  const { repair } = options;
+  yield* examineAgents({ config, runtime, serverRuns: server.runs, repair });
+}
+
+function patience({ DOCKER_OPERATION_TIMEOUT }: Config): number {
+  return Math.min(DOCKER_OPERATION_TIMEOUT, PATIENCE_SECONDS);
+}
+
+type AgentOptions = {
+  config: Config;
+  runtime: ContainerRuntime;
+  serverRuns: boolean;
+  repair: boolean;
+};
+
+async function* examineAgents(options: AgentOptions): AsyncGenerator<Check> {
+  try {
+    if (options.repair && !options.serverRuns) yield* repairAgents(options);
+    else yield* lookAtAgents(options);
+  } catch (error) {
+    if (error instanceof DataDirError) yield problem('Agents', error.message, 'Run this again.');
+    else yield failure('Agents', error);
+  }
+}
+
+async function* repairAgents(options: AgentOptions): AsyncGenerator<Check> {
+  // As long as it is open no server can start.
+  const store = SqliteStore.open(options.config.DATA_DIR);
+  try {
+    const { summary, findings } = await look(store, options);
+    yield summary;
+    for (const finding of findings) yield await repaired(finding);
+  } finally {
+    store.close();
+  }
+}
+
+async function* lookAtAgents(options: AgentOptions): AsyncGenerator<Check> {
+  const first = await lookAtCopy(options);
+  if (!first) return;
+  yield first.summary;
+  const lasting = options.serverRuns ? await stillThere(first.findings, options) : first.findings;
+  yield* lasting.map(({ check }) => check);
+  if (options.repair && lasting.some(({ repair }) => repair)) {
+    const message = 'A server runs, and owns all of this: nothing was touched';
+    yield warning('Repair', message, 'Stop it, and run this again.');
+  }
+}
+
+async function stillThere(found: Finding[], options: AgentOptions): Promise<Finding[]> {
+  if (found.length === 0) return [];
+  await sleep(SECOND_LOOK_MS);
+  const again = (await lookAtCopy(options))?.findings ?? [];
+  return found.filter(({ key }) => again.some((other) => other.key === key));
+}
+
+async function lookAtCopy(options: AgentOptions) {
+  using copy = DatabaseCopy.take(options.config.DATA_DIR);
+  const store = copy?.open();
+  if (!store) return undefined;
+  try {
+    return await look(store, options);
+  } finally {
+    store.close();
+  }
+}
+
+function look(store: Store, { config, runtime: engine, ...options }: AgentOptions) {
+  return findLeftovers({ ...options, store, engine, agentsDirectory: agentsDirectory(config) });
+}

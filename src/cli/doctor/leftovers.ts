@@ -1,0 +1,102 @@
+import { isClaimable } from '../../agents/warm-pool/warm-pool.ts';
+import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
+import { listAgentFamilies } from '../../runtime/process/agent-families.ts';
+import type { Store } from '../../store/store.ts';
+import { changedAgents, movedAgents, unknownAgents } from './agent-findings.ts';
+import { type Check, counted, ok, problem, warning } from './check.ts';
+import { type Finding, finding, repairable } from './finding.ts';
+import { type Survey, survey } from './survey.ts';
+
+type LeftoverOptions = {
+  store: Store;
+  engine: ContainerRuntime;
+  /** Where agents are that run as processes. */
+  agentsDirectory: string;
+  /** A server that runs has slots in the making, and turns at work. */
+  serverRuns: boolean;
+};
+
+/** How the agents are, and what is not as it should be. */
+export async function findLeftovers(
+  options: LeftoverOptions,
+): Promise<{ summary: Check; findings: Finding[] }> {
+  const seen = await survey(options.store, options.engine);
+  const summary = summarize(seen);
+  const processes = await strayProcesses(seen, options.agentsDirectory);
+  const turns = options.serverRuns ? [] : unfinishedTurns(seen);
+  const moved = movedAgents(seen);
+  if (moved) return { summary, findings: [moved, ...processes, ...turns] };
+  const slots = options.serverRuns ? [] : await badSlots(seen);
+  const agents = [...unknownAgents(seen), ...changedAgents(seen)];
+  return { summary, findings: [...agents, ...processes, ...slots, ...turns] };
+}
+
+function summarize({ store, containers, volumes, busy }: Survey): Check {
+  const states = [...containers.values()].map(({ state }) => state);
+  const shown = (['running', 'paused', 'stopped'] as const)
+    .map((state) => `${states.filter((each) => each === state).length} ${state}`)
+    .join(', ');
+  const agents = counted(store.agents.list().length, 'agent');
+  const turns = busy.size > 0 ? `, ${busy.size} at work` : '';
+  return ok('Agents', `${agents}${turns}; containers: ${shown}; ${volumes.size} with volumes`);
+}
+
+/** Containers made ahead of agents that no agent can get. */
+async function badSlots({ store, engine }: Survey): Promise<Finding[]> {
+  const unclaimed = store.slots.list().filter(({ agentId }) => agentId === undefined);
+  const judged = await Promise.all(
+    unclaimed.map(async (slot) => ({
+      ...slot,
+      good: isClaimable(slot, await engine.inspect(slot.slotId)),
+    })),
+  );
+  return judged
+    .filter(({ good }) => !good)
+    .map(({ slotId }) => {
+      const check = warning(
+        'Warm pool',
+        `"${slotId}" is half made, or was touched by hand`,
+        'A server clears it away when it starts.',
+      );
+      return repairable(check, 'remove it', async () => {
+        store.slots.setReady(slotId, false);
+        await engine.remove(slotId, { volumes: true });
+        store.slots.remove(slotId);
+      });
+    });
+}
+
+/** Processes of agents whose Codex does not run, or that would run in containers. */
+async function strayProcesses({ engine, busy }: Survey, directory: string): Promise<Finding[]> {
+  const families = await listAgentFamilies(directory);
+  const judged = await Promise.all(
+    families.map(async (family) => ({
+      ...family,
+      stray: engine.kind !== 'process' || !(await isAwake(engine, family.agentId)),
+    })),
+  );
+  return judged
+    .filter(({ stray }) => stray)
+    .map(({ agentId, pids, end }) => {
+      const check = problem(
+        'Processes',
+        `${counted(pids.length, 'process', 'processes')} of the agent "${agentId}" outside of any container: ${pids.join(', ')}`,
+        'Nobody else ends them.',
+      );
+      // What they work at is taken up by the next server.
+      return busy.has(agentId) ? finding(check) : repairable(check, 'end them', end);
+    });
+}
+
+async function isAwake(engine: ContainerRuntime, agentId: string): Promise<boolean> {
+  const container = await engine.inspect(agentId);
+  return container !== undefined && container.state !== 'stopped';
+}
+
+function unfinishedTurns({ store }: Survey): Finding[] {
+  const turns = store.turns.unfinished();
+  if (turns.length === 0) return [];
+  const agents = [...new Set(turns.map(({ agentId }) => `"${agentId}"`))].join(', ');
+  const message = `${counted(turns.length, 'turn')} of ${agents} did not end`;
+  return [finding(warning('Turns', message, 'The next start of the server takes them up.'))];
+}

@@ -1,0 +1,24 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import type { Config } from '../../config/config.ts';
+
+const FILE = 'auth.json';
+
+type PlacesConfig = Pick<Config, 'OAUTH_TOKEN_STORAGE_PATH' | 'CODEX_AUTH_DIR'>;
+
+/**
+ * Where an auth.json may be, the first place first. A place that is named is the only one, so that no
+ * other login is used by mistake.
+ */
+function authPlaces(config: PlacesConfig, homes: readonly string[]): string[] {
+  const { OAUTH_TOKEN_STORAGE_PATH: file, CODEX_AUTH_DIR: directory } = config;
+  if (file !== undefined) return [file];
+  if (directory !== undefined) return [path.join(directory, FILE)];
+  return homes.map((home) => path.join(home, '.codex', FILE));
+}
+
+/** The first place with an auth.json; the first of all where there is none. */
+export function findAuthFile(config: PlacesConfig, homes: readonly string[]): string {
+  const places = authPlaces(config, homes);
+  return places.find((place) => fs.existsSync(place)) ?? places[0] ?? FILE;
+}

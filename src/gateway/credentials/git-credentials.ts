@@ -1,0 +1,47 @@
+import type { Config } from '../../config/config.ts';
+import { PrincipalKeys } from './principal-keys.ts';
+
+/** Hosts of GitHub take any name, and this is the one that they name. */
+const USER = 'x-access-token';
+
+/** Whose a credential is, or everybody's. */
+type Place = { host: string; principal?: string | undefined };
+
+/** What hosts of git repositories want to be shown, for all callers or for one, in DATA_DIR/git-credentials.json. */
+export class GitCredentials {
+  readonly #keys: PrincipalKeys;
+
+  constructor(config: Pick<Config, 'DATA_DIR' | 'CREDENTIALS_KEY'>) {
+    this.#keys = new PrincipalKeys(config, 'git-credentials.json');
+  }
+
+  /** The header for a repository; the caller's own credential first. Throws `credentials_unreadable`. */
+  authorizationFor({ host, principal }: Place): string | undefined {
+    const own = principal === undefined ? undefined : this.#keys.find(nameOf({ host, principal }));
+    const secret = own ?? this.#keys.find(nameOf({ host }));
+    if (secret === undefined) return undefined;
+    const login = secret.includes(':') ? secret : `${USER}:${secret}`;
+    return `Basic ${Buffer.from(login).toString('base64')}`;
+  }
+
+  /** A token, or `USER:PASSWORD`. Throws `credentials_unreadable`. */
+  set(place: Place, secret: string): Promise<void> {
+    return this.#keys.set(nameOf(place), secret);
+  }
+
+  /** Answers whether there was one. */
+  remove(place: Place): Promise<boolean> {
+    return this.#keys.remove(nameOf(place));
+  }
+
+  list(): { name: string; addedAt: string }[] {
+    return this.#keys
+      .list()
+      .map(({ principal, addedAt }) => ({ name: `git:${principal}`, addedAt }));
+  }
+}
+
+function nameOf({ host, principal }: Place): string {
+  const name = host.toLowerCase();
+  return principal === undefined ? name : `${name} ${principal}`;
+}

@@ -1,0 +1,221 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { AppError } from '../../errors.ts';
+import type { AuthFile, SavedAuth, Tokens } from './auth-file.ts';
+import { withFileLock } from './file-lock.ts';
+import { type Login, toLogin } from './login.ts';
+import { LoginRefusedError, type RenewedTokens, type TokenEndpoint } from './token-endpoint.ts';
+
+/** A token that is younger than this and refused is refused for another reason than its age. */
+const YOUNG_MS = 60_000;
+/** Between attempts to renew a login, or to write it, that is still good. */
+const LATER_MS = 10_000;
+/** The Codex CLI takes no lock: what it has just renewed is in the file a moment later. */
+const LOOKS_FOR_ANOTHER = 5;
+const LOOK_EVERY_MS = 300;
+
+export type LoginBrokerOptions = {
+  file: AuthFile;
+  endpoint: TokenEndpoint;
+  log: Logger;
+  now?: () => number;
+};
+
+/**
+ * The one owner of the ChatGPT login in this process. A refresh token can be used once, so every agent
+ * shares one renewal, other processes are kept out meanwhile, and a login that somebody else renewed
+ * or replaced is taken from the file.
+ */
+export class LoginBroker {
+  readonly #file: AuthFile;
+  readonly #endpoint: TokenEndpoint;
+  readonly #log: Logger;
+  readonly #now: () => number;
+  /** What was read of the file last. */
+  #seen: SavedAuth | undefined;
+  #login: Login | undefined;
+  #tokens: Tokens | undefined;
+  #renewing: Promise<void> | undefined;
+  #renewedAt = -Infinity;
+  #nextTry = -Infinity;
+  #unwritten = false;
+  #refusal: AppError | undefined;
+
+  constructor(options: LoginBrokerOptions) {
+    this.#file = options.file;
+    this.#endpoint = options.endpoint;
+    this.#log = options.log;
+    this.#now = options.now ?? Date.now;
+  }
+
+  get path(): string {
+    return this.#file.path;
+  }
+
+  /** The login as it is now, whether it has expired or not. */
+  get known(): Login | undefined {
+    return this.#look();
+  }
+
+  /** `login_revoked`, until there is another login in the file. */
+  get problem(): AppError | undefined {
+    this.#look();
+    return this.#refusal;
+  }
+
+  /** A login whose access token is good. Throws as `ModelUpstream.authorize`. */
+  async login(): Promise<Login> {
+    const login = this.#usable();
+    if (this.#unwritten) await this.#writeAgain();
+    if (this.#now() < (login.renewAt ?? Infinity)) return login;
+    const expired = this.#isExpired(login);
+    if (!expired && this.#now() < this.#nextTry) return login;
+    try {
+      await this.#renew(login);
+    } catch (error) {
+      if (expired || this.#refusal) throw error;
+      this.#nextTry = this.#now() + LATER_MS;
+      this.#log.warn({ err: error }, 'ChatGPT login not renewed ahead of its expiry');
+    }
+    return this.#usable();
+  }
+
+  /** Told of an access token that was refused: whether there is another one now. */
+  async replace(accessToken: string): Promise<boolean> {
+    const login = this.#usable();
+    if (login.accessToken !== accessToken) return true;
+    const isYoung = this.#now() - this.#renewedAt < YOUNG_MS && !this.#isExpired(login);
+    if (login.refreshToken === undefined || isYoung) return false;
+    await this.#renew(login);
+    return this.#usable().accessToken !== accessToken;
+  }
+
+  #look(): Login | undefined {
+    const saved = this.#file.read();
+    if (saved === this.#seen) return this.#login;
+    const isSameLogin = tokensKey(saved) === tokensKey(this.#seen);
+    this.#seen = saved;
+    // Touched by somebody, but still what was used up: what is known here is newer.
+    if (isSameLogin && this.#unwritten) return this.#login;
+    this.#unwritten = false;
+    this.#adopt(saved?.tokens);
+    return this.#login;
+  }
+
+  #adopt(tokens: Tokens | undefined): void {
+    const isNew =
+      tokens?.refresh_token !== this.#tokens?.refresh_token ||
+      tokens?.access_token !== this.#tokens?.access_token;
+    if (isNew) {
+      this.#refusal = undefined;
+      this.#nextTry = -Infinity;
+    }
+    this.#tokens = tokens;
+    this.#login = tokens && toLogin(tokens);
+  }
+
+  #usable(): Login {
+    const login = this.#look();
+    if (this.#refusal) throw this.#refusal;
+    if (login) return login;
+    throw new AppError('credentials_missing', `No OAuth tokens found in ${this.#file.path}.`);
+  }
+
+  #isExpired({ expiresAt = Infinity }: Login): boolean {
+    return this.#now() >= expiresAt;
+  }
+
+  #renew(old: Login): Promise<void> {
+    this.#renewing ??= withFileLock(this.#file.path, () => this.#renewAlone(old)).finally(() => {
+      this.#renewing = undefined;
+    });
+    return this.#renewing;
+  }
+
+  async #renewAlone(old: Login): Promise<void> {
+    let login = this.#usable();
+    for (;;) {
+      if (login.accessToken !== old.accessToken && !this.#isExpired(login)) return;
+      const another = await this.#exchange(login);
+      if (!another) return;
+      login = another;
+    }
+  }
+
+  /** Answers the login that somebody else put into the file meanwhile, if so. */
+  async #exchange(login: Login): Promise<Login | undefined> {
+    const { refreshToken } = login;
+    if (refreshToken === undefined) throw this.#refuse('it has no refresh token');
+    try {
+      const renewed = await this.#endpoint.refresh(refreshToken);
+      // Whoever logged out, or in as somebody else, meanwhile is right.
+      if (this.#look()?.refreshToken === refreshToken) this.#take(renewed);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof LoginRefusedError)) throw error;
+      const another = await this.#lookForAnother(refreshToken);
+      if (another) return another;
+      throw this.#refuse(error.reason);
+    }
+  }
+
+  #take({ access_token, refresh_token, id_token }: RenewedTokens): void {
+    this.#adopt({
+      ...this.#tokens,
+      access_token,
+      ...(refresh_token && { refresh_token }),
+      ...(id_token && { id_token }),
+    });
+    this.#renewedAt = this.#now();
+    this.#log.info({ expiresAt: this.#login?.expiresAt }, 'ChatGPT login renewed');
+    this.#write();
+  }
+
+  /** What could not be written is still good here, and written later. */
+  #write(): void {
+    if (!this.#tokens) return;
+    try {
+      this.#file.saveTokens(this.#tokens);
+      this.#seen = this.#file.read();
+      this.#unwritten = false;
+    } catch (error) {
+      this.#unwritten = true;
+      this.#nextTry = this.#now() + LATER_MS;
+      this.#log.error({ err: error }, 'Renewed ChatGPT login not written; trying again');
+    }
+  }
+
+  async #writeAgain(): Promise<void> {
+    if (this.#now() < this.#nextTry) return;
+    this.#nextTry = this.#now() + LATER_MS;
+    const write = async () => {
+      this.#look();
+      if (this.#unwritten) this.#write();
+    };
+    await withFileLock(this.#file.path, write).catch((error) =>
+      this.#log.error({ err: error }, 'Renewed ChatGPT login not written; trying again'),
+    );
+  }
+
+  async #lookForAnother(refreshToken: string): Promise<Login | undefined> {
+    for (let looks = 0; looks < LOOKS_FOR_ANOTHER; looks += 1) {
+      if (looks > 0) await sleep(LOOK_EVERY_MS);
+      const login = this.#look();
+      if (login && login.refreshToken !== refreshToken) return login;
+    }
+    return undefined;
+  }
+
+  #refuse(reason: string): AppError {
+    this.#refusal = new AppError(
+      'login_revoked',
+      `The ChatGPT login of ${this.#file.path} is no longer valid: ${reason}.`,
+    );
+    this.#log.error({ reason }, 'ChatGPT login refused; no model requests until it is replaced');
+    return this.#refusal;
+  }
+}
+
+function tokensKey(saved: SavedAuth | undefined): string | undefined {
+  return saved?.tokens && `${saved.tokens.refresh_token} ${saved.tokens.access_token}`;
+}

@@ -1,0 +1,56 @@
+import type { Logger } from 'pino';
+import type { EgressStore } from '../../store/store.ts';
+import type { EgressRecord } from './egress-record.ts';
+
+/** Each write waits for the disk: many connections share one. */
+const WRITE_MS = 1_000;
+const MOST_UNWRITTEN = 500;
+/** While nothing can be written, the oldest go beyond so many. */
+const MOST_HELD = 10_000;
+
+/** Remembers the last connections of each agent. What ended in the last second dies with the server. */
+export class EgressLog {
+  readonly #store: EgressStore;
+  readonly #kept: number;
+  readonly #log: Logger;
+  #unwritten: EgressRecord[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  /** `kept`: how many records an agent has at most. */
+  constructor({ store, kept, log }: { store: EgressStore; kept: number; log: Logger }) {
+    this.#store = store;
+    this.#kept = kept;
+    this.#log = log;
+  }
+
+  add(record: EgressRecord): void {
+    this.#unwritten.push(record);
+    if (this.#unwritten.length % MOST_UNWRITTEN === 0) this.#write();
+    else this.#timer ??= setTimeout(() => this.#write(), WRITE_MS).unref();
+  }
+
+  /** The last ones of an agent, the newest first. */
+  list(agentId: string, limit: number): EgressRecord[] {
+    this.#write();
+    return this.#store.records(agentId, limit);
+  }
+
+  close(): void {
+    this.#write();
+    clearTimeout(this.#timer);
+  }
+
+  #write(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#unwritten.length === 0) return;
+    try {
+      this.#store.append(this.#unwritten, this.#kept);
+      this.#unwritten = [];
+    } catch (error) {
+      this.#log.error({ err: error }, 'Connections of agents could not be recorded');
+      this.#unwritten = this.#unwritten.slice(-MOST_HELD);
+      this.#timer = setTimeout(() => this.#write(), WRITE_MS).unref();
+    }
+  }
+}

@@ -1,0 +1,81 @@
+import type { Logger } from 'pino';
+import type { Config } from '../../config/config.ts';
+import type { EgressStore } from '../../store/store.ts';
+import { Dialler, type DiallerOptions } from './dialler.ts';
+import { EgressLog } from './egress-log.ts';
+import { type EgressDenial, EgressProxy } from './egress-proxy.ts';
+import type { EgressRecord } from './egress-record.ts';
+import { EgressRules } from './egress-rules.ts';
+import { GitForwarder } from './git-forwarder.ts';
+import { ReachableAddresses } from './reachable-addresses.ts';
+
+type EgressConfig = Pick<
+  Config,
+  | 'EGRESS_ALLOW'
+  | 'EGRESS_ALLOW_PRIVATE'
+  | 'EGRESS_LOG_KEPT'
+  | 'EGRESS_IDLE_TIMEOUT'
+  | 'EGRESS_HOURLY_LIMIT'
+  | 'MAX_EGRESS_CONNECTIONS'
+>;
+
+export type EgressOptions = {
+  config: EgressConfig;
+  store: EgressStore;
+  onDenied: (denial: EgressDenial) => void;
+  /** Hears of every connection when it ends, denied ones too. */
+  onRecord?: (record: EgressRecord) => void;
+  /** Other ways to resolve names and to connect. */
+  dialler?: Partial<DiallerOptions>;
+  log: Logger;
+};
+
+/** Everything that lets agents reach more than the model. */
+export type Egress = {
+  rules: EgressRules;
+  proxy: EgressProxy;
+  git: GitForwarder;
+  /** Connections of an agent: those that are open, then those that ended, each the newest first. */
+  connections(agentId: string, limit: number): ListedConnection[];
+  /** Cuts what is open, and writes down what was not yet. */
+  close(): void;
+};
+
+export type ListedConnection = EgressRecord & { open: boolean };
+
+/** Throws `invalid_input` for rules and ranges that can't be used. */
+export function buildEgress(options: EgressOptions): Egress {
+  const { config, store, onDenied, onRecord, dialler, log } = options;
+  const rules = new EgressRules(config.EGRESS_ALLOW, store);
+  const records = new EgressLog({ store, kept: config.EGRESS_LOG_KEPT, log });
+  const reachable = new ReachableAddresses(config.EGRESS_ALLOW_PRIVATE);
+  const proxy = new EgressProxy({
+    rules,
+    dialler: new Dialler({ reachable, ...dialler }),
+    limits: {
+      connections: config.MAX_EGRESS_CONNECTIONS,
+      idleMs: config.EGRESS_IDLE_TIMEOUT * 1000,
+      hourlyBytes: config.EGRESS_HOURLY_LIMIT,
+    },
+    onRecord: (record) => {
+      records.add(record);
+      onRecord?.(record);
+    },
+    onDenied,
+    log,
+  });
+  return {
+    rules,
+    proxy,
+    git: new GitForwarder(proxy),
+    connections(agentId, limit) {
+      const open = proxy.openOf(agentId).map((record) => ({ ...record, open: true }));
+      const ended = records.list(agentId, limit).map((record) => ({ ...record, open: false }));
+      return [...open, ...ended].slice(0, limit);
+    },
+    close() {
+      proxy.close();
+      records.close();
+    },
+  };
+}

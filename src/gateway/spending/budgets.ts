@@ -1,0 +1,117 @@
+import type { Logger } from 'pino';
+import type { Config } from '../../config/config.ts';
+import { AppError } from '../../errors.ts';
+import { LOCAL } from '../../identity/principal.ts';
+import type { AgentStore } from '../../store/store.ts';
+import { type Ledger, thisMonth } from './ledger.ts';
+import type { PricedUsage, Prices } from './prices.ts';
+import type { SpendingScope, Spent } from './spending-store.ts';
+
+type BudgetSettings = Pick<
+  Config,
+  | 'MONTHLY_BUDGET_LIMIT'
+  | 'PRINCIPAL_BUDGET_LIMIT'
+  | 'PRINCIPAL_TOKEN_LIMIT'
+  | 'AGENT_BUDGET_LIMIT'
+  | 'AGENT_TOKEN_LIMIT'
+  | 'TURN_BUDGET_LIMIT'
+  | 'TURN_TOKEN_LIMIT'
+  | 'COST_ALERT_THRESHOLD'
+>;
+
+export type BudgetOptions = {
+  agents: AgentStore;
+  ledger: Ledger;
+  prices: Prices;
+  config: BudgetSettings;
+  log: Logger;
+};
+
+type Bound = { what: string; spent: number; limit: number; unit: 'USD' | 'tokens' };
+
+/** Counts what the model costs, and says when it is enough. */
+export class Budgets {
+  readonly #options: BudgetOptions;
+  readonly #alerted = new Set<string>();
+  readonly #unpriced = new Set<string>();
+
+  constructor(options: BudgetOptions) {
+    this.#options = options;
+  }
+
+  /** Counts one answer of a model; answers what it cost. Without a model it cost the server nothing. */
+  record(
+    agentId: string,
+    model: string | null,
+    usage: PricedUsage & { total_tokens: number },
+  ): Spent {
+    const { ledger, prices, log } = this.#options;
+    const costUsd = model === null ? 0 : prices.costOf(model, usage);
+    if (costUsd === undefined && model !== null && !this.#unpriced.has(model)) {
+      this.#unpriced.add(model);
+      log.warn({ model }, 'A model has no price: its tokens count, and cost nothing');
+    }
+    const spent = { tokens: usage.total_tokens, costUsd: costUsd ?? 0 };
+    ledger.add({ owner: this.#ownerOf(agentId), agentId }, spent);
+    return spent;
+  }
+
+  /** Why an agent may not ask the model again, in the middle of a turn that has spent so much; undefined if it may. */
+  refusal(
+    agentId: string,
+    turn?: Spent,
+    owner: string = this.#ownerOf(agentId),
+  ): AppError | undefined {
+    const bounds = this.#boundsOf({ agentId, owner }, turn).filter(({ limit }) => limit > 0);
+    for (const bound of bounds) this.#alert(agentId, bound);
+    const broken = bounds.find(({ spent, limit }) => spent >= limit);
+    if (!broken) return undefined;
+    const { what, spent, limit, unit } = broken;
+    return new AppError(
+      'budget_exceeded',
+      `${what}: ${shown(spent, unit)} of ${shown(limit, unit)} are used.`,
+      {
+        data: { budget: { what, spent, limit, unit } },
+      },
+    );
+  }
+
+  #boundsOf({ agentId, owner }: Required<SpendingScope>, turn: Spent | undefined): Bound[] {
+    const { config, ledger } = this.#options;
+    const agent = ledger.total({ agentId });
+    const own = ledger.total({ owner });
+    const bound = (what: string, unit: Bound['unit'], spent: Spent, limit: number): Bound => ({
+      ...{ what, unit, limit },
+      spent: unit === 'USD' ? spent.costUsd : spent.tokens,
+    });
+    return [
+      bound('The budget of this month', 'USD', ledger.total({}), config.MONTHLY_BUDGET_LIMIT),
+      bound('Your budget of this month', 'USD', own, config.PRINCIPAL_BUDGET_LIMIT),
+      bound('Your tokens of this month', 'tokens', own, config.PRINCIPAL_TOKEN_LIMIT),
+      bound('The budget of this agent and month', 'USD', agent, config.AGENT_BUDGET_LIMIT),
+      bound('The tokens of this agent and month', 'tokens', agent, config.AGENT_TOKEN_LIMIT),
+      ...(turn
+        ? [
+            bound('The budget of a turn', 'USD', turn, config.TURN_BUDGET_LIMIT),
+            bound('The tokens of a turn', 'tokens', turn, config.TURN_TOKEN_LIMIT),
+          ]
+        : []),
+    ];
+  }
+
+  /** Once a month for each agent and bound. */
+  #alert(agentId: string, { what, spent, limit, unit }: Bound): void {
+    const key = `${thisMonth()} ${agentId} ${what}`;
+    if (spent < limit * this.#options.config.COST_ALERT_THRESHOLD || this.#alerted.has(key)) return;
+    this.#alerted.add(key);
+    this.#options.log.warn({ agentId, what, spent, limit, unit }, 'A budget is nearly used up');
+  }
+
+  #ownerOf(agentId: string): string {
+    return this.#options.agents.get(agentId)?.owner ?? LOCAL.id;
+  }
+}
+
+function shown(amount: number, unit: Bound['unit']): string {
+  return unit === 'USD' ? `$${amount.toFixed(2)}` : `${amount} tokens`;
+}

@@ -1,0 +1,155 @@
+import type { AddressInfo } from 'node:net';
+import type { FastifyInstance } from 'fastify';
+import type { Logger } from 'pino';
+import { type AuditLog, SERVER } from '../audit/audit-log.ts';
+import type { Redactor } from '../audit/redaction/redactor.ts';
+import { redactorOf } from '../audit/redaction/redactor-of.ts';
+import { SqliteAuditLog } from '../audit/sqlite-audit-log.ts';
+import { ApiTokens } from '../callers/authentication/api-tokens.ts';
+import { Authenticator } from '../callers/authentication/authenticator.ts';
+import type { CallerAgents } from '../callers/caller-agents.ts';
+import { type Config, isLoopback } from '../config/config.ts';
+import { SqliteStore } from '../store/sqlite/sqlite-store.ts';
+import { SqliteTokenStore } from '../store/sqlite/sqlite-token-store.ts';
+import type { Store } from '../store/store.ts';
+import { outlookOf } from '../tools/agent-tools.ts';
+import { buildHttpServer } from '../transports/http-server.ts';
+import type { AgentFeed } from '../transports/rest/agent-routes.ts';
+import { AccessAudit } from './audited/access-audit.ts';
+import { startIdleReaper } from './idle-reaper.ts';
+import { createServices, type Services } from './services.ts';
+
+export type App = {
+  /** Such as `http://127.0.0.1:8210`. */
+  url: string;
+  /** Resolves when the image or the like is there, or could not be made; see health. */
+  prepared: Promise<void>;
+  /** Interrupts what runs, answers its callers, and lets go of everything. */
+  close(): Promise<void>;
+};
+
+type AppOptions = {
+  config: Config;
+  /** That of the log, so that both know the same secrets; by default one of its own. */
+  redactor?: Redactor;
+  log: Logger;
+  version: string;
+};
+type ServerOptions = Required<AppOptions>;
+
+/** Opens the stores, wires all parts together and listens. */
+export async function startApp(given: AppOptions): Promise<App> {
+  const options = { ...given, redactor: given.redactor ?? redactorOf(given.config) };
+  const { DATA_DIR } = options.config;
+  using opened = new DisposableStack();
+  const store = opened.adopt(SqliteStore.open(DATA_DIR), (each) => each.close());
+  const tokens = opened.adopt(SqliteTokenStore.open(DATA_DIR), (each) => each.close());
+  const audit = opened.adopt(openAudit(options), (each) => each.close());
+  audit.append({ type: 'server_started', principal: SERVER, data: { version: options.version } });
+  const accessAudit = opened.adopt(new AccessAudit(audit, tokens), (each) => each.close());
+  const authenticator = authenticatorOf({ ...options, tokens, audit: accessAudit });
+  const services = await createServices({ ...options, store, audit, authenticator });
+  const http = createHttp(services, { ...options, authenticator, audit });
+  const app = await run(store, { services, http, options });
+  const stores = opened.move();
+  return {
+    ...app,
+    async close() {
+      await app.close();
+      audit.append({ type: 'server_stopped', principal: SERVER });
+      stores.dispose();
+    },
+  };
+}
+
+type Parts = { services: Services; http: FastifyInstance; options: ServerOptions };
+
+async function run(store: Store, { services, http, options }: Parts): Promise<App> {
+  const { config, log } = options;
+  const { agents, turns, approvals, backups, restores, credentials } = services;
+  const { egress, gateway, ledger } = services;
+  backups.recover();
+  await agents
+    .reconcile()
+    .catch((error) => log.error({ err: error }, 'No container could be adopted'));
+  await restores.recover();
+  await http.listen({ host: config.MCP_HOST, port: config.MCP_PORT });
+  // Before any request is read, so that earlier turns keep their places in the queues.
+  turns.recover();
+  void credentials.check();
+  const stopReaper = startIdleReaper({ agents, store, backups, config, log });
+  return {
+    url: urlOf(http.server.address(), config.MCP_HOST),
+    prepared: services.preparation.run(),
+    async close() {
+      // Callers hear at once that the server stops, however long the step takes that the reaper is at.
+      const reaped = stopReaper();
+      await turns.close({ interrupt: !config.PERSISTENT_MODE });
+      approvals.close();
+      await http.close();
+      await reaped;
+      await agents.close({ stopAgents: !config.PERSISTENT_MODE });
+      egress.close();
+      gateway.close();
+      ledger.flush();
+    },
+  };
+}
+
+function openAudit({ config, redactor, log }: ServerOptions): SqliteAuditLog {
+  return new SqliteAuditLog({ directory: config.DATA_DIR, redactor, config, log });
+}
+
+function createHttp(
+  { access, agents, changes, health, rates, toolbox }: Services,
+  options: ServerOptions & { authenticator: Authenticator; audit: AuditLog },
+): FastifyInstance {
+  const { config } = options;
+  return buildHttpServer({
+    turns: (principal) => access.turns(principal),
+    settings: (principal) => access.settings(principal),
+    approvals: (principal) => access.approvals(principal),
+    files: (principal) => access.files(principal),
+    backups: (principal) => access.backups(principal),
+    agents: (principal) => agentFeed(access.agents(principal), agents, config),
+    workspaces: (principal) => access.workspaces(principal),
+    ...{ rates, toolbox, changes, health },
+    ...options,
+  });
+}
+
+function authenticatorOf({
+  config,
+  log,
+  audit,
+  ...options
+}: ServerOptions & { tokens: SqliteTokenStore; audit: AccessAudit }): Authenticator {
+  const onLoopback = isLoopback(config.MCP_HOST);
+  const tokens = new ApiTokens(options.tokens);
+  const authenticator = new Authenticator({ tokens, config, isLoopback: onLoopback, audit, log });
+  if (authenticator.isOpen) {
+    const who = onLoopback ? 'Every user of this machine' : 'Whoever reaches the port';
+    log[onLoopback ? 'info' : 'warn'](`${who} may call: no token is needed`);
+  } else if (!authenticator.canLogIn) {
+    log.warn('Nobody can call yet: make a token with codex-mcp-server token create');
+  }
+  return authenticator;
+}
+
+function agentFeed(own: CallerAgents, agents: Services['agents'], config: Config): AgentFeed {
+  return {
+    listen: (listener) => own.listen(listener),
+    outlooks(name) {
+      const records = name === undefined ? own.list() : [own.get(name)];
+      return records.map((record) => ({
+        agent_id: own.nameOf(record.agentId),
+        ...outlookOf({ agents, config }, record),
+      }));
+    },
+  };
+}
+
+function urlOf(address: AddressInfo | string | null, host: string): string {
+  const port = typeof address === 'object' && address ? address.port : 0;
+  return `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}

@@ -1,0 +1,61 @@
+import { type AuditLog, SERVER } from '../../audit/audit-log.ts';
+import type { TokenRecord, TokenStore } from '../../callers/authentication/token-store.ts';
+import { type Principal, principalId } from '../../identity/principal.ts';
+
+/** The command line writes tokens beside the server, which looks for that so often. */
+const LOOK_MS = 10_000;
+/** Callers of whom it is known that they have come. */
+const REMEMBERED = 10_000;
+
+/** Has the audit tell who came in, who did not, and which tokens were made and revoked. */
+export class AccessAudit {
+  readonly #audit: AuditLog;
+  readonly #tokens: TokenStore;
+  readonly #seen = new Set<string>();
+  readonly #timer: NodeJS.Timeout;
+  #known: ReadonlyMap<string, boolean>;
+
+  constructor(audit: AuditLog, tokens: TokenStore) {
+    this.#audit = audit;
+    this.#tokens = tokens;
+    this.#known = stateOf(tokens.list());
+    this.#timer = setInterval(() => this.look(), LOOK_MS).unref();
+  }
+
+  /** The first time of each caller since the server started: every call has a record of its own. */
+  loggedIn(principal: Principal, address: string): void {
+    const key = `${principal.tenant}\n${principal.id}\n${principal.roles.join()}`;
+    if (this.#seen.has(key)) return;
+    if (this.#seen.size >= REMEMBERED) this.#seen.clear();
+    this.#seen.add(key);
+    this.#audit.append({ type: 'login', principal, data: { roles: principal.roles, address } });
+  }
+
+  /** `reason` must hold no secret. */
+  refused(address: string, reason: string): void {
+    this.#audit.append({ type: 'login_failed', principal: SERVER, data: { address, reason } });
+  }
+
+  /** Looks for tokens that were made or revoked since the last look. */
+  look(): void {
+    const records = this.#tokens.list();
+    for (const { tokenId, principal: name, tenant, roles, revokedAt } of records) {
+      const wasRevoked = this.#known.get(tokenId);
+      const principal = { id: principalId(name, tenant), tenant };
+      const data = { tokenId, roles };
+      if (wasRevoked === undefined) this.#audit.append({ type: 'token_created', principal, data });
+      if (revokedAt && !wasRevoked) this.#audit.append({ type: 'token_revoked', principal, data });
+    }
+    this.#known = stateOf(records);
+  }
+
+  /** Looks for the last time. */
+  close(): void {
+    clearInterval(this.#timer);
+    this.look();
+  }
+}
+
+function stateOf(records: readonly TokenRecord[]): ReadonlyMap<string, boolean> {
+  return new Map(records.map(({ tokenId, revokedAt }) => [tokenId, revokedAt !== undefined]));
+}

@@ -1,0 +1,36 @@
+import { parsePatch, type StructuredPatch } from 'diff';
+import { AppError } from '../../../errors.ts';
+import { unquotePath } from '../../../workspaces/git-quoting.ts';
+
+/** Which lines of the new files a diff shows, by path. */
+export type ShownLines = ReadonlyMap<string, readonly LineRange[]>;
+
+export type LineRange = { first: number; last: number };
+
+/** Reads a unified diff, of git or not. Throws `invalid_input` if it is none. */
+export function shownLines(diff: string): ShownLines {
+  const shown = new Map<string, LineRange[]>();
+  for (const patch of parse(diff)) {
+    const file = newPath(patch);
+    if (file === undefined) continue;
+    const ranges = patch.hunks
+      .filter(({ newLines }) => newLines > 0)
+      .map(({ newStart, newLines }) => ({ first: newStart, last: newStart + newLines - 1 }));
+    shown.set(file, [...(shown.get(file) ?? []), ...ranges]);
+  }
+  return shown;
+}
+
+function parse(diff: string): StructuredPatch[] {
+  try {
+    return parsePatch(diff);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new AppError('invalid_input', `The diff cannot be read: ${why}`, { cause });
+  }
+}
+
+function newPath({ newFileName: name }: StructuredPatch): string | undefined {
+  if (name === undefined || name === '/dev/null') return undefined;
+  return unquotePath(name).replace(/^b\//, '');
+}

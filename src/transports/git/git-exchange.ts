@@ -1,0 +1,139 @@
+import { once } from 'node:events';
+import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createGunzip } from 'node:zlib';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { AgentRecord } from '../../agents/agent.ts';
+import type { AgentLink } from '../../agents/links/agent-link.ts';
+import type { CallerWorkspaces } from '../../callers/caller-workspaces.ts';
+import type { Config } from '../../config/config.ts';
+import { AppError, toAppError } from '../../errors.ts';
+import {
+  type GitBounds,
+  type GitRequest,
+  type GitService,
+  serveGit,
+} from '../../workspaces/git-remote/git-service.ts';
+import { disconnectSignal } from '../http/disconnect.ts';
+import { logFailure } from '../http/failure-log.ts';
+import type { SlowBodies } from '../http/slow-bodies.ts';
+import { GitAnswer } from './git-answer.ts';
+import type { GitAudit } from './git-audit.ts';
+
+/** Of a request to fetch: what the client wants and has. Longer ones are no git's. */
+const FETCH_BYTES = 64 * 1024 * 1024;
+/** Longer than git is silent while it works: it says something every 5 s. */
+const GIT_QUIET_SECONDS = 15;
+
+type Exchange = {
+  request: FastifyRequest<{ Params: { id: string } }>;
+  reply: FastifyReply;
+  service: GitService;
+  workspaces: Pick<CallerWorkspaces, 'read' | 'change'>;
+};
+
+type Served = {
+  config: Pick<Config, 'GIT_IDLE_TIMEOUT' | 'GIT_MAX_PUSH_BYTES' | 'GIT_TIMEOUT'>;
+  slowBodies: SlowBodies;
+  audit: GitAudit;
+};
+
+/**
+ * Answers one request of a git client. A push has the agent for itself, from the refs that it is told
+ * to what it sends; and its answer ends only when the agent is free again, for what follows at once.
+ */
+export async function answerGit(exchange: Exchange, served: Served): Promise<void> {
+  const { request, reply, service, workspaces } = exchange;
+  const name = request.params.id;
+  const bounds = boundsOf(service, served.config);
+  const answer = new GitAnswer(
+    reply,
+    service,
+    isAdvertisement(request) ? 'advertisement' : 'result',
+  );
+  using _patience = served.slowBodies.expect(request.raw.socket);
+  const note = served.audit.begin({
+    ...{ service, name, principal: request.principal, correlationId: request.id },
+    asks: isAdvertisement(request),
+  });
+  try {
+    const wanted = requestOf(request, service);
+    const run = async (link: AgentLink, agent: AgentRecord) => {
+      note.agentId = agent.agentId;
+      const send = (chunk: Buffer, over: AbortSignal) => answer.send(chunk, over);
+      const signal = disconnectSignal(reply);
+      note.traffic = await serveGit(link.workspace, wanted, { send, bounds, signal });
+    };
+    if (service === 'git-receive-pack') await workspaces.change(name, run);
+    else await workspaces.read(name, run);
+    note.end(request.log);
+    answer.end();
+  } catch (failure) {
+    const error = isUnreadable(failure) ? unreadable(failure) : failure;
+    note.end(request.log, error);
+    if (answer.begun) return breakOff(exchange, error);
+    await readToEnd(request.raw, bounds);
+    if (!request.raw.complete) reply.header('connection', 'close');
+    throw error;
+  }
+}
+
+function isAdvertisement({ method }: FastifyRequest): boolean {
+  return method !== 'POST';
+}
+
+function boundsOf(service: GitService, config: Served['config']): GitBounds {
+  return {
+    maxBytes: service === 'git-receive-pack' ? config.GIT_MAX_PUSH_BYTES : FETCH_BYTES,
+    idleSeconds: config.GIT_IDLE_TIMEOUT,
+    totalSeconds: config.GIT_TIMEOUT,
+    quietSeconds: GIT_QUIET_SECONDS,
+  };
+}
+
+function requestOf(request: FastifyRequest, service: GitService): GitRequest {
+  const { body, headers } = request;
+  const [, version] =
+    /(?:^|:)version=([012])(?::|$)/.exec(`${headers['git-protocol'] ?? ''}`) ?? [];
+  return {
+    service,
+    protocol: version as GitRequest['protocol'],
+    body: body instanceof Readable ? decoded(body, headers['content-encoding']) : undefined,
+  };
+}
+
+function decoded(body: Readable, encoding = 'identity'): Readable {
+  if (encoding === 'identity') return body;
+  if (!/^(x-)?gzip$/.test(encoding)) {
+    throw new AppError('invalid_input', 'The encoding of the body must be gzip, or none.');
+  }
+  // Not a pipeline: where the body makes no sense, that can still be said over its connection.
+  const plain = body.pipe(createGunzip());
+  body.once('error', (error) => plain.destroy(error));
+  // Whoever reads it hears of it too; this is for the time before.
+  plain.on('error', () => undefined);
+  return plain;
+}
+
+function isUnreadable(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^Z_/.test(`${error.code}`);
+}
+
+function unreadable(cause: unknown): AppError {
+  return new AppError('invalid_input', 'The body is not what gzip makes.', { cause });
+}
+
+/** A client reads no answer before it has sent all. */
+async function readToEnd(body: Readable, { idleSeconds }: GitBounds): Promise<void> {
+  if (body.readableEnded || body.destroyed) return;
+  body.unpipe();
+  body.resume();
+  const limit = sleep(idleSeconds * 1000, undefined, { ref: false });
+  await Promise.race([once(body, 'end'), once(body, 'close'), limit]).catch(() => undefined);
+}
+
+/** The answer is broken, and its reader has to see that. */
+function breakOff({ request, reply }: Exchange, error: unknown): void {
+  logFailure(request.log, toAppError(error));
+  reply.raw.destroy();
+}

@@ -1,0 +1,114 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Authenticator } from '../../callers/authentication/authenticator.ts';
+import type { Config } from '../../config/config.ts';
+import { AppError } from '../../errors.ts';
+import type { Principal } from '../../identity/principal.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who calls; on public routes perhaps {@link NOBODY}. */
+    principal: Principal;
+  }
+  interface FastifyContextConfig {
+    /** Answered to whoever asks. */
+    isPublic?: boolean;
+    /** Who has no token is asked for a password, as its client knows no other way to ask its user. */
+    asksForPassword?: boolean;
+  }
+}
+
+/** Of a request to a public route that came without a token, or with a wrong one. */
+export const NOBODY: Principal = { id: '', tenant: '', roles: [] };
+
+const REALM = 'realm="codex-mcp-server"';
+const METADATA_PATH = '/.well-known/oauth-protected-resource';
+
+/** How long a stream outlives the token that opened it. */
+const RECHECK_MS = 10_000;
+
+export type AuthenticationOptions = {
+  recheckMs?: number;
+  authenticator: Pick<Authenticator, 'authenticate' | 'isWithdrawn'>;
+  config: Pick<Config, 'OIDC_ISSUER' | 'PUBLIC_URL'>;
+};
+
+/**
+ * Every request to a route that is not public must say who sends it, in its `Authorization` header:
+ * URLs are logged everywhere. A refusal tells OAuth clients where to log in.
+ */
+export function authenticateRequests(app: FastifyInstance, options: AuthenticationOptions): void {
+  const { authenticator, config } = options;
+  app.decorateRequest('principal');
+  app.addHook('onRequest', async (request, reply) => {
+    const { headers, ip: address } = request;
+    try {
+      request.principal = await authenticator.authenticate({
+        authorization: headers.authorization,
+        address,
+      });
+      endWithToken(request, reply, options);
+    } catch (error) {
+      request.principal = NOBODY;
+      if (request.routeOptions.config?.isPublic) return;
+      challenge(error, request, reply, config);
+      throw error;
+    }
+  });
+  const { OIDC_ISSUER } = config;
+  if (OIDC_ISSUER === undefined) return;
+  for (const suffix of ['', '/mcp', '/sse']) {
+    app.get(`${METADATA_PATH}${suffix}`, { config: { isPublic: true } }, (request) => ({
+      resource: `${originOf(request, config)}${suffix}`,
+      authorization_servers: [OIDC_ISSUER],
+      bearer_methods_supported: ['header'],
+      resource_name: 'codex-mcp-server',
+    }));
+  }
+}
+
+/** An answer that takes long is cut when the token is revoked; the turn that it waits for goes on. */
+function endWithToken(
+  { headers: { authorization }, log }: FastifyRequest,
+  { raw }: FastifyReply,
+  { authenticator, recheckMs = RECHECK_MS }: AuthenticationOptions,
+): void {
+  if (authorization === undefined) return;
+  const timer = setInterval(() => {
+    if (!authenticator.isWithdrawn(authorization)) return;
+    log.info('The token of an open answer was revoked');
+    raw.destroy();
+  }, recheckMs).unref();
+  raw.once('close', () => clearInterval(timer));
+}
+
+/** Whether the machine's own user, or a token's, sends a request. */
+export function isKnown({ principal }: FastifyRequest): boolean {
+  return principal !== NOBODY;
+}
+
+function challenge(
+  error: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  config: AuthenticationOptions['config'],
+): void {
+  if (!(error instanceof AppError) || error.code !== 'unauthorized') return;
+  if (request.routeOptions.config?.asksForPassword) {
+    reply.header('www-authenticate', `Basic ${REALM}, charset="UTF-8"`);
+    return;
+  }
+  const parts = [REALM];
+  if (request.headers.authorization !== undefined) parts.push('error="invalid_token"');
+  if (config.OIDC_ISSUER !== undefined) {
+    const path = /^\/(mcp|sse)\b/.exec(request.url)?.[0] ?? '';
+    parts.push(`resource_metadata="${originOf(request, config)}${METADATA_PATH}${path}"`);
+  }
+  reply.header('www-authenticate', `Bearer ${parts.join(', ')}`);
+}
+
+function originOf(
+  { protocol, host }: FastifyRequest,
+  { PUBLIC_URL }: AuthenticationOptions['config'],
+): string {
+  return PUBLIC_URL ?? `${protocol}://${host}`;
+}

@@ -1,0 +1,10 @@
+import type { FastifyBaseLogger } from 'fastify';
+import { ERRORS, toAppError } from '../../errors.ts';
+
+/** Logs a failed request or call: with its cause where the server is at fault, else in short. */
+export function logFailure(log: FastifyBaseLogger, error: unknown): void {
+  const failure = toAppError(error);
+  const { code, message } = failure;
+  if (ERRORS[code].status >= 500) log.error({ err: failure, code }, message);
+  else log.info({ code }, message);
+}

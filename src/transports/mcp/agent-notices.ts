@@ -1,0 +1,146 @@
+import type { JSONRPCMessage, Server, Transport } from '@modelcontextprotocol/server';
+import type { Logger } from 'pino';
+import { agentNameSchema } from '../../agents/agent.ts';
+import {
+  type AgentEvent,
+  agentEventData,
+  type EndingStep,
+  type TakeReason,
+} from '../../agents/agent-events.ts';
+
+/** A client that works with more has forgotten the first by then. */
+const AGENTS_REMEMBERED = 1_000;
+
+type Expiring = Extract<AgentEvent, { type: 'agent_expiring' }>;
+type Denied = Extract<AgentEvent, { type: 'egress_denied' }>;
+
+/** The agents of a client. */
+export type NoticedAgents = {
+  /** Hears what happens to them, by the names that the client knows; call what is returned to stop. */
+  listen(listener: (event: AgentEvent) => void): () => void;
+};
+
+type NoticedSession = {
+  agents: NoticedAgents;
+  defaultAgentId: string;
+  /** Called once, however the session ends. */
+  onClose: () => void;
+  log: Logger;
+};
+
+/**
+ * Begins a session whose client is told, as a log message, before an agent that it works with is
+ * taken, and when it is denied the network: its own one, and those that its calls or their results
+ * name.
+ */
+export async function connectWithNotices(
+  server: Server,
+  transport: Transport,
+  { agents, defaultAgentId, onClose, log }: NoticedSession,
+): Promise<void> {
+  const known = new Set<string>();
+  server.registerCapabilities({ logging: {} });
+  const stop = agents.listen((event) => {
+    if (event.type !== 'agent_expiring' && event.type !== 'egress_denied') return;
+    if (event.agentId !== defaultAgentId && !known.has(event.agentId)) return;
+    server
+      .sendLoggingMessage(noticeOf(event), transport.sessionId)
+      .catch((error: unknown) => log.debug({ err: error }, 'A notice could not be sent'));
+  });
+  server.onclose = () => {
+    stop();
+    onClose();
+  };
+  await server.connect(transport);
+  watch(transport, (agentId) => remember(known, agentId));
+}
+
+/** The message that a client gets. */
+function noticeOf(event: Expiring | Denied) {
+  const isDenied = event.type === 'egress_denied';
+  const isWarning = isDenied || event.step === 'remove';
+  return {
+    level: isWarning ? ('warning' as const) : ('notice' as const),
+    logger: 'agents',
+    data: {
+      ...agentEventData(event),
+      message: isDenied ? denialOf(event) : sentenceOf(event),
+    },
+  };
+}
+
+function denialOf({ agentId, host, port, howToAllow }: Denied): string {
+  return `Agent "${agentId}" was denied the network: ${host} port ${port}. ${howToAllow}`;
+}
+
+function sentenceOf({ agentId, step, inSeconds, reason }: Expiring): string {
+  const { deed, loss, afterwards } = STEPS[step];
+  if (reason === 'idle') {
+    const time = `in ${inSeconds} s if nobody calls it`;
+    return `Agent "${agentId}" is idle and will be ${deed} ${time}: ${loss} Call it or pin it to keep it.`;
+  }
+  return `Agent "${agentId}" is being ${deed}${REASONS[reason]}: ${loss} ${afterwards}`;
+}
+
+const STEPS: Record<EndingStep, { deed: string; loss: string; afterwards: string }> = {
+  stop: {
+    deed: 'stopped',
+    loss: 'its processes end, its files and its conversation stay.',
+    afterwards: 'The next call wakes it; pinned agents keep running.',
+  },
+  archive: {
+    deed: 'archived',
+    loss: 'its container goes, its files and its conversation stay.',
+    afterwards: 'The next call wakes it; pinned agents keep running.',
+  },
+  remove: {
+    deed: 'removed',
+    loss: 'its files and its conversation are deleted.',
+    afterwards: 'The next call begins anew.',
+  },
+};
+
+const REASONS: Record<TakeReason, string> = {
+  idle: '',
+  eviction: ' to make room for another agent',
+  cleanup: ' by a clean-up',
+  halt: '',
+  shutdown: ' with the server',
+};
+
+/** Hears of the agents in calls and results, whichever way the server takes them. */
+function watch(transport: Transport, onAgent: (agentId: unknown) => void): void {
+  const { onmessage } = transport;
+  transport.onmessage = (message, extra) => {
+    onAgent(agentOfCall(message));
+    onmessage?.(message, extra);
+  };
+  const send = transport.send.bind(transport);
+  transport.send = (message, options) => {
+    onAgent(agentOfResult(message));
+    return send(message, options);
+  };
+}
+
+function agentOfCall(message: JSONRPCMessage): unknown {
+  if (!('method' in message) || message.method !== 'tools/call') return undefined;
+  return property(message.params?.arguments, 'agent_id');
+}
+
+function agentOfResult(message: JSONRPCMessage): unknown {
+  return 'result' in message ? property(message.result.structuredContent, 'agent_id') : undefined;
+}
+
+function property(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
+}
+
+/** The last ones of a client that names ever new agents. */
+function remember(known: Set<string>, given: unknown): void {
+  const { data: agentId } = agentNameSchema.safeParse(given);
+  if (agentId === undefined) return;
+  known.delete(agentId);
+  known.add(agentId);
+  const [oldest] = known;
+  if (known.size > AGENTS_REMEMBERED && oldest !== undefined) known.delete(oldest);
+}

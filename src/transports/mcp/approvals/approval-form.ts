@@ -1,0 +1,79 @@
+import type { ElicitRequestFormParams } from '@modelcontextprotocol/server';
+import { z } from 'zod';
+import type { ApprovalRecord } from '../../../approvals/approval.ts';
+import type { ApprovalEvent, Verdict } from '../../../approvals/approvals.ts';
+
+const ARGUMENT_CHARACTERS = 2000;
+const QUESTIONS = 10;
+
+/** What the person at a client may see and decide. */
+export type ApprovalDecider = {
+  /** Throws `approval_not_found`. */
+  get(approvalId: string): ApprovalRecord;
+  mayDecide(approvalId: string): boolean;
+  decide(approvalId: string, verdict: Verdict): ApprovalRecord;
+  listen(listener: (event: ApprovalEvent) => void): () => void;
+};
+
+type Form = Pick<ElicitRequestFormParams, 'message' | 'requestedSchema'>;
+type Answer = { action: 'accept' | 'decline' | 'cancel'; content?: unknown };
+
+const questionsOf = z.object({
+  questions: z.array(
+    z.object({ id: z.string(), question: z.string(), options: z.array(z.string()).optional() }),
+  ),
+});
+const answered = z.object({ approve: z.boolean(), reason: z.string().optional() });
+const answers = z.record(z.string(), z.coerce.string());
+
+/** Whether a client that declares this of `elicitation` shows forms. */
+export function showsForms(declared: { form?: unknown } | undefined): boolean {
+  // An empty object is how clients said it before there were other ways than forms.
+  return declared !== undefined && (Object.keys(declared).length === 0 || Boolean(declared.form));
+}
+
+/** What a person is asked for an approval. */
+export function formOf(approval: ApprovalRecord): Form {
+  return approval.kind === 'user_input' ? questionForm(approval) : approvalForm(approval);
+}
+
+/** What a person said; undefined for who closed the question, who has not decided. Throws for nonsense. */
+export function verdictOf(
+  { kind }: ApprovalRecord,
+  { action, content }: Answer,
+): Verdict | undefined {
+  if (action === 'cancel') return undefined;
+  if (action === 'decline') return { approve: false };
+  if (kind === 'user_input') return { approve: true, answers: answers.parse(content) };
+  return answered.parse(content);
+}
+
+function approvalForm({ operation, risk, justification, ...approval }: ApprovalRecord): Form {
+  const shown = JSON.stringify(approval.arguments, null, 2).slice(0, ARGUMENT_CHARACTERS);
+  const why = justification === undefined ? '' : `\nWhy: ${justification}`;
+  return {
+    message: `Do you approve this? Risk: ${risk}.\n${operation}${why}\n${shown}`,
+    requestedSchema: {
+      type: 'object',
+      properties: {
+        approve: { type: 'boolean', title: 'Approve', description: 'No declines it.' },
+        reason: { type: 'string', title: 'Reason', maxLength: 1000 },
+      },
+      required: ['approve'],
+    },
+  };
+}
+
+function questionForm(approval: ApprovalRecord): Form {
+  const { questions } = questionsOf.parse(approval.arguments);
+  const properties = questions
+    .slice(0, QUESTIONS)
+    .map(({ id, question, options }) => [
+      id,
+      { type: 'string', title: question, ...(options?.length && { enum: options }) },
+    ]);
+  return {
+    message: `Codex asks: ${approval.operation}`,
+    requestedSchema: { type: 'object', properties: Object.fromEntries(properties) },
+  };
+}

@@ -1,0 +1,109 @@
+import {
+  type AuthInfo,
+  createMcpHandler,
+  isInitializeRequest,
+  isLegacyRequest,
+  type McpHttpHandler,
+} from '@modelcontextprotocol/server';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { AppError } from '../../../errors.ts';
+import type { Principal } from '../../../identity/principal.ts';
+import { AGENT_ID_HEADER, agentIdFor } from '../../http/agent-identity.ts';
+import { NOBODY } from '../../http/authentication.ts';
+import { disconnectSignal } from '../../http/disconnect.ts';
+import { createMcpServer } from '../mcp-server.ts';
+import type { McpRouteOptions } from './route-options.ts';
+import { StreamableSession } from './streamable-session.ts';
+import { sendWebResponse, webRequestOf } from './web-exchange.ts';
+
+/** MCP over Streamable HTTP: revision 2026-07-28 without sessions, those of 2025 with. */
+export function streamableRoutes(app: FastifyInstance, options: McpRouteOptions): void {
+  // Streams carry keep-alive comments: HTTP clients give up a silent answer after minutes.
+  const calls = statelessHandler(options, 'sse');
+  // Of tasks clients ask often, and the answer is there at once.
+  const polls = statelessHandler(options, 'auto');
+  app.addHook('preClose', async () => {
+    await Promise.all([calls.close(), polls.close()]);
+  });
+  app.route({
+    method: ['GET', 'POST', 'DELETE'],
+    url: '/mcp',
+    exposeHeadRoute: false,
+    config: { jsonRpcErrors: true },
+    handler: async (request, reply) => {
+      const agentId = agentIdFor(request);
+      const web = await webRequestOf(request, { agentId, signal: disconnectSignal(reply) });
+      if (await isLegacyRequest(web, request.body)) {
+        await serveSession(request, reply, web, options);
+      } else {
+        const handler = web.headers.get('mcp-method')?.startsWith('tasks/') ? polls : calls;
+        const { body: parsedBody, principal } = request;
+        const authInfo = authInfoOf(principal);
+        await sendWebResponse(reply, await handler.fetch(web, { parsedBody, authInfo }));
+      }
+    },
+  });
+}
+
+function statelessHandler(options: McpRouteOptions, responseMode: 'sse' | 'auto'): McpHttpHandler {
+  return createMcpHandler(
+    ({ requestInfo, authInfo }) => {
+      const defaultAgentId = requestInfo?.headers.get(AGENT_ID_HEADER) ?? '';
+      const caller = { principal: principalOf(authInfo), defaultAgentId };
+      return createMcpServer({ ...options, caller, stateless: true });
+    },
+    {
+      legacy: 'reject',
+      responseMode,
+      onerror: (error) => options.log.warn({ err: error }, 'MCP request was refused'),
+    },
+  );
+}
+
+async function serveSession(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  web: Request,
+  options: McpRouteOptions,
+): Promise<void> {
+  const { sessions } = options;
+  const id = request.headers['mcp-session-id'];
+  const session =
+    typeof id === 'string'
+      ? sessions.get(id, StreamableSession, request.principal)
+      : await openSession(request, options);
+  await session.use(async () => {
+    const response = await session.handle(web, request.body);
+    if (!session.isInitialized) await session.close();
+    await sendWebResponse(reply, response);
+  });
+}
+
+async function openSession(
+  request: FastifyRequest,
+  { sessions, agents, ...options }: McpRouteOptions,
+): Promise<StreamableSession> {
+  const { body, principal } = request;
+  if (!isInitializeRequest(body)) {
+    throw new AppError(
+      'invalid_input',
+      'Mcp-Session-Id is missing, and this is no initialize. Clients of HTTP+SSE connect to /sse.',
+    );
+  }
+  const session = new StreamableSession();
+  sessions.add(session, principal);
+  const caller = { principal, defaultAgentId: agentIdFor(request) };
+  const served = { ...options, agents: agents(principal), caller };
+  await session.open(served, () => sessions.remove(session.id));
+  return session;
+}
+
+/** How the SDK carries a caller from a request to its server. The token itself stays outside. */
+function authInfoOf(principal: Principal): AuthInfo {
+  const { id: clientId, roles } = principal;
+  return { token: '', clientId, scopes: [...roles], extra: { principal } };
+}
+
+function principalOf(authInfo: AuthInfo | undefined): Principal {
+  return (authInfo?.extra?.principal as Principal | undefined) ?? NOBODY;
+}

@@ -1,0 +1,123 @@
+import {
+  ProtocolError,
+  type Result,
+  SdkError,
+  SdkErrorCode,
+  type Server,
+  type ServerContext,
+} from '@modelcontextprotocol/server';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import { toAppError } from '../../errors.ts';
+import type { Principal } from '../../identity/principal.ts';
+import type { Caller, ToolCall } from '../../tools/tool.ts';
+import type { Toolbox } from '../../tools/toolbox.ts';
+import { logFailure } from '../http/failure-log.ts';
+import { ApprovalElicitation } from './approvals/approval-elicitation.ts';
+import type { ApprovalDecider } from './approvals/approval-form.ts';
+import { ApprovalRounds } from './approvals/approval-rounds.ts';
+import { correlationIdOf } from './endpoints/web-exchange.ts';
+import { progressOf } from './progress.ts';
+import { protocolError } from './protocol-error.ts';
+import { SessionTasks } from './tasks/session-tasks.ts';
+import { TaskServer } from './tasks/task-server.ts';
+import type { CallParams, TaskProtocol, Tasks } from './tasks/tasks.ts';
+import { TasksExtension } from './tasks/tasks-extension.ts';
+import { errorResult, successResult } from './tool-result.ts';
+
+/** The tools change only with the server; a client of a restarted one asks again in this time. */
+const LIST_TTL_MS = 300_000;
+
+const INSTRUCTIONS = `Every agent id names one Codex with its own files and conversation, kept in a locked-down container.
+Each tool takes an optional agent_id: give the same one to go on with the same files and conversation, another one to work in parallel. Without it, your connection has an agent of its own; results name it, so pass that id on when you call again.
+Calls take from seconds to minutes and report progress. Calls on one agent run one after another.
+A failed call says with a code what went wrong, what to do, and whether calling again can help.`;
+
+const callParams = z.object({
+  name: z.string(),
+  arguments: z.record(z.string(), z.unknown()).optional(),
+  task: z.unknown().optional(),
+});
+
+export type McpServerOptions = {
+  /** What is listed and called: all tools, or a wrapper that watches the calls of one session. */
+  toolbox: Pick<Toolbox, 'list' | 'call'>;
+  tasks: (caller: Caller) => Tasks;
+  approvals: (principal: Principal) => ApprovalDecider;
+  caller: Caller;
+  /** For one request of 2026-07-28, and not for a session. Its client cancels by hanging up, having no other way. */
+  stateless: boolean;
+  log: Logger;
+  version: string;
+};
+
+/** The MCP face of the tools, for one session or one stateless request, in either era of the protocol. */
+export function createMcpServer(options: McpServerOptions): Server {
+  const { toolbox, caller, stateless, log, version } = options;
+  const server = new TaskServer(
+    { name: 'codex-mcp-server', title: 'Codex MCP Server', version },
+    {
+      capabilities: { tools: {} },
+      instructions: INSTRUCTIONS,
+      cacheHints: {
+        'tools/list': { ttlMs: LIST_TTL_MS, cacheScope: 'private' },
+        'server/discover': { ttlMs: LIST_TTL_MS, cacheScope: 'private' },
+      },
+    },
+  );
+  server.onerror = (error) => log.debug({ err: error }, 'MCP message could not be handled');
+  server.setRequestHandler('tools/list', () => ({ tools: [...toolbox.list()] }));
+  const turns = options.tasks(caller);
+  const tasks = new (stateless ? TasksExtension : SessionTasks)({ server, tasks: turns, log });
+  tasks.serve();
+  const approvals = options.approvals(caller.principal);
+  const person = new ApprovalElicitation({ server, approvals, log });
+  const rounds = new ApprovalRounds({ toolbox, tasks: turns, approvals, log });
+  server.setRequestHandler('tools/call', { params: callParams }, (params, context) =>
+    stateless
+      ? callTool({ tasks, rounds }, params, context, options)
+      : callTool({ tasks, onApproval: person.during(context) }, params, context, options),
+  );
+  return server;
+}
+
+/** How a call is answered otherwise than by its tool, and who is asked about what it waits for. */
+type Ways = Pick<ToolCall, 'onApproval'> & { tasks: TaskProtocol; rounds?: ApprovalRounds };
+
+async function callTool(
+  { tasks, rounds, onApproval }: Ways,
+  params: CallParams,
+  context: ServerContext,
+  { toolbox, caller, stateless, ...session }: McpServerOptions,
+): Promise<Result> {
+  const { name, arguments: args } = params;
+  const correlationId = correlationIdOf(context);
+  const log = session.log.child({ correlation_id: correlationId, tool: name });
+  const progress = progressOf(context, log);
+  const { signal: ended } = context.mcpReq;
+  const signal = stateless ? ended : cancelledOnly(ended);
+  const call = { ...caller, signal, correlationId, log, progress: progress.send, onApproval };
+  try {
+    const task = await tasks.begin(params, context);
+    const answer = task ?? (await rounds?.answer(params, context, call));
+    return answer ?? successResult(await toolbox.call(name, args, call));
+  } catch (error) {
+    if (error instanceof ProtocolError) throw error;
+    logFailure(log, error);
+    if (toAppError(error).code === 'unknown_tool') throw protocolError(error, correlationId);
+    return errorResult(error, correlationId);
+  } finally {
+    progress.end();
+  }
+}
+
+/** A client that is gone has not cancelled: what it asked for goes on, and it may come back. */
+function cancelledOnly(ended: AbortSignal): AbortSignal {
+  const controller = new AbortController();
+  ended.addEventListener('abort', () => {
+    const { reason } = ended;
+    const hungUp = reason instanceof SdkError && reason.code === SdkErrorCode.ConnectionClosed;
+    if (!hungUp) controller.abort(reason);
+  });
+  return controller.signal;
+}

@@ -1,0 +1,108 @@
+import {
+  CLIENT_CAPABILITIES_META_KEY,
+  MissingRequiredClientCapabilityError,
+  type Result,
+  type Server,
+  type ServerContext,
+} from '@modelcontextprotocol/server';
+import type { Logger } from 'pino';
+import { z } from 'zod';
+import type { TurnRecord } from '../../../turns/turn.ts';
+import { correlationIdOf } from '../endpoints/web-exchange.ts';
+import { TaskMethods } from './task-methods.ts';
+import {
+  type CallParams,
+  pollIntervalOf,
+  stateOf,
+  type TaskProtocol,
+  type TaskProtocolOptions,
+  type Tasks,
+} from './tasks.ts';
+
+const EXTENSION = 'io.modelcontextprotocol/tasks';
+const extensions = { [EXTENSION]: {} };
+
+const knowingClient = z.object({
+  [CLIENT_CAPABILITIES_META_KEY]: z.object({
+    extensions: z.object({ [EXTENSION]: z.looseObject({}) }),
+  }),
+});
+const taskParams = z.object({ taskId: z.string() });
+
+/**
+ * The tasks extension of revision 2026-07-28. A client says with each request that it knows tasks;
+ * the server makes one of every call that can be one, and the client asks how it goes.
+ */
+export class TasksExtension implements TaskProtocol {
+  readonly #server: Server;
+  readonly #tasks: Tasks;
+  readonly #log: Logger;
+
+  constructor({ server, tasks, log }: TaskProtocolOptions) {
+    this.#server = server;
+    this.#tasks = tasks;
+    this.#log = log;
+  }
+
+  serve(): void {
+    const server = this.#server;
+    const { turns } = this.#tasks;
+    server.registerCapabilities({ extensions });
+    const methods = new TaskMethods(server, this.#log);
+    methods.add('tasks/get', taskParams, ({ taskId }, context) => {
+      assertKnowsTasks(context);
+      return this.#detailed(turns.get(taskId), context);
+    });
+    methods.add('tasks/cancel', taskParams, async ({ taskId }, context) => {
+      assertKnowsTasks(context);
+      await turns.cancel(taskId);
+      return {};
+    });
+    // Brings what a task asked its client for; ours ask for nothing.
+    methods.add('tasks/update', taskParams, ({ taskId }, context) => {
+      assertKnowsTasks(context);
+      turns.get(taskId);
+      return {};
+    });
+  }
+
+  async begin(params: CallParams, context: ServerContext): Promise<Result | undefined> {
+    if (!knowsTasks(context) || !this.#tasks.supports(params.name)) return undefined;
+    // Whoever asks not to wait is to have the id of the turn as the result of the call.
+    if (params.arguments?.wait === false) return undefined;
+    const turn = await this.#tasks.submit(params, correlationIdOf(context));
+    return { resultType: 'task', ...this.#describe(turn) };
+  }
+
+  #describe(turn: TurnRecord) {
+    const pollIntervalMs = pollIntervalOf(turn);
+    return {
+      ...this.#tasks.describe(turn),
+      status: statusOf(turn),
+      ttlMs: this.#tasks.lifetimeMs,
+      ...(pollIntervalMs && { pollIntervalMs }),
+    };
+  }
+
+  #detailed(turn: TurnRecord, context: ServerContext): Result {
+    const task = this.#describe(turn);
+    if (task.status !== 'completed') return task;
+    const result = this.#tasks.result(turn, correlationIdOf(context));
+    return { ...task, result: { resultType: 'complete', ...result } };
+  }
+}
+
+/** Here a task has failed only if there is no result; a tool that reports an error has completed. */
+function statusOf(turn: TurnRecord): 'working' | 'completed' | 'cancelled' {
+  const state = stateOf(turn);
+  return state === 'failed' ? 'completed' : state;
+}
+
+function knowsTasks({ mcpReq }: ServerContext): boolean {
+  return knowingClient.safeParse(mcpReq.envelope).success;
+}
+
+function assertKnowsTasks(context: ServerContext): void {
+  if (knowsTasks(context)) return;
+  throw new MissingRequiredClientCapabilityError({ requiredCapabilities: { extensions } });
+}

@@ -1,0 +1,137 @@
+import type { CallToolResult, Result, Server, ServerContext } from '@modelcontextprotocol/server';
+import type { Logger } from 'pino';
+import type { Config } from '../../../config/config.ts';
+import type { Principal } from '../../../identity/principal.ts';
+import type { Caller, ToolCall } from '../../../tools/tool.ts';
+import type { Toolbox } from '../../../tools/toolbox.ts';
+import type { TurnRecord } from '../../../turns/turn.ts';
+import { errorResult, successResult } from '../tool-result.ts';
+
+/** Short tasks are soon found done, and long ones cost little: a tenth of the age of a task is waited. */
+const POLLS_PER_AGE = 10;
+const SHORTEST_POLL_MS = 500;
+const LONGEST_POLL_MS = 5_000;
+
+/** What tasks need of the turns. */
+export type TaskTurns = {
+  get(turnId: string): TurnRecord;
+  wait(
+    turnId: string,
+    waiter: Pick<ToolCall, 'signal' | 'progress' | 'onApproval'>,
+  ): Promise<TurnRecord>;
+  cancel(turnId: string): Promise<TurnRecord>;
+  list(options: { before?: string; limit: number }): TurnRecord[];
+  latestProgress(turnId: string): { message: string; at: Date } | undefined;
+};
+
+type TaskTools = Pick<Toolbox, 'submits' | 'submit' | 'outcome' | 'hold'>;
+
+/** Turns go after their own time, or with their agent; 0: never. */
+type Retention = Pick<Config, 'RETENTION_TIMEOUT' | 'TURN_RETENTION'>;
+
+type TasksOptions = {
+  toolbox: TaskTools;
+  /** What a caller sees of the turns. */
+  turns: (principal: Principal) => TaskTurns;
+  caller: Caller;
+  config: Retention;
+};
+
+/** Parameters of a call that may become a task. */
+export type CallParams = {
+  name: string;
+  arguments?: Record<string, unknown> | undefined;
+  /** How 2025-11-25 asks for a task. */
+  task?: unknown;
+};
+
+/** Tasks as one era of the protocol has them, for one session or request. */
+export type TaskProtocol = {
+  /** Tells of tasks in the capabilities of the server and answers what is asked about them. */
+  serve(): void;
+  /** Begins a task and says how its call is answered; undefined for a call that is to be none. */
+  begin(params: CallParams, context: ServerContext): Promise<Result | undefined>;
+};
+
+export type TaskProtocolOptions = {
+  server: Server;
+  tasks: Tasks;
+  log: Logger;
+};
+
+/**
+ * Turns of one caller as tasks of MCP. Every turn is one, however it was asked for, and has one id as both: so a
+ * task outlives the session in which it began, and the server.
+ */
+export class Tasks {
+  readonly turns: TaskTurns;
+  /** For how long a task is kept at least; null: for ever. */
+  readonly lifetimeMs: number | null;
+  readonly #toolbox: TaskTools;
+  readonly #caller: Caller;
+
+  constructor({ toolbox, turns, caller, config }: TasksOptions) {
+    this.#toolbox = toolbox;
+    this.#caller = caller;
+    this.turns = turns(caller.principal);
+    const seconds = [config.RETENTION_TIMEOUT, config.TURN_RETENTION].filter((each) => each > 0);
+    this.lifetimeMs = seconds.length === 0 ? null : Math.min(...seconds) * 1000;
+  }
+
+  /** Waits for a task as an open call; see `TurnService.wait`. */
+  wait(...args: Parameters<TaskTurns['wait']>): Promise<TurnRecord> {
+    return this.#toolbox.hold(() => this.turns.wait(...args));
+  }
+
+  /** Whether calls of a tool can be tasks. Throws `unknown_tool`. */
+  supports(tool: string): boolean {
+    return this.#toolbox.submits(tool);
+  }
+
+  /** Begins a task; throws why it cannot. */
+  submit({ name, arguments: args }: CallParams, correlationId: string): Promise<TurnRecord> {
+    return this.#toolbox.submit(name, args, { ...this.#caller, correlationId });
+  }
+
+  /** What the call was answered with, had it waited for the turn, which has ended. */
+  result(turn: TurnRecord, correlationId: string): CallToolResult {
+    try {
+      return successResult(this.#toolbox.outcome(turn));
+    } catch (error) {
+      return errorResult(error, correlationId);
+    }
+  }
+
+  /** What both eras tell of a task in the same words. */
+  describe(turn: TurnRecord) {
+    const { turnId, createdAt, endedAt, error } = turn;
+    const latest = this.turns.latestProgress(turnId);
+    const statusMessage = error ? `${error.code}: ${error.message}` : latest?.message;
+    return {
+      taskId: turnId,
+      ...(statusMessage && { statusMessage }),
+      createdAt: createdAt.toISOString(),
+      lastUpdatedAt: (endedAt ?? latest?.at ?? createdAt).toISOString(),
+    };
+  }
+}
+
+/** How long to wait before the next look at a task, in milliseconds; undefined once it has ended. */
+export function pollIntervalOf({ createdAt, endedAt }: TurnRecord): number | undefined {
+  if (endedAt) return undefined;
+  const share = Math.round((Date.now() - createdAt.getTime()) / POLLS_PER_AGE);
+  return Math.min(Math.max(share, SHORTEST_POLL_MS), LONGEST_POLL_MS);
+}
+
+/**
+ * How the turn of a task stands; `failed` is left to each era to say in its way. A turn that waits for
+ * approval is at work: `input_required` would ask the caller, and it is others who decide.
+ */
+export function stateOf({
+  state,
+  error,
+}: TurnRecord): 'working' | 'completed' | 'cancelled' | 'failed' {
+  if (state === 'queued' || state === 'running' || state === 'waiting_approval') return 'working';
+  if (state === 'completed') return 'completed';
+  return error?.code === 'cancelled' ? 'cancelled' : 'failed';
+}

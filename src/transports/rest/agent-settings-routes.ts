@@ -1,0 +1,34 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import {
+  changeOf,
+  settingsData,
+  settingsInput,
+} from '../../agents/conversations/agent-settings-data.ts';
+import type { CallerSettings, NamedSettings } from '../../callers/caller-settings.ts';
+import { checkedInput } from '../../checked-input.ts';
+import type { Principal } from '../../identity/principal.ts';
+
+type AgentParams = { Params: { id: string } };
+
+const body = z.strictObject(settingsInput);
+
+/** How agents are set, for clients that speak no MCP. */
+export function agentSettingsRoutes(
+  app: FastifyInstance,
+  settingsOf: (principal: Principal) => Pick<CallerSettings, 'get' | 'change'>,
+): void {
+  const url = '/api/v1/agents/:id/settings';
+  app.get<AgentParams>(url, ({ params, principal }) =>
+    describe(settingsOf(principal).get(params.id)),
+  );
+  app.patch<AgentParams>(url, ({ params, principal, body: given }) =>
+    describe(
+      settingsOf(principal).change(params.id, changeOf(checkedInput(body, given, 'The body'))),
+    ),
+  );
+}
+
+function describe({ agentId, settings }: NamedSettings) {
+  return { agent_id: agentId, ...settingsData(settings) };
+}

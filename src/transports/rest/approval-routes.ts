@@ -1,0 +1,93 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import { agentNameSchema } from '../../agents/agent.ts';
+import {
+  APPROVAL_STATES,
+  type ApprovalRecord,
+  type ApprovalState,
+} from '../../approvals/approval.ts';
+import { approvalData, verdictInput } from '../../approvals/approval-data.ts';
+import type { ApprovalEvent, Verdict } from '../../approvals/approvals.ts';
+import { checkedInput } from '../../checked-input.ts';
+import type { Principal } from '../../identity/principal.ts';
+import { EventFeed } from '../../turns/events/event-feed.ts';
+import type { EventStreams, StreamedEvent } from './event-streams.ts';
+
+const DEFAULT_LIMIT = 100;
+const LARGEST_LIMIT = 1000;
+/** Of those that are pending, a stream begins with so many. */
+const SHOWN_AT_START = 500;
+
+/** What callers see of approvals, and decide. */
+export type ApprovalDesk = {
+  mayDecide(approvalId: string): boolean;
+  get(approvalId: string): ApprovalRecord;
+  list(query: {
+    state?: ApprovalState | undefined;
+    agent?: string | undefined;
+    limit: number;
+  }): ApprovalRecord[];
+  decide(approvalId: string, verdict: Verdict): ApprovalRecord;
+  listen(listener: (event: ApprovalEvent) => void): () => void;
+};
+
+type ApprovalParams = { Params: { id: string } };
+
+const listQuery = z.strictObject({
+  state: z.enum(APPROVAL_STATES).optional(),
+  agent_id: agentNameSchema.optional(),
+  limit: z.coerce.number().int().min(1).max(LARGEST_LIMIT).default(DEFAULT_LIMIT),
+});
+const verdictBody = z.strictObject(verdictInput);
+
+/** Approvals for clients that speak no MCP; the stream begins with what is pending. */
+export function approvalRoutes(
+  app: FastifyInstance,
+  desk: (principal: Principal) => ApprovalDesk,
+  streams: EventStreams,
+): void {
+  const url = '/api/v1/approvals';
+  app.get(url, ({ query, principal }) => {
+    const { agent_id: agent, ...more } = checkedInput(listQuery, query, 'The query');
+    return {
+      approvals: desk(principal)
+        .list({ agent, ...more })
+        .map(approvalData),
+    };
+  });
+  app.get<ApprovalParams>(`${url}/:id`, ({ params, principal }) =>
+    approvalData(desk(principal).get(params.id)),
+  );
+  app.post<ApprovalParams>(`${url}/:id`, ({ params, body, principal }) =>
+    approvalData(desk(principal).decide(params.id, checkedInput(verdictBody, body, 'The body'))),
+  );
+  app.get(`${url}/events`, { sse: 'only' }, ({ principal }, reply) =>
+    streams.send(reply, (signal) => follow(desk(principal), signal)),
+  );
+}
+
+function follow(approvals: ApprovalDesk, signal: AbortSignal): AsyncIterable<StreamedEvent> {
+  const feed = new EventFeed<StreamedEvent>();
+  const stop = approvals.listen((event) => feed.push(streamed(event)));
+  for (const approval of approvals.list({ state: 'pending', limit: SHOWN_AT_START }).reverse()) {
+    feed.push(streamed({ type: 'approval_requested', approval }));
+  }
+  signal.addEventListener('abort', () => feed.end());
+  if (signal.aborted) feed.end();
+  return untilEnd(feed, stop);
+}
+
+async function* untilEnd(
+  feed: AsyncIterable<StreamedEvent>,
+  stop: () => void,
+): AsyncGenerator<StreamedEvent> {
+  try {
+    yield* feed;
+  } finally {
+    stop();
+  }
+}
+
+function streamed({ type, approval }: ApprovalEvent): StreamedEvent {
+  return { event: type, data: approvalData(approval) };
+}

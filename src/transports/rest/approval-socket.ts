@@ -1,0 +1,146 @@
+import type { Logger } from 'pino';
+import type { RawData, WebSocket } from 'ws';
+import { z } from 'zod';
+import { approvalData, verdictInput } from '../../approvals/approval-data.ts';
+import type { ApprovalEvent } from '../../approvals/approvals.ts';
+import { AppError, reportError, toAppError } from '../../errors.ts';
+import type { Principal } from '../../identity/principal.ts';
+import type { ApprovalDesk } from './approval-routes.ts';
+
+const MOST_UNREAD_BYTES = 1024 * 1024;
+/** Messages of a client that were not worked on yet. */
+const MOST_WAITING = 32;
+const SHOWN_AT_START = 500;
+const POLICY_VIOLATION = 1008;
+/** The range of 4000 and more is for applications; this one follows HTTP. */
+const UNAUTHORIZED = 4401;
+
+type ApprovalSocketOptions = {
+  principal: Principal;
+  /** Tells who it is now, or throws: tokens expire and are revoked. */
+  authenticate: () => Promise<Principal>;
+  approvals: (principal: Principal) => ApprovalDesk;
+  heartbeatMs: number;
+  log: Logger;
+};
+
+const message = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('ping') }),
+  z.strictObject({
+    type: z.literal('decide'),
+    approval_id: z.string().min(1).max(100),
+    ...verdictInput,
+  }),
+]);
+type Decision = Extract<z.output<typeof message>, { type: 'decide' }>;
+
+/** One WebSocket: tells what waits for approval and what becomes of it, and takes decisions. */
+export class ApprovalSocket {
+  readonly #socket: WebSocket;
+  readonly #options: ApprovalSocketOptions;
+  #waiting = 0;
+  #work: Promise<void> = Promise.resolve();
+  #isAlive = true;
+
+  constructor(socket: WebSocket, options: ApprovalSocketOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    socket.on('error', (error) => options.log.debug({ err: error }, 'A WebSocket broke'));
+    socket.on('pong', () => {
+      this.#isAlive = true;
+    });
+    socket.on('message', (data, isBinary) => this.#take(data, isBinary));
+    const beat = setInterval(() => void this.#beat(), options.heartbeatMs);
+    socket.once('close', () => clearInterval(beat));
+    this.#tellAll();
+  }
+
+  #tellAll(): void {
+    const { approvals, principal } = this.#options;
+    const desk = approvals(principal);
+    try {
+      const pending = desk.list({ state: 'pending', limit: SHOWN_AT_START }).reverse();
+      this.#socket.once(
+        'close',
+        desk.listen((event) => this.#tell(event)),
+      );
+      for (const approval of pending) this.#tell({ type: 'approval_requested', approval });
+    } catch (error) {
+      this.#send({ type: 'error', error: reportError(error) });
+      this.#socket.close(POLICY_VIOLATION);
+    }
+  }
+
+  #tell({ type, approval }: ApprovalEvent): void {
+    this.#send({ type, approval: approvalData(approval) });
+  }
+
+  /** One after the other, so that decisions are taken in the order in which they came. */
+  #take(data: RawData, isBinary: boolean): void {
+    if (this.#waiting >= MOST_WAITING) {
+      this.#socket.close(POLICY_VIOLATION, 'too fast');
+      return;
+    }
+    this.#waiting += 1;
+    this.#work = this.#work.then(async () => {
+      await this.#answer(isBinary ? '' : String(data));
+      this.#waiting -= 1;
+    });
+  }
+
+  async #answer(text: string): Promise<void> {
+    const given = message.safeParse(parsedJson(text));
+    if (!given.success) {
+      const problem = given.error.issues[0]?.message ?? '';
+      const error = new AppError('invalid_input', `The message is none that is known: ${problem}.`);
+      return this.#send({ type: 'error', error: reportError(error) });
+    }
+    if (given.data.type === 'ping') return this.#send({ type: 'pong' });
+    await this.#decide(given.data);
+  }
+
+  async #decide({ type: _type, approval_id, ...verdict }: Decision): Promise<void> {
+    try {
+      const principal = await this.#options.authenticate();
+      const approval = this.#options.approvals(principal).decide(approval_id, verdict);
+      this.#send({ type: 'decided', approval_id, approval: approvalData(approval) });
+    } catch (error) {
+      this.#send({ type: 'error', approval_id, error: reportError(error) });
+      this.#leaveIfUnknown(error);
+    }
+  }
+
+  async #beat(): Promise<void> {
+    if (!this.#isAlive) return this.#socket.terminate();
+    this.#isAlive = false;
+    this.#socket.ping();
+    try {
+      await this.#options.authenticate();
+    } catch (error) {
+      this.#leaveIfUnknown(error);
+    }
+  }
+
+  #leaveIfUnknown(error: unknown): void {
+    if (toAppError(error).code === 'unauthorized') this.#socket.close(UNAUTHORIZED);
+  }
+
+  #send(content: Record<string, unknown>): void {
+    const socket = this.#socket;
+    if (socket.readyState !== socket.OPEN) return;
+    if (socket.bufferedAmount > MOST_UNREAD_BYTES) {
+      this.#options.log.warn({ unread_bytes: socket.bufferedAmount }, 'slow WebSocket dropped');
+      socket.terminate();
+    } else {
+      socket.send(JSON.stringify(content));
+    }
+  }
+}
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

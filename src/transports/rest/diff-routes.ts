@@ -1,0 +1,62 @@
+import { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import type { Changes } from '../../callers/changes/changes.ts';
+import type { Selection } from '../../callers/changes/selection.ts';
+import { checkedInput } from '../../checked-input.ts';
+import type { Toolbox } from '../../tools/toolbox.ts';
+
+/** A reader that takes nothing for so long, or a git that says nothing, is dropped. */
+const PATIENCE_MS = 60_000;
+/** A HEAD would have the whole diff made. */
+const WITHOUT_HEAD = { exposeHeadRoute: false };
+
+type Id = { Params: { id: string } };
+
+export type DiffFeed = Pick<Changes, 'patch'>;
+
+const turnId = z.string().min(1).max(100).optional();
+const rangeQuery = z.strictObject({ from: turnId, to: turnId });
+
+/** What turns changed, whole and as `git apply` takes it, for as long as it may be. */
+export function diffRoutes(
+  app: FastifyInstance,
+  { changes, toolbox }: { changes: DiffFeed; toolbox: Toolbox },
+): void {
+  const send = (request: FastifyRequest, reply: FastifyReply, selection: Selection) => {
+    const caller = { principal: request.principal, defaultAgentId: selection.agent ?? '' };
+    return toolbox.hold(() =>
+      changes.patch(caller, selection, (pieces) => sendPieces(reply, pieces)),
+    );
+  };
+  app.get<Id>('/api/v1/turns/:id/diff', WITHOUT_HEAD, async (request, reply) => {
+    await send(request, reply, { turn: request.params.id });
+    return reply;
+  });
+  app.get<Id>('/api/v1/agents/:id/diff', WITHOUT_HEAD, async (request, reply) => {
+    const range = checkedInput(rangeQuery, request.query, 'The query');
+    await send(request, reply, { agent: request.params.id, ...range });
+    return reply;
+  });
+}
+
+/** What fails before the first piece is an error as any other; after it, the connection ends early. */
+async function sendPieces(reply: FastifyReply, pieces: AsyncIterable<Buffer>): Promise<void> {
+  const iterator = pieces[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  reply.raw.setTimeout(PATIENCE_MS, () => reply.raw.destroy());
+  reply.type('text/x-diff; charset=utf-8').send(Readable.from(joined(first, iterator)));
+  await finished(reply.raw).catch(() => undefined);
+}
+
+async function* joined(
+  first: IteratorResult<Buffer>,
+  rest: AsyncIterator<Buffer>,
+): AsyncGenerator<Buffer> {
+  try {
+    for (let piece = first; !piece.done; piece = await rest.next()) yield piece.value;
+  } finally {
+    await rest.return?.();
+  }
+}

@@ -1,0 +1,67 @@
+import type { FastifyInstance } from 'fastify';
+import { z } from 'zod';
+import type { CallerBackups } from '../../callers/caller-backups.ts';
+import { AppError } from '../../errors.ts';
+import type { Principal } from '../../identity/principal.ts';
+import type { SlowBodies } from '../http/slow-bodies.ts';
+import {
+  beginTransfer,
+  queryOf,
+  receiveArchive,
+  sendArchive,
+  type TransferTimes,
+} from './archive-exchange.ts';
+
+/** What these routes need of the backups. */
+export type SnapshotDesk = Pick<CallerBackups, 'download' | 'upload'>;
+
+export type SnapshotRoutesOptions = {
+  backups: (principal: Principal) => SnapshotDesk;
+  config: TransferTimes;
+};
+
+type OfOne = { Params: { id: string } };
+
+const restoreQuery = z.strictObject({ replace: z.enum(['true', 'false']).default('false') });
+
+/** Snapshots as files, from one server to another. */
+export function snapshotRoutes(
+  app: FastifyInstance,
+  { backups: snapshotsOf, config: times }: SnapshotRoutesOptions,
+  slowBodies: SlowBodies,
+): void {
+  app.get<OfOne>('/api/v1/snapshots/:id', async (request, reply) => {
+    const { id } = request.params;
+    if (!z.uuid().safeParse(id).success) {
+      throw new AppError('snapshot_not_found', 'There is no such snapshot.');
+    }
+    const { backup, file } = await snapshotsOf(request.principal).download(id);
+    using transfer = beginTransfer(reply, times);
+    reply
+      .type('application/gzip')
+      .header('content-length', backup.bytes)
+      .header('content-disposition', `attachment; filename="${backup.name}-${id}.tar.gz"`)
+      .header('etag', `"${backup.sha256}"`);
+    await sendArchive(reply, file, transfer.signal, times);
+    return reply;
+  });
+  app.post<OfOne>('/api/v1/agents/:id/restore', async (request, reply) => {
+    const { replace } = queryOf(restoreQuery, request);
+    const { id } = request.params;
+    using _patience = slowBodies.expect(request.raw.socket);
+    using transfer = receiveArchive(request, reply, times);
+    try {
+      const { archive, signal } = transfer;
+      const options = { replace: replace === 'true', signal };
+      const { files, bytes, hasConversation, leftOut } = await snapshotsOf(
+        request.principal,
+      ).upload(id, archive, options);
+      const restored = { agent_id: id, files, bytes, conversation: hasConversation };
+      return await reply.code(201).send({ ...restored, mcp_servers_left_out: leftOut });
+    } catch (error) {
+      // What was not read is not waited for.
+      if (!request.raw.complete) reply.header('connection', 'close');
+      throw error;
+    }
+  });
+}

@@ -1,0 +1,32 @@
+import { afterEach, expect, test, vi } from 'vitest';
+import { type AuditEntry, NO_AUDIT } from '../../../src/audit/audit-log.ts';
+import { EgressAudit } from '../../../src/server/audited/egress-audit.ts';
+
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+test('an agent that tries and tries fills no disk, and how often it did is told', () => {
+  vi.useFakeTimers({ toFake: ['performance'] });
+  const entries: AuditEntry[] = [];
+  const egress = new EgressAudit(
+    { ...NO_AUDIT, append: (entry) => entries.push(entry) },
+    () => ({}),
+  );
+  const attempt = (agentId: string) =>
+    egress.record({
+      ...{ agentId, method: 'CONNECT', host: 'example.com', port: 443, verdict: 'denied' },
+      ...{ startedAt: new Date(), durationMs: 0, bytesUp: 0, bytesDown: 0 },
+    });
+  for (let count = 0; count < 1000; count += 1) attempt('busy');
+  attempt('other');
+  expect(entries.filter(({ agentId }) => agentId === 'busy')).toHaveLength(60);
+  expect(entries.at(-1)).toMatchObject({
+    type: 'egress',
+    agentId: 'other',
+    data: { outcome: 'denied', method: 'CONNECT', host: 'example.com', port: 443 },
+  });
+  vi.advanceTimersByTime(61_000);
+  attempt('busy');
+  expect(entries.at(-1)).toMatchObject({ agentId: 'busy', data: { omitted: 940 } });
+});
