@@ -1,8 +1,8 @@
 import fs from 'node:fs';
 import { expect, test } from 'vitest';
-import { loadConfig } from '../src/config/config.ts';
 import { SETTING_NAMES, type SettingName, settingMeta } from '../src/config/settings.ts';
 import { ERRORS } from '../src/errors.ts';
+import { loadConfig } from '../src/server/load-config.ts';
 
 const page = fs.readFileSync(new URL('../docs/limits.md', import.meta.url), 'utf8');
 const rows = page

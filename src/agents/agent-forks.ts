@@ -1,14 +1,14 @@
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
-import type { Store } from '../store/store.ts';
-import { type AdmissionOptions, admitAgent } from '../turns/admission/turn-admission.ts';
 import type { AgentRecord } from './agent.ts';
+import { type AgentAdmissionOptions, admitAgent } from './agent-admission.ts';
 import type { AgentManager } from './agent-manager.ts';
+import type { AgentStore } from './agent-store.ts';
 
 type AgentForksOptions = {
   agents: AgentManager;
-  store: Store;
-  config: AdmissionOptions['config'] & Pick<Config, 'FORK_TIMEOUT'>;
+  store: { agents: AgentStore };
+  config: AgentAdmissionOptions['config'] & Pick<Config, 'FORK_TIMEOUT'>;
 };
 
 /**

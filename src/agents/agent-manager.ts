@@ -2,7 +2,6 @@ import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { CopySource } from '../runtime/container-runtime.ts';
-import { refsKeptSince } from '../turns/turn-retention.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
 import type { AgentRecord, AgentStatus } from './agent.ts';
 import { AgentEvents, type TakeReason } from './agent-events.ts';
@@ -14,6 +13,7 @@ import { Reconciler } from './life/reconciler.ts';
 import type { AgentLink } from './links/agent-link.ts';
 import { newGatewayToken } from './links/gateway-token.ts';
 import { dateOfSteady } from './monotonic-clock.ts';
+import { refsKeptSince } from './ref-retention.ts';
 import { AgentPlaces } from './running-agents.ts';
 
 /** With what else closing takes, it stays below what `docker stop` waits. */
@@ -22,6 +22,7 @@ const CLOSE_LIMIT_MS = 4000;
 const LOOSE_OBJECTS = 2000;
 
 type AgentManagerOptions = WakerOptions & {
+  store: { transaction<T>(work: () => T): T };
   config: WakerOptions['config'] &
     Pick<
       Config,

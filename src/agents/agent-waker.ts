@@ -5,10 +5,11 @@ import type { Config } from '../config/config.ts';
 import { type AppError, toAppError } from '../errors.ts';
 import type { ModelGateway } from '../gateway/model-gateway.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
-import type { Store } from '../store/store.ts';
 import type { AgentRecord } from './agent.ts';
 import type { AgentEvents, Sleep } from './agent-events.ts';
+import type { AgentStore } from './agent-store.ts';
 import type { McpServers } from './conversations/mcp-servers.ts';
+import type { ThreadStore } from './conversations/thread-store.ts';
 import { AgentLink } from './links/agent-link.ts';
 import { ContainerLauncher, type Launched, type Mountable } from './links/container-launcher.ts';
 import { ContainerLink } from './links/container-link.ts';
@@ -18,10 +19,15 @@ import type { WarmPool } from './warm-pool/warm-pool.ts';
 /** More at a time would only make all of them late, until none is in time: it is work of the CPU. */
 const OPENED_AT_ONCE = 8;
 
+/** Of the turns of agents, what tells whether one that runs in a container is known. */
+interface UnfinishedTurns {
+  unfinished(): readonly { agentId: string; sent?: unknown }[];
+}
+
 export type WakerOptions = {
   runtime: ContainerRuntime;
   gateway: ModelGateway;
-  store: Store;
+  store: { agents: AgentStore; threads: ThreadStore; turns: UnfinishedTurns };
   pool: WarmPool;
   mcpServers: McpServers;
   directories: Mountable;

@@ -1,7 +1,5 @@
+import type { ApprovalMode } from '../config/settings/callers.ts';
 import type { Risk, TurnPowers } from './risk.ts';
-
-export const APPROVAL_MODES = ['suggest', 'auto', 'manual'] as const;
-export type ApprovalMode = (typeof APPROVAL_MODES)[number];
 
 type Approvers = Readonly<Record<Risk, number>>;
 

@@ -3,9 +3,9 @@ import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { Principal } from '../identity/principal.ts';
-import type { ApprovalQuery, ApprovalStore } from '../store/store.ts';
 import type { ApprovalRecord, ApprovalState } from './approval.ts';
 import { assertMayDecide, decided } from './approval-rules.ts';
+import type { ApprovalQuery, ApprovalStore } from './approval-store.ts';
 import { boundArguments } from './bound-arguments.ts';
 
 /** Of one turn, whose container asks as often as it likes. */

@@ -1,8 +1,10 @@
 import type { AgentForks } from '../agents/agent-forks.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
+import type { ThreadStore } from '../agents/conversations/thread-store.ts';
 import type { HostDirectories } from '../agents/host/host-directories.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { Principal } from '../identity/principal.ts';
+import type { BackupStore } from '../snapshots/snapshot-store.ts';
 import type { Backups } from '../snapshots/snapshots.ts';
 import type { BetweenTurns } from '../turns/admission/exclusive-access.ts';
 import type { TurnService } from '../turns/turn-service.ts';
@@ -16,6 +18,7 @@ import { CallerWorkspaces } from './caller-workspaces.ts';
 import { Ownerships } from './ownership.ts';
 
 type AccessOptions = SettingsOptions & {
+  store: { threads: ThreadStore; backups: BackupStore };
   agents: AgentManager;
   turns: TurnService;
   betweenTurns: BetweenTurns;

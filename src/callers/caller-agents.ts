@@ -1,17 +1,22 @@
 import type { AgentRecord } from '../agents/agent.ts';
 import type { AgentEvent, AgentEvents } from '../agents/agent-events.ts';
+import type { AgentStore } from '../agents/agent-store.ts';
 import type { ThreadRecord } from '../agents/conversations/thread.ts';
+import type { ThreadStore } from '../agents/conversations/thread-store.ts';
 import { AppError } from '../errors.ts';
 import { demand } from '../identity/permission.ts';
 import { may, type Permission, type Principal } from '../identity/principal.ts';
-import type { Store } from '../store/store.ts';
 import type { Ownerships } from './ownership.ts';
 
-type Options = { store: Store; events: AgentEvents; ownerships: Ownerships };
+type Options = {
+  store: { agents: AgentStore; threads: ThreadStore };
+  events: AgentEvents;
+  ownerships: Ownerships;
+};
 
 /** The agents of one caller. To everybody else's it is blind: they are `agent_not_found`. */
 export class CallerAgents {
-  readonly #store: Store;
+  readonly #store: { agents: AgentStore; threads: ThreadStore };
   readonly #events: AgentEvents;
   readonly #ownerships: Ownerships;
   readonly #principal: Principal;

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream';
 import type { AgentManager } from '../agents/agent-manager.ts';
+import type { AgentStore } from '../agents/agent-store.ts';
 import { assertReplaceable } from '../agents/sources/sources.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import { recordCall, witnessCall } from '../audit/call-record.ts';
@@ -7,8 +8,8 @@ import { AppError } from '../errors.ts';
 import { demand } from '../identity/permission.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { BackupRecord } from '../snapshots/snapshot.ts';
+import type { BackupStore } from '../snapshots/snapshot-store.ts';
 import type { Backups, Made, Restored } from '../snapshots/snapshots.ts';
-import type { Store } from '../store/store.ts';
 import type { CallerSettings } from './caller-settings.ts';
 import type { CallerWorkspaces } from './caller-workspaces.ts';
 import type { Ownerships } from './ownership.ts';
@@ -16,7 +17,7 @@ import type { Ownerships } from './ownership.ts';
 export type BackupServices = {
   backups: Backups;
   agents: Pick<AgentManager, 'takeStep'>;
-  store: Store;
+  store: { agents: AgentStore; backups: BackupStore };
   audit: AuditLog;
   ownerships: Ownerships;
 };

@@ -1,3 +1,4 @@
+import { type AgentAdmissionOptions, admitAgent } from '../agents/agent-admission.ts';
 import {
   type AgentSettings,
   changedSettings,
@@ -10,16 +11,14 @@ import { AppError } from '../errors.ts';
 import { demand } from '../identity/permission.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
-import type { Store } from '../store/store.ts';
-import { type AdmissionOptions, admitAgent } from '../turns/admission/turn-admission.ts';
 import type { Ownerships } from './ownership.ts';
 
 export type SettingsOptions = {
-  store: Store;
+  store: AgentAdmissionOptions['store'];
   runtime: Pick<ContainerRuntime, 'confines'>;
   mcpServers: McpServers;
   audit: Pick<AuditLog, 'append'>;
-  config: AdmissionOptions['config'] & Pick<Config, 'INSTRUCTIONS_MAX_BYTES'>;
+  config: AgentAdmissionOptions['config'] & Pick<Config, 'INSTRUCTIONS_MAX_BYTES'>;
 };
 
 /** What an agent is told and may use, by its name and as it is set. */

@@ -1,14 +1,13 @@
 import type { HostDirectories } from '../agents/host/host-directories.ts';
 import { demand } from '../identity/permission.ts';
 import { may, type Permission, type Principal } from '../identity/principal.ts';
-import type { JournaledEvent, Store, TurnQuery } from '../store/store.ts';
 import type { TurnRecord, TurnRequest } from '../turns/turn.ts';
 import { noTurn } from '../turns/turn-register.ts';
 import type { TurnService, Waiter } from '../turns/turn-service.ts';
+import type { JournaledEvent, TurnQuery } from '../turns/turn-store.ts';
 import type { Ownerships } from './ownership.ts';
 
 type Options = {
-  store: Store;
   turns: TurnService;
   ownerships: Ownerships;
   directories: HostDirectories;

@@ -1,16 +1,16 @@
 import type { AgentRecord } from '../agents/agent.ts';
 import type { AgentForks } from '../agents/agent-forks.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
+import type { AgentStore } from '../agents/agent-store.ts';
 import type { HostDirectories } from '../agents/host/host-directories.ts';
 import type { AgentLink } from '../agents/links/agent-link.ts';
 import { demand } from '../identity/permission.ts';
 import type { Principal } from '../identity/principal.ts';
-import type { Store } from '../store/store.ts';
 import type { BetweenTurns } from '../turns/admission/exclusive-access.ts';
 import type { Ownerships } from './ownership.ts';
 
 type Options = {
-  store: Store;
+  store: { agents: AgentStore };
   agents: AgentManager;
   betweenTurns: BetweenTurns;
   forks: AgentForks;

@@ -1,13 +1,8 @@
-import {
-  type AgentRecord,
-  agentIdOf,
-  agentIdSchema,
-  newAgent,
-  type Ownership,
-} from '../agents/agent.ts';
+import { type AgentRecord, agentIdOf, newAgent, type Ownership } from '../agents/agent.ts';
+import type { AgentStore } from '../agents/agent-store.ts';
 import { AppError } from '../errors.ts';
+import { agentIdSchema } from '../identity/agent-id.ts';
 import { may, type Principal } from '../identity/principal.ts';
-import type { AgentStore } from '../store/store.ts';
 
 /** Between the name of an agent and its owner, where somebody else than the owner speaks of it. */
 const OF = '@';

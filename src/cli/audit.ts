@@ -9,7 +9,7 @@ import { type AuditFilter, AuditReader } from '../audit/audit-reader.ts';
 import type { Link } from '../audit/audit-record.ts';
 import { EXPORT_FORMATS, exportLines } from '../audit/export-audit.ts';
 import { type AuditVerdict, verifyAudit } from '../audit/verify-audit.ts';
-import { loadConfig } from '../config/config.ts';
+import { loadConfig } from '../server/load-config.ts';
 import { StartError, UsageError } from './failure.ts';
 
 const PLACE = {

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
-import { loadConfig } from '../config/config.ts';
 import { GitCredentials } from '../gateway/credentials/git-credentials.ts';
 import { PrincipalKeys } from '../gateway/credentials/principal-keys.ts';
+import { loadConfig } from '../server/load-config.ts';
 import { UsageError } from './failure.ts';
 import { secretFromStdin } from './login.ts';
 

@@ -1,6 +1,6 @@
 import { text } from 'node:stream/consumers';
 import { parseArgs } from 'node:util';
-import { type Config, loadConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
 import { homeDirectories } from '../config/home-directories.ts';
 import { AuthFile } from '../gateway/credentials/auth-file.ts';
 import { findAuthFile } from '../gateway/credentials/auth-places.ts';
@@ -9,6 +9,7 @@ import { toLogin } from '../gateway/credentials/login.ts';
 import { loginByBrowser } from '../gateway/credentials/login-flows/browser-login.ts';
 import { loginByDevice } from '../gateway/credentials/login-flows/device-login.ts';
 import { openBrowser } from '../gateway/credentials/login-flows/open-browser.ts';
+import { loadConfig } from '../server/load-config.ts';
 import { StartError, UsageError } from './failure.ts';
 
 const CODEX_CALLBACK_PORT = 1455;

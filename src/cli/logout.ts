@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
-import { loadConfig } from '../config/config.ts';
 import { withFileLock } from '../gateway/credentials/file-lock.ts';
 import { TokenEndpoint } from '../gateway/credentials/token-endpoint.ts';
+import { loadConfig } from '../server/load-config.ts';
 import { authFileOf } from './login.ts';
 
 /** `logout`: ends the login at the authorization server, if that answers, and removes auth.json. */

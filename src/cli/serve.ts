@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util';
 import closeWithGrace from 'close-with-grace';
 import { redactorOf } from '../audit/redaction/redactor-of.ts';
-import { loadConfig } from '../config/config.ts';
 import { startApp } from '../server/app.ts';
+import { loadConfig } from '../server/load-config.ts';
 import { VERSION } from '../version.ts';
 import { logToStderr, SHUTDOWN_LIMIT_MS } from './process.ts';
 

@@ -1,11 +1,11 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
-import { agentIdSchema } from '../agents/agent.ts';
 import { ApiTokens, holds } from '../callers/authentication/api-tokens.ts';
 import { principalIdSchema } from '../callers/authentication/jwt-claims.ts';
 import type { TokenRecord } from '../callers/authentication/token-store.ts';
-import { loadConfig } from '../config/config.ts';
+import { agentIdSchema } from '../identity/agent-id.ts';
 import { LOCAL, ROLES } from '../identity/principal.ts';
+import { loadConfig } from '../server/load-config.ts';
 import { SqliteTokenStore } from '../store/sqlite/sqlite-token-store.ts';
 import { UsageError } from './failure.ts';
 

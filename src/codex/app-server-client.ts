@@ -2,7 +2,6 @@ import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { AppError } from '../errors.ts';
-import type { TurnEvent } from '../turns/events/turn-event.ts';
 import type {
   CodexClient,
   CommandEnd,
@@ -13,6 +12,7 @@ import type {
   ThreadOptions,
   TurnOptions,
 } from './codex-client.ts';
+import type { CodexEvent } from './codex-event.ts';
 import { readVersion } from './codex-version.ts';
 import { Heartbeat } from './connection/heartbeat.ts';
 import { JsonRpcConnection } from './connection/json-rpc.ts';
@@ -172,7 +172,7 @@ class AppServerClient implements CodexClient {
 
   async startTurn(
     options: TurnOptions,
-    onEvent: (event: TurnEvent) => void,
+    onEvent: (event: CodexEvent) => void,
     onAsk?: Answerer,
   ): Promise<RunningTurn> {
     const { threadId } = options;
@@ -198,7 +198,7 @@ class AppServerClient implements CodexClient {
   async joinTurn(
     threadId: string,
     clientMessageId: string,
-    onEvent: (event: TurnEvent) => void,
+    onEvent: (event: CodexEvent) => void,
     onAsk?: Answerer,
   ): Promise<RunningTurn | undefined> {
     const turn = new ActiveTurn(threadId, { onEvent, onAsk });

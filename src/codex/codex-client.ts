@@ -1,4 +1,4 @@
-import type { TurnEvent } from '../turns/events/turn-event.ts';
+import type { CodexEvent } from './codex-event.ts';
 import type { Answerer } from './requests-of-codex/codex-ask.ts';
 
 /** One connection to the Codex of one agent. */
@@ -36,7 +36,7 @@ export interface CodexClient {
    */
   startTurn(
     options: TurnOptions,
-    onEvent: (event: TurnEvent) => void,
+    onEvent: (event: CodexEvent) => void,
     onAsk?: Answerer,
   ): Promise<RunningTurn>;
   /**
@@ -47,7 +47,7 @@ export interface CodexClient {
   joinTurn(
     threadId: string,
     clientMessageId: string,
-    onEvent: (event: TurnEvent) => void,
+    onEvent: (event: CodexEvent) => void,
     onAsk?: Answerer,
   ): Promise<RunningTurn | undefined>;
   /** Says more to a running turn. Throws `turn_not_running` if it has ended. */

@@ -1,13 +1,14 @@
 import { schedule } from 'node-cron';
 import type { Logger } from 'pino';
 import type { AgentManager } from '../agents/agent-manager.ts';
+import type { AgentStore } from '../agents/agent-store.ts';
 import { ExpiryWarner } from '../agents/life/expiry-warner.ts';
 import { checkSeconds, type ExpirySettings } from '../agents/life/expiry-warning.ts';
 import { sweep } from '../agents/life/sweep.ts';
 import { steadyNow } from '../agents/monotonic-clock.ts';
 import type { Config } from '../config/config.ts';
-import type { AgentStore, TurnStore } from '../store/store.ts';
 import { forgetOldTurns } from '../turns/turn-retention.ts';
+import type { TurnStore } from '../turns/turn-store.ts';
 
 /** With two it is seen whether the rounds are close to each other or far apart. */
 const ROUNDS_AHEAD = 2;

@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
 import { pack } from 'tar-stream';
 import type { AgentRecord } from '../agents/agent.ts';
+import type { AgentStore } from '../agents/agent-store.ts';
 import type { AgentLink } from '../agents/links/agent-link.ts';
 import { AppError } from '../errors.ts';
-import type { Store } from '../store/store.ts';
 import { CODEX_VERSION } from '../version.ts';
 import {
   type ArchiveBounds,
@@ -34,7 +34,7 @@ while [ -n "$id" ] && [ "$left" -gt 0 ]; do
 done | tar -cf - -T -`;
 
 type Means = {
-  store: Pick<Store, 'agents'>;
+  store: { agents: AgentStore };
   files: WorkspaceFiles;
   version: string;
   /** Of the workspace, and of the conversation. */

@@ -1,5 +1,6 @@
 import type { AgentRecord } from '../agents/agent.ts';
-import type { Store } from '../store/store.ts';
+import type { AgentStore } from '../agents/agent-store.ts';
+import type { RestoreStore } from './snapshot-store.ts';
 
 /** What an agent becomes by a backup, beside its files. */
 export type Becoming = Pick<AgentRecord, 'forkOf' | 'toldInstructions' | 'settings'> & {
@@ -18,7 +19,10 @@ export type RestoreRecord = {
 };
 
 /** Makes an agent whose files are in their place what else it is to be, and ends the restore. */
-export function complete(store: Store, { agentId, becomes }: RestoreRecord): void {
+export function complete(
+  store: { agents: AgentStore; restores: RestoreStore; transaction<T>(work: () => T): T },
+  { agentId, becomes }: RestoreRecord,
+): void {
   store.transaction(() => {
     const record = store.agents.get(agentId);
     if (record && becomes) {

@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { AgentRecord } from '../agents/agent.ts';
+import type { AgentStore } from '../agents/agent-store.ts';
 import type { AgentSettings } from '../agents/conversations/agent-settings.ts';
 import type { DiskWatch } from '../agents/disk-watch.ts';
 import type { AgentLink } from '../agents/links/agent-link.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
-import type { Store } from '../store/store.ts';
 import { checkedArchive } from '../workspaces/transfers/checked-archive.ts';
 import { transferBounds } from '../workspaces/transfers/transfer-bounds.ts';
 import type { WorkspaceFiles } from '../workspaces/transfers/workspace-files.ts';
@@ -17,10 +17,16 @@ import { type Becoming, complete, type RestoreRecord } from './restore.ts';
 import { type BackupRecord, excessOf } from './snapshot.ts';
 import type { BackupFiles } from './snapshot-files.ts';
 import { assertQuota } from './snapshot-quota.ts';
+import type { BackupStore, RestoreStore } from './snapshot-store.ts';
 import type { UnfinishedRestores } from './unfinished-restores.ts';
 
 type Options = {
-  store: Store;
+  store: {
+    agents: AgentStore;
+    backups: BackupStore;
+    restores: RestoreStore;
+    transaction<T>(work: () => T): T;
+  };
   files: WorkspaceFiles;
   backupFiles: BackupFiles;
   disk: DiskWatch;

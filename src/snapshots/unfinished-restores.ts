@@ -1,11 +1,18 @@
 import type { Logger } from 'pino';
 import type { AgentManager } from '../agents/agent-manager.ts';
-import type { Store } from '../store/store.ts';
+import type { AgentStore } from '../agents/agent-store.ts';
+import type { TurnStore } from '../turns/turn-store.ts';
 import type { WorkspaceFiles } from '../workspaces/transfers/workspace-files.ts';
 import { complete, type RestoreRecord } from './restore.ts';
+import type { RestoreStore } from './snapshot-store.ts';
 
 type Options = {
-  store: Store;
+  store: {
+    agents: AgentStore;
+    restores: RestoreStore;
+    turns: Pick<TurnStore, 'unfinished'>;
+    transaction<T>(work: () => T): T;
+  };
   agents: Pick<AgentManager, 'takeStep' | 'withAgent'>;
   files: Pick<WorkspaceFiles, 'wasPlaced'>;
   log: Logger;

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { agentNameSchema } from '../agents/agent.ts';
 import { APPROVAL_KINDS, APPROVAL_STATES } from '../approvals/approval.ts';
 import { approvalData, verdictInput } from '../approvals/approval-data.ts';
 import { RISKS } from '../approvals/risk.ts';
 import type { Access } from '../callers/access.ts';
+import { agentNameSchema } from '../identity/agent-id.ts';
 import { LOOKING } from './annotations.ts';
 import type { Tool } from './tool.ts';
 

@@ -1,13 +1,15 @@
 import type { AgentManager } from '../agents/agent-manager.ts';
+import type { AgentStore } from '../agents/agent-store.ts';
+import type { ThreadStore } from '../agents/conversations/thread-store.ts';
 import type { Access } from '../callers/access.ts';
 import type { Changes } from '../callers/changes/changes.ts';
 import type { Promotion } from '../callers/changes/promotion.ts';
 import type { Config } from '../config/config.ts';
 import type { Egress } from '../gateway/egress/egress.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
-import type { Store } from '../store/store.ts';
 import type { TurnKind } from '../turns/turn-kind.ts';
 import type { TurnService } from '../turns/turn-service.ts';
+import type { TurnStore } from '../turns/turn-store.ts';
 import { agentStatusTool, listActiveTool } from './agent-tools.ts';
 import { decideApprovalTool, listApprovalsTool } from './approval-tools.ts';
 import { getChangesTool, revertTurnTool } from './change-tools.ts';
@@ -64,7 +66,7 @@ type Services = {
   turns: TurnService;
   changes: Changes;
   promotion: Promotion;
-  store: Store;
+  store: { agents: AgentStore; threads: ThreadStore; turns: TurnStore };
   runtime: ContainerRuntime;
   egress: Egress;
   config: Config;

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { agentNameSchema } from '../agents/agent.ts';
 import type { Changes } from '../callers/changes/changes.ts';
+import { agentNameSchema } from '../identity/agent-id.ts';
 import { commitSchema } from '../turns/files/turn-commits.ts';
 import { FILE_ACTIONS, type FileChange } from '../workspaces/file-change.ts';
 import { LOOKING, WRITING } from './annotations.ts';

@@ -1,18 +1,20 @@
 import { z } from 'zod';
-import { AGENT_STATUSES, type AgentRecord, agentNameSchema } from '../agents/agent.ts';
+import { AGENT_STATUSES, type AgentRecord } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
+import type { AgentStore } from '../agents/agent-store.ts';
 import {
   SANDBOXES,
   type ThreadRecord,
   type ThreadSettings,
 } from '../agents/conversations/thread.ts';
+import type { ThreadStore } from '../agents/conversations/thread-store.ts';
 import { type LifeSettings, mayTake, nextStep } from '../agents/life/agent-life.ts';
 import { sweep } from '../agents/life/sweep.ts';
 import type { Access } from '../callers/access.ts';
 import type { CallerAgents } from '../callers/caller-agents.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
-import type { Store } from '../store/store.ts';
+import { agentNameSchema } from '../identity/agent-id.ts';
 import { LOOKING, SAFE } from './annotations.ts';
 import type { Tool } from './tool.ts';
 
@@ -21,7 +23,7 @@ const MOST_SESSIONS = 200;
 type SessionServices = {
   access: Access;
   agents: AgentManager;
-  store: Store;
+  store: { agents: AgentStore; threads: ThreadStore };
   config: LifeSettings & Pick<Config, 'CODEX_SANDBOX_MODE' | 'CODEX_MODEL'>;
 };
 
@@ -140,7 +142,7 @@ function findSession(own: CallerAgents, threadId: string): Session {
   throw new AppError('thread_not_found', `There is no conversation "${threadId}".`);
 }
 
-function sessionsOf(store: Store, agent: AgentRecord): Session[] {
+function sessionsOf(store: { threads: ThreadStore }, agent: AgentRecord): Session[] {
   const { agentId, threadId } = agent;
   const begun = store.threads.list({ agentId, limit: MOST_SESSIONS });
   return threadId ? [ownSession(agent, threadId), ...begun] : begun;

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { agentNameSchema } from '../agents/agent.ts';
 import {
   changeOf,
   settingsData,
@@ -7,6 +6,7 @@ import {
   settingsOutput,
 } from '../agents/conversations/agent-settings-data.ts';
 import type { Access } from '../callers/access.ts';
+import { agentNameSchema } from '../identity/agent-id.ts';
 import { SAFE } from './annotations.ts';
 import type { Tool } from './tool.ts';
 

@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { agentNameSchema } from '../agents/agent.ts';
 import type { Access } from '../callers/access.ts';
 import type { Egress, ListedConnection } from '../gateway/egress/egress.ts';
 import type { EgressRuleRecord } from '../gateway/egress/egress-record.ts';
 import { bracketed } from '../gateway/egress/host-name.ts';
+import { agentNameSchema } from '../identity/agent-id.ts';
 import { LOOKING, SAFE } from './annotations.ts';
 import type { Tool } from './tool.ts';
 

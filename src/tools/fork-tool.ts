@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { agentIdSchema, agentNameSchema } from '../agents/agent.ts';
 import type { Access } from '../callers/access.ts';
+import { agentIdSchema, agentNameSchema } from '../identity/agent-id.ts';
 import { SAFE } from './annotations.ts';
 import type { Tool } from './tool.ts';
 

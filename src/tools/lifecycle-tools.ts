@@ -1,16 +1,17 @@
 import { z } from 'zod';
-import { AGENT_STATUSES, type AgentRecord, agentNameSchema } from '../agents/agent.ts';
+import { AGENT_STATUSES, type AgentRecord } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
+import type { AgentStore } from '../agents/agent-store.ts';
 import { type AgentStep, idleSecondsOf, mayTake } from '../agents/life/agent-life.ts';
 import { type Decision, type Swept, sweep } from '../agents/life/sweep.ts';
 import type { Access } from '../callers/access.ts';
 import type { CallerAgents } from '../callers/caller-agents.ts';
 import { AppError } from '../errors.ts';
-import type { Store } from '../store/store.ts';
+import { agentNameSchema } from '../identity/agent-id.ts';
 import { SAFE } from './annotations.ts';
 import type { Tool } from './tool.ts';
 
-type LifecycleServices = { access: Access; agents: AgentManager; store: Store };
+type LifecycleServices = { access: Access; agents: AgentManager; store: { agents: AgentStore } };
 
 const pinInput = z.strictObject({ agent_id: agentNameSchema });
 const pinOutput = z.object({ agent_id: z.string(), pinned: z.boolean() });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { agentNameSchema } from '../agents/agent.ts';
 import type { Promotion } from '../callers/changes/promotion.ts';
+import { agentNameSchema } from '../identity/agent-id.ts';
 import { WRITING } from './annotations.ts';
 import type { Tool } from './tool.ts';
 

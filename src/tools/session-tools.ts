@@ -1,14 +1,15 @@
 import { z } from 'zod';
-import { AGENT_STATUSES, type AgentRecord, agentNameSchema } from '../agents/agent.ts';
+import { AGENT_STATUSES, type AgentRecord } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import { type LifeSettings, secondsUntil } from '../agents/life/agent-life.ts';
 import type { Access } from '../callers/access.ts';
 import type { CallerAgents } from '../callers/caller-agents.ts';
 import type { Config } from '../config/config.ts';
+import { agentNameSchema } from '../identity/agent-id.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
-import type { Store } from '../store/store.ts';
 import { TURN_STATES } from '../turns/turn.ts';
 import type { TurnService } from '../turns/turn-service.ts';
+import type { TurnStore } from '../turns/turn-store.ts';
 import { LOOKING } from './annotations.ts';
 import { describeInForce, inForce } from './effective-settings.ts';
 import type { Tool } from './tool.ts';
@@ -21,7 +22,7 @@ type SessionServices = {
   access: Access;
   agents: AgentManager;
   turns: TurnService;
-  store: Store;
+  store: { turns: TurnStore };
   runtime: ContainerRuntime;
   config: LifeSettings & Pick<Config, 'CODEX_MODEL' | 'CODEX_REASONING'>;
 };

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import { agentIdSchema, agentNameSchema } from '../agents/agent.ts';
 import type { Access } from '../callers/access.ts';
 import type { CallerBackups } from '../callers/caller-backups.ts';
+import { agentIdSchema, agentNameSchema } from '../identity/agent-id.ts';
 import type { BackupRecord } from '../snapshots/snapshot.ts';
 import { LOOKING, SAFE, WRITING } from './annotations.ts';
 import type { Tool } from './tool.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { agentNameSchema } from '../agents/agent.ts';
 import type { ApprovalRecord } from '../approvals/approval.ts';
 import type { Access } from '../callers/access.ts';
+import { agentNameSchema } from '../identity/agent-id.ts';
 import { TURN_STATES, type TurnRecord } from '../turns/turn.ts';
 import { LOOKING } from './annotations.ts';
 import type { Tool } from './tool.ts';

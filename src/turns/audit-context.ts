@@ -1,7 +1,8 @@
+import type { AgentStore } from '../agents/agent-store.ts';
 import type { AuditEntry } from '../audit/audit-log.ts';
 import { LOCAL } from '../identity/principal.ts';
-import type { Store } from '../store/store.ts';
 import type { TurnRecord } from './turn.ts';
+import type { TurnStore } from './turn-store.ts';
 
 /** Who had something done, and in which turn. */
 export type Circumstances = Pick<
@@ -15,14 +16,14 @@ export function circumstancesOf({ agentId, turnId, sent, request }: TurnRecord):
 }
 
 /** The same by the id of a turn. */
-export function circumstancesOfTurn({ turns }: Pick<Store, 'turns'>, turnId: string) {
+export function circumstancesOfTurn({ turns }: { turns: TurnStore }, turnId: string) {
   const turn = turns.get(turnId);
   return turn ? circumstancesOf(turn) : {};
 }
 
 /** Of what an agent does at a time: between turns, by programs that live on, it acts for its owner. */
 export function circumstancesOfAgent(
-  { agents }: Pick<Store, 'agents'>,
+  { agents }: { agents: AgentStore },
   current: TurnRecord | undefined,
   { agentId, at }: { agentId: string; at: Date },
 ): Circumstances {

@@ -1,10 +1,10 @@
-import type { JournaledEvent } from '../store/store.ts';
 import type { Steer } from './asking/codex-asker.ts';
 import { boundEvent } from './events/event-bounds.ts';
 import { ProgressReporter } from './events/progress-reporter.ts';
 import type { TurnEvent } from './events/turn-event.ts';
 import type { TurnJournal } from './events/turn-journal.ts';
 import type { TurnRecord } from './turn.ts';
+import type { JournaledEvent } from './turn-store.ts';
 
 type LiveTurnOptions = {
   recovered: boolean;

@@ -1,10 +1,10 @@
 import type { Logger } from 'pino';
 import type { AgentStatus } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
+import type { AgentStore } from '../agents/agent-store.ts';
 import type { HostDirectories } from '../agents/host/host-directories.ts';
 import type { Sources } from '../agents/sources/sources.ts';
 import type { AppError } from '../errors.ts';
-import type { Store } from '../store/store.ts';
 import type { TurnApprovals } from './admission/turn-approvals.ts';
 import type { LiveTurn } from './live-turn.ts';
 import { isNoConnection, persevere } from './retry-until-deadline.ts';
@@ -14,6 +14,7 @@ import { type TurnDeadline, untilStarted } from './turn-deadline.ts';
 import type { TurnKind } from './turn-kind.ts';
 import { goesOn } from './turn-outcome.ts';
 import type { TurnOutcome, TurnRunner } from './turn-runner.ts';
+import type { TurnStore } from './turn-store.ts';
 
 const AWAKE: ReadonlySet<AgentStatus> = new Set(['busy', 'idle']);
 
@@ -21,7 +22,7 @@ export type TurnExecutorOptions = {
   agents: AgentManager;
   runner: TurnRunner;
   trials: Trials;
-  store: Store;
+  store: { agents: AgentStore; turns: TurnStore; transaction<T>(work: () => T): T };
   approvals: TurnApprovals;
   sources: Pick<Sources, 'apply'>;
   directories: Pick<HostDirectories, 'attach'>;

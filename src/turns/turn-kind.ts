@@ -1,6 +1,5 @@
 import type { z } from 'zod';
 import type { ThreadSettings } from '../agents/conversations/thread.ts';
-import type { ShownLines } from '../tools/work/review/diff-lines.ts';
 import type { FileChange } from '../workspaces/file-change.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
 import type { CheckReport, CheckRequest } from './checks/check.ts';
@@ -44,6 +43,11 @@ export type Subject = {
   from?: string;
   to?: string;
 };
+
+/** Which lines of the new files a diff shows, by path. */
+export type ShownLines = ReadonlyMap<string, readonly LineRange[]>;
+
+export type LineRange = { first: number; last: number };
 
 /** `read`: whatever the turn changes in the workspace is put back. */
 export type TurnAccess = 'read' | 'write';

@@ -2,7 +2,6 @@ import type { Logger } from 'pino';
 import type { DiskWatch } from '../agents/disk-watch.ts';
 import type { Redactor } from '../audit/redaction/redactor.ts';
 import { AppError, reportError, toAppError } from '../errors.ts';
-import type { Store } from '../store/store.ts';
 import type { TurnApprovals } from './admission/turn-approvals.ts';
 import type { TurnQueues } from './admission/turn-queues.ts';
 import { storedEvents } from './events/event-feed.ts';
@@ -16,13 +15,14 @@ import { TurnExecutor, type TurnExecutorOptions } from './turn-executor.ts';
 import type { TurnKinds } from './turn-kinds.ts';
 import { resultOf } from './turn-outcome.ts';
 import type { TurnRegister } from './turn-register.ts';
+import type { TurnStore } from './turn-store.ts';
 
 type TurnCourseOptions = Omit<TurnExecutorOptions, 'isDetached'> & {
   register: TurnRegister;
   kinds: TurnKinds;
   queues: TurnQueues;
   approvals: TurnApprovals;
-  store: Store;
+  store: { turns: TurnStore };
   disk: Pick<DiskWatch, 'warning' | 'turnEnded'>;
   redactor: Redactor;
   audit: TurnAudit;

@@ -1,7 +1,7 @@
 import { AppError } from '../errors.ts';
-import type { TurnQuery, TurnStore } from '../store/store.ts';
 import type { LiveTurn } from './live-turn.ts';
 import type { TurnRecord } from './turn.ts';
+import type { TurnQuery, TurnStore } from './turn-store.ts';
 
 /** Finds turns: those that live as they are now, all others as the store has them. */
 export class TurnRegister {

@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { type AgentRecord, newAgent } from '../agents/agent.ts';
 import type { AgentForks } from '../agents/agent-forks.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
+import type { AgentStore } from '../agents/agent-store.ts';
 import type { HostDirectories } from '../agents/host/host-directories.ts';
 import type { Sources } from '../agents/sources/sources.ts';
 import type { ApprovalRecord } from '../approvals/approval.ts';
@@ -11,7 +12,6 @@ import type { AuditLog } from '../audit/audit-log.ts';
 import type { Redactor } from '../audit/redaction/redactor.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
-import type { JournaledEvent, Store, TurnQuery } from '../store/store.ts';
 import {
   type AdmissionOptions,
   admit,
@@ -30,6 +30,7 @@ import { TurnCourse } from './turn-lifecycle.ts';
 import { goesOn, outcomeOf } from './turn-outcome.ts';
 import { TurnRegister } from './turn-register.ts';
 import type { TurnRunner } from './turn-runner.ts';
+import type { JournaledEvent, TurnQuery, TurnStore } from './turn-store.ts';
 
 /** A turn that ran while no server did may be finished by then, whatever its time-out says. */
 const RECOVERY_GRACE_SECONDS = 60;
@@ -40,7 +41,7 @@ type TurnServiceOptions = {
   runner: TurnRunner;
   queues: TurnQueues;
   forks: AgentForks;
-  store: Store;
+  store: { agents: AgentStore; turns: TurnStore; transaction<T>(work: () => T): T };
   approvals: Approvals;
   sources: Pick<Sources, 'apply'>;
   directories: Pick<HostDirectories, 'attach'>;

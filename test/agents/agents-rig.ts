@@ -9,12 +9,13 @@ import { McpServers } from '../../src/agents/conversations/mcp-servers.ts';
 import { HostDirectories } from '../../src/agents/host/host-directories.ts';
 import { SlottedRuntime } from '../../src/agents/warm-pool/slotted-runtime.ts';
 import { WarmPool } from '../../src/agents/warm-pool/warm-pool.ts';
-import { type Config, loadConfig } from '../../src/config/config.ts';
+import type { Config } from '../../src/config/config.ts';
 import { ApiKeyUpstream } from '../../src/gateway/credentials/api-key-upstream.ts';
 import { buildEgress } from '../../src/gateway/egress/egress.ts';
 import { ModelGateway } from '../../src/gateway/model-gateway.ts';
 import { chooseRuntime } from '../../src/runtime/choose-runtime.ts';
 import type { ContainerRuntime, RuntimeKind } from '../../src/runtime/container-runtime.ts';
+import { loadConfig } from '../../src/server/load-config.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 import { extraAuthorities } from '../setup/engine.ts';
 

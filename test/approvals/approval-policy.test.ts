@@ -1,11 +1,8 @@
 import fs from 'node:fs';
 import { expect, test } from 'vitest';
-import {
-  APPROVAL_MODES,
-  approversOfRequest,
-  approversOfTurn,
-} from '../../src/approvals/approval-policy.ts';
+import { approversOfRequest, approversOfTurn } from '../../src/approvals/approval-policy.ts';
 import { RISKS } from '../../src/approvals/risk.ts';
+import { APPROVAL_MODES } from '../../src/config/settings/callers.ts';
 
 /** How many approvers, by risk: low, medium, high, critical; and of a medium turn of a pipeline. */
 const TURNS = {

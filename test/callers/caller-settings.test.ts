@@ -6,8 +6,8 @@ import { McpServers } from '../../src/agents/conversations/mcp-servers.ts';
 import type { AuditEntry } from '../../src/audit/audit-log.ts';
 import { CallerSettings } from '../../src/callers/caller-settings.ts';
 import { Ownerships } from '../../src/callers/ownership.ts';
-import { loadConfig } from '../../src/config/config.ts';
 import type { Principal } from '../../src/identity/principal.ts';
+import { loadConfig } from '../../src/server/load-config.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
 
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'settings-'));

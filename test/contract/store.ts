@@ -2,9 +2,10 @@ import { describe, expect, test } from 'vitest';
 import { newAgent } from '../../src/agents/agent.ts';
 import type { ThreadRecord } from '../../src/agents/conversations/thread.ts';
 import type { ApprovalRecord } from '../../src/approvals/approval.ts';
+import type { ApprovalQuery } from '../../src/approvals/approval-store.ts';
 import type { EgressRecord, EgressRuleRecord } from '../../src/gateway/egress/egress-record.ts';
 import { NO_USAGE } from '../../src/gateway/spending/token-usage.ts';
-import type { ApprovalQuery, Store } from '../../src/store/store.ts';
+import type { Store } from '../../src/store/store.ts';
 import type { TurnRecord } from '../../src/turns/turn.ts';
 
 /** What every store must do; `reopen` opens what an earlier one wrote. */

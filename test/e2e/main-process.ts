@@ -4,8 +4,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import readline from 'node:readline';
-import { loadConfig } from '../../src/config/config.ts';
 import type { RuntimeKind } from '../../src/runtime/container-runtime.ts';
+import { loadConfig } from '../../src/server/load-config.ts';
 import { answerAnything } from '../fakes/stand-in-model/script.ts';
 import {
   type StandInModel,

@@ -8,7 +8,7 @@ import { pino } from 'pino';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { ApiTokens } from '../../src/callers/authentication/api-tokens.ts';
 import { Authenticator } from '../../src/callers/authentication/authenticator.ts';
-import { loadConfig } from '../../src/config/config.ts';
+import { loadConfig } from '../../src/server/load-config.ts';
 import { SqliteTokenStore } from '../../src/store/sqlite/sqlite-token-store.ts';
 import {
   type AuthorizationServer,

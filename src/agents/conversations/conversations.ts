@@ -3,8 +3,8 @@ import type { Logger } from 'pino';
 import type { CodexClient, OpenedThread, ThreadOptions } from '../../codex/codex-client.ts';
 import { RpcRefusal } from '../../codex/connection/json-rpc.ts';
 import { AppError } from '../../errors.ts';
-import type { Store } from '../../store/store.ts';
 import type { AgentRecord } from '../agent.ts';
+import type { AgentStore } from '../agent-store.ts';
 import {
   changedInstructions,
   developerInstructions,
@@ -13,6 +13,7 @@ import {
 import type { AgentSettings } from './agent-settings.ts';
 import type { McpServers } from './mcp-servers.ts';
 import type { ThreadSettings } from './thread.ts';
+import type { ThreadStore } from './thread-store.ts';
 
 const DEVELOPER_INSTRUCTIONS = `You work for other programs, which hand you one task at a time and read your
 answer with a parser: nobody can answer questions, so decide sensibly and say what you assumed.
@@ -29,7 +30,7 @@ export type ConversationOptions = {
   codex: CodexClient;
   /** The directory of the workspace inside the container. */
   workspace: string;
-  store: Pick<Store, 'agents' | 'threads'>;
+  store: { agents: AgentStore; threads: ThreadStore };
   model: string;
   mcpServers: McpServers;
   /** Hears what the next caller has to know. */

@@ -5,13 +5,15 @@ import { AppError } from '../../errors.ts';
 import { demand } from '../../identity/permission.ts';
 import { LOCAL, type Principal } from '../../identity/principal.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
-import type { Store } from '../../store/store.ts';
+import { isWithin } from '../../runtime/path-within.ts';
 import type { AgentRecord } from '../agent.ts';
-import { accessProblem, isWithin } from './host-path.ts';
+import type { AgentStore } from '../agent-store.ts';
+import type { SlotStore } from '../warm-pool/slot-store.ts';
+import { accessProblem } from './host-path.ts';
 
 type Options = {
-  store: Pick<Store, 'slots'> & {
-    agents: Pick<Store['agents'], 'get' | 'list' | 'setWorkspacePath'>;
+  store: { slots: SlotStore } & {
+    agents: Pick<AgentStore, 'get' | 'list' | 'setWorkspacePath'>;
   };
   runtime: Pick<ContainerRuntime, 'confines'>;
   config: Pick<Config, 'WORKSPACE_ROOTS' | 'DATA_DIR'>;

@@ -1,12 +1,5 @@
 import fs from 'node:fs';
-import path from 'node:path';
 import { rightsProblem } from './agent-rights.ts';
-
-/** Whether an absolute path is another one or lies below it, by their names alone. */
-export function isWithin(root: string, inner: string): boolean {
-  const relative = path.relative(root, inner);
-  return relative !== '..' && !relative.startsWith(`..${path.sep}`) && !path.isAbsolute(relative);
-}
 
 /** Why agents can't work in what is at a path; undefined if they can. */
 export function accessProblem(

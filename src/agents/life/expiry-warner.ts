@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import type { AgentStore } from '../../store/store.ts';
 import type { AgentManager } from '../agent-manager.ts';
+import type { AgentStore } from '../agent-store.ts';
 import type { AgentLife, AgentStep } from './agent-life.ts';
 import { type ExpirySettings, stepOfRound, type Told, warningsOf } from './expiry-warning.ts';
 

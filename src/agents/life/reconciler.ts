@@ -7,8 +7,8 @@ import type {
   ContainerState,
   ContainerSummary,
 } from '../../runtime/container-runtime.ts';
-import type { AgentStore } from '../../store/store.ts';
 import type { AgentEvents } from '../agent-events.ts';
+import type { AgentStore } from '../agent-store.ts';
 import type { AgentPlaces } from '../running-agents.ts';
 
 /** An engine has more to do than that. */

@@ -1,9 +1,9 @@
 import PQueue from 'p-queue';
 import type { Logger } from 'pino';
-import type { AgentStore } from '../../store/store.ts';
 import type { AgentRecord } from '../agent.ts';
 import type { TakeReason } from '../agent-events.ts';
 import type { AgentManager } from '../agent-manager.ts';
+import type { AgentStore } from '../agent-store.ts';
 import type { AgentLife, AgentStep } from './agent-life.ts';
 
 /** Stopping takes its time, and an engine has more to do than that. */

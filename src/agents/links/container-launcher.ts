@@ -2,8 +2,8 @@ import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
 import type { ModelGateway } from '../../gateway/model-gateway.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
-import type { Store } from '../../store/store.ts';
 import { type AgentRecord, newAgent } from '../agent.ts';
+import type { AgentStore } from '../agent-store.ts';
 import type { WarmPool } from '../warm-pool/warm-pool.ts';
 import type { ContainerLink } from './container-link.ts';
 import { newGatewayToken } from './gateway-token.ts';
@@ -16,7 +16,7 @@ type LauncherOptions = {
   directories: Mountable;
   runtime: ContainerRuntime;
   gateway: ModelGateway;
-  store: Store;
+  store: { agents: AgentStore };
   /** Containers for agents that never had one. */
   pool: WarmPool;
   config: Pick<Config, 'CONTAINER_STOP_TIMEOUT'>;

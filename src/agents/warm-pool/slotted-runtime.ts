@@ -13,7 +13,7 @@ import type {
   RuntimeKind,
   VolumeSummary,
 } from '../../runtime/container-runtime.ts';
-import type { SlotStore } from '../../store/store.ts';
+import type { SlotStore } from './slot-store.ts';
 
 /**
  * Knows the containers of agents that claimed one of the warm pool by their agents' names. The engine

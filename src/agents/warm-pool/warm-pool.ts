@@ -3,10 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
 import type { ContainerRuntime, ContainerSummary } from '../../runtime/container-runtime.ts';
-import type { Slot, Store } from '../../store/store.ts';
 import { newAgent } from '../agent.ts';
+import type { AgentStore } from '../agent-store.ts';
 import { ContainerLink } from '../links/container-link.ts';
 import { newGatewayToken } from '../links/gateway-token.ts';
+import type { Slot, SlotStore } from './slot-store.ts';
 
 const CLOSE_LIMIT_MS = 3000;
 /** Making a container takes the CPU that the agent which has just come needs for its first turn. */
@@ -15,7 +16,7 @@ const REFILL_DELAY_MS = 2000;
 type WarmPoolOptions = {
   /** Knows containers by the ids of their slots. */
   runtime: ContainerRuntime;
-  store: Store;
+  store: { agents: AgentStore; slots: SlotStore };
   config: Pick<Config, 'WARM_POOL_SIZE' | 'CONTAINER_STARTUP_TIMEOUT' | 'CODEX_ANSWER_TIMEOUT'>;
   version: string;
   log: Logger;

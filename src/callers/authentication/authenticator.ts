@@ -4,7 +4,6 @@ import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import { LOCAL, type Principal } from '../../identity/principal.ts';
-import type { AccessAudit } from '../../server/audited/access-audit.ts';
 import type { ApiTokens } from './api-tokens.ts';
 import { JwtVerifier } from './jwt-verifier.ts';
 import { type OidcSettings, OidcVerifier } from './oidc-verifier.ts';
@@ -18,7 +17,11 @@ export type AuthenticatorOptions = {
   /** Whether only this machine reaches the server. */
   isLoopback: boolean;
   /** Hears who was let in and who was not. */
-  audit?: Pick<AccessAudit, 'loggedIn' | 'refused'>;
+  audit?: {
+    loggedIn(principal: Principal, address: string): void;
+    /** `reason` holds no secret. */
+    refused(address: string, reason: string): void;
+  };
   log: Logger;
 };
 

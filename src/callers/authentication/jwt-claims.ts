@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { agentIdSchema } from '../../agents/agent.ts';
+import { agentIdSchema } from '../../identity/agent-id.ts';
 import { LOCAL, type Principal, principalId, ROLES, type Role } from '../../identity/principal.ts';
 
 /** Words of other systems for the same. */

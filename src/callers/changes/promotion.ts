@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentRecord } from '../../agents/agent.ts';
 import type { AgentManager } from '../../agents/agent-manager.ts';
+import type { AgentStore } from '../../agents/agent-store.ts';
 import type { AgentLink } from '../../agents/links/agent-link.ts';
 import type { AuditLog } from '../../audit/audit-log.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import type { Principal } from '../../identity/principal.ts';
-import type { Store } from '../../store/store.ts';
 import { commitOf } from '../../turns/files/turn-commits.ts';
 import { candidatesOf } from '../../turns/trials/trials.ts';
 import type { TurnRecord } from '../../turns/turn.ts';
@@ -22,7 +22,7 @@ const REMOVAL_WAIT_MS = 250;
 type Options = {
   access: Access;
   agents: AgentManager;
-  store: Store;
+  store: { agents: AgentStore };
   audit: AuditLog;
   config: Pick<Config, 'COMMIT_FILE_LIMIT' | 'FORK_TIMEOUT'>;
 };

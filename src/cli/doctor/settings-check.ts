@@ -1,5 +1,6 @@
 import fs from 'node:fs';
-import { type Config, ConfigError, loadConfig } from '../../config/config.ts';
+import { type Config, ConfigError } from '../../config/config.ts';
+import { loadConfig } from '../../server/load-config.ts';
 import { type Check, ok, problem } from './check.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;

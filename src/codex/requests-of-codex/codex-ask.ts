@@ -1,8 +1,9 @@
-import type { ApprovalKind } from '../../approvals/approval.ts';
+export const ASK_KINDS = ['command', 'patch', 'permission', 'mcp_tool', 'user_input'] as const;
+export type AskKind = (typeof ASK_KINDS)[number];
 
 /** What Codex asks its client for during a turn, in our own words. */
 export type CodexAsk = {
-  kind: Exclude<ApprovalKind, 'turn'>;
+  kind: AskKind;
   /** The same when Codex asks again, as it does after a connection broke. */
   key: string;
   threadId: string;

@@ -1,6 +1,6 @@
 import { AppError } from '../../errors.ts';
-import type { TurnEvent } from '../../turns/events/turn-event.ts';
 import type { RunningTurn, TurnCompletion } from '../codex-client.ts';
+import type { CodexEvent } from '../codex-event.ts';
 import type { CodexNotification, RecordedTurn } from '../protocol.ts';
 import type { Answerer, AskAnswer, CodexAsk } from '../requests-of-codex/codex-ask.ts';
 import { PatchDrafts } from '../requests-of-codex/patch-drafts.ts';
@@ -12,7 +12,7 @@ import { toTurnFailure } from './turn-failure.ts';
 const EARLY_NOTIFICATIONS = 1000;
 const EARLY_CHARACTERS = 8 * 1024 * 1024;
 
-type TurnListener = { onEvent: (event: TurnEvent) => void; onAsk: Answerer | undefined };
+type TurnListener = { onEvent: (event: CodexEvent) => void; onAsk: Answerer | undefined };
 
 /** One turn that we started, from its `turn/start` to its `turn/completed`. */
 export class ActiveTurn {

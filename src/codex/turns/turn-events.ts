@@ -1,9 +1,9 @@
-import type { TurnEvent } from '../../turns/events/turn-event.ts';
+import type { CodexEvent } from '../codex-event.ts';
 import type { CodexNotification, ThreadItem } from '../protocol.ts';
 import { unwrapShell } from '../shell-command.ts';
 
 /** Undefined for what clients are not shown, and for reasoning: see `ReasoningSummaries`. */
-export function toTurnEvent({ method, params }: CodexNotification): TurnEvent | undefined {
+export function toTurnEvent({ method, params }: CodexNotification): CodexEvent | undefined {
   switch (method) {
     case 'turn/started':
       return { type: 'turn_started', turnId: params.turn.id };
@@ -27,7 +27,7 @@ export function toTurnEvent({ method, params }: CodexNotification): TurnEvent | 
   }
 }
 
-function startedItem(item: ThreadItem): TurnEvent | undefined {
+function startedItem(item: ThreadItem): CodexEvent | undefined {
   const itemId = item.id;
   switch (item.type) {
     case 'commandExecution':
@@ -42,7 +42,7 @@ function startedItem(item: ThreadItem): TurnEvent | undefined {
   }
 }
 
-function completedItem(item: ThreadItem): TurnEvent | undefined {
+function completedItem(item: ThreadItem): CodexEvent | undefined {
   const itemId = item.id;
   switch (item.type) {
     case 'agentMessage':

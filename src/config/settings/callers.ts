@@ -1,7 +1,9 @@
 import { z } from 'zod';
-import { APPROVAL_MODES } from '../../approvals/approval-policy.ts';
 import { ROLES } from '../../identity/principal.ts';
 import { DAY_SECONDS, httpUrl, setting, wholeNumber } from '../setting.ts';
+
+export const APPROVAL_MODES = ['suggest', 'auto', 'manual'] as const;
+export type ApprovalMode = (typeof APPROVAL_MODES)[number];
 
 export const callersSettings = {
   JWT_SECRET: setting(z.string().min(32).optional(), {

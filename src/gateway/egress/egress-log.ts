@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
-import type { EgressStore } from '../../store/store.ts';
 import type { EgressRecord } from './egress-record.ts';
+import type { EgressStore } from './egress-store.ts';
 
 /** Each write waits for the disk: many connections share one. */
 const WRITE_MS = 1_000;

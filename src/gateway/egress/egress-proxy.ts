@@ -2,7 +2,6 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type net from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
-import { answerResponse, answerSocket } from '../../egress/refusal-answer.ts';
 import { DenialNotices } from './denial-throttle.ts';
 import type { Dialler } from './dialler.ts';
 import { Passage } from './egress-connection.ts';
@@ -18,6 +17,7 @@ import type { EgressRules } from './egress-rules.ts';
 import { connectTarget, type EgressTarget, httpTarget } from './egress-target.ts';
 import { forwardRequest } from './forward-request.ts';
 import { type PassageLimits, Passages } from './open-connections.ts';
+import { answerResponse, answerSocket } from './refusal-answer.ts';
 import { splice } from './splice.ts';
 
 const FORBIDDEN = 403;

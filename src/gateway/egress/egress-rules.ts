@@ -1,7 +1,7 @@
 import { AppError } from '../../errors.ts';
-import type { EgressStore } from '../../store/store.ts';
 import type { EgressRuleRecord } from './egress-record.ts';
 import { type EgressRule, parseEgressRule, ruleMatches } from './egress-rule.ts';
+import type { EgressStore } from './egress-store.ts';
 import type { EgressTarget } from './egress-target.ts';
 
 /** What `once` means: package managers open many connections for one command. */

@@ -1,11 +1,11 @@
 import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
-import type { EgressStore } from '../../store/store.ts';
 import { Dialler, type DiallerOptions } from './dialler.ts';
 import { EgressLog } from './egress-log.ts';
 import { type EgressDenial, EgressProxy } from './egress-proxy.ts';
 import type { EgressRecord } from './egress-record.ts';
 import { EgressRules } from './egress-rules.ts';
+import type { EgressStore } from './egress-store.ts';
 import { GitForwarder } from './git-forwarder.ts';
 import { ReachableAddresses } from './reachable-addresses.ts';
 

@@ -2,7 +2,6 @@ import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import { LOCAL } from '../../identity/principal.ts';
-import type { AgentStore } from '../../store/store.ts';
 import { type Ledger, thisMonth } from './ledger.ts';
 import type { PricedUsage, Prices } from './prices.ts';
 import type { SpendingScope, Spent } from './spending-store.ts';
@@ -20,7 +19,8 @@ type BudgetSettings = Pick<
 >;
 
 export type BudgetOptions = {
-  agents: AgentStore;
+  /** Whose an agent is, if it is known. */
+  agents: { get(agentId: string): { owner: string } | undefined };
   ledger: Ledger;
   prices: Prices;
   config: BudgetSettings;

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { agentIdSchema } from '../../agents/agent.ts';
+import { agentIdSchema } from '../../identity/agent-id.ts';
 import {
   type ContainerConfig,
   containerNames,

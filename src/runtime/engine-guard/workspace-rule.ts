@@ -2,9 +2,9 @@ import fs from 'node:fs';
 import path from 'node:path';
 import PQueue from 'p-queue';
 import { z } from 'zod';
-import { isWithin } from '../../agents/host/host-path.ts';
 import { WORKSPACE_TARGETS } from '../docker/container-options.ts';
 import { LABELS } from '../docker/labels.ts';
+import { isWithin } from '../path-within.ts';
 import type { EngineSocket } from './engine-socket.ts';
 import { Refusal } from './refusal.ts';
 

@@ -1,7 +1,7 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { AgentRecord } from '../../agents/agent.ts';
+import type { AgentStore } from '../../agents/agent-store.ts';
 import type { AgentSettings } from '../../agents/conversations/agent-settings.ts';
-import type { AgentStore } from '../store.ts';
 
 export class SqliteAgentStore implements AgentStore {
   readonly #get: StatementSync;

@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { ApprovalRecord } from '../../approvals/approval.ts';
-import type { ApprovalQuery, ApprovalStore } from '../store.ts';
+import type { ApprovalQuery, ApprovalStore } from '../../approvals/approval-store.ts';
 
 type Row = Record<string, SQLOutputValue>;
 

@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { BackupRecord } from '../../snapshots/snapshot.ts';
-import type { BackupStore } from '../store.ts';
+import type { BackupStore } from '../../snapshots/snapshot-store.ts';
 
 const ORDER = 'ORDER BY created_at DESC, rowid DESC';
 

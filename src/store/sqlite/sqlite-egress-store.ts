@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { EgressRecord, EgressRuleRecord } from '../../gateway/egress/egress-record.ts';
-import type { EgressStore } from '../store.ts';
+import type { EgressStore } from '../../gateway/egress/egress-store.ts';
 
 type Row = Record<string, SQLOutputValue>;
 type Transaction = (work: () => void) => void;

@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { RestoreRecord } from '../../snapshots/restore.ts';
-import type { RestoreStore } from '../store.ts';
+import type { RestoreStore } from '../../snapshots/snapshot-store.ts';
 
 export class SqliteRestoreStore implements RestoreStore {
   readonly #put: StatementSync;

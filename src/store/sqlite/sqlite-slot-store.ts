@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
-import type { Slot, SlotStore } from '../store.ts';
+import type { Slot, SlotStore } from '../../agents/warm-pool/slot-store.ts';
 
 export class SqliteSlotStore implements SlotStore {
   readonly #add: StatementSync;

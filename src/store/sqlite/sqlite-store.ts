@@ -2,19 +2,16 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { AgentStore } from '../../agents/agent-store.ts';
+import type { ThreadStore } from '../../agents/conversations/thread-store.ts';
+import type { SlotStore } from '../../agents/warm-pool/slot-store.ts';
+import type { ApprovalStore } from '../../approvals/approval-store.ts';
+import type { EgressStore } from '../../gateway/egress/egress-store.ts';
 import type { SpendingStore } from '../../gateway/spending/spending-store.ts';
+import type { BackupStore, RestoreStore } from '../../snapshots/snapshot-store.ts';
+import type { TurnStore } from '../../turns/turn-store.ts';
 import { DataDirError } from '../data-dir-error.ts';
-import type {
-  AgentStore,
-  ApprovalStore,
-  BackupStore,
-  EgressStore,
-  RestoreStore,
-  SlotStore,
-  Store,
-  ThreadStore,
-  TurnStore,
-} from '../store.ts';
+import type { Store } from '../store.ts';
 import { migrate } from './migrations.ts';
 import { SqliteAgentStore } from './sqlite-agent-store.ts';
 import { SqliteApprovalStore } from './sqlite-approval-store.ts';

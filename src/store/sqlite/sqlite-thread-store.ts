@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { ThreadRecord } from '../../agents/conversations/thread.ts';
-import { THREADS_KEPT, type ThreadStore } from '../store.ts';
+import { THREADS_KEPT, type ThreadStore } from '../../agents/conversations/thread-store.ts';
 
 export class SqliteThreadStore implements ThreadStore {
   readonly #get: StatementSync;

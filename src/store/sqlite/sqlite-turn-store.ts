@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { TurnRecord } from '../../turns/turn.ts';
-import type { JournaledEvent, TurnQuery, TurnStore } from '../store.ts';
+import type { JournaledEvent, TurnQuery, TurnStore } from '../../turns/turn-store.ts';
 
 type Row = Record<string, SQLOutputValue>;
 

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { AgentManager } from '../../agents/agent-manager.ts';
+import type { AgentStore } from '../../agents/agent-store.ts';
 import type { AuditLog } from '../../audit/audit-log.ts';
 import type { Config } from '../../config/config.ts';
 import { type AppError, reportError, toAppError } from '../../errors.ts';
@@ -10,7 +11,6 @@ import {
   RUNTIME_KINDS,
 } from '../../runtime/container-runtime.ts';
 import type { PreparationState, RuntimePreparation } from '../../runtime/runtime-preparation.ts';
-import type { Store } from '../../store/store.ts';
 import { BOUND_THEM, unboundedAgents } from './unenforced-limits.ts';
 
 const PING_TIMEOUT_MS = 3_000;
@@ -61,7 +61,7 @@ type HealthOptions = {
   runtimeWarning?: string | undefined;
   preparation: RuntimePreparation;
   agents: AgentManager;
-  store: Store;
+  store: { agents: AgentStore; freeBytes(): number | undefined };
   credentials: Pick<Credentials, 'problem' | 'refusal' | 'report'>;
   audit: AuditLog;
   config: Pick<

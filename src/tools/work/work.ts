@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { agentNameSchema } from '../../agents/agent.ts';
 import { REASONING_EFFORTS } from '../../agents/conversations/thread.ts';
 import { sourceSchema } from '../../agents/sources/source.ts';
 import type { Access } from '../../callers/access.ts';
+import { agentNameSchema } from '../../identity/agent-id.ts';
 import { TURN_STATES, type TurnRequest } from '../../turns/turn.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
 import type { Caller, Tool } from '../tool.ts';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyRequest } from 'fastify';
-import { agentIdSchema } from '../../agents/agent.ts';
 import { AppError } from '../../errors.ts';
+import { agentIdSchema } from '../../identity/agent-id.ts';
 
 export const AGENT_ID_HEADER = 'x-agent-id';
 

@@ -1,12 +1,12 @@
 import type { JSONRPCMessage, Server, Transport } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
-import { agentNameSchema } from '../../agents/agent.ts';
 import {
   type AgentEvent,
   agentEventData,
   type EndingStep,
   type TakeReason,
 } from '../../agents/agent-events.ts';
+import { agentNameSchema } from '../../identity/agent-id.ts';
 
 /** A client that works with more has forgotten the first by then. */
 const AGENTS_REMEMBERED = 1_000;

@@ -1,6 +1,5 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { agentNameSchema } from '../../agents/agent.ts';
 import {
   APPROVAL_STATES,
   type ApprovalRecord,
@@ -9,6 +8,7 @@ import {
 import { approvalData, verdictInput } from '../../approvals/approval-data.ts';
 import type { ApprovalEvent, Verdict } from '../../approvals/approvals.ts';
 import { checkedInput } from '../../checked-input.ts';
+import { agentNameSchema } from '../../identity/agent-id.ts';
 import type { Principal } from '../../identity/principal.ts';
 import { EventFeed } from '../../turns/events/event-feed.ts';
 import type { EventStreams, StreamedEvent } from './event-streams.ts';

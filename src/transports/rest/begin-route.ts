@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import { agentIdSchema } from '../../agents/agent.ts';
 import { sourceSchema } from '../../agents/sources/source.ts';
 import type { CallerFiles } from '../../callers/caller-files.ts';
 import { checkedInput } from '../../checked-input.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
+import { agentIdSchema } from '../../identity/agent-id.ts';
 import type { Principal } from '../../identity/principal.ts';
 import { disconnectSignal } from '../http/disconnect.ts';
 import type { AgentFeed } from './agent-routes.ts';

@@ -2,8 +2,8 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
 import type { Principal } from '../../identity/principal.ts';
-import type { JournaledEvent } from '../../store/store.ts';
 import type { TurnRecord } from '../../turns/turn.ts';
+import type { JournaledEvent } from '../../turns/turn-store.ts';
 import { EVENTS_ONLY, type EventStreams, type StreamedEvent } from './event-streams.ts';
 
 /** What these routes need of the turns. */

@@ -1,16 +1,15 @@
 import type { AgentRecord } from '../../agents/agent.ts';
+import { type AgentAdmissionOptions, admitAgent } from '../../agents/agent-admission.ts';
 import type { AgentManager } from '../../agents/agent-manager.ts';
 import type { AgentLink } from '../../agents/links/agent-link.ts';
 import { AppError } from '../../errors.ts';
-import type { Store } from '../../store/store.ts';
-import { type AdmissionOptions, admitAgent } from './turn-admission.ts';
 import type { TurnQueues } from './turn-queues.ts';
 
 type BetweenTurnsOptions = {
   agents: AgentManager;
-  store: Store;
+  store: AgentAdmissionOptions['store'];
   queues: TurnQueues;
-  config: AdmissionOptions['config'];
+  config: AgentAdmissionOptions['config'];
 };
 
 /** What is done to an agent that no turn may see half done, such as a push into its workspace. */

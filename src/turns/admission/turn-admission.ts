@@ -1,24 +1,21 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { AgentRecord } from '../../agents/agent.ts';
+import { type AgentAdmissionOptions, admitAgent } from '../../agents/agent-admission.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import type { Budgets } from '../../gateway/spending/budgets.ts';
-import type { Store } from '../../store/store.ts';
 import type { TurnRecord, TurnRequest } from '../turn.ts';
+import type { TurnStore } from '../turn-store.ts';
 
 export type AdmissionOptions = {
-  store: Store;
+  store: AgentAdmissionOptions['store'] & { turns: TurnStore };
   credentials: { readonly refusal?: AppError | undefined };
   budgets: Pick<Budgets, 'refusal'>;
-  config: Pick<
-    Config,
-    | 'MAX_PROMPT_BYTES'
-    | 'MAX_QUEUED_TURNS'
-    | 'MAX_QUEUED_TURNS_TOTAL'
-    | 'MAX_AGENTS'
-    | 'MAX_AGENTS_PER_PRINCIPAL'
-    | 'MAX_TURNS_PER_PRINCIPAL'
-  >;
+  config: AgentAdmissionOptions['config'] &
+    Pick<
+      Config,
+      'MAX_PROMPT_BYTES' | 'MAX_QUEUED_TURNS' | 'MAX_QUEUED_TURNS_TOTAL' | 'MAX_TURNS_PER_PRINCIPAL'
+    >;
 };
 
 export type Queues = {
@@ -94,27 +91,6 @@ function checkQueues({ config }: AdmissionOptions, { agentId }: TurnRequest, que
       data: { limit: mostOfAll },
     });
   }
-}
-
-/**
- * Each agent has files, which nobody removes for a caller that invents ids. Throws `too_many_agents`
- * or `quota_exceeded` for one that does not exist yet.
- */
-export function admitAgent(
-  { store, config }: Pick<AdmissionOptions, 'store' | 'config'>,
-  { agentId, owner }: AgentRecord,
-): void {
-  if (store.agents.get(agentId)) return;
-  const { MAX_AGENTS: limit, MAX_AGENTS_PER_PRINCIPAL: ownLimit } = config;
-  if (store.agents.count() >= limit) {
-    throw new AppError('too_many_agents', `There are ${limit} agents, as many as may be.`, {
-      data: { limit },
-    });
-  }
-  if (store.agents.count(owner) < ownLimit) return;
-  throw new AppError('quota_exceeded', `You have ${ownLimit} agents, as many as may be.`, {
-    data: { limit: ownLimit },
-  });
 }
 
 function checkTurns({ config }: AdmissionOptions, { ownTurns }: Application): void {

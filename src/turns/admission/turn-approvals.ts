@@ -1,3 +1,4 @@
+import type { AgentStore } from '../../agents/agent-store.ts';
 import type { ApprovalRecord } from '../../approvals/approval.ts';
 import { approversOfRequest, approversOfTurn } from '../../approvals/approval-policy.ts';
 import type { ApprovalEvent, Approvals } from '../../approvals/approvals.ts';
@@ -6,7 +7,6 @@ import type { AskAnswer } from '../../codex/requests-of-codex/codex-ask.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError, toAppError } from '../../errors.ts';
 import { LOCAL } from '../../identity/principal.ts';
-import type { Store } from '../../store/store.ts';
 import type { TurnEvent } from '../events/turn-event.ts';
 import type { LiveTurn } from '../live-turn.ts';
 import type { TurnRecord, TurnRequest } from '../turn.ts';
@@ -20,7 +20,7 @@ const PROMPT_CHARACTERS = 200;
 
 type TurnApprovalsOptions = {
   approvals: Approvals;
-  store: Pick<Store, 'agents'>;
+  store: { agents: AgentStore };
   config: Pick<Config, 'CODEX_APPROVAL_MODE' | 'MAX_QUEUED_TURNS' | 'MAX_QUEUED_TURNS_TOTAL'>;
   audit: Pick<TurnAudit, 'granted'>;
 };

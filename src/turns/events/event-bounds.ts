@@ -1,5 +1,6 @@
 import { beginningInWords, endInWords } from '../../audit/redaction/whole-words.ts';
-import type { PlanStep, TurnEvent } from './turn-event.ts';
+import type { PlanStep } from '../../codex/codex-event.ts';
+import type { TurnEvent } from './turn-event.ts';
 
 /** Of each text in an event. The result of a turn holds its last message whole. */
 const TEXT_CHARACTERS = 4096;

@@ -1,4 +1,4 @@
-import type { JournaledEvent, TurnStore } from '../../store/store.ts';
+import type { JournaledEvent, TurnStore } from '../turn-store.ts';
 
 const PAGE = 500;
 

@@ -1,4 +1,4 @@
-import type { JournaledEvent, TurnStore } from '../../store/store.ts';
+import type { JournaledEvent, TurnStore } from '../turn-store.ts';
 import type { TurnEvent } from './turn-event.ts';
 
 /** Events come in bursts, and each write waits for the disk. */

@@ -1,8 +1,8 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import type { AgentStore } from '../../agents/agent-store.ts';
 import type { Redactor } from '../../audit/redaction/redactor.ts';
 import type { Config } from '../../config/config.ts';
-import type { Store } from '../../store/store.ts';
 import { type Commit, type LeftOut, NO_COMMIT } from '../../workspaces/commits/commit.ts';
 import type { Snapshot, Workspace } from '../../workspaces/workspace.ts';
 import type { TurnRecord, TurnRequest } from '../turn.ts';
@@ -11,7 +11,7 @@ import { commitMessage } from './commit-message.ts';
 const NAMES_TOLD = 20;
 
 type Options = {
-  store: Pick<Store, 'agents'>;
+  store: { agents: AgentStore };
   redactor: Pick<Redactor, 'text'>;
   config: Pick<Config, 'CODEX_MODEL' | 'COMMIT_FILE_LIMIT'>;
   log: Logger;

@@ -1,9 +1,9 @@
 import { type AgentRecord, agentIdOf, newAgent } from '../../agents/agent.ts';
 import type { AgentForks } from '../../agents/agent-forks.ts';
 import type { AgentManager } from '../../agents/agent-manager.ts';
+import type { AgentStore } from '../../agents/agent-store.ts';
 import { AppError, reportError } from '../../errors.ts';
 import { sumOfUsage } from '../../gateway/spending/token-usage.ts';
-import type { Store } from '../../store/store.ts';
 import type { TurnRecord, TurnRequest } from '../turn.ts';
 import type { TurnDeadline } from '../turn-deadline.ts';
 import type { TurnOutcome } from '../turn-runner.ts';
@@ -14,7 +14,7 @@ const MARK_LENGTH = 8;
 
 type TrialsOptions = {
   agents: AgentManager;
-  store: Store;
+  store: { agents: AgentStore };
   forks: AgentForks;
   turns: {
     submit(request: TurnRequest): TurnRecord;

@@ -1,9 +1,9 @@
-import type { DiskWatch } from '../../agents/disk-watch.ts';
 import type { Config } from '../../config/config.ts';
 import type { ArchiveBounds } from './archive-rules.ts';
 
 type Options = {
-  disk: Pick<DiskWatch, 'limitBytes' | 'bytesOf'>;
+  /** `limitBytes` is undefined where nothing is limited. */
+  disk: { readonly limitBytes: number | undefined; bytesOf(agentId: string): number };
   config: Pick<Config, 'TRANSFER_MAX_BYTES' | 'TRANSFER_MAX_ENTRIES'>;
 };
 

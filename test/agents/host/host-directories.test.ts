@@ -5,8 +5,8 @@ import { afterAll, beforeEach, expect, test } from 'vitest';
 import { newAgent } from '../../../src/agents/agent.ts';
 import { rightsProblem } from '../../../src/agents/host/agent-rights.ts';
 import { HostDirectories } from '../../../src/agents/host/host-directories.ts';
-import { isWithin } from '../../../src/agents/host/host-path.ts';
 import { LOCAL, type Principal } from '../../../src/identity/principal.ts';
+import { isWithin } from '../../../src/runtime/path-within.ts';
 import { SqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
 
 const base = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-roots-')));

@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { redactedLine } from '../../../src/audit/redaction/log-line.ts';
 import { redactorOf } from '../../../src/audit/redaction/redactor-of.ts';
-import { loadConfig } from '../../../src/config/config.ts';
+import { loadConfig } from '../../../src/server/load-config.ts';
 
 const KEY = 'our-own-key-for-the-provider';
 

@@ -7,9 +7,9 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { type AuditEntry, NO_AUDIT } from '../../../src/audit/audit-log.ts';
 import { ApiTokens } from '../../../src/callers/authentication/api-tokens.ts';
 import { Authenticator } from '../../../src/callers/authentication/authenticator.ts';
-import { loadConfig } from '../../../src/config/config.ts';
 import { LOCAL, principalId } from '../../../src/identity/principal.ts';
 import { AccessAudit } from '../../../src/server/audited/access-audit.ts';
+import { loadConfig } from '../../../src/server/load-config.ts';
 import { SqliteTokenStore } from '../../../src/store/sqlite/sqlite-token-store.ts';
 import { startAuthorizationServer } from './authorization-server.ts';
 

@@ -1,10 +1,10 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { loadConfig } from '../../../src/config/config.ts';
 import { findAuthFile } from '../../../src/gateway/credentials/auth-places.ts';
 import { Credentials } from '../../../src/gateway/credentials/credentials.ts';
 import { UpstreamClient } from '../../../src/gateway/upstream-client.ts';
+import { loadConfig } from '../../../src/server/load-config.ts';
 import { ACCOUNT_ID } from '../../fakes/stand-in-authority.ts';
 import { fakeAnswer } from '../fake-answer.ts';
 import { ask, CredentialsRig } from './rig.ts';

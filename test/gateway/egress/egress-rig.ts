@@ -4,10 +4,10 @@ import os from 'node:os';
 import path from 'node:path';
 import { pino } from 'pino';
 import { newAgent } from '../../../src/agents/agent.ts';
-import { loadConfig } from '../../../src/config/config.ts';
 import type { DiallerOptions } from '../../../src/gateway/egress/dialler.ts';
 import { buildEgress, type Egress } from '../../../src/gateway/egress/egress.ts';
 import type { EgressDenial } from '../../../src/gateway/egress/egress-proxy.ts';
+import { loadConfig } from '../../../src/server/load-config.ts';
 import { SqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
 
 /** What stand-in hosts of tests resolve to. It is public, and nobody is ever connected to it. */

@@ -1,9 +1,10 @@
 import fs from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { ConfigError, loadConfig } from '../../../src/config/config.ts';
+import { ConfigError } from '../../../src/config/config.ts';
 import { parseEgressRule, ruleMatches } from '../../../src/gateway/egress/egress-rule.ts';
 import { connectTarget, httpTarget } from '../../../src/gateway/egress/egress-target.ts';
 import { EGRESS_PRESETS } from '../../../src/gateway/egress/presets.ts';
+import { loadConfig } from '../../../src/server/load-config.ts';
 
 describe('a rule', () => {
   test.each([

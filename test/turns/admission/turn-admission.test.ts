@@ -3,7 +3,8 @@ import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { newAgent } from '../../../src/agents/agent.ts';
-import { type Config, loadConfig } from '../../../src/config/config.ts';
+import type { Config } from '../../../src/config/config.ts';
+import { loadConfig } from '../../../src/server/load-config.ts';
 import { SqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
 import { admit } from '../../../src/turns/admission/turn-admission.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { JournaledEvent } from '../../../src/store/store.ts';
 import { EventFeed } from '../../../src/turns/events/event-feed.ts';
+import type { JournaledEvent } from '../../../src/turns/turn-store.ts';
 
 const event = (seq: number): JournaledEvent => ({
   seq,

@@ -4,11 +4,11 @@ import path from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { newAgent } from '../../../src/agents/agent.ts';
 import { SqliteStore } from '../../../src/store/sqlite/sqlite-store.ts';
-import type { JournaledEvent } from '../../../src/store/store.ts';
 import { storedEvents } from '../../../src/turns/events/event-feed.ts';
 import type { TurnEvent } from '../../../src/turns/events/turn-event.ts';
 import { TurnJournal } from '../../../src/turns/events/turn-journal.ts';
 import { forgetOldTurns } from '../../../src/turns/turn-retention.ts';
+import type { JournaledEvent } from '../../../src/turns/turn-store.ts';
 
 const stores: SqliteStore[] = [];
 afterEach(() => {

@@ -1,11 +1,7 @@
 import { parsePatch, type StructuredPatch } from 'diff';
 import { AppError } from '../../../errors.ts';
+import type { LineRange, ShownLines } from '../../../turns/turn-kind.ts';
 import { unquotePath } from '../../../workspaces/git-quoting.ts';
-
-/** Which lines of the new files a diff shows, by path. */
-export type ShownLines = ReadonlyMap<string, readonly LineRange[]>;
-
-export type LineRange = { first: number; last: number };
 
 /** Reads a unified diff, of git or not. Throws `invalid_input` if it is none. */
 export function shownLines(diff: string): ShownLines {

@@ -1,4 +1,4 @@
-import type { LineRange, ShownLines } from './diff-lines.ts';
+import type { LineRange, ShownLines } from '../../../turns/turn-kind.ts';
 
 /** A comment of a review, as the model gives it. */
 export type Comment = { file: string; line_range: string };

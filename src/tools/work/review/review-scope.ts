@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { AppError } from '../../../errors.ts';
-import type { Subject } from '../../../turns/turn-kind.ts';
+import type { ShownLines, Subject } from '../../../turns/turn-kind.ts';
 import { type Commits, EMPTY_TREE } from '../../../workspaces/commits/commits.ts';
 import type { FileChange } from '../../../workspaces/file-change.ts';
 import type { Workspace } from '../../../workspaces/workspace.ts';
-import { type ShownLines, shownLines } from './diff-lines.ts';
+import { shownLines } from './diff-lines.ts';
 
 /** Of what a review is told; of a longer diff Codex reads the rest in the workspace. */
 const DIFF_BYTES = 512 * 1024;

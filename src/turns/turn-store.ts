@@ -1,0 +1,34 @@
+import type { TurnEvent } from './events/turn-event.ts';
+import type { TurnRecord } from './turn.ts';
+
+export interface TurnStore {
+  get(turnId: string): TurnRecord | undefined;
+  /** The turn that an earlier call with this key began. */
+  findByKey(agentId: string, idempotencyKey: string): TurnRecord | undefined;
+  /** Inserts or replaces. */
+  put(turn: TurnRecord): void;
+  /** Turns of some agents, or of all, the last one put for the first time first. */
+  list(query: TurnQuery): TurnRecord[];
+  count(agentId: string): number;
+  /** Turns that have not ended, in the order in which they were put for the first time. */
+  unfinished(): TurnRecord[];
+  /** Removes turns that ended before a time, the oldest first, with their events; answers how many. */
+  removeEnded(options: { endedBefore: Date; limit: number }): number;
+  /** Appends events of a turn; `seq` goes on from 1 without gaps. */
+  appendEvents(turnId: string, events: readonly JournaledEvent[]): void;
+  /** Events of a turn after a number, in order. */
+  events(turnId: string, options: { after: number; limit: number }): JournaledEvent[];
+}
+
+/** Which turns; all conditions that are given must hold. */
+export type TurnQuery = {
+  agentIds?: readonly string[];
+  /** Of agents of one principal. */
+  owner?: string;
+  tenant?: string;
+  /** Those that follow this turn in the list. */
+  before?: string;
+  limit: number;
+};
+
+export type JournaledEvent = { seq: number; at: Date; event: TurnEvent };
