@@ -1,4 +1,4 @@
-import type { RestoreRecord } from './restore.ts';
+import type { RestoreRecord } from './restore-record.ts';
 import type { BackupRecord } from './snapshot.ts';
 
 /** What is known of the backups of agents, which outlive them. */

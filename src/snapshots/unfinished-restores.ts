@@ -3,7 +3,8 @@ import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AgentStore } from '../agents/agent-store.ts';
 import type { TurnStore } from '../turns/turn-store.ts';
 import type { WorkspaceFiles } from '../workspaces/transfers/workspace-files.ts';
-import { complete, type RestoreRecord } from './restore.ts';
+import { complete } from './restore.ts';
+import type { RestoreRecord } from './restore-record.ts';
 import type { RestoreStore } from './snapshot-store.ts';
 
 type Options = {

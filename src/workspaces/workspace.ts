@@ -16,14 +16,7 @@ import {
 import { PLACE, stagingEnvironment } from './transfers/staging.ts';
 import { DIFF_OPTIONS, WorkspaceGit } from './workspace-git.ts';
 import { WorkspaceShell } from './workspace-shell.ts';
-
-/** The state of all files at one moment: two git trees, as agent-image/workspace.sh makes them. */
-export type Snapshot = {
-  readonly files: string;
-  readonly meta: string;
-  /** When it was taken, on the clock of the container's kernel. */
-  readonly ticks: string;
-};
+import type { WorkspaceTrees } from './workspace-trees.ts';
 
 export type TidyBounds = { keptSince: Date | undefined; looseObjects: number };
 
@@ -91,20 +84,20 @@ export class Workspace {
     if ((await this.#ask('ready')) !== 'ok') throw this.#failure('The workspace is not in order.');
   }
 
-  async snapshot(): Promise<Snapshot> {
+  async snapshot(): Promise<WorkspaceTrees> {
     const [, files, meta, ticks] = SNAPSHOT.exec(await this.#ask('snapshot')) ?? [];
     if (files && meta && ticks) return { files, meta, ticks };
     throw this.#failure('The files of the workspace could not be recorded.');
   }
 
   /** Brings all files back to how they were. */
-  async restore(snapshot: Snapshot): Promise<void> {
+  async restore(snapshot: WorkspaceTrees): Promise<void> {
     const answer = await this.#ask(`restore ${snapshot.files} ${snapshot.meta}`);
     if (answer !== 'ok') throw this.#failure('The files of the workspace could not be put back.');
   }
 
   /** Kills what was started since a snapshot and still runs, daemons included. */
-  async killStartedSince({ ticks }: Snapshot): Promise<void> {
+  async killStartedSince({ ticks }: WorkspaceTrees): Promise<void> {
     const answer = await this.#ask(`kill ${ticks}`);
     if (answer !== 'ok') throw this.#failure('Processes of the turn could not be killed.');
   }
@@ -130,8 +123,8 @@ export class Workspace {
    * Only those `among` some count, if given.
    */
   async changesBetween(
-    from: Snapshot,
-    to: Snapshot,
+    from: WorkspaceTrees,
+    to: WorkspaceTrees,
     bounds: DiffBounds,
     among?: ReadonlySet<string>,
   ): Promise<{ changes: FileChange[]; unlisted: number }> {
@@ -146,7 +139,7 @@ export class Workspace {
   }
 
   /** The paths of all files that differ, those of `.git` included. */
-  async pathsChangedBetween(from: Snapshot, to: Snapshot): Promise<string[]> {
+  async pathsChangedBetween(from: WorkspaceTrees, to: WorkspaceTrees): Promise<string[]> {
     const [files, meta] = await Promise.all([
       this.#changedNames(from.files, to.files),
       this.#changedNames(from.meta, to.meta),

@@ -1,5 +1,5 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
-import type { RestoreRecord } from '../../snapshots/restore.ts';
+import type { RestoreRecord } from '../../snapshots/restore-record.ts';
 import type { RestoreStore } from '../../snapshots/snapshot-store.ts';
 
 export class SqliteRestoreStore implements RestoreStore {

@@ -8,8 +8,8 @@ import type { AgentLink } from '../../agents/links/agent-link.ts';
 import type { CallerWorkspaces } from '../../callers/caller-workspaces.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError, toAppError } from '../../errors.ts';
+import type { GitBounds } from '../../workspaces/git-remote/git-bounds.ts';
 import {
-  type GitBounds,
   type GitRequest,
   type GitService,
   serveGit,

@@ -3,7 +3,7 @@ import type { AgentLink } from '../../agents/links/agent-link.ts';
 import { lostConnection } from '../../agents/links/broken-turn.ts';
 import type { Config } from '../../config/config.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
-import type { Snapshot } from '../../workspaces/workspace.ts';
+import type { WorkspaceTrees } from '../../workspaces/workspace-trees.ts';
 import type { Answer, CodexAsker, Question } from '../asking/codex-asker.ts';
 import type { SentTurn } from '../turn.ts';
 import type { TurnFiles } from '../turn-kind.ts';
@@ -50,7 +50,7 @@ export type CheckedWork = {
   report: CheckReport;
   files: TurnFiles;
   /** As Codex left them, before the last check. */
-  left?: Snapshot | undefined;
+  left?: WorkspaceTrees | undefined;
 };
 
 /**
@@ -70,7 +70,7 @@ export class CheckRounds {
   async work(
     link: AgentLink,
     question: CheckedQuestion,
-    recording: Promise<Snapshot>,
+    recording: Promise<WorkspaceTrees>,
   ): Promise<Worked> {
     const { kind, request, sent } = question;
     const asked = kind.check?.(kind.args.parse(request.args));
@@ -119,7 +119,7 @@ export class CheckRounds {
   async #check(
     link: AgentLink,
     question: CheckedQuestion,
-    { plan, progress, start }: { plan: CheckPlan; progress: CheckProgress; start: Snapshot },
+    { plan, progress, start }: { plan: CheckPlan; progress: CheckProgress; start: WorkspaceTrees },
   ): Promise<CheckProgress> {
     const { turnId, threadId, onEvent } = question;
     const round = progress.rounds.length + 1;
@@ -146,7 +146,7 @@ export class CheckRounds {
     link: AgentLink,
     { request, deadline }: Question,
     plan: CheckPlan,
-    before: Snapshot,
+    before: WorkspaceTrees,
   ): Promise<CheckEnd & { output: string }> {
     try {
       return await this.#runner.run(link, request.agentId, plan, deadline);
@@ -164,7 +164,7 @@ export class CheckRounds {
   }
 
   /** Where Codex's own sandbox holds, nothing outlives the command in it. */
-  async #endStrays({ workspace }: AgentLink, since: Snapshot): Promise<void> {
+  async #endStrays({ workspace }: AgentLink, since: WorkspaceTrees): Promise<void> {
     if (this.#options.runtime.confines) await workspace.killStartedSince(since);
   }
 
@@ -172,7 +172,7 @@ export class CheckRounds {
     { workspace }: AgentLink,
     plan: CheckPlan,
     { rounds, output }: CheckProgress,
-    start: Snapshot,
+    start: WorkspaceTrees,
   ): Promise<CheckedWork> {
     const { MAX_DIFF_BYTES: file, MAX_DIFF_TOTAL_BYTES: total } = this.#options.config;
     const { files, written } = await filesOfRounds(workspace, start, rounds, { file, total });

@@ -1,6 +1,6 @@
 import type { AgentLink } from '../../agents/links/agent-link.ts';
 import type { ModelGateway } from '../../gateway/model-gateway.ts';
-import type { Snapshot } from '../../workspaces/workspace.ts';
+import type { WorkspaceTrees } from '../../workspaces/workspace-trees.ts';
 import type { Question } from '../asking/codex-asker.ts';
 import type { SentTurn } from '../turn.ts';
 
@@ -30,7 +30,7 @@ export class FilesBefore {
   }
 
   /** Throws at once if the turn cannot be journalled; rejects if the files cannot be recorded. */
-  record({ workspace }: AgentLink, turn: Recorded): Promise<Snapshot> {
+  record({ workspace }: AgentLink, turn: Recorded): Promise<WorkspaceTrees> {
     const { request, sent, threadId, turnId, journal } = turn;
     if (sent?.before) return Promise.resolve(sent.before);
     const clientMessageId = sent?.clientMessageId ?? turnId;

@@ -4,7 +4,8 @@ import type { AgentStore } from '../../agents/agent-store.ts';
 import type { Redactor } from '../../audit/redaction/redactor.ts';
 import type { Config } from '../../config/config.ts';
 import { type Commit, type LeftOut, NO_COMMIT } from '../../workspaces/commits/commit.ts';
-import type { Snapshot, Workspace } from '../../workspaces/workspace.ts';
+import type { Workspace } from '../../workspaces/workspace.ts';
+import type { WorkspaceTrees } from '../../workspaces/workspace-trees.ts';
 import type { TurnRecord, TurnRequest } from '../turn.ts';
 import { commitMessage } from './commit-message.ts';
 
@@ -49,7 +50,7 @@ export class TurnCommits {
 
   async record(
     workspace: Workspace,
-    { before, after }: { before: Snapshot; after: Snapshot },
+    { before, after }: { before: WorkspaceTrees; after: WorkspaceTrees },
     turn: EndedTurn,
   ): Promise<Recording> {
     if (before.files === after.files) return { notes: [] };

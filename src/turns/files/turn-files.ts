@@ -3,14 +3,15 @@ import type { AgentLink } from '../../agents/links/agent-link.ts';
 import { AppError } from '../../errors.ts';
 import { diffstat } from '../../workspaces/diffstat.ts';
 import { type DiffBounds, FILES_LISTED } from '../../workspaces/file-change.ts';
-import type { Snapshot, Workspace } from '../../workspaces/workspace.ts';
+import type { Workspace } from '../../workspaces/workspace.ts';
+import type { WorkspaceTrees } from '../../workspaces/workspace-trees.ts';
 import { type TurnFiles, UNTOUCHED } from '../turn-kind.ts';
 import type { Recording } from './turn-commits.ts';
 
 /** Never rejects. */
 type Record = (
   workspace: Workspace,
-  files: { before: Snapshot; after: Snapshot },
+  files: { before: WorkspaceTrees; after: WorkspaceTrees },
 ) => Promise<Recording>;
 
 const UNRECORDED =
@@ -19,7 +20,7 @@ const UNRECORDED =
 /** Tells how the files differ from how they were before the turn, and has that recorded. */
 export async function changesOfTurn(
   { workspace }: AgentLink,
-  before: Snapshot,
+  before: WorkspaceTrees,
   { bounds, record }: { bounds: DiffBounds; record: Record },
 ): Promise<TurnFiles> {
   const after = await workspace.snapshot();
@@ -49,7 +50,7 @@ export function summaryOf({ changes, unlisted, recording }: TurnFiles): object {
 /** Ends what the turn started and puts the files back as they were before. */
 export async function undoTurn(
   { workspace, codex }: AgentLink,
-  before: Snapshot,
+  before: WorkspaceTrees,
   { threadId, killProcesses }: { threadId: string; killProcesses: boolean },
 ): Promise<TurnFiles> {
   await codex.cleanBackgroundTerminals(threadId);
@@ -64,7 +65,7 @@ export async function undoTurn(
 export async function undoFailedTurn(
   agents: AgentManager,
   agentId: string,
-  before: Snapshot,
+  before: WorkspaceTrees,
 ): Promise<void> {
   try {
     await agents.halt(agentId);

@@ -1,10 +1,10 @@
 import { unquotePath } from '../git-quoting.ts';
-import type { Snapshot } from '../workspace.ts';
+import type { WorkspaceTrees } from '../workspace-trees.ts';
 
 /** What a commit is made of. */
 export type NewCommit = {
-  before: Snapshot;
-  after: Snapshot;
+  before: WorkspaceTrees;
+  after: WorkspaceTrees;
 } & CommitFacts;
 
 export type CommitFacts = {

@@ -6,6 +6,7 @@ import type { ContainerProcess } from '../../runtime/container-runtime.ts';
 import { lastWords } from '../../runtime/stderr-tail.ts';
 import { agentScript } from '../agent-script.ts';
 import type { Workspace } from '../workspace.ts';
+import type { GitBounds } from './git-bounds.ts';
 import { GitTraffic } from './git-traffic.ts';
 
 /** Such as git clients ask for by name: one reads, the other takes a push. */
@@ -18,16 +19,6 @@ export type GitRequest = {
   protocol?: '0' | '1' | '2' | undefined;
   /** What the client sends; none if it only asks which refs there are. Not destroyed, but read to its end. */
   body?: Readable | undefined;
-};
-
-export type GitBounds = {
-  /** Of the body of a request. */
-  maxBytes: number;
-  /** How long nothing may move in either direction. */
-  idleSeconds: number;
-  totalSeconds: number;
-  /** How long git may wait for more after all was sent, until its input ends. */
-  quietSeconds: number;
 };
 
 const SCRIPT = agentScript('unfinished-push.sh') + agentScript('git-service.sh');

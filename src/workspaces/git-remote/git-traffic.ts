@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import { AppError } from '../../errors.ts';
-import type { GitBounds } from './git-service.ts';
+import type { GitBounds } from './git-bounds.ts';
 
 const LOOK_MS = 1000;
 

@@ -1,0 +1,87 @@
+import path from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { importsOf, readImports } from '../../architecture/imports.ts';
+import { ROOMS } from '../../architecture/rooms.ts';
+import { findFaults } from '../../architecture/walls.ts';
+
+const ROOT = path.join(import.meta.dirname, '../..');
+
+/** What is said of files that import what their text says. */
+function faultsOf(files: Record<string, string>): string {
+  return findFaults(Object.entries(files).flatMap(([file, text]) => importsOf(file, text))).join(
+    '\n',
+  );
+}
+
+test('the code keeps the order of its rooms', () => {
+  const imports = readImports(ROOT, 'src');
+  expect(findFaults(imports)).toEqual([]);
+  expect(new Set(imports.map(({ from }) => from)).size).toBeGreaterThan(300);
+});
+
+describe('a fault is told, with who may be asked instead', () => {
+  test('an import that runs up', () => {
+    const told = faultsOf({ 'src/agents/a.ts': "import { turn } from '../turns/turn.ts';" });
+    expect(told).toContain('agents stands below turns');
+    expect(told).toContain('audit, gateway, workspaces');
+  });
+
+  test.each([
+    ['a type', "import type { Turn } from '../turns/turn.ts';"],
+    ['a type among values', "import { a, type Turn } from '../turns/turn.ts';"],
+    ['a type by a call', "export type T = import('../turns/turn.ts').Turn;"],
+    ['what is handed on', "export { turn } from '../turns/turn.ts';"],
+    ['all that is handed on', "export * from '../turns/turn.ts';"],
+    ['what is imported for its effect', "import '../turns/turn.ts';"],
+    ['what is imported late', "const { turn } = await import('../turns/turn.ts');"],
+  ])('%s', (_what, text) => {
+    expect(faultsOf({ 'src/agents/a.ts': text })).toContain('agents stands below turns');
+  });
+
+  test('the store imported by anybody but the server and the command line', () => {
+    const text = "import { SqliteStore } from '../store/sqlite/sqlite-store.ts';";
+    expect(faultsOf({ 'src/tools/a.ts': text })).toContain('tools stands below store');
+    expect(faultsOf({ 'src/server/a.ts': text, 'src/cli/a.ts': text })).toBe('');
+  });
+
+  test('a store that imports what uses it', () => {
+    const text = "import { app } from '../server/app.ts';";
+    expect(faultsOf({ 'src/store/a.ts': text })).toContain('store stands below server');
+  });
+
+  test.each([
+    ['dockerode', 'src/agents/a.ts', 'src/runtime/docker/a.ts'],
+    ['node:sqlite', 'src/agents/a.ts', 'src/store/sqlite/a.ts'],
+    ['@modelcontextprotocol/server/stdio', 'src/tools/a.ts', 'src/transports/mcp/a.ts'],
+    ['fastify', 'src/turns/a.ts', 'src/transports/rest/a.ts'],
+    ['@fastify/sse', 'src/server/a.ts', 'src/transports/a.ts'],
+  ])('%s outside its adapter', (name, outside, inside) => {
+    const text = `import type { A } from '${name}';`;
+    expect(faultsOf({ [outside]: text })).toContain(`${outside} imports ${name}: ask `);
+    expect(faultsOf({ [inside]: text })).toBe('');
+  });
+
+  test('a circle of files within a room, types included', () => {
+    const told = faultsOf({
+      'src/turns/a.ts': "import { b } from './b.ts';",
+      'src/turns/b.ts': "import type { C } from './c/c.ts';",
+      'src/turns/c/c.ts': "import { a } from '../a.ts';",
+    });
+    expect(told).toBe(
+      'A circle: src/turns/a.ts → src/turns/b.ts → src/turns/c/c.ts → src/turns/a.ts.',
+    );
+  });
+
+  test('a file that stands in no room', () => {
+    const told = faultsOf({ 'src/utils/a.ts': "import { b } from '../errors.ts';" });
+    expect(told).toContain('give it one in architecture/rooms.ts');
+  });
+});
+
+test('each room may import the ones below it', () => {
+  const [top, ...below] = ROOMS.map(({ files: [place] }) => place.replace(/\/$/, '/a.ts'));
+  const text = below.map(
+    (to) => `import '${path.posix.relative('src', `./${to}`).replace(/^/, './')}';`,
+  );
+  expect(faultsOf({ [`${top}`]: text.join('\n') })).toBe('');
+});
