@@ -1,34 +1,70 @@
 import { configDefaults, defineConfig } from 'vitest/config';
+import { CostReport } from './test/setup/cost-report.ts';
 import { LongestFirst } from './test/setup/longest-first.ts';
 
-/** They need the whole machine: they measure how fast something is, fill it by themselves, or change its engine. */
+/** They use an engine or real Codex. */
+const REAL = ['test/{clients,e2e,examples,fuzz}/**/*.test.ts', 'test/**/*.integration.test.ts'];
+/** They need the whole machine: they fill it by themselves, or change its engine. */
 const ALONE = [
-  'test/e2e/{compose,many-agents}.test.ts',
+  'test/e2e/compose.test.ts',
   'test/e2e/escape/pressure.test.ts',
   'test/e2e/faults/killed-engine.test.ts',
   'test/fuzz/**/*.test.ts',
 ];
+/** What shows a promise at length; `npm run test:long`. */
+const LONG = ['test/**/*.long.test.ts'];
+
+const ENGINE = ['test/setup/engine.ts'];
 
 export default defineConfig({
   test: {
-    globalSetup: ['test/setup/engine.ts'],
+    globalSetup: ['test/setup/compile-cache.ts'],
     testTimeout: 60_000,
     hookTimeout: 900_000,
     expect: { poll: { timeout: 20_000 } },
+    reporters: ['default', new CostReport()],
     sequence: { sequencer: LongestFirst },
     projects: [
       {
         extends: true,
-        test: { name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } },
+        test: {
+          name: 'fast',
+          include: ['test/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, ...REAL, ...LONG],
+          maxWorkers: 3,
+          sequence: { groupOrder: 1 },
+        },
       },
       {
         extends: true,
         test: {
-          name: 'together',
-          include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, ...ALONE],
-          maxWorkers: 3,
+          name: 'alone',
+          include: ALONE,
+          globalSetup: ENGINE,
+          maxWorkers: 1,
           sequence: { groupOrder: 2 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'real',
+          include: REAL,
+          exclude: [...configDefaults.exclude, ...ALONE, ...LONG],
+          globalSetup: ENGINE,
+          maxWorkers: 4,
+          sequence: { groupOrder: 3 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'long',
+          include: LONG,
+          globalSetup: ENGINE,
+          testTimeout: 600_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 4 },
         },
       },
     ],

@@ -1,13 +1,12 @@
 import { execFileSync } from 'node:child_process';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AuditReader } from '../../src/audit/audit-reader.ts';
 import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import type { Script } from '../fakes/stand-in-model/script.ts';
 import { json, shell } from '../fakes/stand-in-model/step.ts';
+import { RUNTIMES } from '../setup/runtimes.ts';
 import { call, connect, startTestServer, type TestServer } from './test-server.ts';
-
-const engine = inject('engine');
 
 /** Writes what is wrong, until Codex is told what the check said. */
 const learns: Script = ({ prompt, toolOutputs, schema }) => {
@@ -17,10 +16,7 @@ const learns: Script = ({ prompt, toolOutputs, schema }) => {
 
 const CHECK = 'echo ran >> ran.log; grep -q right a.txt || { echo "a.txt is wrong" >&2; exit 3; }';
 
-describe.each([
-  { runtime: 'docker', here: engine.available },
-  { runtime: 'process', here: true },
-] as const)('a check in the $runtime runtime', ({ runtime, here }) => {
+describe.each(RUNTIMES)('a check in the $runtime runtime', ({ runtime, here }) => {
   // What is the same without one is tried once.
   const inContainer = here && runtime === 'docker';
   let server: TestServer;

@@ -10,13 +10,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import { json, shell } from '../fakes/stand-in-model/step.ts';
+import { RUNTIMES } from '../setup/runtimes.ts';
 import { createWorld, kill, type Main } from './main-process.ts';
 import { call, connect, startTestServer, type TestServer } from './test-server.ts';
 
-const engine = inject('engine');
 const run = promisify(execFile);
 const directories: string[] = [];
 /** Codex's sandbox has places of its own in there. */
@@ -26,8 +26,7 @@ afterAll(() => {
   for (const directory of directories) fs.rmSync(directory, { recursive: true, force: true });
 });
 
-describe.each(['process', 'docker'] as const)('files of an agent in a %s', (runtime) => {
-  if (runtime === 'docker' && !engine.available) return test.skip('needs an engine');
+describe.each(RUNTIMES)('files of an agent in a $runtime', ({ runtime }) => {
   let server: TestServer;
   let command = '';
 

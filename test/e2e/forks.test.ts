@@ -1,13 +1,9 @@
-import { describe, expect, inject, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { obey } from '../fakes/stand-in-model/script.ts';
+import { RUNTIMES } from '../setup/runtimes.ts';
 import { call, connect, startTestServer } from './test-server.ts';
 
-const engine = inject('engine');
-
-describe.each([
-  { runtime: 'docker', here: engine.available },
-  { runtime: 'process', here: true },
-] as const)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
   test.runIf(here)('a fork goes on alone from the files and the conversation', async () => {
     await using server = await startTestServer({ runtime, script: obey });
     await using client = await connect(server);

@@ -2,19 +2,16 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import http from 'node:http';
-import { describe, expect, inject, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { packet } from '../../src/transports/git/packet-line.ts';
+import { RUNTIMES } from '../setup/runtimes.ts';
 import { containerOf, GitClient, inWorkspace, remoteOf } from './git-client.ts';
 import { createWorld, kill, type Main, type World } from './main-process.ts';
 import { call, connect } from './test-server.ts';
 
-const engine = inject('engine');
 const NOTHING = '0'.repeat(40);
 
-describe.each([
-  { runtime: 'docker', here: engine.available },
-  { runtime: 'process', here: true },
-] as const)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
   test.runIf(here)(
     'a push whose client or server dies is not taken, and may be repeated',
     async () => {

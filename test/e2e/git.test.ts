@@ -1,17 +1,14 @@
 import fs from 'node:fs';
 import { gzipSync } from 'node:zlib';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { answerAnything } from '../fakes/stand-in-model/script.ts';
+import { RUNTIMES } from '../setup/runtimes.ts';
 import { containerOf, GitClient, inWorkspace, remoteOf } from './git-client.ts';
 import { call, connect, startTestServer, type TestServer } from './test-server.ts';
 
-const engine = inject('engine');
 const BINARY = Buffer.from(Array.from({ length: 100_000 }, (_, index) => (index * 7919) % 251));
 
-describe.each([
-  { runtime: 'docker', here: engine.available },
-  { runtime: 'process', here: true },
-] as const)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
   let server: TestServer;
   const remote = (agentId: string) => remoteOf(server, agentId);
   const inside = async (agentId: string, command: string) => {

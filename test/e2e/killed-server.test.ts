@@ -2,15 +2,13 @@ import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, inject, test } from 'vitest';
 import { answerAnything, runsOnce } from '../fakes/stand-in-model/script.ts';
+import { RUNTIMES } from '../setup/runtimes.ts';
 import { createWorld, kill, type Main, submitted, waited } from './main-process.ts';
 import { call, connect } from './test-server.ts';
 
 const engine = inject('engine');
 
-describe.each([
-  { runtime: 'docker', here: engine.available },
-  { runtime: 'process', here: true },
-] as const)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
   test.runIf(here)('a turn in a command survives the death of the server', async () => {
     await using world = await createWorld(runtime);
     const { model } = world;

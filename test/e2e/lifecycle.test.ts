@@ -1,19 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, inject, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import { answerAnything, runsOnce, type Script } from '../fakes/stand-in-model/script.ts';
 import { json } from '../fakes/stand-in-model/step.ts';
+import { RUNTIMES } from '../setup/runtimes.ts';
 import { type Connection, call, connect, startTestServer } from './test-server.ts';
 
-const engine = inject('engine');
 const EVERY_SECOND = { REAPER_SCHEDULE: '* * * * * *' };
 const QUICK_WARNING = { EXPIRY_WARNING: '1' };
 const NEVER = { PAUSE_TIMEOUT: '0', ARCHIVE_TIMEOUT: '0', RETENTION_TIMEOUT: '0' };
 
-describe.each([
-  { runtime: 'docker', here: engine.available },
-  { runtime: 'process', here: true },
-] as const)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
   const server = (environment: Record<string, string>, script: Script = answerAnything) =>
     startTestServer({
       runtime,

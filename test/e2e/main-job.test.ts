@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, inject, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import { answerAnything, runsOnce, type Script } from '../fakes/stand-in-model/script.ts';
 import {
@@ -11,14 +11,10 @@ import {
   shell,
   text,
 } from '../fakes/stand-in-model/step.ts';
+import { RUNTIMES } from '../setup/runtimes.ts';
 import { call, connect, startTestServer } from './test-server.ts';
 
-const engine = inject('engine');
-
-describe.each([
-  { runtime: 'docker', here: engine.available },
-  { runtime: 'process', here: true },
-] as const)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
   const server = (script: Script = answerAnything) => startTestServer({ runtime, script });
 
   test.runIf(here)('a plan over SSE holds everything that was asked for, twice', async () => {

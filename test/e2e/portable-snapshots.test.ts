@@ -8,12 +8,12 @@ import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { SignJWT } from 'jose';
 import { pack } from 'tar-stream';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { obey } from '../fakes/stand-in-model/script.ts';
+import { RUNTIMES } from '../setup/runtimes.ts';
 import { createWorld, kill } from './main-process.ts';
 import { call, connect, startTestServer, type TestServer } from './test-server.ts';
 
-const engine = inject('engine');
 const SECRET = 'signs-the-tokens-of-all-callers-of-this-test';
 const BIG = 3_000_000;
 /** What a project has that copies lose easily. */
@@ -28,8 +28,7 @@ const BUILD = [
 const LOOK =
   'find . -path ./.git -prune -o ! -name .agents ! -name .aws ! -name .codex -printf "%y %m %P %l\\n" | sort; find . -path ./.git -prune -o -type f -print0 | sort -z | xargs -0 cksum; git log --format=%H --all; git status --porcelain; git branch; git fsck 2>&1; ./run.sh; cat linked/one.txt';
 
-describe.each(['process', 'docker'] as const)('snapshots of agents in a %s', (runtime) => {
-  if (runtime === 'docker' && !engine.available) return test.skip('needs an engine');
+describe.each(RUNTIMES)('snapshots of agents in a $runtime', ({ runtime }) => {
   let here: TestServer;
   let there: TestServer;
 

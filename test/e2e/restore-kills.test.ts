@@ -1,12 +1,12 @@
-import { describe, expect, inject, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { obey } from '../fakes/stand-in-model/script.ts';
+import { RUNTIMES } from '../setup/runtimes.ts';
 import { containerOf } from './git-client.ts';
 import { holdPlacing, inWorkspaceOf } from './held-shell.ts';
 import { createWorld, kill, type Main } from './main-process.ts';
 import { call, connect } from './test-server.ts';
 import { thingsOf } from './things.ts';
 
-const engine = inject('engine');
 /** No other test on the engine has an agent of this name. */
 const NEW = `restored-${process.pid}`;
 const PLACING = {
@@ -14,10 +14,7 @@ const PLACING = {
   ends: '[ -e "$STAGING/../.workspace-restored" ] || [ -e /home/agent/.workspace-restored ]',
 };
 
-describe.each([
-  { runtime: 'docker', here: engine.available },
-  { runtime: 'process', here: true },
-] as const)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
   test.runIf(here)(
     'a server that is killed in a restore leaves all of it or nothing',
     { timeout: 240_000 },

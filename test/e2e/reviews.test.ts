@@ -1,11 +1,10 @@
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import type { ModelRequest } from '../fakes/stand-in-model/model-request.ts';
 import { commandIn } from '../fakes/stand-in-model/script.ts';
 import { json, type Step, shell } from '../fakes/stand-in-model/step.ts';
+import { RUNTIMES } from '../setup/runtimes.ts';
 import { type Connection, call, connect, startTestServer, type TestServer } from './test-server.ts';
-
-const engine = inject('engine');
 
 const finding = (file: string, line_range: string) => ({
   ...{ file, line_range, severity: 'warning', category: 'style', message: 'Hm.', suggestion: null },
@@ -20,10 +19,7 @@ function model({ prompt, toolOutputs, schema }: ModelRequest): Step {
   return json({ ...(fillSchema(schema) as object), comments });
 }
 
-describe.each([
-  { runtime: 'docker', here: engine.available },
-  { runtime: 'process', here: true },
-] as const)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
   let server: TestServer;
   let client: Connection;
   let turn_id: string;

@@ -2,11 +2,12 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import type { ModelRequest } from '../fakes/stand-in-model/model-request.ts';
 import { commandIn } from '../fakes/stand-in-model/script.ts';
 import { http, json, type Step, shell } from '../fakes/stand-in-model/step.ts';
+import { RUNTIMES } from '../setup/runtimes.ts';
 import {
   type Connection,
   call,
@@ -16,7 +17,6 @@ import {
   type TestServer,
 } from './test-server.ts';
 
-const engine = inject('engine');
 const SHA = /^[0-9a-f]{40}$/;
 
 /** Runs what the task says after `run:`, and answers what was asked for, or fails where it says so. */
@@ -26,10 +26,7 @@ function obey({ prompt, toolOutputs, schema }: ModelRequest): Step {
   return prompt.includes('then fail') ? http(400) : json(fillSchema(schema));
 }
 
-describe.each([
-  { runtime: 'docker', here: engine.available },
-  { runtime: 'process', here: true },
-] as const)('turns in the $runtime runtime', ({ runtime, here }) => {
+describe.each(RUNTIMES)('turns in the $runtime runtime', ({ runtime, here }) => {
   let server: TestServer;
   let client: Connection;
   let directory: string;

@@ -14,9 +14,13 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Docker from 'dockerode';
 import type { TestProject } from 'vitest/node';
+import { loadSettings } from '../../src/config/config.ts';
+import { SETTING_NAMES } from '../../src/config/settings.ts';
+import { AgentImage } from '../../src/runtime/docker/agent-image.ts';
+import { Engine } from '../../src/runtime/docker/engine.ts';
 import { ensureBaseImage } from './base-image.ts';
 import { ensureInstalled } from './debian.ts';
-import { keepCompiled } from './node-programs.ts';
+import { measureUnit, readUnit } from './raw-run.ts';
 
 export type EngineOutcome =
   | { available: true; started: boolean }
@@ -34,13 +38,24 @@ const DAEMON_LOG = path.join(os.tmpdir(), 'codex-mcp-dockerd.log');
 
 /** For vitest's `globalSetup`. */
 export async function setup(project: TestProject): Promise<void> {
-  keepCompiled();
   const engine = await ensureEngine((line) => process.stderr.write(`[engine] ${line}\n`));
   if (!engine.available) {
     if (process.env.CI === 'true') throw new Error(`No Docker engine for tests: ${engine.reason}`);
     process.stderr.write(`[engine] tests that need an engine are skipped: ${engine.reason}\n`);
   }
+  if (engine.available && readUnit() === undefined) await measureUnit(await prepareAgentImage());
   project.provide('engine', engine);
+}
+
+/** Builds the image that all tests share; returns its name. */
+export async function prepareAgentImage(): Promise<string> {
+  const config = loadSettings(SETTING_NAMES, {
+    DOCKER_HOST: process.env.DOCKER_HOST,
+    EXTRA_CA_CERTS: extraAuthorities(),
+  });
+  const image = new AgentImage({ engine: new Engine(config), config });
+  await image.ensure(() => undefined);
+  return image.name();
 }
 
 /** Finds or starts an engine and makes sure that it has the base of the agent image. */

@@ -2,15 +2,13 @@ import { pino } from 'pino';
 import { describe, expect, inject, test } from 'vitest';
 import { Workspace } from '../../src/workspaces/workspace.ts';
 import { AgentsRig } from '../agents/agents-rig.ts';
+import { RUNTIMES } from '../setup/runtimes.ts';
 
 const engine = inject('engine');
 const MEBIBYTE = 1024 * 1024;
 const WIDE = { file: MEBIBYTE, total: 64 * MEBIBYTE };
 
-describe.each([
-  { kind: 'docker', here: engine.available },
-  { kind: 'process', here: true },
-] as const)('a workspace in the $kind runtime', ({ kind, here }) => {
+describe.each(RUNTIMES)('a workspace in the $runtime runtime', ({ runtime: kind, here }) => {
   test.runIf(here)('tells of 32 MiB of diff, and how many files are not in it', async () => {
     await using rig = await AgentsRig.start(kind);
     const { workspace: root } = rig.runtime.layout('a');

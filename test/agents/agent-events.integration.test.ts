@@ -1,9 +1,8 @@
 import { pino } from 'pino';
-import { describe, expect, inject, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { type AgentEvent, AgentEvents } from '../../src/agents/agent-events.ts';
+import { RUNTIMES } from '../setup/runtimes.ts';
 import { AgentsRig } from './agents-rig.ts';
-
-const engine = inject('engine');
 
 test('one who fails to listen keeps nobody else from hearing', () => {
   const events = new AgentEvents(pino({ level: 'silent' }));
@@ -57,10 +56,7 @@ test('one that makes room for another is told of before', async () => {
   ]);
 });
 
-describe.each([
-  { kind: 'docker', here: engine.available },
-  { kind: 'process', here: true },
-] as const)('in the $kind runtime', ({ kind, here }) => {
+describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime: kind, here }) => {
   test.runIf(here)('a container that ends by itself is told of, once', async () => {
     await using rig = await AgentsRig.start(kind);
     await rig.use('a');

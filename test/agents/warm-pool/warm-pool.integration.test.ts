@@ -1,16 +1,13 @@
-import { describe, expect, inject, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { newAgent } from '../../../src/agents/agent.ts';
+import { RUNTIMES } from '../../setup/runtimes.ts';
 import { AgentsRig } from '../agents-rig.ts';
 
-const engine = inject('engine');
 const CLAIMS = 5;
 /** The best of the claims ends within this, on a machine that runs other tests too. */
 const CLAIM_LIMIT_MS = 300;
 
-describe.each([
-  { kind: 'docker', here: engine.available },
-  { kind: 'process', here: true },
-] as const)('the warm pool in the $kind runtime', ({ kind, here }) => {
+describe.each(RUNTIMES)('the warm pool in the $runtime runtime', ({ runtime: kind, here }) => {
   const start = async (size: number) => {
     const rig = await AgentsRig.start(kind, { WARM_POOL_SIZE: String(size) });
     await rig.agents.reconcile();

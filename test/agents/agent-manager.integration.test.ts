@@ -1,18 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, inject, test, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import { RUNTIMES } from '../setup/runtimes.ts';
 import { AgentsRig } from './agents-rig.ts';
 
-const engine = inject('engine');
 const PAUSES = 15;
 /** The best of the pauses ends within this, on a machine that runs other tests too. */
 const WAKE_LIMIT_MS = 250;
 const MANY = 12;
 const FEW = 8;
 
-describe.each([
-  { kind: 'docker', here: engine.available },
-  { kind: 'process', here: true },
-] as const)('agents in the $kind runtime', ({ kind, here }) => {
+describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind, here }) => {
   test.runIf(here)('a paused agent wakes over the link it had, and at once', async () => {
     await using rig = await AgentsRig.start(kind);
     const { agents } = rig;

@@ -9,6 +9,7 @@ import type { RuntimeKind } from '../../src/runtime/container-runtime.ts';
 import { LABELS } from '../../src/runtime/docker/labels.ts';
 import { AgentDirectory } from '../../src/runtime/process/agent-directory.ts';
 import { runsOnce } from '../fakes/stand-in-model/script.ts';
+import { RUNTIMES } from '../setup/runtimes.ts';
 import { CLIENTS } from '../transports/mcp/clients.ts';
 import { startEngineRelay } from './engine-relay.ts';
 import { createWorld, kill, type Main, submitted, type World, waited } from './main-process.ts';
@@ -16,10 +17,6 @@ import { inspector, type Resources } from './resources.ts';
 import { call, connect } from './test-server.ts';
 
 const engine = inject('engine');
-const RUNTIMES = [
-  { runtime: 'docker', here: engine.available },
-  { runtime: 'process', here: true },
-] as const;
 /** Found by its name among those of others on the engine. */
 const AGENT = `leaky-${randomBytes(4).toString('hex')}`;
 /** In each of them two servers are killed. */

@@ -1,20 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, inject, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import { json, shell } from '../fakes/stand-in-model/step.ts';
+import { RUNTIMES } from '../setup/runtimes.ts';
 import { SeededRandom } from '../soak/seeded-random.ts';
 import { createWorld, kill, submitted, waited } from './main-process.ts';
 
-const engine = inject('engine');
 /** KILL_ROUNDS=200 for a long run; the seed of a failure is in its message. */
 const ROUNDS = Number(process.env.KILL_ROUNDS ?? 6);
 const SEED = Number(process.env.KILL_SEED ?? 20_261_120);
 const LATEST_MS = 1_200;
 
-describe.each([
-  { runtime: 'docker', here: engine.available },
-  { runtime: 'process', here: true },
-] as const)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
   test.runIf(here)(
     'no turn is lost or run twice when the server is killed at any moment of it',
     { timeout: 60_000 + ROUNDS * 15_000 },

@@ -3,15 +3,13 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, inject, test } from 'vitest';
 import { LABELS } from '../../../src/runtime/docker/labels.ts';
+import { RUNTIMES } from '../../setup/runtimes.ts';
 import { AgentsRig } from '../agents-rig.ts';
 
 const engine = inject('engine');
 const env = { CODEX_GATEWAY_TOKEN: 'made by hand' };
 
-describe.each([
-  { kind: 'docker', here: engine.available },
-  { kind: 'process', here: true },
-] as const)('reconciling agents in the $kind runtime', ({ kind, here }) => {
+describe.each(RUNTIMES)('reconciling agents in the $runtime runtime', ({ runtime: kind, here }) => {
   test.runIf(here)(
     'the place of a container that was stopped or removed by hand is freed',
     async () => {
