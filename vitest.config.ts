@@ -7,7 +7,6 @@ const REAL = ['test/{clients,e2e,examples,fuzz}/**/*.test.ts', 'test/**/*.integr
 /** They need the whole machine: they fill it by themselves, or change its engine. */
 const ALONE = [
   'test/e2e/compose.test.ts',
-  'test/e2e/escape/pressure.test.ts',
   'test/e2e/faults/killed-engine.test.ts',
   'test/fuzz/**/*.test.ts',
 ];

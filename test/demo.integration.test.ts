@@ -9,6 +9,7 @@ import { LABELS } from '../src/runtime/docker/labels.ts';
 import { scriptedEngineer } from './demo/scripted-model.ts';
 import { answerAnything } from './fakes/stand-in-model/script.ts';
 import { startStandInModel } from './fakes/stand-in-model/stand-in-model.ts';
+import { RUNTIMES } from './setup/runtimes.ts';
 
 const DEMO = path.join(import.meta.dirname, 'demo/demo.ts');
 const LIMIT_MS = 300_000;
@@ -23,10 +24,9 @@ beforeEach(() => {
 
 afterEach(() => fs.rmSync(scratch, { recursive: true, force: true }));
 
-describe.each([
-  { where: 'as processes', environment: { AGENT_RUNTIME: 'process' }, here: true },
-  { where: 'in containers', environment: { AGENT_RUNTIME: 'docker' }, here: engine.available },
-])('$where', ({ environment, here }) => {
+describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
+  const environment = { AGENT_RUNTIME: runtime };
+
   test.runIf(here)(
     'the demo shows plan, true diff, review and session, and leaves nothing',
     async () => {

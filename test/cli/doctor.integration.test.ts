@@ -12,13 +12,10 @@ import { answerAnything, runsOnce } from '../fakes/stand-in-model/script.ts';
 import { type StandInModel, startStandInModel } from '../fakes/stand-in-model/stand-in-model.ts';
 import { freePort } from '../machine/free-port.ts';
 import { DockerInstallation } from '../runtime/docker-setup.ts';
+import { RUNTIMES } from '../setup/runtimes.ts';
 import { DoctorRig, diagnose, runDoctor, runtimeOf } from './doctor-rig.ts';
 
 const engine = inject('engine');
-const RUNTIMES = [
-  { kind: 'docker', here: engine.available },
-  { kind: 'process', here: true },
-] as const;
 
 let model: StandInModel;
 beforeAll(async () => {
@@ -26,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => model.close());
 
-describe.each(RUNTIMES)('in the $kind runtime', ({ kind, here }) => {
+describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime: kind, here }) => {
   test.runIf(here)('a healthy installation has nothing to complain of', async () => {
     await using rig = await DoctorRig.create(kind, model.url);
     await rig.agent('well');
@@ -281,7 +278,7 @@ describe('what stands in the way of a start is told', () => {
   });
 });
 
-describe.each(RUNTIMES)('beside a server, in the $kind runtime', ({ kind, here }) => {
+describe.each(RUNTIMES)('beside a server, in the $runtime runtime', ({ runtime: kind, here }) => {
   test.runIf(here)('it only looks, and the server works on', { timeout: 120_000 }, async () => {
     const settings = { MCP_PORT: String(await freePort()), REAPER_SCHEDULE: '0 0 1 1 *' };
     await using world = await createWorld(kind, { environment: settings });

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import { answerAnything, runsOnce } from '../fakes/stand-in-model/script.ts';
 import {
@@ -22,6 +22,20 @@ const docker = (...args: string[]) => execFileSync('docker', args, { encoding: '
 
 // Codex tries again for up to half a minute.
 describe.concurrent('a model that fails is told with its own code', () => {
+  const steps = new Map<string, Step>();
+  let target: TestServer;
+  beforeAll(async () => {
+    target = await startTestServer({
+      runtime: 'process',
+      script: (request) => {
+        const [, name = ''] = /Fail: (.*)\./.exec(request.prompt) ?? [];
+        return steps.get(name) ?? answerAnything(request);
+      },
+      environment: { MODEL_MAX_RETRIES: '1', MODEL_MAX_RETRY_WAIT: '1' },
+    });
+  });
+  afterAll(() => target?.[Symbol.asyncDispose]());
+
   test.each<[string, Step, string]>([
     [
       '401',
@@ -47,17 +61,13 @@ describe.concurrent('a model that fails is told with its own code', () => {
     ['garbage', garbage(), 'model_unavailable'],
     ['streams that are cut', cut(), 'model_unavailable'],
     ['500', http(500), 'model_unavailable'],
-  ])('%s', async (_name, step, code) => {
-    await using target = await startTestServer({
-      runtime: 'process',
-      script: () => step,
-      environment: { MODEL_MAX_RETRIES: '1', MODEL_MAX_RETRY_WAIT: '1' },
-    });
+  ])('%s', async (name, step, code) => {
+    steps.set(name, step);
     await using client = await connect(target);
-    const failing = call(client, 'plan', { task: 'x', agent_id: 'a' });
+    const agent = { agent_id: `agent-${code}-${steps.size}` };
+    const failing = call(client, 'plan', { task: `Fail: ${name}.`, ...agent });
     await expect(failing).rejects.toMatchObject({ code });
-    target.model.setScript(answerAnything);
-    await expect(call(client, 'plan', { task: 'x', agent_id: 'a' })).resolves.toBeTruthy();
+    await expect(call(client, 'plan', { task: 'x', ...agent })).resolves.toBeTruthy();
   });
 
   test('one that never answers ends with the time-out, and the agent works on', async () => {
@@ -151,6 +161,12 @@ describe('limits answer with what to do', () => {
 });
 
 describe('wrong input is refused with the field and the problem', () => {
+  let target: TestServer;
+  beforeAll(async () => {
+    target = await startTestServer({ runtime: 'process', script: answerAnything });
+  });
+  afterAll(() => target?.[Symbol.asyncDispose]());
+
   test.each<[string, Record<string, unknown>, string]>([
     ['plan', {}, 'task'],
     ['plan', { task: '' }, 'task'],
@@ -167,7 +183,6 @@ describe('wrong input is refused with the field and the problem', () => {
     ['fix', {}, 'symptoms'],
     ['list_sessions', { agent_id: 'nobody' }, 'nobody'],
   ])('%s %o', async (tool, args, mentioned) => {
-    await using target = await startTestServer({ runtime: 'process', script: answerAnything });
     await using client = await connect(target);
     const error = await call(client, tool, args).catch((reason) => reason);
     expect(['invalid_input', 'agent_not_found']).toContain(error.code);

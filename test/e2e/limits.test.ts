@@ -63,8 +63,11 @@ test('there are no more agents than may be, and those that are there work on', a
 });
 
 test('a call that names no time-out has that of the settings', async () => {
-  await using target = await server({ TOOL_DEFAULT_TIMEOUT: '2' });
+  await using target = await server({ TOOL_DEFAULT_TIMEOUT: '2' }, answerAnything);
   await using client = await connect(target);
+  // A slow machine takes longer than that to begin an agent.
+  await call(client, 'plan', { task: 'x', timeout_seconds: 60 });
+  target.model.setScript(silence);
   const failing = call(client, 'plan', { task: 'x' });
   await expect(failing).rejects.toMatchObject({
     code: 'turn_timeout',

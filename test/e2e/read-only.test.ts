@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import { runsOnce } from '../fakes/stand-in-model/script.ts';
 import { http, json, patch, shell } from '../fakes/stand-in-model/step.ts';
@@ -26,9 +26,13 @@ const LOOK =
   'git status --porcelain --branch; find . -not -path "./.git/*" | sort; cat kept.txt; git for-each-ref';
 
 describe.runIf(engine.available)('a plan changes nothing in a container', () => {
-  test.each(Object.entries(ATTEMPTS))('not by %s', async (_name, command) => {
-    await using reader = await startReader('docker');
+  let reader: Awaited<ReturnType<typeof startReader>>;
+  beforeAll(async () => {
+    reader = await startReader('docker');
+  });
+  afterAll(() => reader?.[Symbol.asyncDispose]());
 
+  test.each(Object.entries(ATTEMPTS))('not by %s', async (_name, command) => {
     reader.model.setScript(runsOnce(command));
     const plan = await reader.call('plan', { task: 'Look only' });
     expect(plan.undone_changes.length).toBeGreaterThan(0);
@@ -37,7 +41,6 @@ describe.runIf(engine.available)('a plan changes nothing in a container', () => 
   });
 
   test('not by a patch in a review either', async () => {
-    await using reader = await startReader('docker');
     reader.model.setScript(({ toolOutputs, schema }) =>
       toolOutputs.length === 0
         ? patch('*** Begin Patch\n*** Add File: evil.txt\n+evil\n*** End Patch\n')
@@ -49,7 +52,6 @@ describe.runIf(engine.available)('a plan changes nothing in a container', () => 
   });
 
   test('not by a turn that fails after it wrote', async () => {
-    await using reader = await startReader('docker');
     reader.model.setScript(({ toolOutputs }) =>
       toolOutputs.length === 0 ? shell('echo evil > kept.txt') : http(400),
     );
@@ -59,7 +61,6 @@ describe.runIf(engine.available)('a plan changes nothing in a container', () => 
   });
 
   test('not by a turn that is cancelled in the middle', async () => {
-    await using reader = await startReader('docker');
     reader.model.setScript(runsOnce('echo evil > kept.txt; sleep 60'));
     const timed = reader.call('plan', { task: 'Look', timeout_seconds: 2 });
     await expect(timed).rejects.toMatchObject({ code: 'turn_timeout' });

@@ -1,0 +1,5 @@
+import { test } from 'vitest';
+import { manyAgentsLeaveNothing } from './cancelled-agents.ts';
+
+test('nothing is left of many agents whose turns are cancelled at random', () =>
+  manyAgentsLeaveNothing(8));
