@@ -42,7 +42,7 @@ export const ROOMS = [
   {
     name: 'turns',
     files: ['src/turns/'],
-    what: 'A prompt from its acceptance to its end: admission, queue, checks, events, commits.',
+    what: 'A prompt from its acceptance to its end: queue, checks, events, commits.',
   },
   {
     name: 'approvals',

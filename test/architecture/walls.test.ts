@@ -1,7 +1,10 @@
+import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { importsOf, readImports } from '../../architecture/imports.ts';
+import { picture } from '../../architecture/picture.ts';
 import { ROOMS } from '../../architecture/rooms.ts';
+import { withRooms } from '../../architecture/table.ts';
 import { findFaults } from '../../architecture/walls.ts';
 
 const ROOT = path.join(import.meta.dirname, '../..');
@@ -84,4 +87,11 @@ test('each room may import the ones below it', () => {
     (to) => `import '${path.posix.relative('src', `./${to}`).replace(/^/, './')}';`,
   );
   expect(faultsOf({ [`${top}`]: text.join('\n') })).toBe('');
+});
+
+test('docs/architecture.md shows the rooms as they are', () => {
+  const read = (file: string) => fs.readFileSync(path.join(ROOT, 'docs', file), 'utf8');
+  expect(read('architecture.md')).toBe(withRooms(read('architecture.md')));
+  // `npm run docs` makes both anew.
+  expect(read('images/rooms.svg')).toBe(picture(readImports(ROOT, 'src')));
 });

@@ -16,7 +16,7 @@ import { call, connect } from './test-server.ts';
 
 const engine = inject('engine');
 /** Found by its name among those of others on the engine. */
-export const AGENT = `leaky-${randomBytes(4).toString('hex')}`;
+const AGENT = `leaky-${randomBytes(4).toString('hex')}`;
 const AT_ONCE = 2;
 /** Connections that clients keep for the next request. */
 const SLACK = 4;
