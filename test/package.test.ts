@@ -11,7 +11,7 @@ import { VERSION } from '../src/version.ts';
 const execute = promisify(execFile);
 const CHECKOUT = path.join(import.meta.dirname, '..');
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-package-'));
-const PROGRAM = path.join(directory, 'node_modules/.bin/codex-mcp-server');
+const PROGRAM = path.join(directory, 'node_modules/.bin/codex-hangar');
 const STOP_LIMIT_MS = 5000;
 
 /** The machine's own Node may be older than what the package asks for. */
@@ -42,8 +42,8 @@ test('the package holds what the server needs, and no sources or tests', async (
   expect(files.filter((file) => /\.ts$|extra-ca\.crt$/.test(file))).toEqual([]);
 });
 
-test('npx runs it by either name', async () => {
-  for (const name of ['codex-mcp-server', 'codex-mcp']) {
+test('npx runs it by each of its names', async () => {
+  for (const name of ['codex-hangar', 'codex-mcp-server', 'codex-mcp']) {
     const command = ['--no-install', name, '--version'];
     const { stdout } = await execute('npx', command, { cwd: directory, env: environment });
     expect(stdout.trim()).toBe(VERSION);
@@ -78,7 +78,7 @@ test('a wrong option is answered with the usage', async () => {
   const { code, stderr } = await failure(['--bogus']);
   expect(code).toBe(2);
   expect(stderr).toMatch(/^Unknown option '--bogus'/);
-  expect(stderr).toContain('Usage: codex-mcp-server [--port 8210]');
+  expect(stderr).toContain('Usage: codex-hangar [--port 8210]');
 });
 
 test('a wrong setting is named with its value and what is allowed', async () => {
