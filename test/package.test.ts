@@ -5,14 +5,19 @@ import net, { type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { getMcpConfigForManifest, unpackExtension } from '@anthropic-ai/mcpb';
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { VERSION } from '../src/version.ts';
 
 const execute = promisify(execFile);
 const CHECKOUT = path.join(import.meta.dirname, '..');
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-package-'));
-const PROGRAM = path.join(directory, 'node_modules/.bin/codex-mcp-server');
+const PROGRAM = path.join(directory, 'node_modules/.bin/codex-hangar');
 const STOP_LIMIT_MS = 5000;
+/** npm installs the dependencies of the bundle. */
+const BUNDLE_LIMIT_MS = 300_000;
 
 /** The machine's own Node may be older than what the package asks for. */
 const searchPath = `${path.dirname(process.execPath)}:${process.env.PATH}`;
@@ -42,12 +47,41 @@ test('the package holds what the server needs, and no sources or tests', async (
   expect(files.filter((file) => /\.ts$|extra-ca\.crt$/.test(file))).toEqual([]);
 });
 
-test('npx runs it by either name', async () => {
-  for (const name of ['codex-mcp-server', 'codex-mcp']) {
+test('npx runs it by each of its names', async () => {
+  for (const name of ['codex-hangar', 'codex-mcp-server', 'codex-mcp']) {
     const command = ['--no-install', name, '--version'];
     const { stdout } = await execute('npx', command, { cwd: directory, env: environment });
     expect(stdout.trim()).toBe(VERSION);
   }
+});
+
+test('the bundle starts as its host starts it, with nothing filled in', {
+  timeout: BUNDLE_LIMIT_MS,
+}, async () => {
+  const env = { ...process.env, PATH: `${CHECKOUT}/node_modules/.bin:${searchPath}` };
+  const bundle = path.join(directory, 'codex-hangar.mcpb');
+  await execute('mcpb/pack.sh', [bundle, archive()], { cwd: CHECKOUT, env });
+  const extensionPath = path.join(directory, 'extension');
+  await unpackExtension({ mcpbPath: bundle, outputDir: extensionPath, silent: true });
+  const started = await getMcpConfigForManifest({
+    manifest: JSON.parse(fs.readFileSync(path.join(extensionPath, 'manifest.json'), 'utf8')),
+    extensionPath,
+    systemDirs: {},
+    userConfig: {},
+    pathSeparator: path.sep,
+  });
+  if (!started) throw new Error('The manifest names no command');
+  const settings = { ...environment, DATA_DIR: fresh(), MCP_PORT: '0' };
+  const client = new Client({ name: 'host', version: '1.0.0' });
+  await client.connect(
+    new StdioClientTransport({
+      ...started,
+      env: { ...started.env, ...settings },
+      stderr: 'ignore',
+    }),
+  );
+  expect(client.getServerVersion()).toMatchObject({ name: 'codex-mcp-server', version: VERSION });
+  await client.close();
 });
 
 test('the server answers on the port it was given, and ends on a signal', async () => {
@@ -78,7 +112,7 @@ test('a wrong option is answered with the usage', async () => {
   const { code, stderr } = await failure(['--bogus']);
   expect(code).toBe(2);
   expect(stderr).toMatch(/^Unknown option '--bogus'/);
-  expect(stderr).toContain('Usage: codex-mcp-server [--port 8210]');
+  expect(stderr).toContain('Usage: codex-hangar [--port 8210]');
 });
 
 test('a wrong setting is named with its value and what is allowed', async () => {

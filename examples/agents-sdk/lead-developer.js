@@ -4,7 +4,7 @@
  *     npm install && OPENAI_API_KEY=sk-… node lead-developer.js 'Add a dark theme'
  *
  * It reaches codex-mcp-server at CODEX_MCP_URL (http://localhost:8210); with --stdio by
- * `npx codex-mcp-server stdio`, which uses a server that runs on this machine or is one itself.
+ * `npx codex-hangar stdio`, which uses a server that runs on this machine or is one itself.
  * CODEX_MCP_TOKEN is the token, if the server wants one.
  */
 import { parseArgs } from 'node:util';
@@ -38,7 +38,9 @@ const codex = values.stdio
   ? new MCPServerStdio({
       ...options,
       command: 'npx',
-      args: ['codex-mcp-server', 'stdio'],
+      args: ['codex-hangar', 'stdio'],
+      // npx may have to install it first; the default is 5 seconds.
+      clientSessionTimeoutSeconds: 60,
       // Nothing but PATH and the like is passed on otherwise.
       env: process.env,
     })

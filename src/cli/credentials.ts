@@ -75,7 +75,7 @@ function assertPrincipal(principal: string): void {
 }
 
 async function set(place: Place): Promise<void> {
-  await place.set(await secretFromStdin('printenv KEY | codex-mcp credentials set NAME'));
+  await place.set(await secretFromStdin('printenv KEY | codex-hangar credentials set NAME'));
   console.log(place.stored);
 }
 

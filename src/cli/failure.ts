@@ -2,24 +2,24 @@ import { ConfigError } from '../config/config.ts';
 import { AppError, reportError } from '../errors.ts';
 import { DataDirError } from '../store/data-dir-error.ts';
 
-export const USAGE = `Usage: codex-mcp-server [--port 8210] [--host 127.0.0.1] [--env-file .env]
-       codex-mcp-server stdio [--url http://127.0.0.1:8210] [--agent-id ID] [--env-file FILE]
-       codex-mcp-server doctor [--repair] [--json] [--env-file .env]
-       codex-mcp-server token create NAME [--role viewer|developer|approver|admin]... [--tenant T]
-                              [--agents A,B] [--expires 30d] [--json]
-       codex-mcp-server token list [--json] | token revoke ID
-       codex-mcp-server audit verify [--json] [--file FILE] [--head SEQ:HASH] [--env-file .env]
-       codex-mcp-server audit export [--from TIME] [--to TIME] [--agent ID] [--principal ID] [--type TYPE]
-                                     [--format jsonl|csv] [--file FILE] [--env-file .env]
-       codex-mcp-server login [--device-auth | --with-api-key | status] [--env-file .env]
-       codex-mcp-server logout [--env-file .env]
-       codex-mcp-server credentials set|remove PRINCIPAL | set|remove git:HOST [PRINCIPAL] | list [--env-file .env]
-       codex-mcp-server engine-guard [--socket /var/run/docker.sock] [--remember FILE]
-                              [--listen unix:///PATH | tcp://127.0.0.1:2375] [--env-file .env]
+export const USAGE = `Usage: codex-hangar [--port 8210] [--host 127.0.0.1] [--env-file .env]
+       codex-hangar stdio [--url http://127.0.0.1:8210] [--agent-id ID] [--env-file FILE]
+       codex-hangar doctor [--repair] [--json] [--env-file .env]
+       codex-hangar token create NAME [--role viewer|developer|approver|admin]... [--tenant T]
+                          [--agents A,B] [--expires 30d] [--json]
+       codex-hangar token list [--json] | token revoke ID
+       codex-hangar audit verify [--json] [--file FILE] [--head SEQ:HASH] [--env-file .env]
+       codex-hangar audit export [--from TIME] [--to TIME] [--agent ID] [--principal ID] [--type TYPE]
+                                 [--format jsonl|csv] [--file FILE] [--env-file .env]
+       codex-hangar login [--device-auth | --with-api-key | status] [--env-file .env]
+       codex-hangar logout [--env-file .env]
+       codex-hangar credentials set|remove PRINCIPAL | set|remove git:HOST [PRINCIPAL] | list [--env-file .env]
+       codex-hangar engine-guard [--socket /var/run/docker.sock] [--remember FILE]
+                          [--listen unix:///PATH | tcp://127.0.0.1:2375] [--env-file .env]
 
 Gives every agent id its own Codex container, over MCP:
   claude mcp add --transport sse codex-mcp http://localhost:8210/sse
-  claude mcp add codex-mcp -- npx codex-mcp-server stdio
+  claude mcp add codex-mcp -- npx codex-hangar stdio
 
 stdio serves one client over stdin and stdout: through the server that runs, else one of its own.
 token makes, lists and revokes what callers show; with the first one, every caller needs one.

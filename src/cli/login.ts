@@ -33,7 +33,7 @@ export async function login(args: string[]): Promise<void> {
   }
   if (word === 'status') return status(file);
   if (values['with-api-key']) {
-    const key = await secretFromStdin('printenv OPENAI_API_KEY | codex-mcp login --with-api-key');
+    const key = await secretFromStdin('printenv KEY | codex-hangar login --with-api-key');
     await save(file, () => file.saveApiKey(key));
     console.log(`The API key is saved in ${file.path}.`);
     return;

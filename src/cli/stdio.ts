@@ -29,7 +29,8 @@ export async function stdio(args: string[]): Promise<void> {
     },
   });
   const agentId = agentIdOf(values['agent-id']);
-  const url = values.url === undefined ? undefined : baseUrlOf(values.url);
+  // Who fills in forms can't leave an option out, only empty.
+  const url = values.url ? baseUrlOf(values.url) : undefined;
   const config = loadConfig(process.env, values['env-file']);
   const log = logToStderr(config, redactorOf(config));
   const servers = new ServerFinder({ config, url, log });

@@ -87,7 +87,7 @@ function list(records: readonly TokenRecord[], json: boolean): void {
     const only = agents ? `, only ${agents.join(', ')}` : '';
     console.log(`${id}  ${of}: ${roles.join(', ')}${only}; ${state}, ${used}`);
   }
-  if (records.length === 0) console.log('There are no tokens: codex-mcp-server token create NAME');
+  if (records.length === 0) console.log('There are no tokens: codex-hangar token create NAME');
 }
 
 function revoke(store: SqliteTokenStore, tokenId: string): void {

@@ -131,7 +131,7 @@ function authenticatorOf({
     const who = onLoopback ? 'Every user of this machine' : 'Whoever reaches the port';
     log[onLoopback ? 'info' : 'warn'](`${who} may call: no token is needed`);
   } else if (!authenticator.canLogIn) {
-    log.warn('Nobody can call yet: make a token with codex-mcp-server token create');
+    log.warn('Nobody can call yet: make a token with codex-hangar token create');
   }
   return authenticator;
 }

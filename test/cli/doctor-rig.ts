@@ -17,7 +17,7 @@ const MAIN = path.join(import.meta.dirname, '../../src/main.ts');
 
 export type Diagnosis = { code: number; stdout: string; stderr: string };
 
-/** Runs `codex-mcp doctor` as a user does. */
+/** Runs `codex-hangar doctor` as a user does. */
 export function runDoctor(settings: Record<string, string>, ...args: string[]): Promise<Diagnosis> {
   const env = { ...nodeEnvironment(), ...settings };
   return new Promise((resolve) => {

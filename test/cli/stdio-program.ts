@@ -22,7 +22,7 @@ export async function cleanSettings(): Promise<Settings> {
   };
 }
 
-/** The SDK's client of `codex-mcp-server stdio`. */
+/** The SDK's client of `codex-hangar stdio`. */
 export async function connectStdio(args: string[], settings: Settings): Promise<Connection> {
   const client = new Client({ name: 'stdio', version: '1.0.0' });
   const command = { command: process.execPath, args: [MAIN, 'stdio', ...args] };

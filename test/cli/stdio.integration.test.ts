@@ -23,7 +23,7 @@ afterAll(() => server?.[Symbol.asyncDispose]());
 
 test('the running server of the same settings is found, and its tools are listed', async () => {
   const { port } = new URL(server.url);
-  await using connection = await connectStdio([], { ...settings, MCP_PORT: port });
+  await using connection = await connectStdio(['--url='], { ...settings, MCP_PORT: port });
   const overHttp = await fetch(`${server.url}/tools`).then((response) => response.json());
   expect(await connection.client.listTools()).toEqual(overHttp);
   await call(connection, 'plan', { task: 'Say hello', agent_id: 'found' });

@@ -99,7 +99,7 @@ async function runExample(modelUrl: string, args: string[]): Promise<string> {
     fs.mkdirSync(path.join(modules, '.bin'), { recursive: true });
     fs.symlinkSync(path.join(client.directory, 'node_modules/@openai'), `${modules}/@openai`);
     const program = `#!/bin/sh\nexec '${process.execPath}' '${MAIN}' "$@"\n`;
-    fs.writeFileSync(path.join(modules, '.bin/codex-mcp-server'), program, { mode: 0o755 });
+    fs.writeFileSync(path.join(modules, '.bin/codex-hangar'), program, { mode: 0o755 });
     const { stdout } = await execute(process.execPath, ['lead-developer.js', ...args], {
       cwd: directory,
       timeout: LIMIT_MS,

@@ -63,7 +63,7 @@ describe('files as a source, without an engine', () => {
     expect(await refusal(file('../x'))).toMatch(/invalid_input.*source.files.0.path: .*upwards/);
     expect(await refusal(file('.git/hooks/x'))).toContain('lies in .git');
     expect(await refusal({ git: { url: 'https://me:pw@h.org/x' } })).toContain(
-      'codex-mcp credentials set git:HOST',
+      'codex-hangar credentials set git:HOST',
     );
     expect(await refusal({ git: { url: 'ssh://h.org/x' } })).toContain('only https://');
     expect(await refusal({ git: { url: 'file:///etc' } })).toContain('only https://');

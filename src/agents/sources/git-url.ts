@@ -12,7 +12,7 @@ export function gitUrlProblem(text: string): string | undefined {
     return 'only https:// (and http://) is cloned, not ssh, file or others';
   }
   if (url.username !== '' || url.password !== '') {
-    return 'it holds a credential, which would be stored with the call; store it at the server, with codex-mcp credentials set git:HOST';
+    return 'it holds a credential, which would be stored with the call; store it at the server, with codex-hangar credentials set git:HOST';
   }
   if (url.search !== '' || url.hash !== '') return 'it has a query or a fragment';
   return normalHost(url.hostname) === undefined ? 'it names no host' : undefined;

@@ -43,7 +43,7 @@ export const callersSettings = {
   CODEX_MCP_TOKEN: setting(z.string().min(1).optional(), {
     group: 'Callers',
     description:
-      'The token that `codex-mcp-server stdio` shows to the server. The server itself does not read it.',
+      'The token that `codex-hangar stdio` shows to the server. The server itself does not read it.',
     allowed: 'a token that the server knows',
     secret: true,
   }),

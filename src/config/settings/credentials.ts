@@ -70,7 +70,7 @@ export const credentialsSettings = {
   CREDENTIALS_KEY: setting(z.string().min(32).max(1024).optional(), {
     group: 'Credentials',
     description:
-      'Passphrase that seals the API keys which principals bring for themselves (`codex-mcp credentials`). Without it none can be stored or used.',
+      'Passphrase that seals the API keys which principals bring for themselves (`codex-hangar credentials`). Without it none can be stored or used.',
     allowed: 'from 32 to 1024 characters, such as those of `openssl rand -base64 32`',
     secret: true,
   }),

@@ -14,7 +14,7 @@ import { ENGINE_SOCKET } from './test-guard.ts';
 const MAIN = path.join(import.meta.dirname, '../../../src/main.ts');
 const TEST_MS = 180_000;
 
-/** `codex-mcp-server engine-guard`, as compose runs it. */
+/** `codex-hangar engine-guard`, as compose runs it. */
 async function runGuard(args: string[], settings: Record<string, string> = {}) {
   const authorities = extraAuthorities();
   const env = {
