@@ -5,19 +5,14 @@ import net, { type AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { getMcpConfigForManifest, unpackExtension } from '@anthropic-ai/mcpb';
-import { Client } from '@modelcontextprotocol/sdk/client/index.js';
-import { StdioClientTransport } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { VERSION } from '../src/version.ts';
+import { VERSION } from '../../src/version.ts';
 
 const execute = promisify(execFile);
-const CHECKOUT = path.join(import.meta.dirname, '..');
+const CHECKOUT = path.join(import.meta.dirname, '../..');
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-package-'));
 const PROGRAM = path.join(directory, 'node_modules/.bin/codex-hangar');
 const STOP_LIMIT_MS = 5000;
-/** npm installs the dependencies of the bundle. */
-const BUNDLE_LIMIT_MS = 300_000;
 
 /** The machine's own Node may be older than what the package asks for. */
 const searchPath = `${path.dirname(process.execPath)}:${process.env.PATH}`;
@@ -53,35 +48,6 @@ test('npx runs it by each of its names', async () => {
     const { stdout } = await execute('npx', command, { cwd: directory, env: environment });
     expect(stdout.trim()).toBe(VERSION);
   }
-});
-
-test('the bundle starts as its host starts it, with nothing filled in', {
-  timeout: BUNDLE_LIMIT_MS,
-}, async () => {
-  const env = { ...process.env, PATH: `${CHECKOUT}/node_modules/.bin:${searchPath}` };
-  const bundle = path.join(directory, 'codex-hangar.mcpb');
-  await execute('mcpb/pack.sh', [bundle, archive()], { cwd: CHECKOUT, env });
-  const extensionPath = path.join(directory, 'extension');
-  await unpackExtension({ mcpbPath: bundle, outputDir: extensionPath, silent: true });
-  const started = await getMcpConfigForManifest({
-    manifest: JSON.parse(fs.readFileSync(path.join(extensionPath, 'manifest.json'), 'utf8')),
-    extensionPath,
-    systemDirs: {},
-    userConfig: {},
-    pathSeparator: path.sep,
-  });
-  if (!started) throw new Error('The manifest names no command');
-  const settings = { ...environment, DATA_DIR: fresh(), MCP_PORT: '0' };
-  const client = new Client({ name: 'host', version: '1.0.0' });
-  await client.connect(
-    new StdioClientTransport({
-      ...started,
-      env: { ...started.env, ...settings },
-      stderr: 'ignore',
-    }),
-  );
-  expect(client.getServerVersion()).toMatchObject({ name: 'codex-mcp-server', version: VERSION });
-  await client.close();
 });
 
 test('the server answers on the port it was given, and ends on a signal', async () => {
