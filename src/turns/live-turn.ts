@@ -5,12 +5,12 @@ import type { PreparedTurn } from './prepared-turn.ts';
 import type { TurnRecord } from './turn.ts';
 import { TurnDeadline } from './turn-deadline.ts';
 
-type LiveTurnOptions = {
+export type AcceptedTurn = {
   record: TurnRecord;
   prepared: PreparedTurn;
-  events: TurnEvents;
   /** Bounds the turn from now on. */
   seconds: number;
+  /** Whether an earlier server accepted the turn. */
   recovered: boolean;
 };
 
@@ -18,7 +18,6 @@ type LiveTurnOptions = {
 export class LiveTurn {
   readonly record: TurnRecord;
   readonly prepared: PreparedTurn;
-  /** Whether an earlier server accepted the turn. */
   readonly recovered: boolean;
   readonly events: TurnEvents;
   readonly deadline: TurnDeadline;
@@ -38,7 +37,7 @@ export class LiveTurn {
   #pendingDecisions = 0;
   readonly #end = Promise.withResolvers<void>();
 
-  constructor({ record, prepared, events, seconds, recovered }: LiveTurnOptions) {
+  constructor({ record, prepared, seconds, recovered }: AcceptedTurn, events: TurnEvents) {
     this.record = record;
     this.prepared = prepared;
     this.events = events;

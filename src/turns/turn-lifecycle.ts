@@ -7,8 +7,7 @@ import type { TurnQueues } from './admission/turn-queues.ts';
 import { TurnEvents } from './events/turn-events.ts';
 import { TurnJournal } from './events/turn-journal.ts';
 import { abandonTurn } from './files/files-after.ts';
-import { LiveTurn } from './live-turn.ts';
-import type { PreparedTurn } from './prepared-turn.ts';
+import { type AcceptedTurn, LiveTurn } from './live-turn.ts';
 import { RetriedWrites } from './retried-writes.ts';
 import { isNoConnection, retryUntilDeadline } from './retry-until-deadline.ts';
 import type { TurnRecord } from './turn.ts';
@@ -38,15 +37,6 @@ type TurnLifecycleOptions = {
 /** One attempt to run a turn, on an agent that has nothing else to do. */
 type Run = (turn: LiveTurn) => Promise<TurnOutcome>;
 
-type AcceptedTurn = {
-  record: TurnRecord;
-  prepared: PreparedTurn;
-  /** Bounds the turn from now on. */
-  seconds: number;
-  /** Whether an earlier server accepted the turn. */
-  recovered: boolean;
-};
-
 /**
  * Takes accepted turns to their end: approval, queue, attempts until the deadline, end. An agent runs
  * one turn at a time, in the order of the calls. Each turn gets an end state, whatever happens.
@@ -67,12 +57,13 @@ export class TurnLifecycle {
   }
 
   /** Starts the lifecycle of a turn and returns at once. */
-  begin({ record, prepared, seconds, recovered }: AcceptedTurn, run: Run): void {
+  begin(accepted: AcceptedTurn, run: Run): void {
     const { store, redactor, audit, register } = this.#options;
+    const { record } = accepted;
     const journal = new TurnJournal(store.turns, record.turnId);
     const events = new TurnEvents(journal, (text) => redactor.text(text));
     events.listen((event) => audit.event(record, event));
-    const turn = new LiveTurn({ record, prepared, events, seconds, recovered });
+    const turn = new LiveTurn(accepted, events);
     register.add(turn);
     void this.#runToEnd(turn, run);
   }
@@ -150,7 +141,7 @@ export class TurnLifecycle {
     };
     const attempts = retryUntilDeadline(attempt, {
       deadline,
-      // A turn that was sent may run, and nobody can repeat the call of an earlier server.
+      // A turn that was sent may run, and the caller of a recovered one is gone.
       mayAwaitEngine: () => turn.recovered || record.sent !== undefined,
       isDetached: () => turn.detached,
       onWait: (reason) => this.#onDisconnected(turn, reason),

@@ -15,7 +15,7 @@ import {
 import type { TurnApprovals } from './admission/turn-approvals.ts';
 import type { TurnQueues } from './admission/turn-queues.ts';
 import { EventFeed, storedEvents } from './events/event-feed.ts';
-import type { LiveTurn } from './live-turn.ts';
+import type { AcceptedTurn, LiveTurn } from './live-turn.ts';
 import { type PreparedTurn, prepareTurn } from './prepared-turn.ts';
 import type { Trials } from './trials/trials.ts';
 import type { TurnRecord, TurnRequest } from './turn.ts';
@@ -26,7 +26,7 @@ import type { TurnRegister } from './turn-register.ts';
 import type { TurnRunner } from './turn-runner.ts';
 import type { JournaledEvent, TurnQuery, TurnStore } from './turn-store.ts';
 
-/** A turn that ran while no server did gets so long to be joined, whatever its time-out says. */
+/** A turn that ran while no server did gets this long at least, whatever its time-out is. */
 const RECOVERY_GRACE_SECONDS = 60;
 
 type TurnServiceOptions = {
@@ -79,7 +79,7 @@ export class TurnService {
     const createdAt = new Date();
     const record: TurnRecord = { turnId, agentId, tool, state: 'queued', request, createdAt };
     store.turns.put(record);
-    this.#begin(record, prepared, { seconds: this.#secondsFor(request), recovered: false });
+    this.#begin({ record, prepared, seconds: this.#secondsFor(request), recovered: false });
     return record;
   }
 
@@ -95,28 +95,22 @@ export class TurnService {
     caller.signal.addEventListener('abort', cancel);
     if (caller.signal.aborted) cancel();
     try {
-      return outcomeOf(
-        await this.wait(turnId, {
-          // Not the caller's signal: a cancelled call ends when its turn has.
-          signal: new AbortController().signal,
-          progress: (message) => caller.progress(message),
-          onApproval: (approval) => caller.onApproval?.(approval),
-        }),
-      );
+      // Not the caller's signal: a cancelled call ends when its turn has.
+      return outcomeOf(await this.wait(turnId, caller, new AbortController().signal));
     } finally {
       caller.signal.removeEventListener('abort', cancel);
     }
   }
 
   /** Waits for the end of a turn, or until `signal` aborts. Returns the turn as it is then. */
-  async wait(turnId: string, waiter: Waiter): Promise<TurnRecord> {
+  async wait(turnId: string, waiter: Waiter, signal = waiter.signal): Promise<TurnRecord> {
     const turn = this.#live(turnId);
     if (!turn) return this.get(turnId);
     const stopProgress = turn.progress.listen((message) => waiter.progress(message));
     const onApproval = (approval: ApprovalRecord) => waiter.onApproval?.(approval);
     const stopApprovals = this.#options.approvals.watch(turnId, onApproval);
     try {
-      await turn.untilEnded(waiter.signal);
+      await turn.untilEnded(signal);
     } finally {
       stopProgress();
       stopApprovals();
@@ -132,11 +126,6 @@ export class TurnService {
   /** The newest first. */
   list(query: TurnQuery): TurnRecord[] {
     return this.#options.register.list(query);
-  }
-
-  /** The turn of an agent that Codex works on. */
-  current(agentId: string): TurnRecord | undefined {
-    return this.#options.register.current(agentId);
   }
 
   /** The latest progress message of a turn and its time; undefined once the turn has ended. */
@@ -205,7 +194,8 @@ export class TurnService {
       const seconds = Math.max(RECOVERY_GRACE_SECONDS, this.#secondsFor(request) - passed);
       log.info({ turnId, state }, 'Recovering a turn');
       try {
-        this.#begin(record, prepareTurn(kinds, request), { seconds, recovered: true });
+        const prepared = prepareTurn(kinds, request);
+        this.#begin({ record, prepared, seconds, recovered: true });
       } catch (error) {
         log.warn({ turnId, err: error }, 'A turn could not be recovered');
         lifecycle.reject(record, error);
@@ -218,15 +208,10 @@ export class TurnService {
     return this.#options.lifecycle.close(how);
   }
 
-  #begin(
-    record: TurnRecord,
-    prepared: PreparedTurn,
-    { seconds, recovered }: { seconds: number; recovered: boolean },
-  ): void {
+  #begin(accepted: AcceptedTurn): void {
     const { lifecycle, runner, trials } = this.#options;
-    lifecycle.begin({ record, prepared, seconds, recovered }, (turn) =>
-      record.request.candidates ? trials.run(turn, this) : runner.run(turn),
-    );
+    const { candidates } = accepted.record.request;
+    lifecycle.begin(accepted, (turn) => (candidates ? trials.run(turn, this) : runner.run(turn)));
   }
 
   #admit(request: TurnRequest, prepared: PreparedTurn, agent: AgentRecord): void {

@@ -1,5 +1,5 @@
 import { AppError } from '../../errors.ts';
-import { commitOf, type CommitReport } from '../../turns/files/turn-commits.ts';
+import { type CommitReport, commitOf } from '../../turns/files/turn-commits.ts';
 import type { TurnRecord } from '../../turns/turn.ts';
 import type { CallerAgents } from '../caller-agents.ts';
 import type { CallerTurns } from '../caller-turns.ts';

@@ -87,7 +87,7 @@ export class TurnApprovals {
       return await this.#answer(turn, ask);
     } catch (error) {
       const { message } = toAppError(error);
-      turn.warn(`What Codex asked for was declined, as nobody could be asked. ${message}`);
+      turn.warn(`A request of Codex was declined, because no approver could be asked. ${message}`);
       return DECLINED;
     }
   }

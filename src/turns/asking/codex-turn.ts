@@ -12,14 +12,13 @@ import { AppError } from '../../errors.ts';
 import type { ModelGateway } from '../../gateway/model-gateway.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import type { TurnApprovals } from '../admission/turn-approvals.ts';
+import { haltAfter } from '../halt-after.ts';
 import type { TurnAttempt } from '../turn-attempt.ts';
 import type { Answer } from '../turn-kind.ts';
 import { answerSchema, parseAnswer, repairPrompt } from './answer.ts';
 import { chooseSkills } from './forced-skills.ts';
 import { explainFailure } from './turn-failure-report.ts';
 
-/** How long an interrupted turn gets to end by itself before its container is restarted. */
-const SETTLE_MS = 3_000;
 const REPAIR_SUFFIX = ':repair';
 
 export type CodexTurnServices = {
@@ -88,8 +87,9 @@ async function runTurn(
     }
     return finalMessage(services, record.agentId, completion);
   } catch (error) {
-    if (deadline.signal.aborted) await interrupt(services, attempt, starting);
-    else if (await lostConnection(link)) {
+    if (deadline.signal.aborted) {
+      await haltAfter(interrupt(attempt, starting), services.agents, record.agentId);
+    } else if (await lostConnection(link)) {
       const begun = await hasResolved(starting);
       throw await explainBrokenTurn(services.runtime, record.agentId, { begun, cause: error });
     }
@@ -153,24 +153,13 @@ function finalMessage(
   }
 }
 
-// Commands outlive an interrupt, and some outlive Codex: only a restart surely ends them.
 async function interrupt(
-  { agents, log }: CodexTurnServices,
-  { turn, link, threadId }: TurnAttempt,
+  { link, threadId }: TurnAttempt,
   starting: Promise<RunningTurn>,
 ): Promise<void> {
-  const { agentId } = turn.record;
-  const settle = async () => {
-    const { turnId, completed } = await starting;
-    await link.codex.interruptTurn(threadId, turnId);
-    await completed;
-  };
-  try {
-    await withinMs(SETTLE_MS, settle());
-  } catch (error) {
-    log.warn({ agentId, err: error }, 'The interrupted turn did not settle');
-  }
-  await agents.halt(agentId);
+  const { turnId, completed } = await starting;
+  await link.codex.interruptTurn(threadId, turnId);
+  await completed;
 }
 
 /** Callers know files by their paths in the workspace. */
@@ -185,14 +174,4 @@ function hasResolved(promise: Promise<unknown>): Promise<boolean> {
     () => false,
   );
   return Promise.race([resolved, setImmediate(false)]);
-}
-
-async function withinMs<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error('too late')), milliseconds);
-  try {
-    return await Promise.race([promise, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

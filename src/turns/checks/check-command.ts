@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { AgentManager } from '../../agents/agent-manager.ts';
 import type { CommandEnd } from '../../codex/codex-client.ts';
 import type { Config } from '../../config/config.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
+import { haltAfter } from '../halt-after.ts';
 import type { TurnAttempt } from '../turn-attempt.ts';
 import { type CheckEnd, type CheckPlan, withCutNote } from './check.ts';
 
@@ -12,8 +12,6 @@ import { type CheckEnd, type CheckPlan, withCutNote } from './check.ts';
 const PROGRAM = readFileSync(new URL('../../../agent-image/check.mjs', import.meta.url), 'utf8');
 /** How long the program gets to end by itself at the time limit, before Codex kills it. */
 const GRACE_MS = 5_000;
-/** How long an aborted check gets to end, before its container is restarted. */
-const SETTLE_MS = 3_000;
 const REPORT_BYTES = 4_096;
 
 const reportSchema = z.object({
@@ -57,12 +55,7 @@ export async function runCheckCommand(
     const end = await deadline.race(running);
     return readEnd(end, { timeoutMs, durationMs: Math.round(performance.now() - startedAt) });
   } catch (error) {
-    if (deadline.signal.aborted) {
-      const ended = running.catch(() => undefined);
-      await Promise.race([ended, sleep(SETTLE_MS, undefined, { ref: false })]);
-      // Processes that left the group of the check are surely ended only by a restart.
-      await agents.halt(record.agentId);
-    }
+    if (deadline.signal.aborted) await haltAfter(running, agents, record.agentId);
     throw error;
   }
 }

@@ -100,7 +100,7 @@ function describeEvent(event: TurnEvent): string | undefined {
     case 'message':
       return event.text.trimStart().startsWith('{') ? 'Answering' : event.text;
     case 'steered':
-      return 'Told more by the caller';
+      return 'The caller sent a message';
     case 'approval_requested':
       return `Waiting for approval (${event.risk} risk) of ${event.operation}`;
     case 'approval_decided':
