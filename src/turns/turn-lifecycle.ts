@@ -70,6 +70,8 @@ export class TurnLifecycle {
 
   /** Ends a turn that an earlier server accepted and this one cannot run. */
   reject(record: TurnRecord, error: unknown): void {
+    const { turnId, agentId } = record;
+    this.#options.log.warn({ turnId, agentId, err: error }, 'A turn could not be recovered');
     this.#end(record, failed(error), () => undefined);
   }
 

@@ -84,11 +84,11 @@ export class TurnRunner {
     const subject = await deadline.race(findSubject(link, turn));
     const attempt: TurnAttempt = { turn, link, threadId, subject, sent };
     const journal = (next: SentTurn) => this.#journal(record, next);
-    const activity = new TurnActivity();
-    const stopListening = events.listen((event) => activity.add(event));
     const recording = this.#filesBefore.record(attempt, journal);
     // The recording may fail, for example by a halt, before anything waits for it.
     recording.catch(() => undefined);
+    const activity = new TurnActivity();
+    const stopListening = events.listen((event) => activity.add(event));
     // What an earlier server saw of the turn is not known.
     const mayHaveActed = () => sent !== undefined || activity.mayHaveActed(meter.stop());
     try {

@@ -186,26 +186,32 @@ export class TurnService {
 
   /** Continues every turn that an earlier server left unfinished. */
   recover(): void {
-    const { kinds, lifecycle, store, log } = this.#options;
+    const { store, log } = this.#options;
     for (const record of store.turns.unfinished()) {
       const { turnId, state, request, createdAt } = record;
       // A clock that was set back since would give the turn the time that it was set back by.
       const passed = Math.max(0, (Date.now() - createdAt.getTime()) / 1000);
       const seconds = Math.max(RECOVERY_GRACE_SECONDS, this.#secondsFor(request) - passed);
       log.info({ turnId, state }, 'Recovering a turn');
-      try {
-        const prepared = prepareTurn(kinds, request);
-        this.#begin({ record, prepared, seconds, recovered: true });
-      } catch (error) {
-        log.warn({ turnId, err: error }, 'A turn could not be recovered');
-        lifecycle.reject(record, error);
-      }
+      const prepared = this.#prepareAgain(record);
+      if (prepared) this.#begin({ record, prepared, seconds, recovered: true });
     }
   }
 
   /** See {@link TurnLifecycle.close}. */
   close(how: { interrupt: boolean }): Promise<void> {
     return this.#options.lifecycle.close(how);
+  }
+
+  /** Returns undefined, and ends the turn, if this server does not know its tool or arguments. */
+  #prepareAgain(record: TurnRecord): PreparedTurn | undefined {
+    const { kinds, lifecycle } = this.#options;
+    try {
+      return prepareTurn(kinds, record.request);
+    } catch (error) {
+      lifecycle.reject(record, error);
+      return undefined;
+    }
   }
 
   #begin(accepted: AcceptedTurn): void {

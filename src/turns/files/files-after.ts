@@ -8,7 +8,7 @@ import type { WorkspaceTrees } from '../../workspaces/workspace-trees.ts';
 import type { Worked } from '../checks/check-rounds.ts';
 import type { TurnRecord } from '../turn.ts';
 import type { TurnAttempt } from '../turn-attempt.ts';
-import { type Answer, type TurnFiles, UNTOUCHED } from '../turn-kind.ts';
+import { type Answer, type TurnAccess, type TurnFiles, UNTOUCHED } from '../turn-kind.ts';
 import { type CommitServices, commitTurn } from './commit-turn.ts';
 
 /** After these the agent is stopped or nobody waits. The next turn records what was changed. */
@@ -79,7 +79,7 @@ export async function filesAfterFailure(
 export async function abandonTurn(
   agents: FilesServices['agents'],
   { agentId, sent }: TurnRecord,
-  access: 'read' | 'write',
+  access: TurnAccess,
 ): Promise<void> {
   if (access === 'write' || !sent?.before) await agents.halt(agentId);
   else await undoFailed(agents, agentId, sent.before);
