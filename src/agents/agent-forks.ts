@@ -23,8 +23,8 @@ export class AgentForks {
   }
 
   /**
-   * The source must have nothing to do meanwhile, and the fork not exist. Throws `agent_exists`,
-   * `too_many_agents`, `quota_exceeded`, `copy_failed` or `no_space`.
+   * No turn of the source may run meanwhile. A source that does not run is not started. Throws
+   * `agent_exists`, `too_many_agents`, `quota_exceeded`, `copy_failed` or `no_space`.
    */
   async fork(source: AgentRecord, fork: AgentRecord, signal: AbortSignal): Promise<AgentRecord> {
     const { agents, store, config } = this.#options;

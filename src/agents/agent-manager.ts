@@ -4,7 +4,7 @@ import { AppError } from '../errors.ts';
 import type { CopySource } from '../runtime/container-runtime.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
 import type { AgentRecord, AgentStatus } from './agent.ts';
-import { AgentEvents, type TakeReason } from './agent-events.ts';
+import type { AgentEvents, TakeReason } from './agent-events.ts';
 import { AgentWaker, type WakerOptions } from './agent-waker.ts';
 import { DiskWatch } from './disk-watch.ts';
 import type { AgentLife, AgentStep } from './life/agent-life.ts';
@@ -22,6 +22,9 @@ const CLOSE_LIMIT_MS = 4000;
 const LOOSE_OBJECTS = 2000;
 
 type AgentManagerOptions = WakerOptions & {
+  /** Whether calls wait for an agent, which then keeps its place between two of them. */
+  isAwaited: (agentId: string) => boolean;
+  events: AgentEvents;
   store: { transaction<T>(work: () => T): T };
   config: WakerOptions['config'] &
     Pick<
@@ -40,22 +43,20 @@ export class AgentManager {
   readonly #waker: AgentWaker;
   readonly #steps: AgentSteps;
   readonly #reconciler: Reconciler;
-  #isAwaited: (agentId: string) => boolean = () => false;
 
   constructor(options: AgentManagerOptions) {
     this.#options = options;
-    const events = new AgentEvents(options.log);
+    const { runtime, gateway, store, isAwaited, events, config, log } = options;
     this.events = events;
-    const { runtime, gateway, store, config, log } = options;
     this.#places = new AgentPlaces({
       limit: config.MAX_CONCURRENT_SESSIONS,
       mayEvict: (agentId) => !this.#isKept(agentId),
       evict: async ({ agentId }) => void (await this.#steps.take('stop', agentId, 'eviction')),
     });
-    this.#waker = new AgentWaker({ ...options, events }, this.#places);
+    this.#waker = new AgentWaker(options, this.#places);
     const { agents } = store;
     const parts = { runtime, gateway, agents, places: this.#places, events, config, log };
-    this.#steps = new AgentSteps({ ...parts, isAwaited: (agentId) => this.#isAwaited(agentId) });
+    this.#steps = new AgentSteps({ ...parts, isAwaited });
     this.#reconciler = new Reconciler(parts);
     const packSnapshots = (agentId: string) => this.packSnapshots(agentId);
     const tidy = (agentId: string) => this.tidy(agentId);
@@ -69,11 +70,6 @@ export class AgentManager {
       config,
       log,
     });
-  }
-
-  /** Says which agents have calls waiting: they keep their places between two of them. */
-  keepWhile(isAwaited: (agentId: string) => boolean): void {
-    this.#isAwaited = isAwaited;
   }
 
   /** Takes over what runs, clears away what is nobody's, and fills the warm pool in the background. */
@@ -97,14 +93,17 @@ export class AgentManager {
   }
 
   /**
-   * Begins an agent with copies of the files of another, which nobody may change meanwhile. Throws
-   * `agent_exists`, or what `ContainerRuntime.copyVolumes` throws.
+   * Creates an agent with copies of the volumes of another, of which no turn may run meanwhile. The
+   * other one stays as it is, awake or not. Throws `agent_exists`, or what `ContainerRuntime.copyVolumes` throws.
    */
   async beginCopy(agent: AgentRecord, from: string, signal: AbortSignal): Promise<void> {
     const { runtime, store } = this.#options;
     const { agentId, name } = agent;
     const exists = () => store.agents.get(agentId) !== undefined;
     const taken = new AppError('agent_exists', `There is an agent "${name}" already.`);
+    // An agent has volumes from its first start on.
+    if (store.agents.get(from)?.tokenSha256 === '')
+      await this.withAgent(from, async () => undefined);
     const begun = await this.#places.change(agentId, async () => {
       if (exists()) throw taken;
       const onCopied = () => {
@@ -115,9 +114,21 @@ export class AgentManager {
           if (agent.source !== undefined) store.agents.setSource(agentId, agent.source);
         });
       };
-      await runtime.copyVolumes(this.#copySource(from), agentId, { signal, onCopied });
+      await this.#hold(from, () =>
+        runtime.copyVolumes(this.#copySource(from), agentId, { signal, onCopied }),
+      );
     });
     if (!begun) throw taken;
+  }
+
+  /** See {@link AgentPlaces.hold}. The container may end meanwhile. */
+  async #hold(agentId: string, task: () => Promise<void>): Promise<void> {
+    try {
+      await this.#places.hold(agentId, task);
+    } finally {
+      const place = this.#places.get(agentId);
+      if (place && !place.link) await this.#waker.freeIfDown(place);
+    }
   }
 
   /** The link of an agent that is awake; undefined of one that sleeps or is on its way. Wakes nobody. */
@@ -139,7 +150,7 @@ export class AgentManager {
     return {
       status: this.statusOf(agentId),
       pinned,
-      awaited: this.#isAwaited(agentId),
+      awaited: this.#options.isAwaited(agentId),
       idleSince: place ? dateOfSteady(place.idleSince) : lastUsedAt,
     };
   }
@@ -220,7 +231,7 @@ export class AgentManager {
 
   #isKept(agentId: string): boolean {
     const pinned = this.#options.store.agents.get(agentId)?.pinned ?? false;
-    return pinned || this.#isAwaited(agentId);
+    return pinned || this.#options.isAwaited(agentId);
   }
 }
 

@@ -29,7 +29,7 @@ type AgentPlacesOptions = {
 /** The places for agents that run at the same time, and who may do what to an agent now. */
 export class AgentPlaces {
   readonly #places = new Map<string, AgentPlace>();
-  readonly #changes = new Map<string, Promise<void>>();
+  readonly #changes = new Map<string, Promise<unknown>>();
   readonly #options: AgentPlacesOptions;
 
   constructor(options: AgentPlacesOptions) {
@@ -95,13 +95,23 @@ export class AgentPlaces {
    */
   async change(agentId: string, task: () => Promise<void>): Promise<boolean> {
     if ((this.#places.get(agentId)?.users ?? 0) > 0 || this.#changes.has(agentId)) return false;
-    const change = Promise.resolve().then(task);
-    this.#changes.set(agentId, change);
+    await this.#change(agentId, task);
+    return true;
+  }
+
+  /**
+   * Runs a task while an agent is neither stopped nor removed. An agent without a place is not woken:
+   * whoever wants to use it waits for the end of the task.
+   */
+  async hold<T>(agentId: string, task: () => Promise<T>): Promise<T> {
+    while (this.#changes.has(agentId)) await this.settled(agentId);
+    const place = this.#places.get(agentId);
+    if (!place) return this.#change(agentId, task);
+    place.users += 1;
     try {
-      await change;
-      return true;
+      return await task();
     } finally {
-      this.#changes.delete(agentId);
+      this.leave(place);
     }
   }
 
@@ -112,6 +122,16 @@ export class AgentPlaces {
   /** Resolves when no change of the agent is under way; whoever made it hears of its failure. */
   async settled(agentId: string): Promise<void> {
     await this.#changes.get(agentId)?.catch(() => undefined);
+  }
+
+  async #change<T>(agentId: string, task: () => Promise<T>): Promise<T> {
+    const change = Promise.resolve().then(task);
+    this.#changes.set(agentId, change);
+    try {
+      return await change;
+    } finally {
+      this.#changes.delete(agentId);
+    }
   }
 
   // The place is taken before anything is awaited, so that two first calls cannot take two.

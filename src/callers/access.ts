@@ -6,7 +6,7 @@ import type { Approvals } from '../approvals/approvals.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { BackupStore } from '../snapshots/snapshot-store.ts';
 import type { Backups } from '../snapshots/snapshots.ts';
-import type { BetweenTurns } from '../turns/admission/exclusive-access.ts';
+import type { ExclusiveAccess } from '../turns/admission/exclusive-access.ts';
 import type { TurnService } from '../turns/turn-service.ts';
 import { CallerAgents } from './caller-agents.ts';
 import { CallerApprovals } from './caller-approvals.ts';
@@ -21,7 +21,7 @@ type AccessOptions = SettingsOptions & {
   store: { threads: ThreadStore; backups: BackupStore };
   agents: AgentManager;
   turns: TurnService;
-  betweenTurns: BetweenTurns;
+  exclusive: ExclusiveAccess;
   forks: AgentForks;
   approvals: Approvals;
   transfers: TransferServices;

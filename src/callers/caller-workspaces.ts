@@ -6,13 +6,13 @@ import type { HostDirectories } from '../agents/host/host-directories.ts';
 import type { AgentLink } from '../agents/links/agent-link.ts';
 import { demand } from '../identity/permission.ts';
 import type { Principal } from '../identity/principal.ts';
-import type { BetweenTurns } from '../turns/admission/exclusive-access.ts';
+import type { ExclusiveAccess } from '../turns/admission/exclusive-access.ts';
 import type { Ownerships } from './ownership.ts';
 
 type Options = {
   store: { agents: AgentStore };
   agents: AgentManager;
-  betweenTurns: BetweenTurns;
+  exclusive: ExclusiveAccess;
   forks: AgentForks;
   ownerships: Ownerships;
   directories: HostDirectories;
@@ -41,16 +41,16 @@ export class CallerWorkspaces {
 
   /**
    * Changes the files while no turn does; begins the agent if it is not there. Throws what
-   * `BetweenTurns.run` throws, `agent_not_found` or `forbidden`. With `directory`, that becomes the
+   * `ExclusiveAccess.write` throws, `agent_not_found` or `forbidden`. With `directory`, that becomes the
    * workspace before the agent wakes; throws what `HostDirectories.attach` throws.
    */
   async change<T>(name: string, use: Use<T>, directory?: string): Promise<T> {
-    const { betweenTurns, ownerships, directories } = this.#options;
+    const { exclusive, ownerships, directories } = this.#options;
     demand(this.#principal, 'work');
     const agent = ownerships.begin(this.#principal, name);
-    if (directory === undefined) return betweenTurns.run(agent, (link) => use(link, agent));
+    if (directory === undefined) return exclusive.write(agent, (link) => use(link, agent));
     directories.admit(this.#principal, agent, directory);
-    return betweenTurns.run(
+    return exclusive.write(
       agent,
       (link) => use(link, agent),
       () => void directories.attach(agent.agentId, directory),
@@ -61,12 +61,10 @@ export class CallerWorkspaces {
    * Looks at the files while no turn changes them. Throws `agent_busy`, `agent_not_found` or `forbidden`.
    */
   async still<T>(name: string, use: Use<T>): Promise<T> {
-    const { betweenTurns, ownerships } = this.#options;
+    const { exclusive, ownerships } = this.#options;
     demand(this.#principal, 'work');
     const agent = ownerships.find(this.#principal, name);
-    return betweenTurns.run(agent, (link) => use(link, agent), undefined, {
-      writes: false,
-    });
+    return exclusive.read(agent, (link) => use(link, agent));
   }
 
   /**
@@ -74,10 +72,10 @@ export class CallerWorkspaces {
    * `AgentForks.fork` throws, `agent_busy`, `agent_not_found` or `forbidden`.
    */
   async fork(name: string, forkName: string, signal: AbortSignal): Promise<AgentRecord> {
-    const { betweenTurns, forks, ownerships } = this.#options;
+    const { exclusive, forks, ownerships } = this.#options;
     demand(this.#principal, 'work');
     const source = ownerships.find(this.#principal, name);
     const fork = ownerships.begin(this.#principal, forkName);
-    return betweenTurns.run(source, () => forks.fork(source, fork, signal));
+    return exclusive.run(source, () => forks.fork(source, fork, signal));
   }
 }

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { AgentEvents } from '../agents/agent-events.ts';
 import { AgentForks } from '../agents/agent-forks.ts';
 import { AgentManager } from '../agents/agent-manager.ts';
 import { McpServers } from '../agents/conversations/mcp-servers.ts';
@@ -17,7 +18,7 @@ import { RateLimits } from '../callers/rate-limits.ts';
 import type { Config } from '../config/config.ts';
 import { Credentials } from '../gateway/credentials/credentials.ts';
 import { GitCredentials } from '../gateway/credentials/git-credentials.ts';
-import { buildEgress, type EgressOptions } from '../gateway/egress/egress.ts';
+import { buildEgress } from '../gateway/egress/egress.ts';
 import { ModelGateway } from '../gateway/model-gateway.ts';
 import { Budgets } from '../gateway/spending/budgets.ts';
 import { Ledger } from '../gateway/spending/ledger.ts';
@@ -31,16 +32,21 @@ import type { Store } from '../store/store.ts';
 import { allTools, TOOL_ALIASES, TURN_KINDS } from '../tools/catalog.ts';
 import { checkHealth } from '../tools/health/health-check.ts';
 import { Toolbox } from '../tools/toolbox.ts';
-import { BetweenTurns } from '../turns/admission/exclusive-access.ts';
+import { ExclusiveAccess } from '../turns/admission/exclusive-access.ts';
+import { TurnApprovals } from '../turns/admission/turn-approvals.ts';
 import { TurnQueues } from '../turns/admission/turn-queues.ts';
-import { circumstancesOfAgent, circumstancesOfTurn } from '../turns/audit-context.ts';
-import { TurnCommits } from '../turns/files/turn-commits.ts';
+import { auditContextOfAgent, auditContextOfTurn } from '../turns/audit-context.ts';
+import { WorkspaceSource } from '../turns/files/workspace-source.ts';
+import { Trials } from '../turns/trials/trials.ts';
+import { TurnAudit } from '../turns/turn-audit.ts';
+import { TurnLifecycle } from '../turns/turn-lifecycle.ts';
+import { TurnRegister } from '../turns/turn-register.ts';
 import { TurnRunner } from '../turns/turn-runner.ts';
 import { TurnService } from '../turns/turn-service.ts';
 import { WorkspaceFiles } from '../workspaces/transfers/workspace-files.ts';
 import { auditAgents } from './audited/agent-audit.ts';
 import { auditApprovals } from './audited/approval-audit.ts';
-import { type CircumstancesOf, EgressAudit } from './audited/egress-audit.ts';
+import { EgressAudit } from './audited/egress-audit.ts';
 
 const PRICES_FILE = new URL('../../prices.json', import.meta.url);
 
@@ -59,28 +65,24 @@ export type Services = Awaited<ReturnType<typeof createServices>>;
 /** Everything between the transports and the stores, joined layer by layer. Nothing runs yet. */
 export async function createServices(options: ServiceOptions) {
   const engine = await createEngine(options);
-  const ways = createWays(options, {
-    onDenied: (denial) => agents.events.emit({ type: 'egress_denied', ...denial }),
-    circumstances: (agentId, at) =>
-      circumstancesOfAgent(options.store, turns.current(agentId), { agentId, at }),
-  });
-  const home = createAgents(options, { ...engine, ...ways });
-  const { agents } = home;
+  const waiting = createWaiting(options);
+  const ways = createWays(options, waiting);
+  const home = createAgents(options, { ...engine, ...waiting, ...ways });
   const contents = createWorkspaces(options, { ...engine, ...ways, ...home });
-  const work = createTurns(options, { ...engine, ...ways, ...home, ...contents });
-  const { turns } = work;
-  const below = { ...engine, ...ways, ...home, ...contents, ...work };
+  const work = createTurns(options, { ...engine, ...waiting, ...ways, ...home, ...contents });
+  const below = { ...engine, ...waiting, ...ways, ...home, ...contents, ...work };
   const access = createAccess(options, below);
   const calls = createToolbox(options, { ...below, ...access });
   return { ...below, ...access, ...calls };
 }
 
 type Engine = Awaited<ReturnType<typeof createEngine>>;
+type Waiting = ReturnType<typeof createWaiting>;
 type Ways = ReturnType<typeof createWays>;
 type Home = ReturnType<typeof createAgents>;
 type Contents = ReturnType<typeof createWorkspaces>;
 type Work = ReturnType<typeof createTurns>;
-type Below = Engine & Ways & Home & Contents & Work;
+type Below = Engine & Waiting & Ways & Home & Contents & Work;
 
 /** What runs containers, and those that it has ready. */
 async function createEngine({ store, config, log, version }: ServiceOptions) {
@@ -94,23 +96,31 @@ async function createEngine({ store, config, log, version }: ServiceOptions) {
   return { runtime, pool, runtimeWarning, preparation: new RuntimePreparation(runtime, log) };
 }
 
-/** Who hears of what agents reach, and on whose behalf they do. */
-type EgressRecords = Pick<EgressOptions, 'onDenied'> & { circumstances: CircumstancesOf };
+/** The turns that wait or run, and the events of agents. */
+function createWaiting({ store, audit, authenticator, config, log }: ServiceOptions) {
+  const events = new AgentEvents(log);
+  const register = new TurnRegister(store.turns);
+  const queues = new TurnQueues();
+  const turnAudit = new TurnAudit(audit);
+  const approvals = new Approvals({ store: store.approvals, authenticator, config, log });
+  auditApprovals(approvals, audit, (turnId) => auditContextOfTurn(store.turns, turnId));
+  const turnApprovals = new TurnApprovals({ approvals, store, config, audit: turnAudit });
+  return { events, register, queues, turnAudit, approvals, turnApprovals };
+}
 
 /** What agents reach: the model, what pays for it, and hosts. */
-function createWays(
-  { store, audit, config, log }: ServiceOptions,
-  { onDenied, circumstances }: EgressRecords,
-) {
+function createWays({ store, audit, config, log }: ServiceOptions, { events, register }: Waiting) {
   const credentials = new Credentials(config, log);
   const ledger = new Ledger(store.spending, log);
   const prices = Prices.read(config.PRICES_FILE ?? PRICES_FILE);
   const budgets = new Budgets({ agents: store.agents, ledger, prices, config, log });
-  const egressAudit = new EgressAudit(audit, circumstances);
+  const egressAudit = new EgressAudit(audit, (agentId, at) =>
+    auditContextOfAgent(store.agents, register.current(agentId), { agentId, at }),
+  );
   const egress = buildEgress({
     config,
     store: store.egress,
-    onDenied,
+    onDenied: (denial) => events.emit({ type: 'egress_denied', ...denial }),
     onRecord: (record) => egressAudit.record(record),
     log,
   });
@@ -129,14 +139,15 @@ function createWays(
 /** Agents, and what they are given. */
 function createAgents(
   { store, audit, config, log, version }: ServiceOptions,
-  { runtime, pool, gateway }: Engine & Ways,
+  { runtime, pool, events, queues, turnApprovals, gateway }: Engine & Waiting & Ways,
 ) {
   const mcpServers = McpServers.read(config.AGENT_MCP_SERVERS_FILE);
   const directories = new HostDirectories({ store, runtime, config });
   const agents = new AgentManager({
-    ...{ runtime, directories, gateway, store, pool, mcpServers, config, version, log },
+    ...{ runtime, directories, gateway, store, pool, mcpServers, events, config, version, log },
+    isAwaited: (agentId) => queues.load(agentId) + turnApprovals.waiting(agentId) > 0,
   });
-  auditAgents(agents.events, audit);
+  auditAgents(events, audit);
   return { agents, directories, mcpServers };
 }
 
@@ -158,33 +169,36 @@ function createWorkspaces(
   return { files, sources, backups, restores };
 }
 
-/** The work of agents, and what else is done to them between two turns. */
-function createTurns(options: ServiceOptions, below: Engine & Ways & Home & Contents) {
-  const { store, audit, authenticator, redactor, config, log } = options;
+/** The work of agents, and what excludes it. */
+function createTurns(options: ServiceOptions, below: Engine & Waiting & Ways & Home & Contents) {
+  const { store, redactor, config, log } = options;
   const { runtime, gateway, credentials, budgets, agents, directories, sources } = below;
-  const approvals = new Approvals({ store: store.approvals, authenticator, config, log });
-  auditApprovals(approvals, audit, (turnId) => circumstancesOfTurn(store, turnId));
-  const commits = new TurnCommits({ store, redactor, config, log });
-  const runner = new TurnRunner({ runtime, gateway, agents, commits, config, log });
-  const queues = new TurnQueues();
+  const { register, queues, turnAudit: audit, turnApprovals: approvals } = below;
+  const { disk } = agents;
+  const source = new WorkspaceSource({ sources, directories });
+  const runner = new TurnRunner({
+    ...{ runtime, gateway, agents, approvals, source, store, redactor, config, log },
+  });
   const forks = new AgentForks({ agents, store, config });
+  const trials = new Trials({ agents, store, forks, source });
+  const lifecycle = new TurnLifecycle({
+    ...{ agents, register, queues, approvals, store, redactor, audit, log },
+  });
   const turns = new TurnService({
     kinds: TURN_KINDS,
-    ...{ agents, runner, queues, forks, store, approvals, sources, directories },
-    ...{ credentials, budgets },
-    ...{ audit, redactor, config, log },
+    ...{ register, lifecycle, runner, trials, queues, approvals },
+    ...{ store, disk, credentials, budgets, config, log },
   });
-  agents.keepWhile((agentId) => turns.load(agentId) > 0);
-  const betweenTurns = new BetweenTurns({ agents, store, queues, config });
-  return { approvals, forks, turns, betweenTurns };
+  const exclusive = new ExclusiveAccess({ agents, store, queues, config });
+  return { forks, turns, exclusive };
 }
 
 /** What callers may do with all that. */
 function createAccess({ store, audit, config }: ServiceOptions, below: Below) {
   const { runtime, mcpServers, agents, directories, files, sources, backups } = below;
-  const { turns, betweenTurns, forks, approvals } = below;
+  const { turns, exclusive, forks, approvals } = below;
   const access = new Access({
-    ...{ store, agents, turns, betweenTurns, forks, approvals, directories, backups },
+    ...{ store, agents, turns, exclusive, forks, approvals, directories, backups },
     ...{ runtime, mcpServers, audit, config },
     transfers: { files, sources, disk: agents.disk, audit, config },
   });

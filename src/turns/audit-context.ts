@@ -4,30 +4,29 @@ import { LOCAL } from '../identity/principal.ts';
 import type { TurnRecord } from './turn.ts';
 import type { TurnStore } from './turn-store.ts';
 
-/** Who had something done, and in which turn. */
-export type Circumstances = Pick<
+/** The principal and the turn that an audited event belongs to. */
+export type AuditContext = Pick<
   AuditEntry,
   'principal' | 'agentId' | 'sessionId' | 'turnId' | 'correlationId'
 >;
 
-export function circumstancesOf({ agentId, turnId, sent, request }: TurnRecord): Circumstances {
+export function auditContextOf({ agentId, turnId, sent, request }: TurnRecord): AuditContext {
   const { principal: id = LOCAL.id, tenant = LOCAL.tenant, correlationId } = request;
   return { principal: { id, tenant }, agentId, turnId, sessionId: sent?.threadId, correlationId };
 }
 
-/** The same by the id of a turn. */
-export function circumstancesOfTurn({ turns }: { turns: TurnStore }, turnId: string) {
+export function auditContextOfTurn(turns: Pick<TurnStore, 'get'>, turnId: string): AuditContext {
   const turn = turns.get(turnId);
-  return turn ? circumstancesOf(turn) : {};
+  return turn ? auditContextOf(turn) : {};
 }
 
-/** Of what an agent does at a time: between turns, by programs that live on, it acts for its owner. */
-export function circumstancesOfAgent(
-  { agents }: { agents: AgentStore },
+/** Events of an agent at a time without a turn belong to its owner: programs outlive turns. */
+export function auditContextOfAgent(
+  agents: Pick<AgentStore, 'get'>,
   current: TurnRecord | undefined,
   { agentId, at }: { agentId: string; at: Date },
-): Circumstances {
-  if (current && current.createdAt <= at) return circumstancesOf(current);
+): AuditContext {
+  if (current && current.createdAt <= at) return auditContextOf(current);
   const agent = agents.get(agentId);
   return agent ? { principal: { id: agent.owner, tenant: agent.tenant } } : {};
 }

@@ -1,111 +1,86 @@
-import type { Steer } from './asking/codex-asker.ts';
-import { boundEvent } from './events/event-bounds.ts';
+import { AppError } from '../errors.ts';
 import { ProgressReporter } from './events/progress-reporter.ts';
-import type { TurnEvent } from './events/turn-event.ts';
-import type { TurnJournal } from './events/turn-journal.ts';
+import type { TurnEvents } from './events/turn-events.ts';
+import type { PreparedTurn } from './prepared-turn.ts';
 import type { TurnRecord } from './turn.ts';
-import type { JournaledEvent } from './turn-store.ts';
+import { TurnDeadline } from './turn-deadline.ts';
 
-type LiveTurnOptions = {
+export type AcceptedTurn = {
+  record: TurnRecord;
+  prepared: PreparedTurn;
+  /** Bounds the turn from now on. */
+  seconds: number;
+  /** Whether an earlier server accepted the turn. */
   recovered: boolean;
-  /** Takes secrets out of a text of an event, before anybody hears of it. */
-  redact: (text: string) => string;
-  /** Hears every event, those beyond what the journal keeps too. */
-  witness: (event: TurnEvent) => void;
 };
 
-/** A turn that has not ended: who listens to it, and how it can be cancelled. */
+/** A turn of this server that has not ended. */
 export class LiveTurn {
   readonly record: TurnRecord;
-  /** Whether an earlier server accepted it. */
+  readonly prepared: PreparedTurn;
   readonly recovered: boolean;
-  /** Settles when the turn has ended and its record says how. Never rejects. */
+  readonly events: TurnEvents;
+  readonly deadline: TurnDeadline;
+  readonly progress = new ProgressReporter();
+  /** Settles when the record has the end of the turn. Never rejects. */
   readonly ended: Promise<void>;
-  readonly cancelled = new AbortController();
-  /** What the caller has to know besides the result. */
+  /** Warnings for the caller that belong to the result. */
   readonly notes: string[] = [];
-  /** Says more to Codex, while it works. */
-  steer: Steer | undefined;
-  readonly #progress = new ProgressReporter((message) => this.#tell(message));
-  readonly #listeners = new Set<(message: string) => void>();
-  readonly #watchers = new Set<(event: JournaledEvent) => void>();
-  readonly #journal: TurnJournal;
-  readonly #options: LiveTurnOptions;
-  /** For so many decisions the turn waits. */
-  #decisions = 0;
+  /** Sends a message to Codex. Undefined while Codex does not work on the turn. */
+  steer: ((message: string) => Promise<void>) | undefined;
+  /** Whether the turn runs on without this server, and the next server writes what happens to it. */
+  detached = false;
+  /** Whether the turn ends itself at its deadline. Otherwise it only waits, and is given up then. */
+  endsItself = false;
+  /** Whether the connection to the agent broke and was not opened again. */
+  disconnected = false;
+  #pendingDecisions = 0;
   readonly #end = Promise.withResolvers<void>();
 
-  constructor(
-    record: TurnRecord,
-    journalFor: (onEvent: (event: JournaledEvent) => void) => TurnJournal,
-    options: LiveTurnOptions,
-  ) {
-    this.#options = options;
-    this.recovered = options.recovered;
+  constructor({ record, prepared, seconds, recovered }: AcceptedTurn, events: TurnEvents) {
     this.record = record;
+    this.prepared = prepared;
+    this.events = events;
+    this.recovered = recovered;
+    this.deadline = new TurnDeadline(seconds);
     this.ended = this.#end.promise;
-    this.#journal = journalFor((event) => {
-      for (const watcher of this.#watchers) watcher(event);
-    });
+    events.listen((event) => this.progress.reportEvent(event));
   }
 
-  readonly onEvent = (event: TurnEvent): void => {
-    const { redact, witness } = this.#options;
-    const bounded = boundEvent(event, redact);
-    witness(bounded);
-    this.#journal.add(bounded);
-    this.#progress.event(bounded);
-  };
-
-  say(message: string): void {
-    this.#progress.say(message);
+  cancel(): void {
+    this.deadline.abort(new AppError('cancelled', 'The call was cancelled.'));
   }
 
-  /** Waits for people: the turn says so meanwhile. */
+  /** The connection to the agent is open. */
+  connected(): void {
+    this.endsItself = true;
+    this.disconnected = false;
+  }
+
+  /** Waits for a decision of people. The turn is `waiting_approval` meanwhile. */
   async whileWaiting<T>(decision: Promise<T>): Promise<T> {
-    this.#decisions += 1;
+    this.#pendingDecisions += 1;
     this.record.state = 'waiting_approval';
     try {
       return await decision;
     } finally {
-      this.#decisions -= 1;
-      if (this.#decisions === 0 && !this.record.endedAt) this.record.state = 'running';
+      this.#pendingDecisions -= 1;
+      if (this.#pendingDecisions === 0 && !this.record.endedAt) this.record.state = 'running';
     }
   }
 
-  /** Says what the caller has to know, with the result too. */
+  /** Warns the caller now and in the result. */
   note(note: string): void {
     this.notes.push(note);
     this.warn(note);
   }
 
-  /** Says what is not as usual, for good. */
   warn(message: string): void {
-    this.onEvent({ type: 'warning', message });
-    this.say(message);
+    this.events.emit({ type: 'warning', message });
+    this.progress.report(message);
   }
 
-  /** What was said last, and when. */
-  get latest(): { message: string; at: Date } {
-    const { latest: message, latestAt: at } = this.#progress;
-    return { message, at };
-  }
-
-  /** Hears in sentences what happens, beginning with the last; call what is returned to stop. */
-  listen(listener: (message: string) => void): () => void {
-    this.#listeners.add(listener);
-    listener(this.#progress.latest);
-    return () => this.#listeners.delete(listener);
-  }
-
-  /** Hears every event that the store does not have, from now on too; call what is returned to stop. */
-  watch(watcher: (event: JournaledEvent) => void): () => void {
-    for (const event of this.#journal.unwritten) watcher(event);
-    this.#watchers.add(watcher);
-    return () => this.#watchers.delete(watcher);
-  }
-
-  /** Waits for the end of the turn, or until `signal`. */
+  /** Waits for the end of the turn, or until `signal` aborts. */
   async untilEnded(signal: AbortSignal): Promise<void> {
     const aborted = Promise.withResolvers<void>();
     const onAbort = () => aborted.resolve();
@@ -118,19 +93,11 @@ export class LiveTurn {
     }
   }
 
-  /** Writes the events so far. Throws if they cannot be written. */
-  save(): void {
-    this.#journal.flush();
-  }
-
-  /** Tells everybody that it has ended; what it did since the last save is kept for the next. */
+  /** Settles `ended`. Events that are not written yet can still be flushed. */
   finish(): void {
-    this.#journal.stop();
-    this.#progress[Symbol.dispose]();
+    this.deadline[Symbol.dispose]();
+    this.events.close();
+    this.progress[Symbol.dispose]();
     this.#end.resolve();
-  }
-
-  #tell(message: string): void {
-    for (const listener of this.#listeners) listener(message);
   }
 }

@@ -5,55 +5,44 @@ import type { TurnDeadline } from './turn-deadline.ts';
 
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 5_000;
-/** A connection that breaks so often although the engine answers is not worth another one. */
-const MOST_REJOINS = 5;
+/** A connection that breaks more often although the engine answers is not opened again. */
+const MAX_RECONNECTS = 5;
 
-type Perseverance = {
+type RetryOptions = {
   deadline: TurnDeadline;
-  /** Whether it is worth it to wait for an engine: the turn may run, or nobody could ask for it again. */
+  /** Whether to wait for an engine that cannot be reached. */
   mayAwaitEngine: () => boolean;
-  /** Whether somebody else takes the turn up. */
-  isOver: () => boolean;
-  /** Hears before each wait why there is one. */
+  /** Whether the next server continues the turn. */
+  isDetached: () => boolean;
+  /** Called before each wait with the error that caused it. */
   onWait: (reason: AppError) => void;
 };
 
 /**
- * Does what needs a connection to an agent again and again while there is none, until the deadline.
- * Throws what was in the way if time runs out.
+ * Repeats an attempt until the deadline as long as it fails for want of a connection to the agent.
+ * Throws any other error, and after a time-out the error of the last attempt.
  */
-export async function persevere<T>(
+export async function retryUntilDeadline<T>(
   attempt: () => Promise<T>,
-  { deadline, mayAwaitEngine, isOver, onWait }: Perseverance,
+  { deadline, mayAwaitEngine, isDetached, onWait }: RetryOptions,
 ): Promise<T> {
-  let rejoins = 0;
-  const isWorthIt = (error: AppError) =>
-    isUnreachable(error) ? mayAwaitEngine() : ++rejoins <= MOST_REJOINS;
+  let reconnects = 0;
+  const mayRetry = (error: AppError) =>
+    isUnreachable(error) ? mayAwaitEngine() : ++reconnects <= MAX_RECONNECTS;
   for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
     try {
       return await attempt();
     } catch (error) {
-      if (isOver() || !isNoConnection(error) || !isWorthIt(error)) throw error;
+      if (isDetached() || !isNoConnection(error) || !mayRetry(error)) throw error;
       onWait(error);
-      await untilDeadline(deadline, waitMs, error);
+      await deadline.race(sleep(waitMs, undefined, { ref: false })).catch((aborted: unknown) => {
+        throw deadline.isLate ? error : aborted;
+      });
     }
   }
 }
 
-/** Whether a turn failed only because nobody could see it. */
+/** Whether a turn failed only because there was no connection to its agent. */
 export function isNoConnection(error: unknown): error is AppError {
   return error instanceof ConnectionLost || isUnreachable(error);
-}
-
-/** Who cancels hears of that; whose time is over hears what took it. */
-async function untilDeadline(
-  deadline: TurnDeadline,
-  waitMs: number,
-  reason: AppError,
-): Promise<void> {
-  try {
-    await deadline.race(sleep(waitMs, undefined, { ref: false }));
-  } catch (ended) {
-    throw deadline.isLate ? reason : ended;
-  }
 }

@@ -1,10 +1,10 @@
 import type { AuditEntry, AuditLog } from '../audit/audit-log.ts';
 import type { CodexAsk } from '../codex/requests-of-codex/codex-ask.ts';
-import { circumstancesOf } from './audit-context.ts';
+import { auditContextOf } from './audit-context.ts';
 import type { TurnEvent } from './events/turn-event.ts';
 import type { TurnRecord } from './turn.ts';
 
-/** Has the audit tell what Codex does in turns. */
+/** Appends what Codex does in turns to the audit log. */
 export class TurnAudit {
   readonly #audit: AuditLog;
 
@@ -12,7 +12,7 @@ export class TurnAudit {
     this.#audit = audit;
   }
 
-  /** Takes an event that is bounded and redacted. */
+  /** The event must be bounded and redacted. */
   event(turn: TurnRecord, event: TurnEvent): void {
     const entry = entryOf(turn, event);
     if (entry) this.#append(turn, entry);
@@ -27,13 +27,13 @@ export class TurnAudit {
     this.#append(turn, { type: 'turn_ended', tokens: usage, ...priced, data });
   }
 
-  /** Codex asked for something, and the policy had nobody asked about it. */
+  /** Codex asked for something that the policy grants without people. */
   granted(turn: TurnRecord, { kind, operation }: CodexAsk, by: { risk: string; policy: string }) {
     this.#append(turn, { type: 'approval_granted', data: { kind, operation, ...by } });
   }
 
   #append(turn: TurnRecord, entry: AuditEntry): void {
-    this.#audit.append({ ...circumstancesOf(turn), ...entry });
+    this.#audit.append({ ...auditContextOf(turn), ...entry });
   }
 }
 

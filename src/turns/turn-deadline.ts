@@ -1,40 +1,20 @@
 import { AppError } from '../errors.ts';
 
-type DeadlineOptions = {
-  seconds: number;
-  /** Aborts when the caller cancels. */
-  caller: AbortSignal;
-  /** Aborts when the server stops, with an `AppError` as its reason. */
-  shutdown: AbortSignal;
-};
-
-/** Everything that may end a turn before its time. The first cause wins and is the signal's reason. */
+/** Everything that may end a turn before its time. The first reason wins and is the signal's reason. */
 export class TurnDeadline {
   readonly #controller = new AbortController();
   readonly #timer: NodeJS.Timeout;
-  readonly #detach: () => void;
 
-  constructor({ seconds, caller, shutdown }: DeadlineOptions) {
-    const cancel = () => this.#end(new AppError('cancelled', 'The call was cancelled.'));
-    const stop = () => this.#end(shutdown.reason);
+  constructor(seconds: number) {
     this.#timer = setTimeout(() => {
-      this.#end(
+      this.abort(
         new AppError('turn_timeout', `The call did not end within ${seconds} s.`, {
           data: { timeout_seconds: seconds },
         }),
       );
     }, seconds * 1000);
-    if (caller.aborted) cancel();
-    if (shutdown.aborted) stop();
-    caller.addEventListener('abort', cancel);
-    shutdown.addEventListener('abort', stop);
-    this.#detach = () => {
-      caller.removeEventListener('abort', cancel);
-      shutdown.removeEventListener('abort', stop);
-    };
   }
 
-  /** Whether the time is over. */
   get isLate(): boolean {
     const { reason } = this.signal;
     return reason instanceof AppError && reason.code === 'turn_timeout';
@@ -44,7 +24,12 @@ export class TurnDeadline {
     return this.#controller.signal;
   }
 
-  /** Waits for something, but not beyond the deadline: then throws why. What is waited for goes on. */
+  /** Ends the turn now. */
+  abort(reason: AppError): void {
+    this.#controller.abort(reason);
+  }
+
+  /** Waits for a promise. Throws the reason of the signal at the deadline; the promise is not cancelled. */
   async race<T>(promise: Promise<T>): Promise<T> {
     promise.catch(() => undefined);
     this.signal.throwIfAborted();
@@ -60,17 +45,12 @@ export class TurnDeadline {
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
-    this.#detach();
-  }
-
-  #end(reason: AppError): void {
-    this.#controller.abort(reason);
   }
 }
 
 /**
- * Gives work up at the deadline as long as it only waits. Once it has started, it ends itself at
- * the deadline, and in order: that end is waited for.
+ * Waits for work that ends itself at the deadline once it has started. Work that has not started by
+ * then is not waited for: throws the reason of the deadline.
  */
 export async function untilStarted<T>(
   deadline: TurnDeadline,

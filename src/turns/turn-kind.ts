@@ -8,36 +8,42 @@ import type { Recording } from './files/turn-commits.ts';
 /** How the arguments of one tool become a turn of Codex, and its answer the tool's result. */
 export type TurnKind<
   Args extends z.ZodObject = z.ZodObject,
-  Answer extends TurnAnswer = TurnAnswer,
+  Schema extends TurnAnswer = TurnAnswer,
 > = {
   /** Name of the tool. */
   name: string;
   access(args: z.output<Args>): TurnAccess;
-  /** What the caller asked it may do, where that says more than the access. */
+  /** The sandbox that the caller chose. Default: the one that the access needs. */
   sandbox?(args: z.output<Args>): ThreadSettings['sandbox'];
   args: Args;
-  /** What Codex is asked about, where that has to be looked for first. Throws what the caller has to know. */
+  /** Looks in the workspace for what Codex is asked about. Throws an error for the caller. */
   look?(args: z.output<Args>, workspace: Workspace): Promise<Subject>;
   prompt(args: z.output<Args>, subject: Subject | undefined): string;
-  /** Paths in the workspace that the caller says to read first. */
+  /** Paths in the workspace that Codex is told to read first. */
   reads?(args: z.output<Args>): readonly string[] | undefined;
-  /** What its work is checked by, if the caller asked for that. Only turns that may write are checked. */
+  /** The check that the caller asked for. Only turns with write access are checked. */
   check?(args: z.output<Args>): CheckRequest | undefined;
-  /** What the final message must hold; every key required, as the Responses API wants it. */
-  answer: Answer;
+  /** Schema of the final message. Every key is required, as in the Responses API. */
+  answer: Schema;
   /** The tool's own part of the result. */
   result(
-    answer: z.output<Answer>,
+    answer: z.output<Schema>,
     files: TurnFiles,
-    turn: { threadId: string; check: CheckReport | undefined; subject: Subject | undefined },
+    context: ResultContext,
   ): Record<string, unknown>;
 };
 
-/** What of the workspace, or of what the caller gave, a turn is about. */
+export type ResultContext = {
+  threadId: string;
+  check: CheckReport | undefined;
+  subject: Subject | undefined;
+};
+
+/** The part of the workspace, or of what the caller gave, that a turn is about. */
 export type Subject = {
   /** For the prompt. */
   text: string;
-  /** The lines that it is about; undefined where any may be meant. */
+  /** The lines of the subject. Undefined if any line may be meant. */
   shown?: ShownLines;
   /** The trees or commits that were compared. */
   from?: string;
@@ -49,24 +55,27 @@ export type ShownLines = ReadonlyMap<string, readonly LineRange[]>;
 
 export type LineRange = { first: number; last: number };
 
-/** `read`: whatever the turn changes in the workspace is put back. */
+/** `read`: the files are restored after the turn. */
 export type TurnAccess = 'read' | 'write';
 
 /** An object as JSON, or any text. */
 export type TurnAnswer = z.ZodObject | z.ZodString;
 
+/** A final message that was checked against the schema of its kind. */
+export type Answer = z.output<TurnAnswer>;
+
 export type TurnFiles = {
-  /** How the workspace differs after a turn that may write, by git and not by the model's word. */
+  /** The changes of a turn with write access, as git reports them. */
   changes: readonly FileChange[];
   /** How many more files changed than are listed. */
   unlisted: number;
-  /** What a turn that may only read changed and what was put back. */
+  /** Paths that a turn with read access changed and that were restored. */
   undone: readonly string[];
-  /** What the changes are in, if anything; and what is to be known of that. */
+  /** The commit of the changes, if there is one, and notes on it. */
   recording: Recording;
 };
 
-/** The files after a turn that did nothing to them. */
+/** The files after a turn that changed none. */
 export const UNTOUCHED: TurnFiles = {
   ...{ changes: [], undone: [], unlisted: 0 },
   recording: { notes: [] },

@@ -1,20 +1,42 @@
-import { AppError } from '../errors.ts';
-import type { TurnRecord } from './turn.ts';
-import type { TurnOutcome } from './turn-runner.ts';
+import { AppError, reportError, toAppError } from '../errors.ts';
+import type { TokenUsage } from '../gateway/spending/token-usage.ts';
+import { endStateOf, type TurnRecord } from './turn.ts';
 
-/** What the tool returns: its own part, where it comes from, and a warning if it has a place for one. */
-export function resultOf(
+/** What a successful attempt of a turn returns. */
+export type TurnOutcome = {
+  threadId: string;
+  /** The kind's own part of the result, and the summary of the changes. */
+  result: Record<string, unknown>;
+  usage: TokenUsage;
+  /** 0 for a model without a known price. */
+  costUsd: number;
+  durationMs: number;
+};
+
+/** How a turn ended, in its record. */
+export type TurnEnd = Pick<TurnRecord, 'state' | 'result' | 'error' | 'usage'>;
+
+/** Returns what the tool returns: the kind's own part, the origin of the result, and `notes` if there are any. */
+export function completed(
   { turnId, agentId }: TurnRecord,
   { result, threadId, durationMs, usage, costUsd }: TurnOutcome,
   notes: readonly string[],
-): Record<string, unknown> {
+): TurnEnd {
   const origin = { agent_id: agentId, session_id: threadId, turn_id: turnId };
   const noted = notes.length > 0 && { notes };
   const priced = costUsd > 0 && { cost_usd: Number(costUsd.toFixed(6)) };
-  return { ...result, ...origin, duration_ms: durationMs, usage, ...priced, ...noted };
+  return {
+    state: 'completed',
+    result: { ...result, ...origin, duration_ms: durationMs, usage, ...priced, ...noted },
+    usage,
+  };
 }
 
-/** The result of a turn that has ended, or throws why there is none. */
+export function failed(error: unknown): TurnEnd {
+  return { state: endStateOf(toAppError(error).code), error: reportError(error) };
+}
+
+/** Returns the result of a turn that has ended. Throws the error of a turn that has none. */
 export function outcomeOf(record: TurnRecord): Record<string, unknown> {
   if (record.result) return record.result;
   if (!record.error) throw new AppError('turn_interrupted', 'The turn has no result.');
@@ -22,8 +44,8 @@ export function outcomeOf(record: TurnRecord): Record<string, unknown> {
   throw new AppError(code, message, { data: { ...data, turn_id: record.turnId } });
 }
 
-/** What callers of a server that stops are told. */
-export function goesOn({ turnId }: TurnRecord): AppError {
+/** For callers that wait for a turn while the server stops. */
+export function detachedError({ turnId }: TurnRecord): AppError {
   return new AppError('shutting_down', 'The server is stopping; the turn goes on without it.', {
     data: { turn_id: turnId },
   });

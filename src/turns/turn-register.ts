@@ -3,7 +3,7 @@ import type { LiveTurn } from './live-turn.ts';
 import type { TurnRecord } from './turn.ts';
 import type { TurnQuery, TurnStore } from './turn-store.ts';
 
-/** Finds turns: those that live as they are now, all others as the store has them. */
+/** Finds turns: live ones in memory, all others in the store. */
 export class TurnRegister {
   readonly #store: Pick<TurnStore, 'get' | 'list'>;
   /** Turns that have not ended, or whose end is not written yet. */
@@ -17,12 +17,12 @@ export class TurnRegister {
     this.#live.set(live.record.turnId, live);
   }
 
-  /** Leaves a turn to the store, which has how it ended. */
+  /** The store has the end of the turn. */
   remove({ turnId }: TurnRecord): void {
     this.#live.delete(turnId);
   }
 
-  /** Undefined if it is not there, or has ended. */
+  /** Returns undefined for a turn that does not exist or has ended. */
   live(turnId: string): LiveTurn | undefined {
     return this.#live.get(turnId);
   }
@@ -43,14 +43,14 @@ export class TurnRegister {
     return this.#store.list(query).map((record) => this.#live.get(record.turnId)?.record ?? record);
   }
 
-  /** The turn that Codex works on for an agent, if it does. */
+  /** The turn of an agent that Codex works on. */
   current(agentId: string): TurnRecord | undefined {
     return this.allLive()
       .map(({ record }) => record)
       .find((record) => record.agentId === agentId && record.sent && !record.endedAt);
   }
 
-  /** How many turns of a principal live. */
+  /** How many turns of a principal have not ended. */
   countOf(principal: string | undefined): number {
     return this.allLive().filter(({ record }) => record.request.principal === principal).length;
   }

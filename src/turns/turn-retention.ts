@@ -1,10 +1,10 @@
 import { setImmediate } from 'node:timers/promises';
 import type { TurnStore } from './turn-store.ts';
 
-/** A turn has thousands of events, and nothing else happens while they are removed. */
+/** A turn has thousands of events, and removing them blocks the event loop. */
 const AT_ONCE = 20;
 
-/** Removes turns, with their events, that ended so many seconds ago; 0 keeps all. Answers how many. */
+/** Removes turns that ended so many seconds ago, with their events. 0 keeps all. Returns how many. */
 export async function forgetOldTurns(turns: TurnStore, seconds: number): Promise<number> {
   if (seconds === 0) return 0;
   const endedBefore = new Date(Date.now() - seconds * 1000);

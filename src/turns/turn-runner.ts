@@ -1,167 +1,144 @@
-import type { Logger } from 'pino';
+import type { AgentStatus } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
+import type { AgentStore } from '../agents/agent-store.ts';
 import type { AgentLink } from '../agents/links/agent-link.ts';
 import { explainBrokenTurn, losesConnection } from '../agents/links/broken-turn.ts';
-import type { Config } from '../config/config.ts';
 import { AppError, type ErrorCode } from '../errors.ts';
 import type { ModelGateway } from '../gateway/model-gateway.ts';
-import type { TokenUsage } from '../gateway/spending/token-usage.ts';
-import type { ContainerRuntime } from '../runtime/container-runtime.ts';
-import { CodexAsker, type Question } from './asking/codex-asker.ts';
-import { noteMissingFiles } from './asking/context-files.ts';
-import { subjectOf } from './asking/turn-subject.ts';
+import { findSubject, noteMissingFiles } from './asking/turn-subject.ts';
 import { leaveThread, openThread } from './asking/turn-thread.ts';
-import { CheckRounds, type CheckSettings, type Worked } from './checks/check-rounds.ts';
-import { FilesAfter } from './files/files-after.ts';
+import { type CheckServices, workInRounds } from './checks/check-rounds.ts';
+import {
+  type FilesServices,
+  filesAfterFailure,
+  filesAfterWork,
+  summaryOf,
+} from './files/files-after.ts';
 import { FilesBefore } from './files/files-before.ts';
-import type { TurnCommits } from './files/turn-commits.ts';
-import { summaryOf, undoFailedTurn } from './files/turn-files.ts';
+import { withPartialResult } from './files/partial-result.ts';
+import type { WorkspaceSource } from './files/workspace-source.ts';
+import type { LiveTurn } from './live-turn.ts';
 import { isNoConnection } from './retry-until-deadline.ts';
-import type { SentTurn } from './turn.ts';
+import type { SentTurn, TurnRecord } from './turn.ts';
 import { TurnActivity } from './turn-activity.ts';
-import { type TurnFiles, UNTOUCHED } from './turn-kind.ts';
-import { accessOf } from './turn-kinds.ts';
-import { withWorkSoFar } from './work-so-far.ts';
+import type { TurnAttempt } from './turn-attempt.ts';
+import { UNTOUCHED } from './turn-kind.ts';
+import type { TurnOutcome } from './turn-outcome.ts';
+import type { TurnStore } from './turn-store.ts';
 
-/** What these say may only follow from the end of the container. */
+const AWAKE: ReadonlySet<AgentStatus> = new Set(['busy', 'idle']);
+/** The end of the container may be the cause of these. */
 const BREAKS_WITH_CONTAINER: ReadonlySet<ErrorCode> = new Set([
   'codex_failed',
   'container_lost',
   'workspace_failed',
 ]);
 
-type TurnRunnerOptions = {
-  runtime: ContainerRuntime;
-  gateway: ModelGateway;
-  agents: AgentManager;
-  commits: TurnCommits;
-  config: Pick<Config, 'CODEX_MODEL' | 'CODEX_REASONING'> & CheckSettings;
-  log: Logger;
-};
+type TurnRunnerOptions = CheckServices &
+  FilesServices & {
+    agents: AgentManager;
+    gateway: ModelGateway;
+    source: WorkspaceSource;
+    store: { agents: AgentStore; turns: TurnStore; transaction<T>(work: () => T): T };
+  };
 
-export type TurnRun = Omit<Question, 'threadId' | 'access' | 'subject'> & {
-  /** Hears what the caller has to know besides the result. */
-  onNote: (note: string) => void;
-  /** Whether the server has let go of the turn, which runs on. */
-  detached: () => boolean;
-  /** Makes durable what a later server needs to find the turn again. */
-  journal: (sent: SentTurn) => void;
-};
-
-export type TurnOutcome = {
-  threadId: string;
-  /** The checked answer and what it means for the files, as the kind puts them. */
-  result: Record<string, unknown>;
-  usage: TokenUsage;
-  /** What the model cost, as far as its prices are known. */
-  costUsd: number;
-  durationMs: number;
-};
-
-/** Runs one turn on an agent that is awake: has Codex asked, and looks at the files. */
+/** Runs one attempt of a turn: wakes the agent, fills its workspace, asks Codex, looks at the files. */
 export class TurnRunner {
   readonly #options: TurnRunnerOptions;
   readonly #filesBefore: FilesBefore;
-  readonly #filesAfter: FilesAfter;
-  readonly #rounds: CheckRounds;
 
   constructor(options: TurnRunnerOptions) {
     this.#options = options;
     this.#filesBefore = new FilesBefore(options.gateway);
-    this.#filesAfter = new FilesAfter(options);
-    this.#rounds = new CheckRounds({ ...options, asker: new CodexAsker(options) });
   }
 
-  /**
-   * Keeps answers of the model from an agent whose turn an earlier server sent, until it is taken
-   * up: nothing may run before the files are recorded.
-   */
-  holdBack(agentId: string): void {
-    this.#filesBefore.holdBack(agentId);
-  }
-
-  /** Throws an error of the table whenever there is no checked answer. */
-  async run(link: AgentLink, run: TurnRun): Promise<TurnOutcome> {
-    const { gateway, runtime, log } = this.#options;
-    const { agentId } = run.request;
-    const startedAt = performance.now();
-    const meter = gateway.startMetering(agentId);
-    const threadId = await openThread(link, run).catch(async (error: unknown) => {
-      throw await this.#explain(link, run, error, { begun: false });
+  /** Throws an error of the table if there is no checked answer. */
+  async run(turn: LiveTurn): Promise<TurnOutcome> {
+    const { agents, source } = this.#options;
+    const { record, deadline } = turn;
+    const { agentId, sent } = record;
+    // Before the agent is connected to the gateway again: its Codex may wait for an answer.
+    if (sent && !sent.before) this.#filesBefore.hold(agentId);
+    source.attach(record);
+    if (!AWAKE.has(agents.statusOf(agentId))) turn.progress.report('Waking the agent');
+    return agents.withAgent(agentId, async (link) => {
+      deadline.signal.throwIfAborted();
+      turn.connected();
+      await source.fill(turn);
+      record.state = 'running';
+      return this.#runOn(link, turn);
     });
-    for (const note of link.notes.splice(0)) run.onNote(note);
-    await run.deadline.race(noteMissingFiles(link, run, log));
-    const subject = await run.deadline.race(subjectOf(link, run));
-    const activity = new TurnActivity(runtime.layout(agentId).workspace, run.onEvent);
-    const { onEvent } = activity;
-    const question = { ...run, threadId, access: accessOf(run), subject, onEvent };
-    const recording = this.#filesBefore.record(link, question);
-    // It may fail, as by a halt, while nobody waits for it yet.
+  }
+
+  async #runOn(link: AgentLink, turn: LiveTurn): Promise<TurnOutcome> {
+    const { gateway, log } = this.#options;
+    const { record, prepared, deadline, events } = turn;
+    const { sent } = record;
+    const startedAt = performance.now();
+    const meter = gateway.startMetering(record.agentId);
+    const threadId = await openThread(link, record).catch(async (error: unknown) => {
+      throw await this.#explain(link, record, error, { begun: false });
+    });
+    for (const note of link.notes.splice(0)) turn.note(note);
+    await deadline.race(noteMissingFiles(link, turn, log));
+    const subject = await deadline.race(findSubject(link, turn));
+    const attempt: TurnAttempt = { turn, link, threadId, subject, sent };
+    const journal = (next: SentTurn) => this.#journal(record, next);
+    const recording = this.#filesBefore.record(attempt, journal);
+    // The recording may fail, for example by a halt, before anything waits for it.
     recording.catch(() => undefined);
+    const activity = new TurnActivity();
+    const stopListening = events.listen((event) => activity.add(event));
     // What an earlier server saw of the turn is not known.
-    const mayHaveActed = () => run.sent !== undefined || activity.mayHaveActed(meter.stop());
+    const mayHaveActed = () => sent !== undefined || activity.mayHaveActed(meter.stop());
     try {
-      const worked = await this.#rounds.work(link, question, recording);
+      const worked = await workInRounds(this.#options, attempt, recording, journal);
       const files =
         worked.checked || mayHaveActed()
-          ? await this.#filesAfter.ofWork(link, question, await recording, worked)
+          ? await filesAfterWork(this.#options, attempt, await recording, worked)
           : UNTOUCHED;
-      for (const note of files.recording.notes) run.onNote(note);
+      for (const note of files.recording.notes) turn.note(note);
       const durationMs = Math.round(performance.now() - startedAt);
-      const result = resultOf(question, worked, files);
-      await leaveThread(link, question, log);
+      const context = { threadId, check: worked.checked?.report, subject };
+      const result = { ...prepared.result(worked.answer, files, context), ...summaryOf(files) };
+      await leaveThread(attempt, log);
       return { threadId, result, usage: meter.stop(), costUsd: meter.spent().costUsd, durationMs };
     } catch (failure) {
-      if (run.detached()) throw failure;
-      const error = await this.#explain(link, run, failure, { begun: true });
+      if (turn.detached) throw failure;
+      const error = await this.#explain(link, record, failure, { begun: true });
       if (isNoConnection(error)) {
-        // It goes on, and its files have to be recorded by the time it is joined.
-        await run.deadline.race(recording).catch(() => undefined);
+        // The turn runs on, and its files must be recorded before the next attempt joins it.
+        await deadline.race(recording).catch(() => undefined);
         throw error;
       }
       const files = mayHaveActed()
-        ? await this.#filesAfter.ofFailure(question, recording, error)
+        ? await filesAfterFailure(this.#options, attempt, recording, error)
         : UNTOUCHED;
-      throw withWorkSoFar(error, activity, files);
+      throw withPartialResult(error, activity, files);
+    } finally {
+      stopListening();
     }
   }
 
-  /** Ends a turn that could not be joined, and undoes it if it may only read, as far as that can be done. */
-  async abandon(run: Pick<TurnRun, 'request' | 'kind' | 'sent'>): Promise<void> {
-    const { agents, log } = this.#options;
-    const { request, sent } = run;
-    const { agentId } = request;
-    try {
-      if (accessOf(run) === 'write' || !sent?.before) await agents.halt(agentId);
-      else await undoFailedTurn(agents, agentId, sent.before);
-    } catch (error) {
-      log.warn({ agentId, err: error }, 'A turn that was given up may still run');
-    }
+  /** Makes durable what a later server needs to find the turn again. */
+  #journal(record: TurnRecord, sent: SentTurn): void {
+    const { store } = this.#options;
+    store.transaction(() => {
+      store.agents.touch(record.agentId, new Date());
+      store.turns.put({ ...record, sent });
+    });
+    record.sent = sent;
   }
 
-  /** What fails because all connections ended says nothing of why they did. */
+  /** Replaces an error that follows from the end of all connections by the reason of that end. */
   async #explain(
     link: AgentLink,
-    { request }: TurnRun,
+    { agentId }: TurnRecord,
     error: unknown,
     { begun }: { begun: boolean },
   ): Promise<unknown> {
-    if (isNoConnection(error) || !breaksWithContainer(error)) return error;
-    if (!(await losesConnection(link))) return error;
-    return explainBrokenTurn(this.#options.runtime, request.agentId, { begun, cause: error });
+    if (!(error instanceof AppError) || !BREAKS_WITH_CONTAINER.has(error.code)) return error;
+    if (isNoConnection(error) || !(await losesConnection(link))) return error;
+    return explainBrokenTurn(this.#options.runtime, agentId, { begun, cause: error });
   }
-}
-
-/** The part of the result that is the kind's to say, and what every kind tells of the files. */
-function resultOf(
-  { kind, threadId, subject }: Question,
-  { answer, checked }: Worked,
-  files: TurnFiles,
-): Record<string, unknown> {
-  const turn = { threadId, check: checked?.report, subject };
-  return { ...kind.result(answer, files, turn), ...summaryOf(files) };
-}
-
-function breaksWithContainer(error: unknown): boolean {
-  return error instanceof AppError && BREAKS_WITH_CONTAINER.has(error.code);
 }

@@ -1,15 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import { type AgentRecord, newAgent } from '../agents/agent.ts';
-import type { AgentForks } from '../agents/agent-forks.ts';
-import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AgentStore } from '../agents/agent-store.ts';
-import type { HostDirectories } from '../agents/host/host-directories.ts';
-import type { Sources } from '../agents/sources/sources.ts';
+import type { DiskWatch } from '../agents/disk-watch.ts';
 import type { ApprovalRecord } from '../approvals/approval.ts';
-import type { Approvals } from '../approvals/approvals.ts';
-import type { AuditLog } from '../audit/audit-log.ts';
-import type { Redactor } from '../audit/redaction/redactor.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import {
@@ -18,231 +12,231 @@ import {
   checkSize,
   earlierTurn,
 } from './admission/turn-admission.ts';
-import { TurnApprovals } from './admission/turn-approvals.ts';
+import type { TurnApprovals } from './admission/turn-approvals.ts';
 import type { TurnQueues } from './admission/turn-queues.ts';
 import { EventFeed, storedEvents } from './events/event-feed.ts';
-import { Trials } from './trials/trials.ts';
+import type { AcceptedTurn, LiveTurn } from './live-turn.ts';
+import { type PreparedTurn, prepareTurn } from './prepared-turn.ts';
+import type { Trials } from './trials/trials.ts';
 import type { TurnRecord, TurnRequest } from './turn.ts';
-import { TurnAudit } from './turn-audit.ts';
 import type { TurnKind } from './turn-kind.ts';
-import { TurnKinds } from './turn-kinds.ts';
-import { TurnCourse } from './turn-lifecycle.ts';
-import { goesOn, outcomeOf } from './turn-outcome.ts';
-import { TurnRegister } from './turn-register.ts';
+import type { TurnLifecycle } from './turn-lifecycle.ts';
+import { detachedError, outcomeOf } from './turn-outcome.ts';
+import type { TurnRegister } from './turn-register.ts';
 import type { TurnRunner } from './turn-runner.ts';
 import type { JournaledEvent, TurnQuery, TurnStore } from './turn-store.ts';
 
-/** A turn that ran while no server did may be finished by then, whatever its time-out says. */
+/** A turn that ran while no server did gets this long at least, whatever its time-out is. */
 const RECOVERY_GRACE_SECONDS = 60;
 
 type TurnServiceOptions = {
   kinds: readonly TurnKind[];
-  agents: AgentManager;
+  register: TurnRegister;
+  lifecycle: TurnLifecycle;
   runner: TurnRunner;
+  trials: Trials;
   queues: TurnQueues;
-  forks: AgentForks;
-  store: { agents: AgentStore; turns: TurnStore; transaction<T>(work: () => T): T };
-  approvals: Approvals;
-  sources: Pick<Sources, 'apply'>;
-  directories: Pick<HostDirectories, 'attach'>;
-  credentials: { readonly refusal?: AppError | undefined };
+  approvals: TurnApprovals;
+  store: { agents: AgentStore; turns: TurnStore };
+  disk: Pick<DiskWatch, 'assertRoom'>;
+  credentials: AdmissionOptions['credentials'];
   budgets: AdmissionOptions['budgets'];
-  config: Pick<Config, 'TOOL_DEFAULT_TIMEOUT' | 'CODEX_APPROVAL_MODE'> & AdmissionOptions['config'];
-  redactor: Redactor;
-  audit: AuditLog;
+  config: Pick<Config, 'TOOL_DEFAULT_TIMEOUT'> & AdmissionOptions['config'];
   log: Logger;
 };
 
 export type Waiter = {
   signal: AbortSignal;
   progress(message: string): void;
-  /** Hears what the turn waits for people to approve. */
+  /** Called for every approval that the turn waits for. */
   onApproval?(approval: ApprovalRecord): void;
 };
 
-/** Takes work for agents as turns, and lets callers wait for them, follow, steer and cancel them. */
+/** Accepts turns, and lets callers wait for them, follow, steer and cancel them. */
 export class TurnService {
   readonly #options: TurnServiceOptions;
-  readonly #kinds: TurnKinds;
-  readonly #register: TurnRegister;
-  readonly #approvals: TurnApprovals;
-  readonly #course: TurnCourse;
 
   constructor(options: TurnServiceOptions) {
     this.#options = options;
-    const kinds = new TurnKinds(options.kinds);
-    const register = new TurnRegister(options.store.turns);
-    const audit = new TurnAudit(options.audit);
-    const approvals = new TurnApprovals({ ...options, audit });
-    approvals.listen((turnId, event) => register.live(turnId)?.onEvent(event));
-    const trials = new Trials({ ...options, turns: this });
-    const { disk } = options.agents;
-    this.#course = new TurnCourse({
-      ...options,
-      ...{ kinds, register, audit, approvals, trials, disk },
-    });
-    this.#kinds = kinds;
-    this.#register = register;
-    this.#approvals = approvals;
+    const { approvals, register } = options;
+    approvals.listen((turnId, event) => register.live(turnId)?.events.emit(event));
   }
 
   /**
-   * Writes a turn down and queues it; answers at once. The same idempotency key answers the same
-   * turn. An agent that does not exist is begun as `agent` says.
+   * Writes a turn, queues it and returns at once. The same idempotency key returns the same turn. An
+   * agent that does not exist is created as `agent`. Throws why the request is refused.
    */
   submit(request: TurnRequest, agent: AgentRecord = newAgent(request.agentId)): TurnRecord {
+    const { kinds, lifecycle, store } = this.#options;
     const earlier = earlierTurn(this.#options, request);
     if (earlier) return this.get(earlier.turnId);
-    this.#course.assertOpen();
-    this.#admit(request, agent);
-    const { agents, turns } = this.#options.store;
-    if (!agents.get(request.agentId)) agents.put(agent);
-    const record: TurnRecord = {
-      turnId: randomUUID(),
-      agentId: request.agentId,
-      tool: request.tool,
-      state: 'queued',
-      request,
-      createdAt: new Date(),
-    };
-    turns.put(record);
-    this.#course.begin(record, this.#secondsFor(request));
+    lifecycle.assertOpen();
+    const prepared = prepareTurn(kinds, request);
+    this.#admit(request, prepared, agent);
+    const { agentId, tool } = request;
+    if (!store.agents.get(agentId)) store.agents.put(agent);
+    const turnId = randomUUID();
+    const createdAt = new Date();
+    const record: TurnRecord = { turnId, agentId, tool, state: 'queued', request, createdAt };
+    store.turns.put(record);
+    this.#begin({ record, prepared, seconds: this.#secondsFor(request), recovered: false });
     return record;
   }
 
-  /** Submits and waits; cancelling the call cancels the turn. Throws why there is no result. */
+  /** Submits a turn and returns its result. `caller.signal` cancels the turn. Throws why there is no result. */
   async run(
     request: TurnRequest,
     agent: AgentRecord,
     caller: Waiter,
   ): Promise<Record<string, unknown>> {
     const { turnId } = this.submit(request, agent);
-    const live = this.#register.live(turnId);
-    const cancel = () => live?.cancelled.abort();
+    const turn = this.#live(turnId);
+    const cancel = () => turn?.cancel();
     caller.signal.addEventListener('abort', cancel);
     if (caller.signal.aborted) cancel();
     try {
       // Not the caller's signal: a cancelled call ends when its turn has.
-      const { signal } = new AbortController();
-      const progress = (message: string) => caller.progress(message);
-      const onApproval = (approval: ApprovalRecord) => caller.onApproval?.(approval);
-      return outcomeOf(await this.wait(turnId, { signal, progress, onApproval }));
+      return outcomeOf(await this.wait(turnId, caller, new AbortController().signal));
     } finally {
       caller.signal.removeEventListener('abort', cancel);
     }
   }
 
-  /** Waits for the end of a turn, or until `signal`; answers how the turn is then. */
-  async wait(turnId: string, waiter: Waiter): Promise<TurnRecord> {
-    const live = this.#register.live(turnId);
-    if (!live) return this.get(turnId);
-    const stop = live.listen((message) => waiter.progress(message));
+  /** Waits for the end of a turn, or until `signal` aborts. Returns the turn as it is then. */
+  async wait(turnId: string, waiter: Waiter, signal = waiter.signal): Promise<TurnRecord> {
+    const turn = this.#live(turnId);
+    if (!turn) return this.get(turnId);
+    const stopProgress = turn.progress.listen((message) => waiter.progress(message));
     const onApproval = (approval: ApprovalRecord) => waiter.onApproval?.(approval);
-    const stopWatching = this.#approvals.watch(turnId, onApproval);
+    const stopApprovals = this.#options.approvals.watch(turnId, onApproval);
     try {
-      await live.untilEnded(waiter.signal);
+      await turn.untilEnded(signal);
     } finally {
-      stop();
-      stopWatching();
+      stopProgress();
+      stopApprovals();
     }
-    if (this.#course.isDetached && !live.record.endedAt) throw goesOn(live.record);
-    return this.get(turnId);
+    return this.#unlessDetached(turn);
   }
 
   /** Throws `turn_not_found`. */
   get(turnId: string): TurnRecord {
-    return this.#register.get(turnId);
+    return this.#options.register.get(turnId);
   }
 
   /** The newest first. */
   list(query: TurnQuery): TurnRecord[] {
-    return this.#register.list(query);
+    return this.#options.register.list(query);
   }
 
-  /** The turn that Codex works on for an agent, if it does. */
-  current(agentId: string): TurnRecord | undefined {
-    return this.#register.current(agentId);
-  }
-
-  /** What a turn does now, in a sentence, and since when; undefined once it has ended. */
+  /** The latest progress message of a turn and its time; undefined once the turn has ended. */
   latestProgress(turnId: string): { message: string; at: Date } | undefined {
-    return this.#register.live(turnId)?.latest;
+    return this.#live(turnId)?.progress.latest;
   }
 
-  /** Calls that wait or run for an agent. */
+  /** How many calls of an agent wait or run. */
   load(agentId: string): number {
-    return this.#options.queues.load(agentId) + this.#approvals.waiting(agentId);
+    const { queues, approvals } = this.#options;
+    return queues.load(agentId) + approvals.waiting(agentId);
   }
 
-  /** Ends a turn that waits or runs, and waits for that; nothing if it has ended. */
+  /** Cancels a turn and waits for its end. Does nothing if the turn has ended. */
   async cancel(turnId: string): Promise<TurnRecord> {
-    const live = this.#register.live(turnId);
-    live?.cancelled.abort();
-    await live?.ended;
-    if (live && !live.record.endedAt) throw goesOn(live.record);
-    return this.get(turnId);
+    const turn = this.#live(turnId);
+    if (!turn) return this.get(turnId);
+    turn.cancel();
+    await turn.ended;
+    return this.#unlessDetached(turn);
   }
 
-  /** Says more to Codex while it works on a turn. Throws `turn_not_running` or `prompt_too_large`. */
+  /** Sends a message to Codex while it works on a turn. Throws `turn_not_running` or `prompt_too_large`. */
   async steer(turnId: string, message: string): Promise<TurnRecord> {
     checkSize(this.#options.config, { message });
     const record = this.get(turnId);
-    const live = this.#register.live(turnId);
-    if (!live?.steer) {
-      throw new AppError('turn_not_running', `The turn is ${record.state}: nothing hears you now.`);
+    const turn = this.#live(turnId);
+    if (!turn?.steer) {
+      const text = `The turn is ${record.state}: it takes messages only while Codex works.`;
+      throw new AppError('turn_not_running', text);
     }
-    await live.steer(message);
-    live.onEvent({ type: 'steered', text: message });
+    await turn.steer(message);
+    turn.events.emit({ type: 'steered', text: message });
     return record;
   }
 
-  /** The events of a turn after a number, those to come included; ends with the turn or at `signal`. */
+  /** Yields the events of a turn after a number, later ones included. Ends with the turn or at `signal`. */
   async *follow(
     turnId: string,
     { after, signal }: { after: number; signal: AbortSignal },
   ): AsyncGenerator<JournaledEvent> {
     this.get(turnId);
-    const live = this.#register.live(turnId);
-    const fresh = new EventFeed();
-    const stop = live?.watch((event) => fresh.push(event));
-    void (live ? live.untilEnded(signal) : Promise.resolve()).then(() => fresh.end());
+    const turn = this.#live(turnId);
+    const feed = new EventFeed();
+    const stop = turn?.events.follow((entry) => feed.push(entry));
+    void (turn ? turn.untilEnded(signal) : Promise.resolve()).then(() => feed.end());
     try {
       let last = after;
       for (const event of storedEvents(this.#options.store.turns, turnId, after)) {
         last = event.seq;
         yield event;
       }
-      for await (const event of fresh) if (event.seq > last) yield event;
+      for await (const event of feed) if (event.seq > last) yield event;
     } finally {
       stop?.();
     }
   }
 
-  /** Takes up every turn that an earlier server left unfinished. */
+  /** Continues every turn that an earlier server left unfinished. */
   recover(): void {
-    for (const record of this.#options.store.turns.unfinished()) {
+    const { store, log } = this.#options;
+    for (const record of store.turns.unfinished()) {
       const { turnId, state, request, createdAt } = record;
-      // A clock that was set back since would give it the time that it was set back by.
+      // A clock that was set back since would give the turn the time that it was set back by.
       const passed = Math.max(0, (Date.now() - createdAt.getTime()) / 1000);
-      this.#options.log.info({ turnId, state }, 'Taking up a turn');
       const seconds = Math.max(RECOVERY_GRACE_SECONDS, this.#secondsFor(request) - passed);
-      this.#course.begin(record, seconds, { recovered: true });
+      log.info({ turnId, state }, 'Recovering a turn');
+      const prepared = this.#prepareAgain(record);
+      if (prepared) this.#begin({ record, prepared, seconds, recovered: true });
     }
   }
 
-  /** Lets go of all turns, which run on and are taken up by the next server, or interrupts them. */
+  /** See {@link TurnLifecycle.close}. */
   close(how: { interrupt: boolean }): Promise<void> {
-    return this.#course.close(how);
+    return this.#options.lifecycle.close(how);
   }
 
-  /** Throws why the work cannot be taken. */
-  #admit(request: TurnRequest, agent: AgentRecord): void {
+  /** Returns undefined, and ends the turn, if this server does not know its tool or arguments. */
+  #prepareAgain(record: TurnRecord): PreparedTurn | undefined {
+    const { kinds, lifecycle } = this.#options;
+    try {
+      return prepareTurn(kinds, record.request);
+    } catch (error) {
+      lifecycle.reject(record, error);
+      return undefined;
+    }
+  }
+
+  #begin(accepted: AcceptedTurn): void {
+    const { lifecycle, runner, trials } = this.#options;
+    const { candidates } = accepted.record.request;
+    lifecycle.begin(accepted, (turn) => (candidates ? trials.run(turn, this) : runner.run(turn)));
+  }
+
+  #admit(request: TurnRequest, prepared: PreparedTurn, agent: AgentRecord): void {
+    const { register, queues, approvals, disk } = this.#options;
     const { agentId, principal } = request;
-    const queues = this.#options.queues.ahead(agentId);
-    const ownTurns = this.#register.countOf(principal);
-    admit(this.#options, { request, agent, queues, ownTurns });
-    this.#approvals.assertRoom(request, this.#kinds.of(request.tool));
-    if (this.#kinds.mayWrite(request)) this.#options.agents.disk.assertRoom(agentId);
+    const ahead = queues.ahead(agentId);
+    const ownTurns = register.countOf(principal);
+    admit(this.#options, { request, agent, queues: ahead, ownTurns });
+    approvals.assertRoom(request, prepared);
+    if (prepared.access === 'write') disk.assertRoom(agentId);
+  }
+
+  #live(turnId: string): LiveTurn | undefined {
+    return this.#options.register.live(turnId);
+  }
+
+  #unlessDetached({ record, detached }: LiveTurn): TurnRecord {
+    if (detached && !record.endedAt) throw detachedError(record);
+    return this.get(record.turnId);
   }
 
   #secondsFor({ timeoutSeconds }: TurnRequest): number {

@@ -3,7 +3,7 @@ import type { TurnRecord } from './turn.ts';
 
 export interface TurnStore {
   get(turnId: string): TurnRecord | undefined;
-  /** The turn that an earlier call with this key began. */
+  /** The turn of an earlier call with this key. */
   findByKey(agentId: string, idempotencyKey: string): TurnRecord | undefined;
   /** Inserts or replaces. */
   put(turn: TurnRecord): void;
@@ -12,21 +12,21 @@ export interface TurnStore {
   count(agentId: string): number;
   /** Turns that have not ended, in the order in which they were put for the first time. */
   unfinished(): TurnRecord[];
-  /** Removes turns that ended before a time, the oldest first, with their events; answers how many. */
+  /** Removes turns that ended before a time, the oldest first, with their events. Returns how many. */
   removeEnded(options: { endedBefore: Date; limit: number }): number;
-  /** Appends events of a turn; `seq` goes on from 1 without gaps. */
+  /** Appends events of a turn. `seq` begins with 1 and has no gaps. */
   appendEvents(turnId: string, events: readonly JournaledEvent[]): void;
   /** Events of a turn after a number, in order. */
   events(turnId: string, options: { after: number; limit: number }): JournaledEvent[];
 }
 
-/** Which turns; all conditions that are given must hold. */
+/** All given conditions must hold. */
 export type TurnQuery = {
   agentIds?: readonly string[];
-  /** Of agents of one principal. */
+  /** Id of the principal that owns the agents. */
   owner?: string;
   tenant?: string;
-  /** Those that follow this turn in the list. */
+  /** Id of a turn: only turns after it in the list. */
   before?: string;
   limit: number;
 };

@@ -16,56 +16,55 @@ export const TURN_STATES = [
 ] as const;
 export type TurnState = (typeof TURN_STATES)[number];
 
-/** How one of several does the same work. */
+/** The settings of one candidate. */
 export type CandidateRequest = {
   model?: string | undefined;
   effort?: TurnRequest['effort'];
 };
 
-/** One piece of work for Codex, as a caller asked for it. */
+/** The work that a caller asks Codex for. */
 export type TurnRequest = {
   agentId: string;
-  /** Id of who asked; absent where that was the machine's own user. */
+  /** Id of the caller. Default: the machine's own user. */
   principal?: string | undefined;
   tenant?: string | undefined;
   /** Name of a {@link TurnKind}. */
   tool: string;
-  /** Arguments that the kind has checked. */
+  /** Arguments for the kind, as the tool checked them. */
   args: Record<string, unknown>;
-  /** What the workspace is to hold before. */
+  /** Fills the workspace before the turn. */
   source?: Source | undefined;
-  /** The conversation: one of a caller, to be begun where it has no id yet. Default: the agent's own. */
+  /** A thread of the caller; one without an id is started. Default: the agent's own thread. */
   thread?: { threadId?: string | undefined; settings: ThreadSettings } | undefined;
   model?: string | undefined;
   effort?: (typeof REASONING_EFFORTS)[number] | undefined;
-  /** Names of skills that have to be used. */
+  /** Names of skills that the model must use. */
   skills?: readonly string[] | undefined;
   /** Bounds the whole call, waiting included. */
   timeoutSeconds?: number | undefined;
-  /** Why, for whoever approves it. */
+  /** For the approver. */
   justification?: string | undefined;
-  /** Has so many forks of the agent do the work, each with a model and an effort, instead of itself. */
+  /** Runs the turn as candidates, each on a fork of the agent, instead of on the agent. */
   candidates?: readonly CandidateRequest[] | undefined;
-  /** The turn that asked for this one, as a candidate. */
+  /** Id of the turn that this one is a candidate of. */
   trial?: string | undefined;
-  /** Of the request that brought the call: what follows from it is audited with it. */
+  /** Id of the request that brought the call, for the audit log. */
   correlationId?: string | undefined;
-  /** The same key never runs a turn twice. */
+  /** Calls with the same key get the same turn. */
   idempotencyKey?: string | undefined;
 };
 
 /** Written before Codex is asked, so that a later server finds the turn again. */
 export type SentTurn = {
-  /** The id under which Codex has the last prompt of the turn, repairs apart. */
+  /** The id under which Codex stores the last prompt of the turn, repairs apart. */
   clientMessageId: string;
   threadId: string;
-  /** The files before the turn; absent until known, and nothing runs before that. */
+  /** The files before the turn. No command runs before they are recorded. */
   before?: WorkspaceTrees;
-  /** How far its checks came. */
   checks?: CheckProgress;
 };
 
-/** One call of a working tool, from being accepted to its end. */
+/** One call of a working tool. */
 export type TurnRecord = {
   turnId: string;
   agentId: string;
@@ -73,16 +72,16 @@ export type TurnRecord = {
   state: TurnState;
   request: TurnRequest;
   sent?: SentTurn;
-  /** What the tool returns, once completed. */
+  /** What the tool returns, in state `completed`. */
   result?: Record<string, unknown>;
-  /** Why it did not complete. */
+  /** Why the turn did not complete. */
   error?: ErrorReport;
   usage?: TokenUsage;
   createdAt: Date;
   endedAt?: Date;
 };
 
-/** The state in which an error of this code leaves a turn. */
+/** The state of a turn that ended with an error. */
 export function endStateOf(code: ErrorCode): TurnState {
   switch (code) {
     case 'turn_timeout':

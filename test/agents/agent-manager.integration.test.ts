@@ -104,7 +104,7 @@ describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind, here
     const { workspace } = rig.runtime.layout('a');
     await rig.shell('a', `echo old > ${workspace}/file`);
     let waiting = false;
-    rig.agents.keepWhile(() => waiting);
+    rig.isAwaited = () => waiting;
     const removing = rig.agents.takeStep('remove', 'a');
     waiting = true;
     await rig.use('a');
@@ -152,10 +152,10 @@ describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind, here
     await rig.use('pinned');
     await rig.use('awaited');
     rig.store.agents.setPinned('pinned', true);
-    rig.agents.keepWhile((agentId) => agentId === 'awaited');
+    rig.isAwaited = (agentId) => agentId === 'awaited';
     await expect(rig.use('c')).rejects.toMatchObject({ code: 'too_many_sessions' });
     expect(statuses(rig, 'pinned', 'awaited')).toEqual(['idle', 'idle']);
-    rig.agents.keepWhile(() => false);
+    rig.isAwaited = () => false;
     await rig.use('c');
     expect(statuses(rig, 'pinned', 'awaited')).toEqual(['idle', 'stopped']);
   });

@@ -4,6 +4,7 @@ import path from 'node:path';
 import { text } from 'node:stream/consumers';
 import Docker from 'dockerode';
 import { pino } from 'pino';
+import { AgentEvents } from '../../src/agents/agent-events.ts';
 import { AgentManager } from '../../src/agents/agent-manager.ts';
 import { McpServers } from '../../src/agents/conversations/mcp-servers.ts';
 import { HostDirectories } from '../../src/agents/host/host-directories.ts';
@@ -28,6 +29,8 @@ export class AgentsRig implements AsyncDisposable {
   /** Knows the containers of the warm pool by their slots, also those that were claimed. */
   readonly runtime: ContainerRuntime;
   pool: WarmPool;
+  /** Whether calls wait for an agent. */
+  isAwaited: (agentId: string) => boolean = () => false;
   readonly #gateway: ModelGateway;
   readonly #dataDir: string;
   readonly #log = pino({ level: process.env.TEST_LOG_LEVEL ?? 'silent' });
@@ -143,6 +146,8 @@ export class AgentsRig implements AsyncDisposable {
       pool,
       mcpServers: McpServers.read(undefined),
       directories: new HostDirectories({ store, runtime, config }),
+      events: new AgentEvents(log),
+      isAwaited: (agentId) => this.isAwaited(agentId),
       config,
       version,
       log,

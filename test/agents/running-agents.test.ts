@@ -59,3 +59,32 @@ test('busy and kept agents are not waited for', async () => {
   void all.change('pinned', () => sleep(50));
   await expect(all.take('new')).rejects.toMatchObject({ code: 'too_many_sessions' });
 });
+
+test('an agent that is held keeps its place, and others may use it', async () => {
+  const { all } = places(1);
+  all.occupy('a', BEFORE);
+  const task = Promise.withResolvers<string>();
+  const held = all.hold('a', () => task.promise);
+  expect(await all.change('a', async () => undefined)).toBe(false);
+  const place = await all.take('a');
+  all.leave(place);
+  task.resolve('done');
+  expect(await held).toBe('done');
+  expect(await all.change('a', async () => undefined)).toBe(true);
+});
+
+test('an agent without a place gets none while it is held, and who uses it waits', async () => {
+  const { all } = places(1);
+  const task = Promise.withResolvers<void>();
+  const held = all.hold('a', () => task.promise);
+  let taken = false;
+  const taking = all.take('a').then(() => {
+    taken = true;
+  });
+  expect(await all.change('a', async () => undefined)).toBe(false);
+  expect(all.all()).toEqual([]);
+  expect(taken).toBe(false);
+  task.resolve();
+  await Promise.all([held, taking]);
+  expect(taken).toBe(true);
+});

@@ -54,6 +54,16 @@ test('an agent that has reached its limit takes no push, and gives what it has',
   expect(theirs.read('a.txt')).toBe('one\n');
 });
 
+test('an agent that has reached its limit can be forked', async () => {
+  await using client = await connect(server, 'http');
+  await call(client, 'plan', { agent_id: 'packed', task: 'x' });
+  fs.writeFileSync(path.join(workspace('packed'), 'big.bin'), randomBytes(70 * MEBIBYTE));
+  await server.restart();
+  await using later = await connect(server, 'http');
+  await call(later, 'fork_agent', { agent_id: 'packed', new_agent_id: 'packed-fork' });
+  expect(fs.statSync(path.join(workspace('packed-fork'), 'big.bin')).size).toBe(70 * MEBIBYTE);
+});
+
 test('a directory of the machine counts nothing', async () => {
   fs.writeFileSync(path.join(project, 'large.bin'), randomBytes(70 * MEBIBYTE));
   fs.writeFileSync(path.join(project, '.gitignore'), '*.bin\n');

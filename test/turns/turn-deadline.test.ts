@@ -1,47 +1,40 @@
 import { expect, test } from 'vitest';
 import { AppError } from '../../src/errors.ts';
-import { TurnDeadline } from '../../src/turns/turn-deadline.ts';
+import { TurnDeadline, untilStarted } from '../../src/turns/turn-deadline.ts';
 
 const never = () => new Promise<string>(() => undefined);
 
-function deadline(seconds = 60) {
-  const caller = new AbortController();
-  const shutdown = new AbortController();
-  const made = new TurnDeadline({ seconds, caller: caller.signal, shutdown: shutdown.signal });
-  return { made, caller, shutdown };
-}
-
 test('what is done in time is handed on, failures too', async () => {
-  using made = deadline().made;
-  expect(await made.race(Promise.resolve('done'))).toBe('done');
-  await expect(made.race(Promise.reject(new Error('broken')))).rejects.toThrow('broken');
+  using deadline = new TurnDeadline(60);
+  expect(await deadline.race(Promise.resolve('done'))).toBe('done');
+  await expect(deadline.race(Promise.reject(new Error('broken')))).rejects.toThrow('broken');
 });
 
 test('time runs out with the number of seconds', async () => {
-  using made = deadline(0.02).made;
-  await expect(made.race(never())).rejects.toMatchObject({
+  using deadline = new TurnDeadline(0.02);
+  await expect(deadline.race(never())).rejects.toMatchObject({
     code: 'turn_timeout',
     data: { timeout_seconds: 0.02 },
   });
+  expect(deadline.isLate).toBe(true);
 });
 
-test('the first cause stays the cause', async () => {
-  const { made, caller, shutdown } = deadline();
-  caller.abort();
-  shutdown.abort(new AppError('shutting_down', 'Bye.'));
-  await expect(made.race(never())).rejects.toMatchObject({ code: 'cancelled' });
-  made[Symbol.dispose]();
+test('the first reason stays the reason', async () => {
+  using deadline = new TurnDeadline(60);
+  deadline.abort(new AppError('cancelled', 'The call was cancelled.'));
+  deadline.abort(new AppError('shutting_down', 'Bye.'));
+  await expect(deadline.race(never())).rejects.toMatchObject({ code: 'cancelled' });
+  await expect(deadline.race(Promise.resolve('late'))).rejects.toMatchObject({ code: 'cancelled' });
+  expect(deadline.isLate).toBe(false);
 });
 
-test('a caller who left before the start is noticed', async () => {
-  const caller = AbortSignal.abort();
-  using made = new TurnDeadline({ seconds: 9, caller, shutdown: new AbortController().signal });
-  await expect(made.race(Promise.resolve('late'))).rejects.toMatchObject({ code: 'cancelled' });
-});
-
-test('a stop of the server is told with the reason of the stop', async () => {
-  const { made, shutdown } = deadline();
-  shutdown.abort(new AppError('shutting_down', 'Bye.'));
-  await expect(made.race(never())).rejects.toMatchObject({ code: 'shutting_down' });
-  made[Symbol.dispose]();
+test('work that has started is waited for beyond the deadline, other work is not', async () => {
+  using deadline = new TurnDeadline(60);
+  const work = Promise.withResolvers<string>();
+  const started = untilStarted(deadline, work.promise, () => true);
+  const waiting = untilStarted(deadline, work.promise, () => false);
+  deadline.abort(new AppError('cancelled', 'The call was cancelled.'));
+  await expect(waiting).rejects.toMatchObject({ code: 'cancelled' });
+  work.resolve('in order');
+  expect(await started).toBe('in order');
 });

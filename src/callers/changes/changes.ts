@@ -3,7 +3,7 @@ import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import type { Principal } from '../../identity/principal.ts';
 import { commitMessage } from '../../turns/files/commit-message.ts';
-import { notesOf, recordingOf, type ToldCommit } from '../../turns/files/turn-commits.ts';
+import { type CommitReport, notesOf, recordingOf } from '../../turns/files/turn-commits.ts';
 import { type Commit, NO_COMMIT, type Outcome } from '../../workspaces/commits/commit.ts';
 import { type Commits, type DiffScope, EMPTY_TREE } from '../../workspaces/commits/commits.ts';
 import { diffstat } from '../../workspaces/diffstat.ts';
@@ -154,7 +154,7 @@ export class Changes {
   }
 }
 
-function revertMessage({ id }: ToldCommit, { turnId, agent }: { turnId: string; agent: string }) {
+function revertMessage({ id }: CommitReport, { turnId, agent }: { turnId: string; agent: string }) {
   return commitMessage({
     tool: 'revert_turn',
     args: { task: `Revert turn ${turnId}` },

@@ -1,5 +1,5 @@
 import { AppError } from '../../errors.ts';
-import { commitOf, type ToldCommit } from '../../turns/files/turn-commits.ts';
+import { type CommitReport, commitOf } from '../../turns/files/turn-commits.ts';
 import type { TurnRecord } from '../../turns/turn.ts';
 import type { CallerAgents } from '../caller-agents.ts';
 import type { CallerTurns } from '../caller-turns.ts';
@@ -16,7 +16,7 @@ export type Selection = {
   session?: string | undefined;
 };
 
-export type CommittedTurn = { turn: TurnRecord; commit: ToldCommit };
+export type CommittedTurn = { turn: TurnRecord; commit: CommitReport };
 
 export type Selected = {
   /** What the caller calls the agent. */

@@ -5,54 +5,65 @@ import type { AgentLink } from '../../agents/links/agent-link.ts';
 import { AppError } from '../../errors.ts';
 import type { TurnQueues } from './turn-queues.ts';
 
-type BetweenTurnsOptions = {
+type ExclusiveAccessOptions = {
   agents: AgentManager;
   store: AgentAdmissionOptions['store'];
   queues: TurnQueues;
   config: AgentAdmissionOptions['config'];
 };
 
-/** What is done to an agent that no turn may see half done, such as a push into its workspace. */
-export class BetweenTurns {
-  readonly #options: BetweenTurnsOptions;
+/** Access to agents that excludes turns: a turn that is called meanwhile waits. */
+export class ExclusiveAccess {
+  readonly #options: ExclusiveAccessOptions;
 
-  constructor(options: BetweenTurnsOptions) {
+  constructor(options: ExclusiveAccessOptions) {
     this.#options = options;
   }
 
   /**
-   * Runs `use`, after `beforeWaking`, with an agent that is awake and has nothing else to do; calls that come meanwhile wait
-   * for its end. An agent that does not exist is begun. Throws `agent_busy` at once while turns run
-   * or wait, and `workspace_full` unless nothing is written.
+   * Runs a task while the agent has no turn. Wakes no agent, and creates the row of a new one. Throws
+   * `agent_busy` at once if turns run or wait, `too_many_agents` or `quota_exceeded`.
    */
-  async run<T>(
-    agent: AgentRecord,
-    use: (link: AgentLink) => Promise<T>,
-    beforeWaking?: () => void,
-    { writes = true } = {},
-  ): Promise<T> {
-    const { agents, store, queues } = this.#options;
+  async run<T>(agent: AgentRecord, task: () => Promise<T>): Promise<T> {
+    const { store, queues } = this.#options;
     const { agentId } = agent;
     if (queues.load(agentId) > 0) {
       throw new AppError('agent_busy', `Agent ${agent.name} is at work: nothing was changed.`);
     }
     admitAgent(this.#options, agent);
-    if (writes) agents.disk.assertRoom(agentId);
     if (!store.agents.get(agentId)) store.agents.put(agent);
     else store.agents.touch(agentId, new Date());
-    try {
-      return await queues.add(agentId, async () => {
-        beforeWaking?.();
-        return agents.withAgent(agentId, async (link) => {
-          if (writes) {
-            await agents.disk.know(agentId);
-            agents.disk.assertRoom(agentId);
-          }
+    return queues.add(agentId, task);
+  }
+
+  /** Wakes the agent and reads its files; see {@link run}. */
+  read<T>(agent: AgentRecord, use: (link: AgentLink) => Promise<T>): Promise<T> {
+    return this.run(agent, () => this.#options.agents.withAgent(agent.agentId, use));
+  }
+
+  /**
+   * Wakes the agent and writes its files; see {@link run}. `prepare` runs before the agent wakes.
+   * Throws `workspace_full` too.
+   */
+  write<T>(
+    agent: AgentRecord,
+    use: (link: AgentLink) => Promise<T>,
+    prepare?: () => void,
+  ): Promise<T> {
+    const { agents } = this.#options;
+    const { agentId } = agent;
+    return this.run(agent, async () => {
+      agents.disk.assertRoom(agentId);
+      prepare?.();
+      try {
+        return await agents.withAgent(agentId, async (link) => {
+          await agents.disk.know(agentId);
+          agents.disk.assertRoom(agentId);
           return use(link);
         });
-      });
-    } finally {
-      agents.disk.turnEnded(agentId);
-    }
+      } finally {
+        agents.disk.turnEnded(agentId);
+      }
+    });
   }
 }

@@ -19,7 +19,7 @@ export type AdmissionOptions = {
 };
 
 export type Queues = {
-  /** Whether the agent works: a further call would have to wait. */
+  /** Whether a call of the agent runs, so that a further one waits. */
   busy: boolean;
   /** How many calls wait for the agent. */
   waiting: number;
@@ -27,22 +27,26 @@ export type Queues = {
   waitingInAll: number;
 };
 
-/** Work that somebody asks for. */
+/** A request for a turn. */
 export type Application = {
   request: TurnRequest;
   /** The agent, which may not exist yet. */
   agent: AgentRecord;
   queues: Queues;
-  /** Turns of the same caller that have not ended. */
+  /** How many turns of the same caller have not ended. */
   ownTurns: number;
 };
 
-/** The turn that an earlier call with the same key began. Throws `idempotency_conflict` if it was another call. */
+/**
+ * Returns the turn of an earlier call with the same idempotency key. Throws `idempotency_conflict` if
+ * that call had other arguments.
+ */
 export function earlierTurn({ store }: AdmissionOptions, request: TurnRequest) {
   const { agentId, idempotencyKey: key } = request;
   const earlier: TurnRecord | undefined =
     key === undefined ? undefined : store.turns.findByKey(agentId, key);
-  if (!earlier || isDeepStrictEqual(askedIn(earlier.request), askedIn(request))) return earlier;
+  if (!earlier || isDeepStrictEqual(comparable(earlier.request), comparable(request)))
+    return earlier;
   throw new AppError(
     'idempotency_conflict',
     `The key "${key}" was used for another call to agent ${agentId}.`,
@@ -50,12 +54,12 @@ export function earlierTurn({ store }: AdmissionOptions, request: TurnRequest) {
   );
 }
 
-/** What a caller asked for, however often it sent that. */
-function askedIn({ correlationId: _, ...request }: TurnRequest): unknown {
+/** A request without what differs between equal calls. */
+function comparable({ correlationId: _, ...request }: TurnRequest): unknown {
   return JSON.parse(JSON.stringify(request));
 }
 
-/** Throws why work cannot be taken: its size, no credentials, or as much of something as may be. */
+/** Throws why a request is refused: its size, missing credentials, a budget or a limit. */
 export function admit(options: AdmissionOptions, application: Application): void {
   const { request, agent, queues } = application;
   checkSize(options.config, { ...request.args, source: request.source });

@@ -9,10 +9,9 @@ import { AppError, toAppError } from '../../errors.ts';
 import { LOCAL } from '../../identity/principal.ts';
 import type { TurnEvent } from '../events/turn-event.ts';
 import type { LiveTurn } from '../live-turn.ts';
+import type { PreparedTurn } from '../prepared-turn.ts';
 import type { TurnRecord, TurnRequest } from '../turn.ts';
 import type { TurnAudit } from '../turn-audit.ts';
-import type { TurnDeadline } from '../turn-deadline.ts';
-import type { TurnKind } from '../turn-kind.ts';
 
 const TURN_KEY = 'turn';
 const DECLINED: AskAnswer = { approve: false };
@@ -25,7 +24,7 @@ type TurnApprovalsOptions = {
   audit: Pick<TurnAudit, 'granted'>;
 };
 
-/** Has people asked before a turn runs, and what Codex asks for while it works on one. */
+/** Asks people before a turn runs, and for what Codex requests during a turn. */
 export class TurnApprovals {
   readonly #approvals: Approvals;
   readonly #options: TurnApprovalsOptions;
@@ -35,9 +34,12 @@ export class TurnApprovals {
     this.#options = options;
   }
 
-  /** Calls that wait to be approved hold no place in a queue, but are bounded as if. */
-  assertRoom(request: TurnRequest, kind: TurnKind): void {
-    if (request.trial !== undefined || this.#approversOf(request, kind) === 0) return;
+  /**
+   * Throws `queue_full` or `server_queue_full`: turns that wait for approval are in no queue, and are
+   * bounded by the same limits.
+   */
+  assertRoom(request: TurnRequest, prepared: PreparedTurn): void {
+    if (this.#neededApprovers(request, prepared) === 0) return;
     const { MAX_QUEUED_TURNS: most, MAX_QUEUED_TURNS_TOTAL: mostOfAll } = this.#options.config;
     const { ofAgent, inAll } = this.#approvals.waitingTurns(request.agentId);
     if (ofAgent >= most) {
@@ -52,55 +54,55 @@ export class TurnApprovals {
     }
   }
 
-  /** Calls for an agent that wait to be approved. */
+  /** How many turns of an agent wait for approval. */
   waiting(agentId: string): number {
     return this.#approvals.waitingTurns(agentId).ofAgent;
   }
 
   /**
-   * Waits until a turn may run; undefined if it may at once. Rejects with `approval_declined` or
-   * `approval_expired`, or with the reason of the deadline.
+   * Waits until a turn may run. Returns undefined if the turn needs no approval. Rejects with
+   * `approval_declined`, `approval_expired` or the reason of the deadline.
    */
-  admission(live: LiveTurn, kind: TurnKind, deadline: TurnDeadline): Promise<void> | undefined {
-    const { record } = live;
-    // It was approved before it was sent, or with the trial that it is part of.
-    if (record.sent || record.request.trial !== undefined) return undefined;
-    const neededApprovers = this.#approversOf(record.request, kind);
+  approval(turn: LiveTurn): Promise<void> | undefined {
+    const { record, prepared } = turn;
+    // A turn that was sent was approved before.
+    const neededApprovers = record.sent ? 0 : this.#neededApprovers(record.request, prepared);
     if (neededApprovers === 0) return undefined;
+    const powers = powersOf(record.request, prepared);
     const approval = this.#approvals.request({
       ...this.#requestOf(record),
       requestKey: TURN_KEY,
       kind: 'turn',
       operation: operationOf(record),
-      arguments: argumentsOf(record, powersOf(record.request, kind)),
-      risk: riskOf(powersOf(record.request, kind)),
+      arguments: argumentsOf(record, powers),
+      risk: riskOf(powers),
       neededApprovers,
     });
-    return approval && this.#granted(live, approval, deadline);
+    return approval && this.#granted(turn, approval);
   }
 
-  /** Answers what Codex asks for during a turn: by itself where the policy says so. Never rejects. */
-  async ask(live: LiveTurn, ask: RiskyAsk): Promise<AskAnswer> {
+  /** Returns the answer to a request of Codex, if the policy allows it without people. Never rejects. */
+  async ask(turn: LiveTurn, ask: RiskyAsk): Promise<AskAnswer> {
     try {
-      return await this.#answer(live, ask);
+      return await this.#answer(turn, ask);
     } catch (error) {
       const { message } = toAppError(error);
-      live.warn(`What Codex asked for was declined, as nobody could be asked. ${message}`);
+      turn.warn(`A request of Codex was declined, because no approver could be asked. ${message}`);
       return DECLINED;
     }
   }
 
-  /** Ends what a turn that is over still waits for. */
-  over({ turnId }: TurnRecord): void {
+  /** Ends the pending approvals of a turn that has ended. */
+  supersede({ turnId }: TurnRecord): void {
     this.#approvals.supersede(turnId);
   }
 
-  /** Hears what turns ask for and what is decided, as events of theirs. */
+  /** Passes on requests and decisions as events of their turns. */
   listen(listener: (turnId: string, event: TurnEvent) => void): void {
     this.#approvals.listen((event) => listener(event.approval.turnId, turnEventOf(event)));
   }
 
-  /** Hears of what is pending of a turn, and of what will be; call what is returned to stop. */
+  /** Passes on pending and later approvals of a turn. Returns a function that ends the subscription. */
   watch(turnId: string, listener: (approval: ApprovalRecord) => void): () => void {
     for (const approval of this.#approvals.pendingOf(turnId)) listener(approval);
     return this.#approvals.listen(({ type, approval }) => {
@@ -108,15 +110,15 @@ export class TurnApprovals {
     });
   }
 
-  async #answer(live: LiveTurn, { risk, ...ask }: RiskyAsk): Promise<AskAnswer> {
+  async #answer(turn: LiveTurn, { risk, ...ask }: RiskyAsk): Promise<AskAnswer> {
     const { CODEX_APPROVAL_MODE: policy } = this.#options.config;
     const needed = approversOfRequest(policy, risk);
     if (needed === 0 && ask.kind !== 'user_input') {
-      this.#options.audit.granted(live.record, ask, { risk, policy });
+      this.#options.audit.granted(turn.record, ask, { risk, policy });
       return { approve: true };
     }
     const approval = this.#approvals.request({
-      ...this.#requestOf(live.record),
+      ...this.#requestOf(turn.record),
       requestKey: ask.key,
       kind: ask.kind,
       operation: ask.operation,
@@ -126,12 +128,11 @@ export class TurnApprovals {
       ...(ask.reason !== undefined && { justification: ask.reason }),
     });
     if (!approval) return DECLINED;
-    const { state, answers } = await live.whileWaiting(this.#ended(approval));
+    const { state, answers } = await turn.whileWaiting(this.#ended(approval));
     return { approve: state === 'approved', answers };
   }
 
-  async #granted(live: LiveTurn, approval: ApprovalRecord, deadline: TurnDeadline): Promise<void> {
-    const { record } = live;
+  async #granted({ record, deadline }: LiveTurn, approval: ApprovalRecord): Promise<void> {
     record.state = 'waiting_approval';
     const ended = await deadline.race(this.#ended(approval));
     if (ended.state !== 'approved') throw refusalOf(ended);
@@ -142,8 +143,10 @@ export class TurnApprovals {
     return this.#approvals.outcome(approvalId);
   }
 
-  #approversOf(request: TurnRequest, kind: TurnKind): number {
-    const powers = powersOf(request, kind);
+  #neededApprovers(request: TurnRequest, prepared: PreparedTurn): number {
+    // A candidate was approved with the turn that asked for it.
+    if (request.trial !== undefined) return 0;
+    const powers = powersOf(request, prepared);
     const { CODEX_APPROVAL_MODE: policy } = this.#options.config;
     return approversOfTurn(policy, riskOf(powers), powers.mode);
   }
@@ -155,16 +158,14 @@ export class TurnApprovals {
   }
 }
 
-function powersOf({ args, thread }: TurnRequest, kind: TurnKind): TurnPowers {
-  const parsed = kind.args.parse(args);
-  const byAccess = kind.access(parsed) === 'read' ? 'read-only' : 'workspace-write';
+function powersOf({ thread }: TurnRequest, { sandbox }: PreparedTurn): TurnPowers {
   const { fullAuto = false, mode = 'interactive' } = thread?.settings ?? {};
-  return { sandbox: kind.sandbox?.(parsed) ?? byAccess, fullAuto, mode };
+  return { sandbox, fullAuto, mode };
 }
 
 function operationOf({ tool, request: { args } }: TurnRecord): string {
-  const said = Object.values(args).find((value) => typeof value === 'string') ?? '';
-  return `${tool}: ${said.replace(/\s+/g, ' ').slice(0, PROMPT_CHARACTERS)}`;
+  const text = Object.values(args).find((value) => typeof value === 'string') ?? '';
+  return `${tool}: ${text.replace(/\s+/g, ' ').slice(0, PROMPT_CHARACTERS)}`;
 }
 
 function argumentsOf({ request }: TurnRecord, { sandbox, fullAuto, mode }: TurnPowers) {

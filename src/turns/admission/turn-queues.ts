@@ -1,11 +1,11 @@
 import PQueue from 'p-queue';
 import type { Queues } from './turn-admission.ts';
 
-/** Who waits for which agent: one at a time works with each, in the order of the calls. */
+/** One queue for each agent: its calls run one at a time, in their order. */
 export class TurnQueues {
   readonly #queues = new Map<string, PQueue>();
 
-  /** Does the work once all earlier work of the agent has ended. Aborting gives up a place that waits. */
+  /** Runs work once all earlier work of the agent has ended. `signal` removes waiting work. */
   async add<T>(agentId: string, work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const queue = this.#queues.get(agentId) ?? new PQueue({ concurrency: 1 });
     this.#queues.set(agentId, queue);
@@ -16,13 +16,13 @@ export class TurnQueues {
     }
   }
 
-  /** Calls that wait or run for an agent. */
+  /** How many calls of an agent wait or run. */
   load(agentId: string): number {
     const queue = this.#queues.get(agentId);
     return queue ? queue.size + queue.pending : 0;
   }
 
-  /** What a further call of an agent would meet. */
+  /** What is ahead of a further call of an agent. */
   ahead(agentId: string): Queues {
     const queue = this.#queues.get(agentId);
     const sizes = [...this.#queues.values()].map(({ size }) => size);

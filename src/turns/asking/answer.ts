@@ -1,19 +1,19 @@
 import { z } from 'zod';
 import type { TurnAnswer } from '../turn-kind.ts';
 
-/** The JSON schema that the model is asked to answer in, of the strict subset of the Responses API; none for text. */
+/** The JSON schema of the answer, in the strict subset of the Responses API. Undefined for text. */
 export function answerSchema(answer: TurnAnswer): Record<string, unknown> | undefined {
   if (answer instanceof z.ZodString) return undefined;
   const { $schema: _, ...schema } = z.toJSONSchema(answer, { io: 'output' });
   return schema;
 }
 
-/** Many times what a model writes in one message. */
+/** Many times the length of a final message. */
 const ANSWER_CHARACTERS = 1024 * 1024;
 
 export type ParsedAnswer<T> = { ok: true; value: T } | { ok: false; problems: string };
 
-/** Reads the last message of a turn. Codex does not check it against the schema: we do. */
+/** Parses the final message of a turn, which Codex does not check against the schema. */
 export function parseAnswer<T>(message: string, answer: z.ZodType<T>): ParsedAnswer<T> {
   const isText = answer instanceof z.ZodString;
   if (message.length > ANSWER_CHARACTERS && !isText) {

@@ -1,12 +1,12 @@
 import type { CodexClient, Skill } from '../../codex/codex-client.ts';
 import { AppError } from '../../errors.ts';
 
-/** Of two skills with the same name, that of the first of these: a repository displaces none. */
+/** Precedence of skills with the same name: a repository cannot replace a skill. */
 const SCOPES = ['admin', 'user', 'system', 'repo'];
 const NAMED_IN_ERROR = 50;
 const NAME_LENGTH = 100;
 
-/** The skills that a turn has to use. Throws `skill_not_found` where one is not there. */
+/** Returns the skills that a turn must use. Throws `skill_not_found` if one does not exist. */
 export async function chooseSkills(
   codex: Pick<CodexClient, 'listSkills'>,
   cwd: string,

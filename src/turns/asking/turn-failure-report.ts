@@ -13,8 +13,8 @@ const CODES: Record<TurnFailure['kind'], ErrorCode> = {
 };
 
 /**
- * Says what a failed turn means for the caller. What the gateway saw of the provider counts before
- * Codex's own account, which calls most failures by one name.
+ * Returns the error for the caller of a failed turn. The failure that the gateway saw takes precedence:
+ * Codex reports most failures of the provider as one kind.
  */
 export function explainFailure(
   failure: TurnFailure,

@@ -1,12 +1,13 @@
 import type { Logger } from 'pino';
 import type { AgentLink } from '../../agents/links/agent-link.ts';
 import { AppError } from '../../errors.ts';
-import type { SentTurn, TurnRequest } from '../turn.ts';
+import type { TurnRecord } from '../turn.ts';
+import type { TurnAttempt } from '../turn-attempt.ts';
 
-/** The conversation that a turn belongs to, resumed or begun; answers its id. */
+/** Resumes or starts the thread of a turn. Returns the id of the thread. */
 export async function openThread(
   { conversations }: AgentLink,
-  { request, sent }: { request: TurnRequest; sent: SentTurn | undefined },
+  { request, sent }: TurnRecord,
 ): Promise<string> {
   const { thread } = request;
   const joins = sent !== undefined;
@@ -17,27 +18,24 @@ export async function openThread(
     await conversations.resume(known, thread.settings, { joins });
     return known;
   } catch (error) {
-    // The turn itself began it, and Codex died before it had written anything.
-    const isOurs = thread.threadId === undefined;
-    if (isOurs && isNotFound(error)) return conversations.begin(thread.settings);
+    // The turn itself started the thread, and Codex died before it wrote anything of it.
+    const isOwn = thread.threadId === undefined;
+    if (isOwn && error instanceof AppError && error.code === 'thread_not_found') {
+      return conversations.begin(thread.settings);
+    }
     throw error;
   }
 }
 
-/** Has Codex forget a conversation until it is needed again; the agent's own one stays. */
+/** Lets Codex unload a thread of a caller. The agent's own thread stays loaded. */
 export async function leaveThread(
-  { conversations }: AgentLink,
-  { request, threadId }: { request: TurnRequest; threadId: string },
+  { link, turn, threadId }: TurnAttempt,
   log: Logger,
 ): Promise<void> {
-  if (!request.thread) return;
+  if (!turn.record.request.thread) return;
   try {
-    await conversations.leave(threadId);
+    await link.conversations.leave(threadId);
   } catch (error) {
-    log.debug({ err: error, threadId }, 'The conversation stays in memory');
+    log.debug({ err: error, threadId }, 'The thread stays loaded');
   }
-}
-
-function isNotFound(error: unknown): boolean {
-  return error instanceof AppError && error.code === 'thread_not_found';
 }

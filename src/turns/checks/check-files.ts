@@ -5,12 +5,11 @@ import { type TurnFiles, UNTOUCHED } from '../turn-kind.ts';
 import type { CheckRound } from './check.ts';
 
 const IN_GIT = '.git/';
-/** Of what checks write, which is seldom of interest. */
 const WRITTEN_LISTED = 100;
 
 /**
- * Tells apart what Codex changed and what only checks did: a file that Codex ever touched counts as
- * Codex's, with all that happened to it until the last check began.
+ * Returns what Codex changed as `files`, and what only checks changed as `written`. A file that Codex
+ * touched in any round counts as Codex's, with all its changes until the last check.
  */
 export async function filesOfRounds(
   workspace: Workspace,

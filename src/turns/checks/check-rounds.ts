@@ -1,196 +1,170 @@
-import type { AgentManager } from '../../agents/agent-manager.ts';
-import type { AgentLink } from '../../agents/links/agent-link.ts';
 import { lostConnection } from '../../agents/links/broken-turn.ts';
 import type { Config } from '../../config/config.ts';
-import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import type { WorkspaceTrees } from '../../workspaces/workspace-trees.ts';
-import type { Answer, CodexAsker, Question } from '../asking/codex-asker.ts';
+import { askCodex, type CodexTurnServices } from '../asking/codex-turn.ts';
 import type { SentTurn } from '../turn.ts';
-import type { TurnFiles } from '../turn-kind.ts';
+import type { TurnAttempt } from '../turn-attempt.ts';
+import type { Answer, TurnFiles } from '../turn-kind.ts';
 import {
   type CheckEnd,
   type CheckPlan,
   type CheckProgress,
   type CheckReport,
-  type CheckRequest,
   checkFailedPrompt,
   hasPassed,
   isOver,
   NO_CHECKS,
+  planCheck,
 } from './check.ts';
+import { runCheckCommand } from './check-command.ts';
 import { filesOfRounds } from './check-files.ts';
-import { CheckRunner } from './check-runner.ts';
 
-export type CheckSettings = Pick<
-  Config,
-  | 'CHECK_MAX_ROUNDS'
-  | 'CHECK_TIMEOUT'
-  | 'CHECK_OUTPUT_BYTES'
-  | 'MAX_DIFF_BYTES'
-  | 'MAX_DIFF_TOTAL_BYTES'
->;
-
-type CheckRoundsOptions = {
-  runtime: ContainerRuntime;
-  agents: AgentManager;
-  asker: CodexAsker;
-  config: CheckSettings;
+export type CheckServices = CodexTurnServices & {
+  config: Pick<
+    Config,
+    | 'CHECK_MAX_ROUNDS'
+    | 'CHECK_TIMEOUT'
+    | 'CHECK_OUTPUT_BYTES'
+    | 'MAX_DIFF_BYTES'
+    | 'MAX_DIFF_TOTAL_BYTES'
+  >;
 };
-
-/** A question about work that may be checked. */
-export type CheckedQuestion = Question & { journal: (sent: SentTurn) => void };
 
 export type Worked = {
   answer: Answer;
-  /** Only of work that was checked. */
+  /** Undefined without a check. */
   checked?: CheckedWork;
 };
 
 export type CheckedWork = {
   report: CheckReport;
   files: TurnFiles;
-  /** As Codex left them, before the last check. */
+  /** The files as Codex left them, before the last check. */
   left?: WorkspaceTrees | undefined;
 };
 
+/** Makes durable how far a turn has come. */
+type Journal = (sent: SentTurn) => void;
+
 /**
- * Has Codex work, and where the caller wants that, checks it and has Codex work again until the check
- * passes or the rounds are over. How far that came is journalled, so that a later server goes on.
+ * Asks Codex and, if the caller wants a check, repeats check and Codex until the check passes or the
+ * rounds are used up. The progress is journaled, so that a later server can continue. Throws an error
+ * of the table if there is no checked answer, but not for a check that fails.
  */
-export class CheckRounds {
-  readonly #options: CheckRoundsOptions;
-  readonly #runner: CheckRunner;
-
-  constructor(options: CheckRoundsOptions) {
-    this.#options = options;
-    this.#runner = new CheckRunner(options);
-  }
-
-  /** Throws an error of the table whenever there is no checked answer, whatever the check says of the work. */
-  async work(
-    link: AgentLink,
-    question: CheckedQuestion,
-    recording: Promise<WorkspaceTrees>,
-  ): Promise<Worked> {
-    const { kind, request, sent } = question;
-    const asked = kind.check?.(kind.args.parse(request.args));
-    if (!asked) return { answer: await this.#options.asker.ask(link, question) };
-    const plan = this.#planOf(asked);
-    let progress = sent?.checks ?? NO_CHECKS;
-    for (;;) {
-      const answer = await this.#ask(link, question, plan, progress);
-      const start = await question.deadline.race(recording);
-      if (!isOver(progress, plan)) {
-        progress = await this.#check(link, question, { plan, progress, start });
-      }
-      if (isOver(progress, plan)) {
-        return { answer, checked: await this.#report(link, plan, progress, start) };
-      }
-      await this.#breakOffIfLate(question);
+export async function workInRounds(
+  services: CheckServices,
+  attempt: TurnAttempt,
+  recording: Promise<WorkspaceTrees>,
+  journal: Journal,
+): Promise<Worked> {
+  const { turn, sent } = attempt;
+  const { signal } = turn.deadline;
+  if (!turn.prepared.check) return { answer: await askCodex(services, attempt) };
+  const plan = planCheck(turn.prepared.check, services.config);
+  let progress = sent?.checks ?? NO_CHECKS;
+  for (;;) {
+    const answer = await askInRound(services, attempt, plan, progress);
+    const start = await turn.deadline.race(recording);
+    if (!isOver(progress, plan)) {
+      progress = await runCheck(services, attempt, { plan, progress, start, journal });
     }
-  }
-
-  #planOf({ command, rounds, timeoutSeconds }: CheckRequest): CheckPlan {
-    const { CHECK_MAX_ROUNDS, CHECK_TIMEOUT } = this.#options.config;
-    return {
-      command,
-      rounds: rounds ?? CHECK_MAX_ROUNDS,
-      timeoutSeconds: timeoutSeconds ?? CHECK_TIMEOUT,
-    };
-  }
-
-  /** The answer of a round that is over is asked for only to be found again. */
-  #ask(
-    link: AgentLink,
-    question: CheckedQuestion,
-    plan: CheckPlan,
-    progress: CheckProgress,
-  ): Promise<Answer> {
-    const done = progress.rounds.length;
-    const round = isOver(progress, plan) ? done : done + 1;
-    if (round === 1) return this.#options.asker.ask(link, question);
-    const prompt = checkFailedPrompt(plan, progress);
-    return this.#options.asker.ask(link, question, {
-      prompt,
-      clientMessageId: messageId(question, round),
-    });
-  }
-
-  async #check(
-    link: AgentLink,
-    question: CheckedQuestion,
-    { plan, progress, start }: { plan: CheckPlan; progress: CheckProgress; start: WorkspaceTrees },
-  ): Promise<CheckProgress> {
-    const { turnId, threadId, onEvent } = question;
-    const round = progress.rounds.length + 1;
-    const journal = (checks: CheckProgress, nextRound = round) => {
-      const clientMessageId = nextRound === 1 ? turnId : messageId(question, nextRound);
-      question.journal({ clientMessageId, threadId, before: start, checks });
-    };
-    const before = progress.running ?? (await link.workspace.snapshot());
-    if (progress.running) await this.#endStrays(link, before);
-    else journal({ ...progress, running: before });
-    const shown = { round, rounds: plan.rounds, command: plan.command };
-    onEvent({ type: 'check_started', ...shown });
-    const { output, ...end } = await this.#run(link, question, plan, before);
-    await this.#endStrays(link, before);
-    onEvent({ type: 'check_completed', ...shown, ...eventOf(end), output });
-    const after = await link.workspace.snapshot();
-    const checks = { rounds: [...progress.rounds, { ...end, before, after }], output };
-    journal(checks, isOver(checks, plan) ? round : round + 1);
-    return checks;
-  }
-
-  /** What Codex began and may not end, as it refused or never answered, is ended here. */
-  async #run(
-    link: AgentLink,
-    { request, deadline }: Question,
-    plan: CheckPlan,
-    before: WorkspaceTrees,
-  ): Promise<CheckEnd & { output: string }> {
-    try {
-      return await this.#runner.run(link, request.agentId, plan, deadline);
-    } catch (error) {
-      const isEnded = deadline.signal.aborted || (await lostConnection(link));
-      if (!isEnded) await this.#endStrays(link, before);
-      throw error;
+    if (isOver(progress, plan)) {
+      return { answer, checked: await reportOf(services, attempt, { plan, progress, start }) };
     }
-  }
-
-  /** Between two rounds nothing else would end what Codex left running. */
-  async #breakOffIfLate({ deadline: { signal }, request }: Question): Promise<void> {
-    if (signal.aborted) await this.#options.agents.halt(request.agentId);
+    // Between two rounds nothing else would end what Codex left running.
+    if (signal.aborted) await services.agents.halt(turn.record.agentId);
     signal.throwIfAborted();
   }
-
-  /** Where Codex's own sandbox holds, nothing outlives the command in it. */
-  async #endStrays({ workspace }: AgentLink, since: WorkspaceTrees): Promise<void> {
-    if (this.#options.runtime.confines) await workspace.killStartedSince(since);
-  }
-
-  async #report(
-    { workspace }: AgentLink,
-    plan: CheckPlan,
-    { rounds, output }: CheckProgress,
-    start: WorkspaceTrees,
-  ): Promise<CheckedWork> {
-    const { MAX_DIFF_BYTES: file, MAX_DIFF_TOTAL_BYTES: total } = this.#options.config;
-    const { files, written } = await filesOfRounds(workspace, start, rounds, { file, total });
-    const { command, rounds: mostRounds, timeoutSeconds } = plan;
-    return {
-      report: { command, mostRounds, timeoutSeconds, rounds, output, written },
-      files,
-      left: rounds.at(-1)?.before,
-    };
-  }
 }
 
-/** The id under which Codex has the prompt of a round after the first. */
-function messageId({ turnId }: Question, round: number): string {
-  return `${turnId}:round-${round}`;
+/** Reads the answer again if its round is over. */
+function askInRound(
+  services: CheckServices,
+  attempt: TurnAttempt,
+  plan: CheckPlan,
+  progress: CheckProgress,
+): Promise<Answer> {
+  const done = progress.rounds.length;
+  const round = isOver(progress, plan) ? done : done + 1;
+  if (round === 1) return askCodex(services, attempt);
+  const prompt = checkFailedPrompt(plan, progress);
+  return askCodex(services, attempt, { prompt, clientMessageId: messageId(attempt, round) });
 }
 
-function eventOf(end: CheckEnd) {
+type CheckState = { plan: CheckPlan; progress: CheckProgress; start: WorkspaceTrees };
+
+async function runCheck(
+  services: CheckServices,
+  attempt: TurnAttempt,
+  { plan, progress, start, journal }: CheckState & { journal: Journal },
+): Promise<CheckProgress> {
+  const { turn, link, threadId } = attempt;
+  const { events } = turn;
+  const round = progress.rounds.length + 1;
+  const journalChecks = (checks: CheckProgress, nextRound = round) =>
+    journal({ clientMessageId: messageId(attempt, nextRound), threadId, before: start, checks });
+  const before = progress.running ?? (await link.workspace.snapshot());
+  if (progress.running) await killStrays(services, attempt, before);
+  else journalChecks({ ...progress, running: before });
+  const shown = { round, rounds: plan.rounds, command: plan.command };
+  events.emit({ type: 'check_started', ...shown });
+  const { output, ...end } = await runCommand(services, attempt, plan, before);
+  await killStrays(services, attempt, before);
   const { exitCode, timedOut, durationMs } = end;
-  return { passed: hasPassed(end), exitCode: exitCode ?? undefined, timedOut, durationMs };
+  events.emit({
+    type: 'check_completed',
+    ...shown,
+    ...{ passed: hasPassed(end), exitCode: exitCode ?? undefined, timedOut, durationMs, output },
+  });
+  const after = await link.workspace.snapshot();
+  const checks = { rounds: [...progress.rounds, { ...end, before, after }], output };
+  journalChecks(checks, isOver(checks, plan) ? round : round + 1);
+  return checks;
+}
+
+/** Kills what a command left that Codex started but did not end, for example after an error. */
+async function runCommand(
+  services: CheckServices,
+  attempt: TurnAttempt,
+  plan: CheckPlan,
+  before: WorkspaceTrees,
+): Promise<CheckEnd & { output: string }> {
+  try {
+    return await runCheckCommand(services, attempt, plan);
+  } catch (error) {
+    const isEnded = attempt.turn.deadline.signal.aborted || (await lostConnection(attempt.link));
+    if (!isEnded) await killStrays(services, attempt, before);
+    throw error;
+  }
+}
+
+/** Where Codex's own sandbox holds, nothing outlives the command in it. */
+async function killStrays(
+  { runtime }: CheckServices,
+  { link }: TurnAttempt,
+  since: WorkspaceTrees,
+): Promise<void> {
+  if (runtime.confines) await link.workspace.killStartedSince(since);
+}
+
+async function reportOf(
+  { config }: CheckServices,
+  { link }: TurnAttempt,
+  { plan, progress, start }: CheckState,
+): Promise<CheckedWork> {
+  const { rounds, output } = progress;
+  const bounds = { file: config.MAX_DIFF_BYTES, total: config.MAX_DIFF_TOTAL_BYTES };
+  const { files, written } = await filesOfRounds(link.workspace, start, rounds, bounds);
+  const { command, rounds: mostRounds, timeoutSeconds } = plan;
+  return {
+    report: { command, mostRounds, timeoutSeconds, rounds, output, written },
+    files,
+    left: rounds.at(-1)?.before,
+  };
+}
+
+/** The id under which Codex stores the prompt of a round. */
+function messageId({ turn }: TurnAttempt, round: number): string {
+  const { turnId } = turn.record;
+  return round === 1 ? turnId : `${turnId}:round-${round}`;
 }

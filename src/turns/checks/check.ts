@@ -1,21 +1,22 @@
 import { randomUUID } from 'node:crypto';
+import type { Config } from '../../config/config.ts';
 import type { WorkspaceTrees } from '../../workspaces/workspace-trees.ts';
 
-/** What a caller wants work to be checked by: a command for `sh -c` in the workspace. */
+/** The check that a caller asks for: a command for `sh -c` in the workspace. */
 export type CheckRequest = {
   command: string;
   /** How often Codex works at most. Default: `CHECK_MAX_ROUNDS`. */
   rounds?: number | undefined;
-  /** Of one run of the command. Default: `CHECK_TIMEOUT`. */
+  /** Bounds one run of the command. Default: `CHECK_TIMEOUT`. */
   timeoutSeconds?: number | undefined;
 };
 
-/** A check that has all it needs to run. */
+/** A check with its defaults. */
 export type CheckPlan = { command: string; rounds: number; timeoutSeconds: number };
 
 /** How one run of a check ended. */
 export type CheckEnd = {
-  /** Null if it was killed, as for its time. */
+  /** Null if the command was killed, for example at its time limit. */
   exitCode: number | null;
   timedOut: boolean;
   durationMs: number;
@@ -28,44 +29,54 @@ export type CheckRound = CheckEnd & {
   after: WorkspaceTrees;
 };
 
-/** How far the checks of a turn came, for a later server to go on from. */
+/** How far the checks of a turn have come; a later server continues from there. */
 export type CheckProgress = {
   rounds: readonly CheckRound[];
-  /** What the last check printed, cut. */
+  /** The end of what the last check printed. */
   output: string;
-  /** The files before a check that runs. Whatever it has done by then belongs to it. */
+  /** The files before a check that runs. All changes since then belong to the check. */
   running?: WorkspaceTrees;
 };
 
-/** What callers are told of the checks of a turn. */
+/** The checks of a turn, for the result. */
 export type CheckReport = {
   command: string;
-  /** Of the most that there might have been. */
   mostRounds: number;
   timeoutSeconds: number;
-  /** The last one decides. */
+  /** The last round decides. */
   rounds: readonly CheckEnd[];
   output: string;
-  /** Files that differ because of the check alone. */
+  /** Files that only the check changed. */
   written: readonly string[];
 };
 
 export const NO_CHECKS: CheckProgress = { rounds: [], output: '' };
 
-/** Of the output of a check, what Codex is shown: the end of it. */
+/** Codex is shown the end of the output. */
 const CHARACTERS_FOR_CODEX = 16_384;
+
+export function planCheck(
+  { command, rounds, timeoutSeconds }: CheckRequest,
+  { CHECK_MAX_ROUNDS, CHECK_TIMEOUT }: Pick<Config, 'CHECK_MAX_ROUNDS' | 'CHECK_TIMEOUT'>,
+): CheckPlan {
+  return {
+    command,
+    rounds: rounds ?? CHECK_MAX_ROUNDS,
+    timeoutSeconds: timeoutSeconds ?? CHECK_TIMEOUT,
+  };
+}
 
 export function hasPassed({ exitCode, timedOut }: CheckEnd): boolean {
   return exitCode === 0 && !timedOut;
 }
 
-/** Whether there is nothing left to do: the last check passed, or there are no more rounds. */
+/** Whether the last check passed or the rounds are used up. */
 export function isOver({ rounds }: CheckProgress, plan: CheckPlan): boolean {
   const last = rounds.at(-1);
   return last !== undefined && (hasPassed(last) || rounds.length >= plan.rounds);
 }
 
-/** How a check ended, in words that follow its name. */
+/** Returns the predicate of a sentence about the check. */
 export function describeEnd(
   { exitCode, timedOut }: CheckEnd,
   { timeoutSeconds }: Pick<CheckPlan, 'timeoutSeconds'>,
@@ -74,13 +85,13 @@ export function describeEnd(
   return exitCode === null ? 'was killed' : `ended with exit code ${exitCode}`;
 }
 
-/** The end of an output, with a line before it if there was more. */
+/** Puts a note before the end of an output if more was cut. */
 export function withCutNote(kept: string, cutBytes: number): string {
   if (cutBytes <= 0) return kept;
   return `... ${cutBytes} bytes before this are cut off (CHECK_OUTPUT_BYTES)\n${kept}`;
 }
 
-/** Asks Codex again after a check that failed. What the check printed is marked off as data. */
+/** The prompt after a failed check. It marks the output of the check as data. */
 export function checkFailedPrompt(
   plan: CheckPlan,
   { rounds, output }: Pick<CheckProgress, 'rounds' | 'output'>,

@@ -2,19 +2,19 @@ import { beginningInWords, endInWords } from '../../audit/redaction/whole-words.
 import type { PlanStep } from '../../codex/codex-event.ts';
 import type { TurnEvent } from './turn-event.ts';
 
-/** Of each text in an event. The result of a turn holds its last message whole. */
+/** Of each text in an event. The result of a turn has the whole final message. */
 const TEXT_CHARACTERS = 4096;
-/** Of a longer text, what is searched for secrets before it is cut. */
+/** How much of a longer text is redacted before it is cut. */
 const SEARCHED_CHARACTERS = 4 * TEXT_CHARACTERS;
-/** Of each list in an event: whatever of both comes first. */
+/** Of each list in an event: the stricter limit holds. */
 const LIST_ENTRIES = 200;
 const LIST_CHARACTERS = 16_384;
 
 type Redact = (text: string) => string;
 
 /**
- * Cuts what Codex, and whoever speaks in its place, may make as long as it likes, and takes secrets
- * out before, so that none is cut in two. Of an output the end is kept, of anything else the beginning.
+ * Cuts texts and lists, which may have any length, and redacts texts before, so that no secret is cut
+ * in two. The end of an output is kept, and the beginning of any other text.
  */
 export function boundEvent(event: TurnEvent, redact: Redact = (text) => text): TurnEvent {
   const beginning = (text: string) => beginningOf(text, redact);
@@ -65,12 +65,12 @@ function endOf(text: string, redact: Redact): string {
   return seen.length <= TEXT_CHARACTERS ? seen : copied(seen.slice(-TEXT_CHARACTERS));
 }
 
-/** A slice of a string keeps all of it in memory; this does not, and it mends a cut character. */
+/** A slice keeps the whole string in memory. A copy does not, and replaces half a character. */
 function copied(slice: string): string {
   return Buffer.from(slice).toString();
 }
 
-/** Only what is kept of a list is looked into. */
+/** Bounds only the entries that are kept. */
 function boundList<Name extends string, Entry>(
   name: Name,
   entries: readonly Entry[],

@@ -2,10 +2,10 @@ import type { JournaledEvent, TurnStore } from '../turn-store.ts';
 
 const PAGE = 500;
 
-/** A reader that falls so far behind is cut off; it can come back for the rest. */
+/** The feed of a slower reader ends. The reader can follow again for the rest. */
 const UNREAD_EVENTS = 1_000;
 
-/** Hands events from those who make them to one who reads them when it can. */
+/** A bounded queue of events for one asynchronous reader. */
 export class EventFeed<Event = JournaledEvent> implements AsyncIterable<Event> {
   #unread: Event[] = [];
   #ended = false;
@@ -18,7 +18,7 @@ export class EventFeed<Event = JournaledEvent> implements AsyncIterable<Event> {
     this.#wake.resolve();
   }
 
-  /** Lets the reader come to an end once it has all. */
+  /** The reader ends once it has read all events. */
   end(): void {
     this.#ended = true;
     this.#wake.resolve();
@@ -35,7 +35,7 @@ export class EventFeed<Event = JournaledEvent> implements AsyncIterable<Event> {
   }
 }
 
-/** The events of a turn that are in the store, after a number. */
+/** Yields the stored events of a turn after a number. */
 export function* storedEvents(
   store: TurnStore,
   turnId: string,

@@ -6,9 +6,9 @@ const SHORTEST_INTERVAL_MS = 250;
 const LONGEST_SILENCE_MS = 15_000;
 const LONGEST_MESSAGE = 200;
 
-/** Tells a client in sentences what Codex does: not too often, and never silent for long. */
+/** Describes a turn to its listeners in sentences: not too often, and never silent for long. */
 export class ProgressReporter {
-  readonly #send: (message: string) => void;
+  readonly #listeners = new Set<(message: string) => void>();
   readonly #startedAt = performance.now();
   readonly #heartbeat: NodeJS.Timeout;
   #pending: string | undefined;
@@ -17,27 +17,28 @@ export class ProgressReporter {
   #latest = 'Accepted';
   #latestAt = new Date();
 
-  constructor(send: (message: string) => void) {
-    this.#send = send;
+  constructor() {
     this.#heartbeat = setInterval(() => this.#beat(), LONGEST_SILENCE_MS / 3);
     this.#heartbeat.unref();
   }
 
-  /** What was said last, for somebody who begins to listen. */
-  get latest(): string {
-    return this.#latest;
+  get latest(): { message: string; at: Date } {
+    return { message: this.#latest, at: this.#latestAt };
   }
 
-  get latestAt(): Date {
-    return this.#latestAt;
+  /** Passes on the latest message and all later ones. Returns a function that ends the subscription. */
+  listen(listener: (message: string) => void): () => void {
+    this.#listeners.add(listener);
+    listener(this.#latest);
+    return () => this.#listeners.delete(listener);
   }
 
-  event(event: TurnEvent): void {
+  reportEvent(event: TurnEvent): void {
     const message = describeEvent(event);
-    if (message) this.say(message);
+    if (message) this.report(message);
   }
 
-  say(message: string): void {
+  report(message: string): void {
     this.#latest = shorten(message);
     this.#latestAt = new Date();
     this.#pending = this.#latest;
@@ -60,6 +61,10 @@ export class ProgressReporter {
     this.#pending = undefined;
   }
 
+  #send(message: string): void {
+    for (const listener of this.#listeners) listener(message);
+  }
+
   #beat(): void {
     const now = performance.now();
     if (now - Math.max(this.#sentAt, this.#startedAt) < LONGEST_SILENCE_MS) return;
@@ -68,7 +73,7 @@ export class ProgressReporter {
   }
 }
 
-/** Undefined for events that would not interest somebody who waits. */
+/** Returns undefined for events that are of no interest to a waiting caller. */
 function describeEvent(event: TurnEvent): string | undefined {
   switch (event.type) {
     case 'turn_started':
@@ -95,7 +100,7 @@ function describeEvent(event: TurnEvent): string | undefined {
     case 'message':
       return event.text.trimStart().startsWith('{') ? 'Answering' : event.text;
     case 'steered':
-      return 'Told more by the caller';
+      return 'The caller sent a message';
     case 'approval_requested':
       return `Waiting for approval (${event.risk} risk) of ${event.operation}`;
     case 'approval_decided':

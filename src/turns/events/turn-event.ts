@@ -2,10 +2,10 @@ import type { ApprovalKind, ApprovalState } from '../../approvals/approval.ts';
 import type { Risk } from '../../approvals/risk.ts';
 import type { CodexEvent } from '../../codex/codex-event.ts';
 
-/** What happens in a turn: for progress, the journal and the streams of clients. */
+/** What happens in a turn, for all listeners: progress, journal, streams, audit. */
 export type TurnEvent =
   | CodexEvent
-  /** What the caller checks the work by runs, after each round of Codex's work. */
+  /** The check of the caller runs after each round of Codex's work. */
   | { type: 'check_started'; round: number; rounds: number; command: string }
   | {
       type: 'check_completed';
@@ -13,16 +13,16 @@ export type TurnEvent =
       rounds: number;
       command: string;
       passed: boolean;
-      /** Undefined if it was killed. */
+      /** Undefined if the command was killed. */
       exitCode: number | undefined;
       timedOut: boolean;
       durationMs: number;
-      /** The end of what it printed. */
+      /** The end of what the command printed. */
       output: string;
     }
-  /** A caller said more to Codex. */
+  /** A caller sent a message to Codex. */
   | { type: 'steered'; text: string }
-  /** People are asked, and nothing of it happens before they have agreed. */
+  /** The operation waits for approvers. */
   | {
       type: 'approval_requested';
       approvalId: string;
@@ -32,7 +32,7 @@ export type TurnEvent =
       neededApprovers: number;
       expiresAt: string;
     }
-  /** Somebody said something to it, or it ended by itself. */
+  /** An approver decided, or the approval expired or was superseded. */
   | {
       type: 'approval_decided';
       approvalId: string;

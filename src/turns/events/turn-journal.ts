@@ -1,11 +1,12 @@
 import type { JournaledEvent, TurnStore } from '../turn-store.ts';
+import { storedEvents } from './event-feed.ts';
 import type { TurnEvent } from './turn-event.ts';
 
 /** Events come in bursts, and each write waits for the disk. */
 const FLUSH_MS = 100;
-/** How long a write that failed waits; a full disk stays full for a while. */
+/** How long a failed write waits: a full disk stays full for a while. */
 const RETRY_MS = 2_000;
-/** A turn that does more is still finished and its result kept; only the tale of it is cut. */
+/** A turn with more events is finished, and its result is kept; only further events are not. */
 const EVENTS_KEPT = 5_000;
 const BYTES_KEPT = 8 * 1024 * 1024;
 const CUT = {
@@ -17,7 +18,6 @@ const CUT = {
 export class TurnJournal {
   readonly #turnId: string;
   readonly #store: TurnStore;
-  readonly #onEvent: (event: JournaledEvent) => void;
   #last = 0;
   #bytes = 0;
   #full = false;
@@ -25,37 +25,31 @@ export class TurnJournal {
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
 
-  /** `earlier` are the events that an earlier server wrote; none for a new turn. */
-  constructor(options: {
-    turnId: string;
-    store: TurnStore;
-    earlier: Iterable<JournaledEvent>;
-    onEvent: (event: JournaledEvent) => void;
-  }) {
-    this.#turnId = options.turnId;
-    this.#store = options.store;
-    this.#onEvent = options.onEvent;
-    for (const { seq, event } of options.earlier) this.#count(seq, event);
+  /** Continues after the events that the store has of the turn. */
+  constructor(store: TurnStore, turnId: string) {
+    this.#turnId = turnId;
+    this.#store = store;
+    for (const { seq, event } of storedEvents(store, turnId, 0)) this.#count(seq, event);
   }
 
-  /** Nothing more is taken once the turn has as many events, or as much in them, as is kept. */
-  add(event: TurnEvent): void {
-    if (this.#stopped || this.#full) return;
+  /** Returns the entry of the event, or undefined once the journal is full or was stopped. */
+  add(event: TurnEvent): JournaledEvent | undefined {
+    if (this.#stopped || this.#full) return undefined;
     const next = this.#last + 1;
     const fits = next < EVENTS_KEPT && this.#bytes + sizeOf(event) <= BYTES_KEPT;
     const journaled = { seq: next, at: new Date(), event: fits ? event : CUT };
     this.#count(next, journaled.event);
     this.#pending.push(journaled);
     this.#timer ??= setTimeout(() => this.#flushOrRetry(), FLUSH_MS);
-    this.#onEvent(journaled);
+    return journaled;
   }
 
-  /** What could not be written yet, or not in time. */
+  /** Entries that are not written yet. */
   get unwritten(): readonly JournaledEvent[] {
     return this.#pending;
   }
 
-  /** Writes what waits to be written. Throws if it cannot be; then it goes on to wait. */
+  /** Writes all entries. Throws if the store cannot, and keeps the entries then. */
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -63,7 +57,7 @@ export class TurnJournal {
     this.#pending = [];
   }
 
-  /** Takes and writes no more by itself; what waits can still be flushed. */
+  /** Adds and writes nothing more by itself. Entries that are not written can still be flushed. */
   stop(): void {
     this.#stopped = true;
     clearTimeout(this.#timer);
@@ -73,7 +67,7 @@ export class TurnJournal {
     try {
       this.flush();
     } catch {
-      // The turn goes on without; its end is told when it cannot be written either.
+      // The turn continues without its events; the lifecycle reports an end that cannot be written.
       this.#timer = setTimeout(() => this.#flushOrRetry(), RETRY_MS);
     }
   }

@@ -1,28 +1,27 @@
-/** What git's own tools show of a subject. */
+/** git's own tools show no more of a subject. */
 const SUBJECT_CHARACTERS = 72;
 const BODY_CHARACTERS = 2000;
 const TRAILER_CHARACTERS = 200;
-/** Of a program that ends with a list of files and what was done to each. */
 const EXPLAINED_FILES = 50;
-/** What tells a caller's wish, in the order in which it does it best. */
-const WISHES = ['task', 'prompt', 'symptoms', 'failing_tests', 'error_output'] as const;
-/** Directions of text and separators of lines: what shows a text otherwise than it is. */
+/** Arguments that describe the task, the best first. */
+const TASK_ARGUMENTS = ['task', 'prompt', 'symptoms', 'failing_tests', 'error_output'] as const;
+/** Characters that make a text look different from what it is, such as marks of direction. */
 const DECEPTIVE = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g;
 const CONTROL = /[\p{Cc}\u2028\u2029]/gu;
 const CONTROL_BUT_LINES = /[^\P{Cc}\n\t]/gu;
 
-type Told = {
+type MessageParts = {
   tool: string;
   args: Readonly<Record<string, unknown>>;
-  /** What the model ended with; absent where the turn failed. */
+  /** Undefined for a turn that failed. */
   answer?: unknown;
   trailers: Readonly<Record<string, string | undefined>>;
 };
 
-/** The message of a turn's commit: what was asked, what the model says of it, and whose it is. */
-export function commitMessage({ tool, args, answer, trailers }: Told): string {
+/** The message of a turn's commit: the task, the explanation of the model, and trailers. */
+export function commitMessage({ tool, args, answer, trailers }: MessageParts): string {
   const subject =
-    bounded(oneLine(firstLine(wishOf(args))), SUBJECT_CHARACTERS) || `Turn of ${tool}`;
+    bounded(oneLine(firstLine(taskOf(args))), SUBJECT_CHARACTERS) || `Turn of ${tool}`;
   const body = bounded(lines(explanationOf(answer)), BODY_CHARACTERS);
   const named = Object.entries(trailers)
     .map(([name, value]) => [name, oneLine(value ?? '')] as const)
@@ -32,8 +31,8 @@ export function commitMessage({ tool, args, answer, trailers }: Told): string {
   return `${parts.filter((part) => part !== '').join('\n\n')}\n`;
 }
 
-function wishOf(args: Told['args']): string {
-  for (const name of WISHES) {
+function taskOf(args: MessageParts['args']): string {
+  for (const name of TASK_ARGUMENTS) {
     const value = args[name];
     const text = Array.isArray(value) ? value[0] : value;
     if (typeof text === 'string' && text.trim() !== '') return text.trim();
@@ -41,7 +40,7 @@ function wishOf(args: Told['args']): string {
   return '';
 }
 
-/** Answers of different tools say it in different places; what says nothing of the kind tells nothing. */
+/** Returns an empty text for answers without an explanation of changes. */
 function explanationOf(answer: unknown): string {
   if (typeof answer === 'string') return answer;
   if (typeof answer !== 'object' || answer === null || !('changes' in answer)) return '';

@@ -1,18 +1,17 @@
-import type { Logger } from 'pino';
 import type { AgentManager } from '../../agents/agent-manager.ts';
-import type { AgentLink } from '../../agents/links/agent-link.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError, type ErrorCode } from '../../errors.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
-import type { DiffBounds } from '../../workspaces/file-change.ts';
+import { diffstat } from '../../workspaces/diffstat.ts';
+import { FILES_LISTED } from '../../workspaces/file-change.ts';
 import type { WorkspaceTrees } from '../../workspaces/workspace-trees.ts';
-import type { Question } from '../asking/codex-asker.ts';
-import type { CheckedWork, Worked } from '../checks/check-rounds.ts';
-import { type TurnFiles, UNTOUCHED } from '../turn-kind.ts';
-import type { EndedTurn, TurnCommits } from './turn-commits.ts';
-import { changesOfTurn, undoFailedTurn, undoTurn, unrecorded } from './turn-files.ts';
+import type { Worked } from '../checks/check-rounds.ts';
+import type { TurnRecord } from '../turn.ts';
+import type { TurnAttempt } from '../turn-attempt.ts';
+import { type Answer, type TurnAccess, type TurnFiles, UNTOUCHED } from '../turn-kind.ts';
+import { type CommitServices, commitTurn } from './commit-turn.ts';
 
-/** After these an agent is stopped, or nobody waits to hear more. What was done is found before the next turn. */
+/** After these the agent is stopped or nobody waits. The next turn records what was changed. */
 const WITHOUT_AGENT: ReadonlySet<ErrorCode> = new Set([
   'cancelled',
   'shutting_down',
@@ -22,97 +21,132 @@ const WITHOUT_AGENT: ReadonlySet<ErrorCode> = new Set([
   'engine_failed',
   'workspace_failed',
 ]);
+const UNRECORDED =
+  'The disk of the files is full: the changes are there, but they could not be listed and are in no commit.';
 
-type FilesAfterOptions = {
+export type FilesServices = CommitServices & {
   runtime: Pick<ContainerRuntime, 'confines'>;
-  agents: AgentManager;
-  commits: TurnCommits;
+  agents: Pick<AgentManager, 'halt' | 'withAgent'>;
   config: Pick<Config, 'MAX_DIFF_BYTES' | 'MAX_DIFF_TOTAL_BYTES'>;
-  log: Logger;
 };
 
-/** Finds out what a turn did to the files, and has that recorded, or undone where it might only read. */
-export class FilesAfter {
-  readonly #options: FilesAfterOptions;
-  readonly #bounds: DiffBounds;
-
-  constructor(options: FilesAfterOptions) {
-    this.#options = options;
-    const { MAX_DIFF_BYTES: file, MAX_DIFF_TOTAL_BYTES: total } = options.config;
-    this.#bounds = { file, total };
+/** Records what a turn changed, or restores the files if the turn has read access only. */
+export async function filesAfterWork(
+  services: FilesServices,
+  attempt: TurnAttempt,
+  before: WorkspaceTrees,
+  { answer, checked }: Worked,
+): Promise<TurnFiles> {
+  if (checked?.left) {
+    // The commit has what Codex changed, without what the last check wrote.
+    const trees = { before, after: checked.left };
+    return { ...checked.files, recording: await commitTurn(services, attempt, trees, answer) };
   }
+  if (checked) return checked.files;
+  if (attempt.turn.prepared.access === 'read') return undo(services, attempt, before);
+  return recordChanges(services, attempt, before, answer).catch(unrecorded);
+}
 
-  /** After a turn that has an answer. */
-  ofWork(
-    link: AgentLink,
-    question: Question,
-    before: WorkspaceTrees,
-    { answer, checked }: Worked,
-  ): Promise<TurnFiles> {
-    const { access, threadId } = question;
-    if (checked) return this.#recorded(link, question, before, { answer, ...checked });
-    if (access === 'write') {
-      return this.#changes(link, question, before, answer).catch(unrecorded);
-    }
-    // Where Codex's own sandbox holds, nothing that a turn started can write.
-    return undoTurn(link, before, { threadId, killProcesses: this.#options.runtime.confines });
+/** Records what a failed turn changed, or restores the files if the turn has read access only. */
+export async function filesAfterFailure(
+  services: FilesServices,
+  attempt: TurnAttempt,
+  recording: Promise<WorkspaceTrees>,
+  error: unknown,
+): Promise<TurnFiles> {
+  const { agents, log } = services;
+  const { record, prepared } = attempt.turn;
+  const { agentId } = record;
+  const before = await recording.catch(() => undefined);
+  // No answer of the model got through, so nothing ran.
+  if (!before) return UNTOUCHED;
+  if (prepared.access === 'read') {
+    await undoFailed(agents, agentId, before);
+    return UNTOUCHED;
   }
-
-  /** What a failed turn leaves in the files: nothing if it may only read, and else what it had done. */
-  async ofFailure(
-    question: Question,
-    recording: Promise<WorkspaceTrees>,
-    error: unknown,
-  ): Promise<TurnFiles> {
-    const { agents, log } = this.#options;
-    const { access, request } = question;
-    const { agentId } = request;
-    const before = await recording.catch(() => undefined);
-    // No answer of the model got through, so that nothing was done.
-    if (!before) return UNTOUCHED;
-    if (access === 'read') await undoFailedTurn(agents, agentId, before);
-    if (access === 'read' || !leavesAgent(error)) return UNTOUCHED;
-    try {
-      return await agents.withAgent(agentId, (link) => this.#changes(link, question, before));
-    } catch (cause) {
-      log.warn({ agentId, err: cause }, 'What a failed turn had done could not be read');
-      return UNTOUCHED;
-    }
-  }
-
-  /** Of work that was checked the commit is what Codex did, without what the last check wrote. */
-  async #recorded(
-    { workspace }: AgentLink,
-    question: Question,
-    before: WorkspaceTrees,
-    { answer, files, left: after }: CheckedWork & { answer: unknown },
-  ): Promise<TurnFiles> {
-    if (!after) return files;
-    const turn = endedTurn(question, answer);
-    const { commits } = this.#options;
-    return { ...files, recording: await commits.record(workspace, { before, after }, turn) };
-  }
-
-  #changes(
-    link: AgentLink,
-    question: Question,
-    before: WorkspaceTrees,
-    answer?: unknown,
-  ): Promise<TurnFiles> {
-    const { commits } = this.#options;
-    const turn = endedTurn(question, answer);
-    return changesOfTurn(link, before, {
-      bounds: this.#bounds,
-      record: (workspace, files) => commits.record(workspace, files, turn),
-    });
+  if (!(error instanceof AppError) || WITHOUT_AGENT.has(error.code)) return UNTOUCHED;
+  try {
+    return await agents.withAgent(agentId, (link) =>
+      recordChanges(services, { ...attempt, link }, before),
+    );
+  } catch (cause) {
+    log.warn({ agentId, err: cause }, 'The changes of a failed turn could not be read');
+    return UNTOUCHED;
   }
 }
 
-function endedTurn({ turnId, threadId, request, sent }: Question, answer: unknown): EndedTurn {
-  return { turnId, threadId, request, answer, again: sent !== undefined };
+/** Stops a turn that could not be joined, and restores the files if the turn has read access only. */
+export async function abandonTurn(
+  agents: FilesServices['agents'],
+  { agentId, sent }: TurnRecord,
+  access: TurnAccess,
+): Promise<void> {
+  if (access === 'write' || !sent?.before) await agents.halt(agentId);
+  else await undoFailed(agents, agentId, sent.before);
 }
 
-/** Whether an agent is there, or worth starting, to see what a failed turn left. */
-function leavesAgent(error: unknown): boolean {
-  return error instanceof AppError && !WITHOUT_AGENT.has(error.code);
+/** The part of a result that sums up the changes. */
+export function summaryOf({ changes, unlisted, recording }: TurnFiles): object {
+  if (changes.length === 0) return {};
+  const { commit } = recording;
+  return { ...(commit && { commit }), diffstat: diffstat(changes, unlisted) };
+}
+
+async function recordChanges(
+  services: FilesServices,
+  attempt: TurnAttempt,
+  before: WorkspaceTrees,
+  answer?: Answer,
+): Promise<TurnFiles> {
+  const { config } = services;
+  const bounds = { file: config.MAX_DIFF_BYTES, total: config.MAX_DIFF_TOTAL_BYTES };
+  const { workspace } = attempt.link;
+  const after = await workspace.snapshot();
+  const [changed, recording] = await Promise.all([
+    workspace.changesBetween(before, after, bounds),
+    commitTurn(services, attempt, { before, after }, answer),
+  ]);
+  return { ...UNTOUCHED, ...changed, recording };
+}
+
+/** An answer is returned even if the disk is too full to list the changes. Throws any other error. */
+function unrecorded(error: unknown): TurnFiles {
+  if (!(error instanceof AppError) || error.code !== 'no_space') throw error;
+  return { ...UNTOUCHED, recording: { notes: [UNRECORDED] } };
+}
+
+/** Kills what the turn started and restores the files. */
+async function undo(
+  { runtime }: FilesServices,
+  { link, threadId }: TurnAttempt,
+  before: WorkspaceTrees,
+): Promise<TurnFiles> {
+  const { codex, workspace } = link;
+  await codex.cleanBackgroundTerminals(threadId);
+  // Where Codex's own sandbox holds, nothing that a turn started can write.
+  if (runtime.confines) await workspace.killStartedSince(before);
+  const after = await workspace.snapshot();
+  const paths = await workspace.pathsChangedBetween(before, after);
+  if (before.files !== after.files || before.meta !== after.meta) await workspace.restore(before);
+  const more = paths.length - FILES_LISTED;
+  const undone = more > 0 ? [...paths.slice(0, FILES_LISTED), `… and ${more} more`] : paths;
+  return { ...UNTOUCHED, undone };
+}
+
+/** Restores the files after a turn that failed and left the container in any state. */
+async function undoFailed(
+  agents: FilesServices['agents'],
+  agentId: string,
+  before: WorkspaceTrees,
+): Promise<void> {
+  try {
+    await agents.halt(agentId);
+    await agents.withAgent(agentId, ({ workspace }) => workspace.restore(before));
+  } catch (cause) {
+    throw new AppError(
+      'workspace_failed',
+      'The turn failed, and the files that it changed in the workspace could not be restored.',
+      { cause },
+    );
+  }
 }

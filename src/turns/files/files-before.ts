@@ -1,49 +1,46 @@
-import type { AgentLink } from '../../agents/links/agent-link.ts';
 import type { ModelGateway } from '../../gateway/model-gateway.ts';
 import type { WorkspaceTrees } from '../../workspaces/workspace-trees.ts';
-import type { Question } from '../asking/codex-asker.ts';
 import type { SentTurn } from '../turn.ts';
-
-/** A turn whose files are to be recorded, with what makes that durable. */
-type Recorded = Pick<Question, 'turnId' | 'threadId' | 'request' | 'sent'> & {
-  journal: (sent: SentTurn) => void;
-};
+import type { TurnAttempt } from '../turn-attempt.ts';
 
 /**
- * Records the files before a turn while the model thinks: no answer of it gets through before that is
- * done and journalled, so that nothing runs before.
+ * Records the files before a turn while the model works on its answer. The gateway holds the answer
+ * until the files are recorded and journaled, so that no command runs before.
  */
 export class FilesBefore {
   readonly #gateway: Pick<ModelGateway, 'hold'>;
-  /** Agents whose turn an earlier server sent, with what ends their wait. */
-  readonly #heldBack = new Map<string, PromiseWithResolvers<void>>();
+  /** Agents whose turn an earlier server sent, until the turn is recorded. */
+  readonly #held = new Map<string, PromiseWithResolvers<void>>();
 
   constructor(gateway: Pick<ModelGateway, 'hold'>) {
     this.#gateway = gateway;
   }
 
-  /** Keeps answers of the model from an agent until its turn is taken up. */
-  holdBack(agentId: string): void {
+  /** Holds the answers of the model for an agent until {@link record} is called and has ended. */
+  hold(agentId: string): void {
     const held = Promise.withResolvers<void>();
-    this.#heldBack.set(agentId, held);
+    this.#held.set(agentId, held);
     this.#gateway.hold(agentId, held.promise);
   }
 
-  /** Throws at once if the turn cannot be journalled; rejects if the files cannot be recorded. */
-  record({ workspace }: AgentLink, turn: Recorded): Promise<WorkspaceTrees> {
-    const { request, sent, threadId, turnId, journal } = turn;
+  /** Throws at once if the turn cannot be journaled. Rejects if the files cannot be recorded. */
+  record(
+    { turn, link, threadId, sent }: TurnAttempt,
+    journal: (sent: SentTurn) => void,
+  ): Promise<WorkspaceTrees> {
     if (sent?.before) return Promise.resolve(sent.before);
+    const { agentId, turnId } = turn.record;
     const clientMessageId = sent?.clientMessageId ?? turnId;
     journal({ clientMessageId, threadId });
-    const recorded = workspace.snapshot().then((before) => {
+    const recorded = link.workspace.snapshot().then((before) => {
       journal({ clientMessageId, threadId, before });
       return before;
     });
     const done = recorded.then(() => undefined);
-    const held = this.#heldBack.get(request.agentId);
-    this.#heldBack.delete(request.agentId);
+    const held = this.#held.get(agentId);
+    this.#held.delete(agentId);
     held?.resolve(done);
-    this.#gateway.hold(request.agentId, done);
+    this.#gateway.hold(agentId, done);
     return recorded;
   }
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { TurnRecord } from '../turn.ts';
 
-/** What of the result of a candidate counts. */
+/** The part of a candidate's result that is ranked. */
 const judgedSchema = z.object({
   check: z.object({ passed: z.boolean(), rounds: z.array(z.unknown()) }).optional(),
   changes: z.array(z.object({ file: z.string(), diff: z.string() })).catch([]),
@@ -13,10 +13,9 @@ export function judged({ result }: Pick<TurnRecord, 'result'>): Judged | undefin
 }
 
 /**
- * The best first: whoever came to an end before whoever failed, with a check that passed before one
- * that did not, then whoever changed something, then fewer rounds of the check, then fewer changed
- * lines. A check that passes before any work says nothing of who did none. Equals keep their order.
- * Whether a change is good is for people to say: only what can be counted is.
+ * Sorts candidates by what can be counted, the best first: completed, check passed, changed something,
+ * fewer rounds of the check, fewer changed lines. The check of a candidate that changed nothing may
+ * have passed before any work. Equal candidates keep their order.
  */
 export function rank<T extends Pick<TurnRecord, 'result'>>(candidates: readonly T[]): T[] {
   return candidates
@@ -25,14 +24,14 @@ export function rank<T extends Pick<TurnRecord, 'result'>>(candidates: readonly 
     .map(({ candidate }) => candidate);
 }
 
-/** Lines that were added and removed, all files together. */
+/** The number of added and removed lines of all files. */
 export function changedLines({ changes }: Judged): number {
   return changes
     .flatMap(({ diff }) => diff.split('\n'))
     .filter((line) => /^[+-]/.test(line) && !/^(\+\+\+|---) /.test(line)).length;
 }
 
-/** Smaller is better; the first that differs decides. */
+/** Smaller is better. The first mark that differs decides. */
 function marksOf(result: Judged | undefined): number[] {
   if (!result) return [1];
   const { check, changes } = result;

@@ -4,9 +4,10 @@ import type { AgentManager } from '../../agents/agent-manager.ts';
 import type { AgentStore } from '../../agents/agent-store.ts';
 import { AppError, reportError } from '../../errors.ts';
 import { sumOfUsage } from '../../gateway/spending/token-usage.ts';
+import type { WorkspaceSource } from '../files/workspace-source.ts';
+import type { LiveTurn } from '../live-turn.ts';
 import type { TurnRecord, TurnRequest } from '../turn.ts';
-import type { TurnDeadline } from '../turn-deadline.ts';
-import type { TurnOutcome } from '../turn-runner.ts';
+import type { TurnOutcome } from '../turn-outcome.ts';
 import { changedLines, judged, rank } from './ranking.ts';
 
 const NAME_LENGTH = 64;
@@ -16,30 +17,26 @@ type TrialsOptions = {
   agents: AgentManager;
   store: { agents: AgentStore };
   forks: AgentForks;
-  turns: {
-    submit(request: TurnRequest): TurnRecord;
-    wait(
-      turnId: string,
-      waiter: { signal: AbortSignal; progress(message: string): void },
-    ): Promise<TurnRecord>;
-    cancel(turnId: string): Promise<TurnRecord>;
-  };
+  source: WorkspaceSource;
 };
 
-export type Trial = {
-  record: TurnRecord;
-  deadline: TurnDeadline;
-  say(message: string): void;
-  note(note: string): void;
-};
+/** The turns of candidates, as a trial needs them. */
+export interface CandidateTurns {
+  submit(request: TurnRequest): TurnRecord;
+  wait(
+    turnId: string,
+    waiter: { signal: AbortSignal; progress(message: string): void },
+  ): Promise<TurnRecord>;
+  cancel(turnId: string): Promise<TurnRecord>;
+}
 
-/** One try: what was asked of a fork, or why it could not be. */
+/** The request to one fork. `failure` is why it was not accepted. */
 type Candidate = { agentId: string; request: TurnRequest; turnId?: string; failure?: unknown };
-type Ended = Candidate & Pick<TurnRecord, 'result' | 'error' | 'usage'>;
+type EndedCandidate = Candidate & Pick<TurnRecord, 'result' | 'error' | 'usage'>;
 
 /**
- * Has the same work done by several forks of an agent side by side, each by a turn of its own. All of
- * it follows from the id of the turn that asked for it, so that a later server takes it up where it is.
+ * Runs a turn as several candidates side by side: each is a turn of a fork of the agent. Forks and turns
+ * follow from the id of the turn, so that a later server finds them again.
  */
 export class Trials {
   readonly #options: TrialsOptions;
@@ -48,17 +45,25 @@ export class Trials {
     this.#options = options;
   }
 
-  /** The result of the best, with all of them. Throws `candidates_failed` if none came to an end. */
-  async run(trial: Trial): Promise<TurnOutcome> {
+  /**
+   * Returns the result of the best candidate, with a list of all. Throws `candidates_failed` if all
+   * candidates failed.
+   */
+  async run(turn: LiveTurn, turns: CandidateTurns): Promise<TurnOutcome> {
+    const { record } = turn;
     const startedAt = performance.now();
-    const candidates = candidatesOf(trial.record, this.#sourceOf(trial.record));
-    const threadId = await this.#fork(trial, candidates);
-    const ended = await this.#work(trial, candidates);
+    await this.#fill(turn);
+    record.state = 'running';
+    const source = this.#sourceOf(record);
+    const candidates = candidatesOf(record, source);
+    await this.#fork(turn, source, candidates);
+    const threadId = await this.#threadOf(source);
+    const ended = await runCandidates(turn, candidates, turns);
     const ranked = rank(ended);
     const [best] = ranked;
     if (!best?.result) throw allFailed(ranked);
-    if (changedNothing(best)) trial.note('The first candidate changed no file.');
-    trial.note('The agent itself was left as it is: promote_candidate takes one over.');
+    if (changedNothing(best)) turn.note('The first candidate changed no file.');
+    turn.note('The agent itself was left as it is: promote_candidate takes one over.');
     return {
       threadId,
       result: { ...ownPart(best.result), candidates: ranked.map(shown) },
@@ -68,59 +73,30 @@ export class Trials {
     };
   }
 
-  /** Copies the agent as often as there are candidates; answers its conversation. */
-  async #fork({ record, deadline, say }: Trial, candidates: Candidate[]): Promise<string> {
-    const { agents, store, forks } = this.#options;
-    // As it is now: a conversation that begins here has nothing in it to go on from.
-    const source = this.#sourceOf(record);
-    return agents.withAgent(record.agentId, async ({ conversations }) => {
-      for (const [index, candidate] of candidates.entries()) {
-        if (store.agents.get(candidate.agentId)) continue;
-        deadline.signal.throwIfAborted();
-        say(`Copying the agent (${index + 1} of ${candidates.length})`);
-        await forks.fork(source, forkOf(source, candidate.agentId, index, record), deadline.signal);
-      }
-      return conversations.main();
-    });
+  async #fill(turn: LiveTurn): Promise<void> {
+    const { agents, source } = this.#options;
+    const { agentId, request } = turn.record;
+    source.attach(turn.record);
+    turn.connected();
+    if (request.source) await agents.withAgent(agentId, () => source.fill(turn));
   }
 
-  async #work({ deadline, say }: Trial, candidates: Candidate[]): Promise<Ended[]> {
-    const { turns } = this.#options;
-    for (const candidate of candidates) {
-      try {
-        candidate.turnId = turns.submit(candidate.request).turnId;
-      } catch (error) {
-        candidate.failure = error;
-      }
-    }
-    const waits = candidates.map(async (candidate, index): Promise<Ended> => {
-      const { turnId, failure } = candidate;
-      if (turnId === undefined) return { ...candidate, error: reportError(failure) };
-      const progress = (message: string) => say(`Candidate ${index + 1}: ${message}`);
-      const { result, error, usage } = await turns.wait(turnId, {
-        signal: deadline.signal,
-        progress,
-      });
-      return {
-        ...candidate,
-        ...(result && { result }),
-        ...(error && { error }),
-        ...(usage && { usage }),
-      };
-    });
-    try {
-      return await deadline.race(Promise.all(waits));
-    } catch (error) {
-      if (deadline.signal.aborted) await this.#cancel(candidates);
-      throw error;
+  async #fork(turn: LiveTurn, source: AgentRecord, candidates: Candidate[]): Promise<void> {
+    const { store, forks } = this.#options;
+    const { record, deadline, progress } = turn;
+    for (const [index, { agentId }] of candidates.entries()) {
+      if (store.agents.get(agentId)) continue;
+      deadline.signal.throwIfAborted();
+      progress.report(`Copying the agent (${index + 1} of ${candidates.length})`);
+      const fork = newAgent(agentId, { ...source, name: nameOf(source, record.turnId, index) });
+      await forks.fork(source, fork, deadline.signal);
     }
   }
 
-  async #cancel(candidates: readonly Candidate[]): Promise<void> {
-    const { turns } = this.#options;
-    await Promise.allSettled(
-      candidates.map(({ turnId }) => turnId !== undefined && turns.cancel(turnId)),
-    );
+  /** The agent's own thread. An agent without one is woken and starts it. */
+  async #threadOf({ agentId, threadId }: AgentRecord): Promise<string> {
+    if (threadId !== undefined) return threadId;
+    return this.#options.agents.withAgent(agentId, ({ conversations }) => conversations.main());
   }
 
   #sourceOf({ agentId }: TurnRecord): AgentRecord {
@@ -130,12 +106,50 @@ export class Trials {
   }
 }
 
-/** What is asked of each fork of the agent. */
+/** Waits for all candidates. Cancels them if the turn ends before. */
+async function runCandidates(
+  { deadline, progress }: LiveTurn,
+  candidates: Candidate[],
+  turns: CandidateTurns,
+): Promise<EndedCandidate[]> {
+  for (const candidate of candidates) {
+    try {
+      candidate.turnId = turns.submit(candidate.request).turnId;
+    } catch (error) {
+      candidate.failure = error;
+    }
+  }
+  const waits = candidates.map(async (candidate, index): Promise<EndedCandidate> => {
+    const { turnId, failure } = candidate;
+    if (turnId === undefined) return { ...candidate, error: reportError(failure) };
+    const { result, error, usage } = await turns.wait(turnId, {
+      signal: deadline.signal,
+      progress: (message) => progress.report(`Candidate ${index + 1}: ${message}`),
+    });
+    return {
+      ...candidate,
+      ...(result && { result }),
+      ...(error && { error }),
+      ...(usage && { usage }),
+    };
+  });
+  try {
+    return await deadline.race(Promise.all(waits));
+  } catch (error) {
+    if (deadline.signal.aborted) {
+      const ids = candidates.flatMap(({ turnId }) => turnId ?? []);
+      await Promise.allSettled(ids.map((turnId) => turns.cancel(turnId)));
+    }
+    throw error;
+  }
+}
+
+/** The request to each fork of the agent. */
 export function candidatesOf(
   { turnId, request }: Pick<TurnRecord, 'turnId' | 'request'>,
   source: AgentRecord,
 ): Candidate[] {
-  // What it holds before, each candidate has from the agent itself.
+  // The forks have the files of the source already.
   const { candidates = [], source: _, ...asked } = request;
   return candidates.map(({ model, effort }, index) => {
     const agentId = agentIdOf({ ...source, name: nameOf(source, turnId, index) });
@@ -153,33 +167,24 @@ export function candidatesOf(
   });
 }
 
-function forkOf(
-  source: AgentRecord,
-  agentId: string,
-  index: number,
-  { turnId }: TurnRecord,
-): AgentRecord {
-  return newAgent(agentId, { ...source, name: nameOf(source, turnId, index) });
-}
-
 function nameOf({ name }: AgentRecord, turnId: string, index: number): string {
   const mark = `-try-${turnId.slice(0, MARK_LENGTH)}-${index + 1}`;
   return `${name.slice(0, NAME_LENGTH - mark.length)}${mark}`;
 }
 
-/** Without what says where it comes from, which is the trial's to say. */
+/** The result of a candidate without its origin: that of the trial takes its place. */
 function ownPart(result: Record<string, unknown>): Record<string, unknown> {
   const { agent_id, session_id, turn_id, duration_ms, usage, cost_usd, notes, commit, ...own } =
     result;
   return own;
 }
 
-/** Nobody who did as well changed anything, then. */
-function changedNothing({ result }: Ended): boolean {
+/** The candidates are ranked: none that ended as well changed anything then. */
+function changedNothing({ result }: EndedCandidate): boolean {
   return judged({ ...(result && { result }) })?.changes.length === 0;
 }
 
-function shown({ agentId, request, turnId, result, error }: Ended, index: number) {
+function shown({ agentId, request, turnId, result, error }: EndedCandidate, index: number) {
   const { model, effort } = request;
   const counted = judged({ ...(result && { result }) });
   const { check, changes, warnings, duration_ms, cost_usd } = result ?? {};
@@ -197,7 +202,7 @@ function shown({ agentId, request, turnId, result, error }: Ended, index: number
   };
 }
 
-function allFailed(ended: readonly Ended[]): AppError {
+function allFailed(ended: readonly EndedCandidate[]): AppError {
   const candidates = ended.map(shown).map(({ agent_id, ...rest }) => rest);
   const [first] = candidates;
   const why = first?.error ? ` The first: ${first.error.message}` : '';

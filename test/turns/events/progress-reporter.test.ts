@@ -6,16 +6,16 @@ afterEach(() => vi.useRealTimers());
 
 test('the first message goes out at once', () => {
   const sent: string[] = [];
-  using reporter = new ProgressReporter((message) => sent.push(message));
-  reporter.say('Begin');
+  using reporter = reporting((message) => sent.push(message));
+  reporter.report('Begin');
   expect(sent).toEqual(['Begin']);
 });
 
 test('of many messages only a few a second go out, and the last is among them', () => {
   const sent: string[] = [];
-  using reporter = new ProgressReporter((message) => sent.push(message));
+  using reporter = reporting((message) => sent.push(message));
   for (let count = 0; count < 1000; count++) {
-    reporter.say(`message ${count}`);
+    reporter.report(`message ${count}`);
     vi.advanceTimersByTime(2);
   }
   vi.advanceTimersByTime(1000);
@@ -26,8 +26,8 @@ test('of many messages only a few a second go out, and the last is among them', 
 test('a silent turn is never silent for more than 25 seconds', () => {
   const times: number[] = [];
   const began = Date.now();
-  using reporter = new ProgressReporter(() => times.push(Date.now() - began));
-  reporter.say('Running: make');
+  using reporter = reporting(() => times.push(Date.now() - began));
+  reporter.report('Running: make');
   vi.advanceTimersByTime(120_000);
   const gaps = times.slice(1).map((time, index) => time - (times[index] ?? 0));
   expect(Math.max(...gaps)).toBeLessThanOrEqual(25_000);
@@ -36,17 +36,17 @@ test('a silent turn is never silent for more than 25 seconds', () => {
 
 test('what is said again carries how long it has taken', () => {
   const sent: string[] = [];
-  using reporter = new ProgressReporter((message) => sent.push(message));
-  reporter.say('Running: make');
+  using reporter = reporting((message) => sent.push(message));
+  reporter.report('Running: make');
   vi.advanceTimersByTime(21_000);
   expect(sent.at(-1)).toMatch(/^Running: make \(\d+ s\)$/);
 });
 
 test('events are told in sentences of one line', () => {
   const sent: string[] = [];
-  using reporter = new ProgressReporter((message) => sent.push(message));
-  const tell = (event: Parameters<typeof reporter.event>[0]) => {
-    reporter.event(event);
+  using reporter = reporting((message) => sent.push(message));
+  const tell = (event: Parameters<typeof reporter.reportEvent>[0]) => {
+    reporter.reportEvent(event);
     vi.advanceTimersByTime(300);
   };
   tell({ type: 'thinking', text: 'Where is\nthe bug?' });
@@ -80,10 +80,21 @@ test('events are told in sentences of one line', () => {
 
 test('nothing is sent after the end', () => {
   const sent: string[] = [];
-  const reporter = new ProgressReporter((message) => sent.push(message));
-  reporter.say('one');
-  reporter.say('two');
+  const reporter = reporting((message) => sent.push(message));
+  reporter.report('one');
+  reporter.report('two');
   reporter[Symbol.dispose]();
   vi.advanceTimersByTime(60_000);
   expect(sent).toEqual(['one']);
 });
+
+/** A reporter with a listener of what comes after the first message. */
+function reporting(listener: (message: string) => void): ProgressReporter {
+  const reporter = new ProgressReporter();
+  let isFirst = true;
+  reporter.listen((message) => {
+    if (!isFirst) listener(message);
+    isFirst = false;
+  });
+  return reporter;
+}
