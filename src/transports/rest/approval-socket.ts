@@ -45,7 +45,6 @@ export class ApprovalSocket {
   constructor(socket: WebSocket, options: ApprovalSocketOptions) {
     this.#socket = socket;
     this.#options = options;
-    socket.on('error', (error) => options.log.debug({ err: error }, 'A WebSocket broke'));
     socket.on('pong', () => {
       this.#isAlive = true;
     });
