@@ -22,6 +22,7 @@ import { ModelGateway } from '../gateway/model-gateway.ts';
 import { Budgets } from '../gateway/spending/budgets.ts';
 import { Ledger } from '../gateway/spending/ledger.ts';
 import { Prices } from '../gateway/spending/prices.ts';
+import { KeyedQueue } from '../keyed-queue.ts';
 import { chooseRuntime } from '../runtime/choose-runtime.ts';
 import { RuntimePreparation } from '../runtime/runtime-preparation.ts';
 import { BackupFiles } from '../snapshots/snapshot-files.ts';
@@ -32,7 +33,6 @@ import { allTools, TOOL_ALIASES, TURN_KINDS } from '../tools/catalog.ts';
 import { checkHealth } from '../tools/health/health-check.ts';
 import { Toolbox } from '../tools/toolbox.ts';
 import { BetweenTurns } from '../turns/admission/exclusive-access.ts';
-import { TurnQueues } from '../turns/admission/turn-queues.ts';
 import { circumstancesOfAgent, circumstancesOfTurn } from '../turns/audit-context.ts';
 import { TurnCommits } from '../turns/files/turn-commits.ts';
 import { TurnRunner } from '../turns/turn-runner.ts';
@@ -166,7 +166,7 @@ function createTurns(options: ServiceOptions, below: Engine & Ways & Home & Cont
   auditApprovals(approvals, audit, (turnId) => circumstancesOfTurn(store, turnId));
   const commits = new TurnCommits({ store, redactor, config, log });
   const runner = new TurnRunner({ runtime, gateway, agents, commits, config, log });
-  const queues = new TurnQueues();
+  const queues = new KeyedQueue();
   const forks = new AgentForks({ agents, store, config });
   const turns = new TurnService({
     kinds: TURN_KINDS,

@@ -11,6 +11,7 @@ import type { AuditLog } from '../audit/audit-log.ts';
 import type { Redactor } from '../audit/redaction/redactor.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
+import type { KeyedQueue } from '../keyed-queue.ts';
 import type { JournaledEvent, Store, TurnQuery } from '../store/store.ts';
 import {
   type AdmissionOptions,
@@ -19,7 +20,6 @@ import {
   earlierTurn,
 } from './admission/turn-admission.ts';
 import { TurnApprovals } from './admission/turn-approvals.ts';
-import type { TurnQueues } from './admission/turn-queues.ts';
 import { EventFeed, storedEvents } from './events/event-feed.ts';
 import { Trials } from './trials/trials.ts';
 import type { TurnRecord, TurnRequest } from './turn.ts';
@@ -38,7 +38,7 @@ type TurnServiceOptions = {
   kinds: readonly TurnKind[];
   agents: AgentManager;
   runner: TurnRunner;
-  queues: TurnQueues;
+  queues: KeyedQueue;
   forks: AgentForks;
   store: Store;
   approvals: Approvals;

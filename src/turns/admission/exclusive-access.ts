@@ -2,14 +2,14 @@ import type { AgentRecord } from '../../agents/agent.ts';
 import type { AgentManager } from '../../agents/agent-manager.ts';
 import type { AgentLink } from '../../agents/links/agent-link.ts';
 import { AppError } from '../../errors.ts';
+import type { KeyedQueue } from '../../keyed-queue.ts';
 import type { Store } from '../../store/store.ts';
 import { type AdmissionOptions, admitAgent } from './turn-admission.ts';
-import type { TurnQueues } from './turn-queues.ts';
 
 type BetweenTurnsOptions = {
   agents: AgentManager;
   store: Store;
-  queues: TurnQueues;
+  queues: KeyedQueue;
   config: AdmissionOptions['config'];
 };
 
