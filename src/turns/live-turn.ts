@@ -1,4 +1,5 @@
 import type { JournaledEvent } from '../store/store.ts';
+import { untilAborted } from '../until-aborted.ts';
 import type { Steer } from './asking/codex-asker.ts';
 import { boundEvent } from './events/event-bounds.ts';
 import { ProgressReporter } from './events/progress-reporter.ts';
@@ -107,15 +108,7 @@ export class LiveTurn {
 
   /** Waits for the end of the turn, or until `signal`. */
   async untilEnded(signal: AbortSignal): Promise<void> {
-    const aborted = Promise.withResolvers<void>();
-    const onAbort = () => aborted.resolve();
-    signal.addEventListener('abort', onAbort);
-    if (signal.aborted) onAbort();
-    try {
-      await Promise.race([this.ended, aborted.promise]);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-    }
+    await untilAborted(this.ended, signal).catch(() => undefined);
   }
 
   /** Writes the events so far. Throws if they cannot be written. */

@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts';
+import { untilAborted } from '../until-aborted.ts';
 
 type DeadlineOptions = {
   seconds: number;
@@ -45,17 +46,8 @@ export class TurnDeadline {
   }
 
   /** Waits for something, but not beyond the deadline: then throws why. What is waited for goes on. */
-  async race<T>(promise: Promise<T>): Promise<T> {
-    promise.catch(() => undefined);
-    this.signal.throwIfAborted();
-    const ended = Promise.withResolvers<never>();
-    const onAbort = () => ended.reject(this.signal.reason);
-    this.signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      return await Promise.race([promise, ended.promise]);
-    } finally {
-      this.signal.removeEventListener('abort', onAbort);
-    }
+  race<T>(promise: Promise<T>): Promise<T> {
+    return untilAborted(promise, this.signal);
   }
 
   [Symbol.dispose](): void {

@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import pTimeout from 'p-timeout';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import type { AgentManager } from '../../agents/agent-manager.ts';
@@ -186,7 +187,7 @@ export class CodexAsker {
       await completed;
     };
     try {
-      await withinMs(SETTLE_MS, settle());
+      await pTimeout(settle(), { milliseconds: SETTLE_MS });
     } catch (error) {
       this.#options.log.warn({ agentId, err: error }, 'The interrupted turn did not settle');
     }
@@ -206,14 +207,4 @@ function hasSettled(promise: Promise<unknown>): Promise<boolean> {
     () => false,
   );
   return Promise.race([kept, setImmediate(false)]);
-}
-
-async function withinMs<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error('too late')), milliseconds);
-  try {
-    return await Promise.race([promise, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import pTimeout from 'p-timeout';
 import { z } from 'zod';
 import type { AgentManager } from '../../agents/agent-manager.ts';
 import type { AgentLink } from '../../agents/links/agent-link.ts';
@@ -73,10 +73,7 @@ export class CheckRunner {
 
   // As after an interrupted turn: what left the group of the check is surely ended only by a restart.
   async #breakOff(agentId: string, running: Promise<unknown>): Promise<void> {
-    await Promise.race([
-      running.catch(() => undefined),
-      sleep(SETTLE_MS, undefined, { ref: false }),
-    ]);
+    await pTimeout(running, { milliseconds: SETTLE_MS }).catch(() => undefined);
     await this.#options.agents.halt(agentId);
   }
 }
