@@ -91,8 +91,14 @@ export const ROOMS = [
   },
   {
     name: 'ground',
-    files: ['src/errors.ts', 'src/errors-document.ts', 'src/checked-input.ts', 'src/version.ts'],
-    what: 'The table of errors, and the version.',
+    files: [
+      'src/errors.ts',
+      'src/errors-document.ts',
+      'src/checked-input.ts',
+      'src/concurrency/',
+      'src/version.ts',
+    ],
+    what: 'The table of errors, queues and waits with a limit, the version.',
   },
 ] as const satisfies readonly Room[];
 

@@ -1,4 +1,5 @@
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate } from 'node:timers/promises';
+import pTimeout from 'p-timeout';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { CopySource } from '../runtime/container-runtime.ts';
@@ -217,8 +218,8 @@ export class AgentManager {
       }),
     ]);
     // What runs on needs no farewell: an engine that is slow must not keep the server.
-    const limit = sleep(CLOSE_LIMIT_MS, undefined, { ref: false });
-    await (stopAgents ? closing : Promise.race([closing, limit]));
+    const limit = { milliseconds: CLOSE_LIMIT_MS, message: false } as const;
+    await (stopAgents ? closing : pTimeout(closing, limit));
   }
 
   #copySource(agentId: string): CopySource {

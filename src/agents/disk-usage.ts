@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import pTimeout from 'p-timeout';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import { readAtMost } from '../runtime/read-at-most.ts';
 
@@ -26,12 +26,10 @@ export async function measureDisk(
     const child = await runtime.exec(agentId, command);
     child.stderr.resume();
     child.stdio.end();
-    const late = new AbortController();
-    const output = await Promise.race([
-      readAtMost(child.stdio, OUTPUT_BYTES),
-      sleep(limitSeconds * 1000, undefined, { signal: late.signal, ref: false }),
-    ]);
-    late.abort();
+    const output = await pTimeout(readAtMost(child.stdio, OUTPUT_BYTES), {
+      milliseconds: limitSeconds * 1000,
+      message: false,
+    });
     child.stdio.destroy();
     return parse(String(output ?? ''));
   } catch {

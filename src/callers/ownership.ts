@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { type AgentRecord, agentIdOf, newAgent, type Ownership } from '../agents/agent.ts';
 import type { AgentStore } from '../agents/agent-store.ts';
 import { AppError } from '../errors.ts';
@@ -18,7 +19,7 @@ type View = { asApprover?: boolean };
  */
 export class Ownerships {
   readonly #agents: AgentStore;
-  readonly #known = new Map<string, Ownership>();
+  readonly #known = new LRUCache<string, Ownership>({ max: REMEMBERED });
 
   constructor(agents: AgentStore) {
     this.#agents = agents;
@@ -83,10 +84,7 @@ export class Ownerships {
   ofId(agentId: string): Ownership | undefined {
     const record = this.#agents.get(agentId);
     if (!record) return this.#known.get(agentId);
-    this.#known.delete(agentId);
     this.#known.set(agentId, record);
-    const [oldest] = this.#known.keys();
-    if (this.#known.size > REMEMBERED && oldest !== undefined) this.#known.delete(oldest);
     return record;
   }
 }

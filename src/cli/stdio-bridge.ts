@@ -7,6 +7,7 @@ import {
   SseError,
   type Transport,
 } from '@modelcontextprotocol/client';
+import PQueue from 'p-queue';
 import type { Logger } from 'pino';
 import { AppError, ERRORS, reportError } from '../errors.ts';
 import { OpenRequests } from './open-requests.ts';
@@ -31,11 +32,12 @@ export class StdioBridge {
   readonly #unanswered = new OpenRequests();
   /** What the server of the current session asked the client. */
   readonly #asked = new OpenRequests();
+  /** One after the other, so that no cancel overtakes its request. */
+  readonly #sending = new PQueue({ concurrency: 1 });
   #session: Transport | undefined;
   #sessionEnd = Promise.withResolvers<void>();
   #lostAt: number | undefined;
   #initialize: JSONRPCRequest | undefined;
-  #sending: Promise<void> = Promise.resolve();
 
   constructor({ client, connect, log }: Options) {
     this.#client = client;
@@ -45,9 +47,8 @@ export class StdioBridge {
 
   async start(): Promise<void> {
     await this.#open();
-    // One after the other, so that no cancel overtakes its request.
     this.#client.onmessage = (message) => {
-      this.#sending = this.#sending.then(() => this.#toServer(message));
+      void this.#sending.add(() => this.#toServer(message));
     };
     this.#client.onerror = (error) => this.#log.warn({ err: error }, 'Bad message from the client');
     await this.#client.start();

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import closeWithGrace from 'close-with-grace';
+import pTimeout from 'p-timeout';
 import { redactorOf } from '../audit/redaction/redactor-of.ts';
 import { agentIdSchema } from '../identity/agent-id.ts';
 import { loadConfig } from '../server/load-config.ts';
@@ -62,7 +62,8 @@ export async function stdio(args: string[]): Promise<void> {
   }
   // Not by `grace`: for it the signal that clients send soon after would be the second one, and fatal.
   client.onclose = () => {
-    void Promise.race([close(), sleep(SHUTDOWN_LIMIT_MS)]).finally(() => process.exit());
+    const limit = { milliseconds: SHUTDOWN_LIMIT_MS, message: false } as const;
+    void pTimeout(close(), limit).finally(() => process.exit());
   };
 }
 

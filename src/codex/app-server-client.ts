@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
+import pTimeout from 'p-timeout';
 import type { Logger } from 'pino';
 import { AppError } from '../errors.ts';
 import type {
@@ -272,7 +272,7 @@ class AppServerClient implements CodexClient {
   }
 
   async #orTimeout(wait: Promise<void>): Promise<void> {
-    await Promise.race([wait, sleep(this.#requestTimeoutMs, undefined, { ref: false })]);
+    await pTimeout(wait, { milliseconds: this.#requestTimeoutMs, message: false });
   }
 }
 

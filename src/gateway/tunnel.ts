@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import http2 from 'node:http2';
 import readline from 'node:readline';
 import type { Duplex, Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
+import pTimeout from 'p-timeout';
 import type { Logger } from 'pino';
 import { AppError } from '../errors.ts';
 import type { ContainerProcess } from '../runtime/container-runtime.ts';
@@ -79,18 +79,12 @@ async function listening(stderr: Readable, exited: Promise<unknown>, log: Logger
       log.warn({ line }, 'tunnel program wrote an error');
     });
   });
-  const timer = new AbortController();
-  const outcome = await Promise.race([
-    ready.then(() => 'ready' as const),
-    exited.then(() => 'ended' as const),
-    sleep(START_TIMEOUT_MS, 'late' as const, { signal: timer.signal, ref: false }),
-  ]);
-  timer.abort();
-  if (outcome === 'ended') {
-    throw new AppError(
-      'engine_failed',
-      `The tunnel did not start: ${said.at(-1) ?? 'no reason given'}.`,
-    );
-  }
-  if (outcome === 'late') throw new AppError('start_timeout', 'The tunnel did not start in time.');
+  const ended = exited.then(() => {
+    const reason = said.at(-1) ?? 'no reason given';
+    throw new AppError('engine_failed', `The tunnel did not start: ${reason}.`);
+  });
+  await pTimeout(Promise.race([ready, ended]), {
+    milliseconds: START_TIMEOUT_MS,
+    message: new AppError('start_timeout', 'The tunnel did not start in time.'),
+  });
 }

@@ -15,6 +15,7 @@ import type { Authenticator } from '../callers/authentication/authenticator.ts';
 import { Changes } from '../callers/changes/changes.ts';
 import { Promotion } from '../callers/changes/promotion.ts';
 import { RateLimits } from '../callers/rate-limits.ts';
+import { KeyedQueue } from '../concurrency/keyed-queue.ts';
 import type { Config } from '../config/config.ts';
 import { Credentials } from '../gateway/credentials/credentials.ts';
 import { GitCredentials } from '../gateway/credentials/git-credentials.ts';
@@ -34,7 +35,6 @@ import { checkHealth } from '../tools/health/health-check.ts';
 import { Toolbox } from '../tools/toolbox.ts';
 import { ExclusiveAccess } from '../turns/admission/exclusive-access.ts';
 import { TurnApprovals } from '../turns/admission/turn-approvals.ts';
-import { TurnQueues } from '../turns/admission/turn-queues.ts';
 import { auditContextOfAgent, auditContextOfTurn } from '../turns/audit-context.ts';
 import { WorkspaceSource } from '../turns/files/workspace-source.ts';
 import { Trials } from '../turns/trials/trials.ts';
@@ -100,7 +100,7 @@ async function createEngine({ store, config, log, version }: ServiceOptions) {
 function createWaiting({ store, audit, authenticator, config, log }: ServiceOptions) {
   const events = new AgentEvents(log);
   const register = new TurnRegister(store.turns);
-  const queues = new TurnQueues();
+  const queues = new KeyedQueue();
   const turnAudit = new TurnAudit(audit);
   const approvals = new Approvals({ store: store.approvals, authenticator, config, log });
   auditApprovals(approvals, audit, (turnId) => auditContextOfTurn(store.turns, turnId));

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import pTimeout from 'p-timeout';
 import { z } from 'zod';
 import type { AgentRecord } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
@@ -66,8 +66,8 @@ export async function describeInForce(
 
 async function skillsOf({ codex }: AgentLink, workspace: string) {
   // It may be put to sleep in the middle of the question.
-  const late = sleep(PATIENCE_MS, undefined, { ref: false });
-  const found = await Promise.race([codex.listSkills(workspace), late]).catch(() => undefined);
+  const asked = pTimeout(codex.listSkills(workspace), { milliseconds: PATIENCE_MS });
+  const found = await asked.catch(() => undefined);
   if (!found) return null;
   return found.slice(0, SKILLS_LISTED).map(({ name, description, scope, path }) => ({
     name: name.slice(0, TEXT_LENGTH),

@@ -18,6 +18,7 @@ import { limitRates } from './http/rate-limit.ts';
 import { guardRequests } from './http/request-guard.ts';
 import { RequestLog } from './http/request-log.ts';
 import { SlowBodies } from './http/slow-bodies.ts';
+import { asksForSocket } from './http/socket-request.ts';
 import { UnreadableRequests } from './http/unreadable-requests.ts';
 import { McpSessions } from './mcp/endpoints/mcp-sessions.ts';
 import { sseRoutes } from './mcp/endpoints/sse-routes.ts';
@@ -36,7 +37,7 @@ import { reviewRoutes } from './rest/review-routes.ts';
 import { type SnapshotDesk, snapshotRoutes } from './rest/snapshot-routes.ts';
 import { toolRoutes } from './rest/tool-routes.ts';
 import { type TurnFeed, turnRoutes } from './rest/turn-routes.ts';
-import { isWebSocket, serveSockets } from './rest/web-sockets.ts';
+import { serveSockets } from './rest/web-sockets.ts';
 
 /** A request must have arrived within this; how long its answer takes has no bound here. */
 const RECEIVE_TIMEOUT_MS = 60_000;
@@ -148,7 +149,7 @@ function createApp(
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     http: {
       // Others, such as h2c of Java clients, are offers that nobody has to take.
-      shouldUpgradeCallback: isWebSocket,
+      shouldUpgradeCallback: asksForSocket,
       headersTimeout: receiveMs,
       // It is looked at with the other headers, and refused in words.
       requireHostHeader: false,

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import pTimeout from 'p-timeout';
 import type { AgentManager } from '../agents/agent-manager.ts';
 
 /** How long interrupted work gets to end by itself. */
@@ -13,7 +13,6 @@ export async function haltAfter(
   agents: Pick<AgentManager, 'halt'>,
   agentId: string,
 ): Promise<void> {
-  const settled = work.catch(() => undefined);
-  await Promise.race([settled, sleep(SETTLE_MS, undefined, { ref: false })]);
+  await pTimeout(work, { milliseconds: SETTLE_MS }).catch(() => undefined);
   await agents.halt(agentId);
 }

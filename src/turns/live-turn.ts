@@ -1,3 +1,4 @@
+import { untilAborted } from '../concurrency/until-aborted.ts';
 import { AppError } from '../errors.ts';
 import { ProgressReporter } from './events/progress-reporter.ts';
 import type { TurnEvents } from './events/turn-events.ts';
@@ -82,15 +83,7 @@ export class LiveTurn {
 
   /** Waits for the end of the turn, or until `signal` aborts. */
   async untilEnded(signal: AbortSignal): Promise<void> {
-    const aborted = Promise.withResolvers<void>();
-    const onAbort = () => aborted.resolve();
-    signal.addEventListener('abort', onAbort);
-    if (signal.aborted) onAbort();
-    try {
-      await Promise.race([this.ended, aborted.promise]);
-    } finally {
-      signal.removeEventListener('abort', onAbort);
-    }
+    await untilAborted(this.ended, signal).catch(() => undefined);
   }
 
   /** Settles `ended`. Events that are not written yet can still be flushed. */

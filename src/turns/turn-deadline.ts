@@ -1,3 +1,4 @@
+import { untilAborted } from '../concurrency/until-aborted.ts';
 import { AppError } from '../errors.ts';
 
 /** Everything that may end a turn before its time. The first reason wins and is the signal's reason. */
@@ -30,17 +31,8 @@ export class TurnDeadline {
   }
 
   /** Waits for a promise. Throws the reason of the signal at the deadline; the promise is not cancelled. */
-  async race<T>(promise: Promise<T>): Promise<T> {
-    promise.catch(() => undefined);
-    this.signal.throwIfAborted();
-    const ended = Promise.withResolvers<never>();
-    const onAbort = () => ended.reject(this.signal.reason);
-    this.signal.addEventListener('abort', onAbort, { once: true });
-    try {
-      return await Promise.race([promise, ended.promise]);
-    } finally {
-      this.signal.removeEventListener('abort', onAbort);
-    }
+  race<T>(promise: Promise<T>): Promise<T> {
+    return untilAborted(promise, this.signal);
   }
 
   [Symbol.dispose](): void {

@@ -1,9 +1,9 @@
 import type { Logger } from 'pino';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import type { Redactor } from '../audit/redaction/redactor.ts';
+import type { KeyedQueue } from '../concurrency/keyed-queue.ts';
 import { AppError } from '../errors.ts';
 import type { TurnApprovals } from './admission/turn-approvals.ts';
-import type { TurnQueues } from './admission/turn-queues.ts';
 import { TurnEvents } from './events/turn-events.ts';
 import { TurnJournal } from './events/turn-journal.ts';
 import { abandonTurn } from './files/files-after.ts';
@@ -26,7 +26,7 @@ import type { TurnStore } from './turn-store.ts';
 type TurnLifecycleOptions = {
   agents: AgentManager;
   register: TurnRegister;
-  queues: TurnQueues;
+  queues: KeyedQueue;
   approvals: TurnApprovals;
   store: { turns: TurnStore };
   redactor: Pick<Redactor, 'text'>;

@@ -4,6 +4,7 @@ import { type AgentRecord, newAgent } from '../agents/agent.ts';
 import type { AgentStore } from '../agents/agent-store.ts';
 import type { DiskWatch } from '../agents/disk-watch.ts';
 import type { ApprovalRecord } from '../approvals/approval.ts';
+import type { KeyedQueue } from '../concurrency/keyed-queue.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import {
@@ -13,7 +14,6 @@ import {
   earlierTurn,
 } from './admission/turn-admission.ts';
 import type { TurnApprovals } from './admission/turn-approvals.ts';
-import type { TurnQueues } from './admission/turn-queues.ts';
 import { EventFeed, storedEvents } from './events/event-feed.ts';
 import type { AcceptedTurn, LiveTurn } from './live-turn.ts';
 import { type PreparedTurn, prepareTurn } from './prepared-turn.ts';
@@ -35,7 +35,7 @@ type TurnServiceOptions = {
   lifecycle: TurnLifecycle;
   runner: TurnRunner;
   trials: Trials;
-  queues: TurnQueues;
+  queues: KeyedQueue;
   approvals: TurnApprovals;
   store: { agents: AgentStore; turns: TurnStore };
   disk: Pick<DiskWatch, 'assertRoom'>;

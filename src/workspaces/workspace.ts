@@ -1,4 +1,5 @@
 import path from 'node:path';
+import PQueue from 'p-queue';
 import type { Logger } from 'pino';
 import { AppError } from '../errors.ts';
 import type { ContainerProcess, ContainerRuntime } from '../runtime/container-runtime.ts';
@@ -46,9 +47,9 @@ export class Workspace {
   readonly commits: Commits;
   readonly #options: WorkspaceOptions;
   readonly #git: WorkspaceGit;
+  readonly #commands = new PQueue({ concurrency: 1 });
   #shell: WorkspaceShell;
   #closed = false;
-  #last: Promise<unknown> = Promise.resolve();
 
   private constructor(options: WorkspaceOptions, shell: WorkspaceShell) {
     this.#options = options;
@@ -204,9 +205,7 @@ export class Workspace {
   }
 
   #ask(command: string): Promise<string> {
-    const answer = this.#last.then(() => this.#askShell(command));
-    this.#last = answer.catch(() => undefined);
-    return answer;
+    return this.#commands.add(() => this.#askShell(command));
   }
 
   /** An agent can kill or stop the shell like any process of its own: then another one is asked the same. */

@@ -1,4 +1,5 @@
-import { setImmediate, setTimeout as sleep } from 'node:timers/promises';
+import { setImmediate } from 'node:timers/promises';
+import pTimeout from 'p-timeout';
 import { isSilence } from '../../codex/connection/heartbeat.ts';
 import { AppError } from '../../errors.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
@@ -50,5 +51,6 @@ export function lostConnection({ codex }: AgentLink): Promise<boolean> {
 
 /** Whether it ends now, when something else in the container has. */
 export function losesConnection({ codex }: AgentLink): Promise<boolean> {
-  return Promise.race([codex.closed.then(() => true), sleep(ENDING_MS, false)]);
+  const closed = codex.closed.then(() => true);
+  return pTimeout(closed, { milliseconds: ENDING_MS, fallback: () => false });
 }

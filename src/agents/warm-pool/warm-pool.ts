@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
+import pTimeout from 'p-timeout';
 import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
 import type { ContainerRuntime, ContainerSummary } from '../../runtime/container-runtime.ts';
@@ -70,7 +70,8 @@ export class WarmPool {
   async close({ keep }: { keep: boolean }): Promise<void> {
     this.#closed = true;
     // Not for the build of an image, which may be what it waits for.
-    await Promise.race([this.#filling, sleep(CLOSE_LIMIT_MS, undefined, { ref: false })]);
+    const filling = this.#filling ?? Promise.resolve();
+    await pTimeout(filling, { milliseconds: CLOSE_LIMIT_MS, message: false });
     await Promise.all([...this.#links.keys()].map((slotId) => this.#takeLink(slotId)?.close()));
     if (!keep) await Promise.all(this.#unclaimed().map((slot) => this.#discard(slot)));
   }

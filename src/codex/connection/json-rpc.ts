@@ -1,7 +1,7 @@
-import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import { z } from 'zod';
+import { drained } from '../../concurrency/drained.ts';
 import { AppError } from '../../errors.ts';
 
 export type RpcReply = { result: unknown } | { error: { code: number; message: string } };
@@ -169,13 +169,13 @@ export class JsonRpcConnection {
     const reply = hasRoom ? this.#options.onRequest(id, method, params) : TOO_MANY;
     // Not reading on until a reply is sent bounds what a peer that never reads can pile up here.
     if ('later' in reply) void this.#replyLater(id, reply.later);
-    else if (!this.#send({ id, ...reply })) await this.#drained();
+    else if (!this.#send({ id, ...reply })) await drained(this.#options.messages);
   }
 
   async #replyLater(id: string | number, reply: Promise<RpcReply>): Promise<void> {
     this.#late += 1;
     const message = { id, ...(await reply) };
-    if (!this.#over && !this.#send(message)) await this.#drained();
+    if (!this.#over && !this.#send(message)) await drained(this.#options.messages);
     this.#late -= 1;
   }
 
@@ -195,15 +195,6 @@ export class JsonRpcConnection {
 
   #send(message: Record<string, unknown>): boolean {
     return this.#options.messages.write(JSON.stringify(message));
-  }
-
-  async #drained(): Promise<void> {
-    const { messages } = this.#options;
-    if (messages.destroyed) return;
-    const listening = new AbortController();
-    const { signal } = listening;
-    await Promise.race([once(messages, 'drain', { signal }), once(messages, 'close', { signal })]);
-    listening.abort();
   }
 
   #discard(text: string, error: unknown): void {

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { CodexNotification } from '../protocol.ts';
 
 /** A patch is asked for right after it was told of. */
@@ -6,7 +7,7 @@ const DIFF_CHARACTERS = 16_384;
 
 /** What the patches of a turn would change: a request to apply one names it and says no more. */
 export class PatchDrafts {
-  readonly #drafts = new Map<string, { path: string; diff: string }[]>();
+  readonly #drafts = new LRUCache<string, { path: string; diff: string }[]>({ max: DRAFTS_KEPT });
 
   take({ method, params }: CodexNotification): void {
     if (method !== 'item/started' || params.item?.type !== 'fileChange') return;
@@ -16,8 +17,6 @@ export class PatchDrafts {
       diff: diff.slice(0, DIFF_CHARACTERS),
     }));
     this.#drafts.set(id, kept);
-    const [oldest] = this.#drafts.keys();
-    if (this.#drafts.size > DRAFTS_KEPT && oldest !== undefined) this.#drafts.delete(oldest);
   }
 
   /** As people who decide are shown it. */

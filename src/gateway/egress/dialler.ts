@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
+import { untilAborted } from '../../concurrency/until-aborted.ts';
 import { EgressRefusal } from './egress-refusal.ts';
 import type { EgressTarget } from './egress-target.ts';
 import { nameResolver } from './name-resolver.ts';
@@ -60,11 +61,10 @@ export class Dialler {
   }
 
   async #resolve(host: string, signal: AbortSignal): Promise<readonly string[]> {
-    const aborted = once(signal, 'abort').then(() => signal.throwIfAborted());
     const resolved = this.#options.resolve(host).catch((error: unknown) => {
       throw new EgressRefusal('not_resolved', { cause: error });
     });
-    const addresses = (await Promise.race([resolved, aborted])) ?? [];
+    const addresses = await untilAborted(resolved, signal);
     if (addresses.length === 0) throw new EgressRefusal('not_resolved');
     return addresses;
   }

@@ -98,11 +98,10 @@ export class GitExchange {
       ],
       signal,
     });
-    // TLS fails before there is a request to fail.
-    const failed = new Promise<never>((_, reject) => sent.on('error', reject));
-    failed.catch(() => undefined);
+    // Who reads the answer hears of what fails after its head.
+    sent.on('error', () => undefined);
     this.#request.pipe(sent);
-    const [answer] = (await Promise.race([once(sent, 'response'), failed])) as [IncomingMessage];
+    const [answer] = (await once(sent, 'response')) as [IncomingMessage];
     return answer;
   }
 

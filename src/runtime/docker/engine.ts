@@ -1,5 +1,6 @@
 import Docker from 'dockerode';
 import { z } from 'zod';
+import { untilAborted } from '../../concurrency/until-aborted.ts';
 import type { Config } from '../../config/settings.ts';
 import { type EngineAddress, engineConnection } from './engine-connection.ts';
 import { engineError } from './engine-errors.ts';
@@ -74,7 +75,7 @@ export class Engine {
     const abortSignal = options.signal ? AbortSignal.any([deadline, options.signal]) : deadline;
     return this.callUnbounded(doing, () =>
       // Not every method of dockerode takes a signal.
-      Promise.race([request({ abortSignal }), aborted(abortSignal)]),
+      untilAborted(request({ abortSignal }), abortSignal),
     );
   }
 
@@ -86,12 +87,4 @@ export class Engine {
       throw engineError(error, doing);
     }
   }
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    const fail = () => reject(signal.reason);
-    if (signal.aborted) fail();
-    else signal.addEventListener('abort', fail, { once: true });
-  });
 }

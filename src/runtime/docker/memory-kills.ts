@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
+import pTimeout from 'p-timeout';
 import { z } from 'zod';
 import type { Engine } from './engine.ts';
 import { installationFilter } from './labels.ts';
@@ -70,13 +70,7 @@ async function readWithin(limitMs: number, source: NodeJS.ReadableStream): Promi
   const stream = new Readable().wrap(source);
   const chunks: Buffer[] = [];
   stream.on('data', (chunk: Buffer) => chunks.push(chunk));
-  const timer = new AbortController();
-  const { signal } = timer;
-  await Promise.race([
-    once(stream, 'end'),
-    sleep(limitMs, undefined, { signal, ref: false }).catch(() => undefined),
-  ]);
-  timer.abort();
+  await pTimeout(once(stream, 'end'), { milliseconds: limitMs, message: false });
   stream.destroy();
   return Buffer.concat(chunks).toString();
 }

@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { LABELS } from '../docker/labels.ts';
 import { EngineAnswer, type EngineSocket } from './engine-socket.ts';
@@ -20,7 +21,7 @@ const volumeSchema = z.looseObject({ Name: z.string(), Labels: labels });
 export class OwnThings {
   readonly #engine: EngineSocket;
   readonly #installation: Installation;
-  readonly #ids = new Set<string>();
+  readonly #ids = new LRUCache<string, true>({ max: KNOWN_IDS });
 
   constructor(engine: EngineSocket, installation: Installation) {
     this.#engine = engine;
@@ -29,11 +30,10 @@ export class OwnThings {
 
   /** The full id of a container: its name may be another's a moment later. */
   async container(reference: string): Promise<string> {
-    if (this.#ids.has(reference)) return reference;
+    if (this.#ids.get(reference)) return reference;
     const found = containerSchema.parse(await this.#engine.read(`/containers/${reference}/json`));
     this.#demand(found.Config.Labels, `the container ${reference}`);
-    if (this.#ids.size >= KNOWN_IDS) this.#ids.clear();
-    this.#ids.add(found.Id);
+    this.#ids.set(found.Id, true);
     return found.Id;
   }
 

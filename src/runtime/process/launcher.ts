@@ -1,23 +1,23 @@
 import type { Logger } from 'pino';
+import type { KeyedQueue } from '../../concurrency/keyed-queue.ts';
 import type { Config } from '../../config/settings.ts';
 import { AgentDirectory, type AgentRecord, listAgentIds, sha256 } from './agent-directory.ts';
 import { agentEnvironment, writeHomeConfig } from './agent-environment.ts';
 import { AgentProcesses, type ProcessId } from './agent-processes.ts';
 import { chooseGatewayPort, isFree } from './gateway-port.ts';
-import type { KeyedLock } from './keyed-lock.ts';
 import { type MainProcess, spawnMain, waitForSocket } from './main-process.ts';
 
-/** No agent id, so the lock on ports is nobody's. */
+/** No agent id, so that nothing else has this key. */
 const PORTS = ':ports';
 
 type LauncherOptions = {
   config: Pick<Config, 'CONTAINER_STARTUP_TIMEOUT'>;
   directory: string;
   log: Logger;
-  locks: KeyedLock;
+  queue: KeyedQueue;
 };
 
-/** Starts and ends the processes of agents. The caller holds the lock of the agent. */
+/** Starts and ends the processes of agents. Callers do so in the queue, by the id of the agent. */
 export class Launcher {
   readonly #options: LauncherOptions;
 
@@ -54,7 +54,7 @@ export class Launcher {
     task: (port: number) => Promise<void>,
   ): Promise<void> {
     if (wanted !== undefined && (await isFree(wanted))) return await task(wanted);
-    await this.#options.locks.run(PORTS, async () => task(await this.#choosePort(directory)));
+    await this.#options.queue.add(PORTS, async () => task(await this.#choosePort(directory)));
   }
 
   async #startAnew(directory: AgentDirectory, old: AgentRecord, codex: string): Promise<void> {
@@ -97,10 +97,10 @@ export class Launcher {
 
   /** Keeps the exit status, and ends what the main process left behind as an engine would. */
   async #watchExit(directory: AgentDirectory, main: MainProcess): Promise<void> {
-    const { locks, log } = this.#options;
+    const { queue, log } = this.#options;
     try {
       const exitCode = await main.exited;
-      await locks.run(directory.agentId, async () => {
+      await queue.add(directory.agentId, async () => {
         const record = await directory.readRecord();
         if (record?.main?.pid !== main.id.pid || record.main.birth !== main.id.birth) return;
         await processesOf(directory).killAll(undefined);

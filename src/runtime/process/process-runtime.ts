@@ -4,6 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Logger } from 'pino';
+import { KeyedQueue } from '../../concurrency/keyed-queue.ts';
 import type { Config } from '../../config/settings.ts';
 import { AppError } from '../../errors.ts';
 import type {
@@ -25,7 +26,6 @@ import { AgentDirectory, type AgentRecord, listAgentIds, sha256 } from './agent-
 import { AGENT_IMAGE, agentEnvironment } from './agent-environment.ts';
 import { findCodex } from './codex-binary.ts';
 import { copyFiles } from './copy-files.ts';
-import { KeyedLock } from './keyed-lock.ts';
 import { Launcher, processesOf } from './launcher.ts';
 import { tailLog } from './main-log.ts';
 import { Preparation } from './preparation.ts';
@@ -54,14 +54,14 @@ export class ProcessRuntime implements ContainerRuntime {
   readonly kind = 'process';
   readonly confines = false;
   readonly #options: ProcessRuntimeOptions;
-  readonly #locks = new KeyedLock();
+  readonly #queue = new KeyedQueue();
   readonly #preparation: Preparation;
   readonly #launcher: Launcher;
 
   constructor(options: ProcessRuntimeOptions) {
     this.#options = options;
     this.#preparation = new Preparation(options);
-    this.#launcher = new Launcher({ ...options, locks: this.#locks });
+    this.#launcher = new Launcher({ ...options, queue: this.#queue });
   }
 
   async ping(): Promise<EngineInfo> {
@@ -87,7 +87,7 @@ export class ProcessRuntime implements ContainerRuntime {
   async create(spec: ContainerSpec): Promise<void> {
     const directory = this.#directory(spec.agentId);
     const codex = this.#codex();
-    await this.#locks.run(spec.agentId, async () => {
+    await this.#queue.add(spec.agentId, async () => {
       const existing = await directory.readRecord();
       if (existing && isDeepStrictEqual(existing.env, { ...spec.env })) return;
       await this.#launcher.end(directory, existing);
@@ -110,7 +110,7 @@ export class ProcessRuntime implements ContainerRuntime {
 
   async start(agentId: string): Promise<void> {
     const directory = this.#directory(agentId);
-    await this.#locks.run(agentId, async () => {
+    await this.#queue.add(agentId, async () => {
       const record = await this.#existing(directory);
       await withDiskErrors(() => this.#launcher.start(directory, record, this.#codex()));
     });
@@ -118,14 +118,14 @@ export class ProcessRuntime implements ContainerRuntime {
 
   async stop(agentId: string, options: { graceSeconds: number }): Promise<void> {
     const directory = this.#directory(agentId);
-    await this.#locks.run(agentId, async () => {
+    await this.#queue.add(agentId, async () => {
       await this.#launcher.end(directory, await directory.readRecord(), options.graceSeconds);
     });
   }
 
   async pause(agentId: string): Promise<void> {
     const directory = this.#directory(agentId);
-    await this.#locks.run(agentId, async () => {
+    await this.#queue.add(agentId, async () => {
       const processes = processesOf(directory);
       const main = await processes.main((await directory.readRecord())?.main);
       if (main) await processes.freeze(main);
@@ -134,7 +134,7 @@ export class ProcessRuntime implements ContainerRuntime {
 
   async remove(agentId: string, options: { volumes: boolean }): Promise<void> {
     const directory = this.#directory(agentId);
-    await this.#locks.run(agentId, async () => {
+    await this.#queue.add(agentId, async () => {
       await this.#launcher.end(directory, await directory.readRecord());
       await directory.removeContainer();
       if (options.volumes) await directory.removeAll();
@@ -148,7 +148,7 @@ export class ProcessRuntime implements ContainerRuntime {
   ): Promise<void> {
     await this.remove(to, { volumes: true });
     const directory = this.#directory(to);
-    await this.#locks.run(to, async () => {
+    await this.#queue.add(to, async () => {
       try {
         await directory.beginCopy();
         await directory.make();

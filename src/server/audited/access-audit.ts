@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import { type AuditLog, SERVER } from '../../audit/audit-log.ts';
 import type { TokenRecord, TokenStore } from '../../callers/authentication/token-store.ts';
 import { type Principal, principalId } from '../../identity/principal.ts';
@@ -11,7 +12,7 @@ const REMEMBERED = 10_000;
 export class AccessAudit {
   readonly #audit: AuditLog;
   readonly #tokens: TokenStore;
-  readonly #seen = new Set<string>();
+  readonly #seen = new LRUCache<string, true>({ max: REMEMBERED });
   readonly #timer: NodeJS.Timeout;
   #known: ReadonlyMap<string, boolean>;
 
@@ -25,9 +26,8 @@ export class AccessAudit {
   /** The first time of each caller since the server started: every call has a record of its own. */
   loggedIn(principal: Principal, address: string): void {
     const key = `${principal.tenant}\n${principal.id}\n${principal.roles.join()}`;
-    if (this.#seen.has(key)) return;
-    if (this.#seen.size >= REMEMBERED) this.#seen.clear();
-    this.#seen.add(key);
+    if (this.#seen.get(key)) return;
+    this.#seen.set(key, true);
     this.#audit.append({ type: 'login', principal, data: { roles: principal.roles, address } });
   }
 

@@ -1,9 +1,12 @@
+import { LRUCache } from 'lru-cache';
 import type { AuditEntry, AuditLog } from '../../audit/audit-log.ts';
 import type { EgressRecord } from '../../gateway/egress/egress-record.ts';
 
 /** Records of one agent in each minute: a program that tries and tries must not fill the disk. */
 const RECORDS = 60;
 const MINUTE_MS = 60_000;
+/** Agents whose minute is known: the first to be forgotten is who was silent for longest. */
+const REMEMBERED = 10_000;
 
 /** Who has an agent do what it does at a time, and in which turn, if in one. */
 export type CircumstancesOf = (
@@ -17,7 +20,7 @@ type Minute = { since: number; records: number; omitted: number };
 export class EgressAudit {
   readonly #audit: AuditLog;
   readonly #circumstances: CircumstancesOf;
-  readonly #minutes = new Map<string, Minute>();
+  readonly #minutes = new LRUCache<string, Minute>({ max: REMEMBERED });
 
   constructor(audit: AuditLog, circumstances: CircumstancesOf) {
     this.#audit = audit;

@@ -1,5 +1,5 @@
-import { once } from 'node:events';
 import type { FastifyReply } from 'fastify';
+import { drained } from '../../concurrency/drained.ts';
 import type { GitService } from '../../workspaces/git-remote/git-service.ts';
 import { FLUSH, packet } from './packet-line.ts';
 
@@ -26,13 +26,7 @@ export class GitAnswer {
     if (!this.begun) this.#begin(chunk);
     const { raw } = this.#reply;
     if (raw.write(chunk)) return;
-    const done = new AbortController();
-    const signal = AbortSignal.any([over, done.signal]);
-    try {
-      await Promise.race([once(raw, 'drain', { signal }), once(raw, 'close', { signal })]);
-    } finally {
-      done.abort();
-    }
+    await drained(raw, over);
     if (raw.destroyed) throw new Error('The git client has gone.');
   }
 

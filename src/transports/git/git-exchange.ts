@@ -1,8 +1,8 @@
 import { once } from 'node:events';
 import { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { createGunzip } from 'node:zlib';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import pTimeout from 'p-timeout';
 import type { AgentRecord } from '../../agents/agent.ts';
 import type { AgentLink } from '../../agents/links/agent-link.ts';
 import type { CallerWorkspaces } from '../../callers/caller-workspaces.ts';
@@ -128,8 +128,8 @@ async function readToEnd(body: Readable, { idleSeconds }: GitBounds): Promise<vo
   if (body.readableEnded || body.destroyed) return;
   body.unpipe();
   body.resume();
-  const limit = sleep(idleSeconds * 1000, undefined, { ref: false });
-  await Promise.race([once(body, 'end'), once(body, 'close'), limit]).catch(() => undefined);
+  const over = Promise.race([once(body, 'end'), once(body, 'close')]);
+  await pTimeout(over, { milliseconds: idleSeconds * 1000 }).catch(() => undefined);
 }
 
 /** The answer is broken, and its reader has to see that. */

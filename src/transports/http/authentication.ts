@@ -3,6 +3,7 @@ import type { Authenticator } from '../../callers/authentication/authenticator.t
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import type { Principal } from '../../identity/principal.ts';
+import { asksForSocket, socketBearer } from './socket-request.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -40,12 +41,8 @@ export function authenticateRequests(app: FastifyInstance, options: Authenticati
   const { authenticator, config } = options;
   app.decorateRequest('principal');
   app.addHook('onRequest', async (request, reply) => {
-    const { headers, ip: address } = request;
     try {
-      request.principal = await authenticator.authenticate({
-        authorization: headers.authorization,
-        address,
-      });
+      request.principal = await authenticator.authenticate(credentialsOf(request));
       endWithToken(request, reply, options);
     } catch (error) {
       request.principal = NOBODY;
@@ -66,13 +63,23 @@ export function authenticateRequests(app: FastifyInstance, options: Authenticati
   }
 }
 
-/** An answer that takes long is cut when the token is revoked; the turn that it waits for goes on. */
+/** What tells who sends a request, and from where. */
+export function credentialsOf({ headers, ip: address }: FastifyRequest) {
+  return { authorization: headers.authorization ?? socketBearer(headers), address };
+}
+
+/**
+ * An answer that takes long is cut when the token is revoked; the turn that it waits for goes on. A
+ * WebSocket looks for itself, and says why it ends.
+ */
 function endWithToken(
-  { headers: { authorization }, log }: FastifyRequest,
+  request: FastifyRequest,
   { raw }: FastifyReply,
   { authenticator, recheckMs = RECHECK_MS }: AuthenticationOptions,
 ): void {
-  if (authorization === undefined) return;
+  const { headers, log } = request;
+  const { authorization } = headers;
+  if (authorization === undefined || asksForSocket(request)) return;
   const timer = setInterval(() => {
     if (!authenticator.isWithdrawn(authorization)) return;
     log.info('The token of an open answer was revoked');

@@ -11,7 +11,6 @@ export function rawAnswer(failure: AppError, correlationId: string): string {
     'Content-Type: application/json',
     `Content-Length: ${Buffer.byteLength(body)}`,
     `X-Correlation-Id: ${correlationId}`,
-    ...(status === 401 ? ['WWW-Authenticate: Bearer realm="codex-mcp-server"'] : []),
     '',
     body,
   ].join('\r\n');

@@ -27,7 +27,7 @@ export function guardRequests(app: FastifyInstance, config: Config): void {
 }
 
 /** Tells by the headers of a request why it is refused; undefined if it is not. */
-export function requestGuard(
+function requestGuard(
   config: Pick<Config, 'MCP_HOST' | 'ALLOWED_HOSTS' | 'ALLOWED_ORIGINS'>,
 ): (headers: IncomingHttpHeaders) => AppError | undefined {
   const loopback = localhostAllowedHostnames();

@@ -1,3 +1,4 @@
+import PQueue from 'p-queue';
 import type { Logger } from 'pino';
 import type { RawData, WebSocket } from 'ws';
 import { z } from 'zod';
@@ -38,14 +39,13 @@ type Decision = Extract<z.output<typeof message>, { type: 'decide' }>;
 export class ApprovalSocket {
   readonly #socket: WebSocket;
   readonly #options: ApprovalSocketOptions;
-  #waiting = 0;
-  #work: Promise<void> = Promise.resolve();
+  /** One after the other, so that decisions are taken in the order in which they came. */
+  readonly #work = new PQueue({ concurrency: 1 });
   #isAlive = true;
 
   constructor(socket: WebSocket, options: ApprovalSocketOptions) {
     this.#socket = socket;
     this.#options = options;
-    socket.on('error', (error) => options.log.debug({ err: error }, 'A WebSocket broke'));
     socket.on('pong', () => {
       this.#isAlive = true;
     });
@@ -75,17 +75,12 @@ export class ApprovalSocket {
     this.#send({ type, approval: approvalData(approval) });
   }
 
-  /** One after the other, so that decisions are taken in the order in which they came. */
   #take(data: RawData, isBinary: boolean): void {
-    if (this.#waiting >= MOST_WAITING) {
+    if (this.#work.size + this.#work.pending >= MOST_WAITING) {
       this.#socket.close(POLICY_VIOLATION, 'too fast');
       return;
     }
-    this.#waiting += 1;
-    this.#work = this.#work.then(async () => {
-      await this.#answer(isBinary ? '' : String(data));
-      this.#waiting -= 1;
-    });
+    void this.#work.add(() => this.#answer(isBinary ? '' : String(data)));
   }
 
   async #answer(text: string): Promise<void> {

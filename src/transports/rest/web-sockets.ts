@@ -1,29 +1,21 @@
-import { randomUUID } from 'node:crypto';
-import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
-import type { Duplex } from 'node:stream';
+import { finished } from 'node:stream';
+import { fastifyWebsocket } from '@fastify/websocket';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { WebSocketServer } from 'ws';
 import type { Authenticator } from '../../callers/authentication/authenticator.ts';
-import type { Config } from '../../config/config.ts';
-import { AppError, toAppError } from '../../errors.ts';
 import type { Principal } from '../../identity/principal.ts';
-import { logFailure } from '../http/failure-log.ts';
-import { rawAnswer } from '../http/raw-answer.ts';
-import { requestGuard } from '../http/request-guard.ts';
+import { credentialsOf } from '../http/authentication.ts';
+import { asksForSocket, BEARER, SOCKET_PATH } from '../http/socket-request.ts';
 import type { ApprovalDesk } from './approval-routes.ts';
 import { ApprovalSocket } from './approval-socket.ts';
 import type { EventStreams } from './event-streams.ts';
 
-const PATH = '/ws';
 const LARGEST_MESSAGE = 64 * 1024;
 const HEARTBEAT_MS = 30_000;
-/** The sub-protocol by which browsers show a token: they can set no other header. */
-const BEARER = 'bearer';
 const GOING_AWAY = 1001;
+const INTERNAL_ERROR = 1011;
 
 type SocketOptions = {
-  config: Config;
   authenticator: Pick<Authenticator, 'authenticate'>;
   approvals: (principal: Principal) => ApprovalDesk;
   streams: EventStreams;
@@ -31,66 +23,55 @@ type SocketOptions = {
   socketHeartbeatMs?: number;
 };
 
-export function isWebSocket({ headers }: { headers: IncomingHttpHeaders }): boolean {
-  return headers.upgrade?.toLowerCase() === 'websocket';
-}
-
-/** Takes WebSockets at `/ws`, under the same conditions as any request. */
+/** Takes WebSockets, under the same conditions as any request. */
 export function serveSockets(app: FastifyInstance, options: SocketOptions): void {
-  const sockets = new WebSocketServer({
-    noServer: true,
-    maxPayload: LARGEST_MESSAGE,
-    handleProtocols: (offered) => (offered.has(BEARER) ? BEARER : false),
-  });
-  const faultOf = requestGuard(options.config);
-  app.server.on('upgrade', (request: IncomingMessage, stream: Duplex, head: Buffer) => {
-    // Who leaves before an answer is no fault of ours.
-    stream.on('error', () => stream.destroy());
-    accept(request, { options, faultOf })
-      .then(({ principal, authenticate, leave }) => {
-        if (stream.destroyed) return leave();
-        stream.once('close', leave);
-        sockets.handleUpgrade(request, stream, head, (socket) => {
-          const { approvals, log, socketHeartbeatMs: heartbeatMs = HEARTBEAT_MS } = options;
-          new ApprovalSocket(socket, { principal, authenticate, approvals, heartbeatMs, log });
-        });
-      })
-      .catch((error: unknown) => {
-        const correlationId = randomUUID();
-        logFailure(options.log.child({ correlation_id: correlationId }), error);
-        stream.end(rawAnswer(toAppError(error), correlationId), () => stream.destroy());
-      });
-  });
-  app.addHook('preClose', (done) => {
-    for (const socket of sockets.clients) {
-      socket.close(GOING_AWAY);
-      socket.terminate();
-    }
+  const { log } = options;
+  app.register((routes, _options, done) => {
+    routes.register(fastifyWebsocket, {
+      options: {
+        maxPayload: LARGEST_MESSAGE,
+        handleProtocols: (offered) => (offered.has(BEARER) ? BEARER : false),
+      },
+      errorHandler(error, socket) {
+        log.debug({ err: error }, 'A WebSocket broke');
+        socket.close(INTERNAL_ERROR);
+      },
+      preClose(closed) {
+        for (const socket of this.websocketServer.clients) {
+          socket.close(GOING_AWAY);
+          socket.terminate();
+        }
+        // Refuses those that are on their way to being opened.
+        this.websocketServer.close();
+        closed();
+      },
+    });
+    // The plugin works by looking at routes as they are added.
+    routes.after(() => addRoute(routes, options));
     done();
   });
 }
 
-type Guarded = { options: SocketOptions; faultOf: ReturnType<typeof requestGuard> };
-
-/** Throws why a socket is not opened. */
-async function accept(request: IncomingMessage, { options, faultOf }: Guarded) {
-  const { headers, socket, url = '' } = request;
-  const fault = faultOf(headers);
-  if (fault) throw fault;
-  if (url.split('?', 1)[0] !== PATH || !isWebSocket(request)) {
-    throw new AppError('not_found', `WebSockets are at ${PATH}.`);
-  }
-  const credentials = {
-    authorization: headers.authorization ?? tokenOf(headers),
-    address: socket.remoteAddress ?? '',
-  };
-  const authenticate = () => options.authenticator.authenticate(credentials);
-  const principal = await authenticate();
-  return { principal, authenticate, leave: options.streams.enter() };
-}
-
-/** Of `Sec-WebSocket-Protocol: bearer, TOKEN`. Never of the URL, which is logged everywhere. */
-function tokenOf(headers: IncomingHttpHeaders): string | undefined {
-  const [scheme, token] = headers['sec-websocket-protocol']?.split(/\s*,\s*/) ?? [];
-  return scheme === BEARER && token ? `Bearer ${token}` : undefined;
+function addRoute(app: FastifyInstance, options: SocketOptions): void {
+  const { authenticator, approvals, streams, log, socketHeartbeatMs = HEARTBEAT_MS } = options;
+  app.route({
+    method: 'GET',
+    url: SOCKET_PATH,
+    exposeHeadRoute: false,
+    onRequest: async (request, reply) => {
+      if (!request.ws) return reply.callNotFound();
+      finished(request.raw.socket, streams.enter());
+    },
+    // The plugin closes the connections of those alone that the guards let through.
+    onResponse: async (request) => {
+      if (asksForSocket(request)) request.raw.socket.destroy();
+    },
+    websocket: true,
+    handler(socket, request) {
+      const { principal } = request;
+      const authenticate = () => authenticator.authenticate(credentialsOf(request));
+      const heartbeatMs = socketHeartbeatMs;
+      new ApprovalSocket(socket, { principal, authenticate, approvals, heartbeatMs, log });
+    },
+  });
 }

@@ -2,13 +2,13 @@ import type { AgentRecord } from '../../agents/agent.ts';
 import { type AgentAdmissionOptions, admitAgent } from '../../agents/agent-admission.ts';
 import type { AgentManager } from '../../agents/agent-manager.ts';
 import type { AgentLink } from '../../agents/links/agent-link.ts';
+import type { KeyedQueue } from '../../concurrency/keyed-queue.ts';
 import { AppError } from '../../errors.ts';
-import type { TurnQueues } from './turn-queues.ts';
 
 type ExclusiveAccessOptions = {
   agents: AgentManager;
   store: AgentAdmissionOptions['store'];
-  queues: TurnQueues;
+  queues: KeyedQueue;
   config: AgentAdmissionOptions['config'];
 };
 

@@ -1,6 +1,6 @@
-import { once } from 'node:events';
 import type { Readable } from 'node:stream';
-import { setTimeout as sleep } from 'node:timers/promises';
+import pTimeout from 'p-timeout';
+import { untilAborted } from '../../concurrency/until-aborted.ts';
 import { AppError } from '../../errors.ts';
 import type { ContainerProcess } from '../../runtime/container-runtime.ts';
 import { lastWords } from '../../runtime/stderr-tail.ts';
@@ -66,7 +66,7 @@ export async function serveGit(
       traffic.sent(chunk.length);
     }
     // A git that has ended leaves a client alone that sends on.
-    await Promise.race([fed, rejection(traffic.over)]);
+    await untilAborted(fed, traffic.over);
   } catch (error) {
     throw traffic.failure ?? error;
   } finally {
@@ -133,28 +133,13 @@ async function feed(
   }
 }
 
-async function rejection(over: AbortSignal): Promise<never> {
-  if (!over.aborted) await once(over, 'abort');
-  throw over.reason;
-}
-
 function tooLarge({ bounds: { maxBytes } }: GitTraffic): AppError {
   return new AppError('body_too_large', `What git sent is larger than ${maxBytes} bytes.`);
 }
 
-async function exitOf(
-  { exited }: ContainerProcess,
-  { totalSeconds }: GitBounds,
-): Promise<number | undefined> {
-  const waiting = new AbortController();
-  const options = { ref: false, signal: waiting.signal };
-  const limit = sleep((totalSeconds + ENDING_SECONDS) * 1000, undefined, options);
-  try {
-    return await Promise.race([exited, limit]);
-  } finally {
-    waiting.abort();
-    limit.catch(() => undefined);
-  }
+function exitOf({ exited }: ContainerProcess, { totalSeconds }: GitBounds) {
+  const milliseconds = (totalSeconds + ENDING_SECONDS) * 1000;
+  return pTimeout(exited, { milliseconds, message: false });
 }
 
 function lost(): AppError {

@@ -1,5 +1,5 @@
-import { once } from 'node:events';
 import type { Duplex } from 'node:stream';
+import { drained } from '../../concurrency/drained.ts';
 import { AppError } from '../../errors.ts';
 import type { GitBounds } from './git-bounds.ts';
 
@@ -70,11 +70,7 @@ export class GitTraffic implements Disposable {
   /** Hands a piece to git, if it still reads. */
   async write(chunk: Buffer): Promise<void> {
     const stdio = this.#stdio;
-    if (!stdio.writable || stdio.write(chunk)) return;
-    const done = new AbortController();
-    const { signal } = done;
-    await Promise.race([once(stdio, 'drain', { signal }), once(stdio, 'close', { signal })]);
-    done.abort();
+    if (stdio.writable && !stdio.write(chunk)) await drained(stdio);
   }
 
   /** The first reason counts. */

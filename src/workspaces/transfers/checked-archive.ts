@@ -1,5 +1,5 @@
-import { once } from 'node:events';
 import { type Extract, extract, type Pack, pack } from 'tar-stream';
+import { drained } from '../../concurrency/drained.ts';
 import { AppError } from '../../errors.ts';
 import type { EntryHeader } from './archive-rules.ts';
 
@@ -51,12 +51,11 @@ export async function* checkedArchive(
 }
 
 async function feed(source: AsyncIterable<Uint8Array>, unpacked: Extract): Promise<void> {
-  const drained = drainOf(unpacked);
   let bytes = 0;
   for await (const chunk of source) {
     bytes += chunk.length;
     if (unpacked.destroyed) return;
-    if (!unpacked.write(chunk)) await drained();
+    if (!unpacked.write(chunk)) await drained(unpacked);
   }
   // It would pass for an archive without files, which replaces a workspace by nothing.
   if (bytes === 0) throw new AppError('archive_invalid', 'The archive is empty.');
@@ -83,19 +82,12 @@ async function copyEntry(
   if (header.type !== 'file') {
     entry.resume();
   } else {
-    const drained = drainOf(sink);
     const given = entry as AsyncIterable<Buffer>;
     const content = rules.contentOf?.(header, given) ?? given;
-    for await (const chunk of content) if (!sink.write(chunk)) await drained();
+    for await (const chunk of content) if (!sink.write(chunk)) await drained(sink);
     sink.end(undefined);
   }
   await written.promise;
-}
-
-/** Waits until a stream takes more, or is over. */
-function drainOf(stream: Extract | ReturnType<Pack['entry']>): () => Promise<unknown> {
-  const closed = new Promise<void>((resolve) => void stream.once('close', resolve));
-  return () => Promise.race([once(stream, 'drain'), closed]);
 }
 
 function unreadable(error: unknown): AppError {

@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import pTimeout from 'p-timeout';
+import { untilAborted } from '../../concurrency/until-aborted.ts';
 import { AppError } from '../../errors.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import { lastWords } from '../../runtime/stderr-tail.ts';
@@ -120,22 +121,16 @@ export class Staging {
         await Promise.race([drained.catch(() => undefined), ended]);
       }
       process.stdio.end();
-      await Promise.race([ended, abortOf(signal)]);
+      // Others in the container can stop a program, so that it never ends.
+      await untilAborted(ended, signal);
     } catch (error) {
       process.stdio.destroy();
-      await Promise.race([ended, sleep(ENDING_MS, undefined, { ref: false })]);
+      await pTimeout(ended, { milliseconds: ENDING_MS, message: false });
       throw signal?.aborted ? signal.reason : error;
     }
     const exitCode = await process.exited;
     if (exitCode !== 0) throw whyNotUnpacked(exitCode, complaint());
   }
-}
-
-/** Others in the container can stop a program, so that it never ends. */
-async function abortOf(signal: AbortSignal | undefined): Promise<void> {
-  if (!signal) return new Promise(() => undefined);
-  if (!signal.aborted) await once(signal, 'abort');
-  throw signal.reason;
 }
 
 /** Where files are built: on the file system of the workspace, and where no sandbox of Codex lets it write. */

@@ -1,10 +1,12 @@
 import { once } from 'node:events';
 import http from 'node:http';
 import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
 import type { ApprovalRecord } from '../../../src/approvals/approval.ts';
 import { type ApprovalEvent, noApproval, type Verdict } from '../../../src/approvals/approvals.ts';
+import { RateLimits } from '../../../src/callers/rate-limits.ts';
 import { AppError } from '../../../src/errors.ts';
 import { LOCAL, type Principal } from '../../../src/identity/principal.ts';
 import type { ApprovalDesk } from '../../../src/transports/rest/approval-routes.ts';
@@ -82,11 +84,13 @@ describe('who may open one', () => {
     expect(await refusal(new WebSocket(urlOf(server), protocols, options))).toBe(status);
   });
 
-  test('not at another path, and not with the token in the URL', async () => {
+  test('not at another path, not with the token in the URL, and not by a plain request', async () => {
     await using server = await startTestServer({}, [], { authenticator });
     const elsewhere = new WebSocket(`${urlOf(server)}x`, ['bearer', KEY]);
     expect(await refusal(elsewhere)).toBe(404);
     expect(await refusal(new WebSocket(`${urlOf(server)}?token=${KEY}`))).toBe(401);
+    const headers = { authorization: `Bearer ${KEY}` };
+    expect((await fetch(`${server.url}/ws`, { headers })).status).toBe(404);
   });
 
   test('a browser shows its token as a sub-protocol, which is not sent back', async () => {
@@ -129,6 +133,25 @@ describe('bounds', () => {
         return await Promise.race([once(socket, 'open').then(() => 101), refusal(socket)]);
       })
       .toBe(101);
+  });
+
+  test('opening one counts as a request, and is refused beyond the limit of those', async () => {
+    const rates = new RateLimits({ RATE_LIMIT_RPM: 0, REQUEST_LIMIT_RPM: 1 });
+    await using server = await startTestServer({}, [], { rates });
+    await open(server);
+    const socket = new WebSocket(urlOf(server));
+    const [, response] = await once(socket, 'unexpected-response');
+    expect([response.statusCode, response.headers['ratelimit-remaining']]).toEqual([429, '0']);
+    expect(Number(response.headers['retry-after'])).toBeGreaterThan(0);
+  });
+
+  test('the connection of one that is refused is closed', async () => {
+    await using server = await startTestServer();
+    const { hostname, port } = new URL(server.url);
+    const socket = connect(Number(port), hostname);
+    const upgrade = 'Connection: Upgrade\r\nUpgrade: websocket\r\n';
+    socket.write(`GET /ws HTTP/1.1\r\nHost: evil.example\r\n${upgrade}\r\n`);
+    expect(await text(socket)).toContain('403 Forbidden');
   });
 
   test('a message that is too large ends it', async () => {
