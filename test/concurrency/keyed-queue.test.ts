@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { KeyedQueue } from '../src/concurrency/keyed-queue.ts';
+import { KeyedQueue } from '../../src/concurrency/keyed-queue.ts';
 
 test('tasks of a key run one after another, also past failures, and other keys wait for none', async () => {
   const queue = new KeyedQueue();

@@ -1,7 +1,7 @@
 import { getEventListeners } from 'node:events';
 import { Writable } from 'node:stream';
 import { expect, test } from 'vitest';
-import { drained } from '../src/concurrency/drained.ts';
+import { drained } from '../../src/concurrency/drained.ts';
 
 test('resolves when a stream that was full takes more', async () => {
   const { stream, take } = fullStream();
