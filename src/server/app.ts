@@ -66,9 +66,9 @@ type Parts = { services: Services; http: FastifyInstance; options: ServerOptions
 
 async function run(store: Store, { services, http, options }: Parts): Promise<App> {
   const { config, log } = options;
-  const { agents, turns, approvals, backups, restores, credentials } = services;
+  const { agents, turns, approvals, snapshots, restores, credentials } = services;
   const { egress, gateway, ledger } = services;
-  backups.recover();
+  snapshots.recover();
   await agents
     .reconcile()
     .catch((error) => log.error({ err: error }, 'No container could be adopted'));
@@ -77,7 +77,7 @@ async function run(store: Store, { services, http, options }: Parts): Promise<Ap
   // Before any request is read, so that earlier turns keep their places in the queues.
   turns.recover();
   void credentials.check();
-  const stopReaper = startIdleReaper({ agents, store, backups, config, log });
+  const stopReaper = startIdleReaper({ agents, store, snapshots, config, log });
   return {
     url: urlOf(http.server.address(), config.MCP_HOST),
     prepared: services.preparation.run(),

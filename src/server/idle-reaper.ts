@@ -19,7 +19,7 @@ const JUMP_MS = 5_000;
 type ReaperOptions = {
   agents: AgentManager;
   store: { readonly agents: AgentStore; readonly turns: TurnStore };
-  backups: { tidy(): string[] };
+  snapshots: { prune(): string[] };
   config: ExpirySettings & Pick<Config, 'REAPER_SCHEDULE' | 'TURN_RETENTION'>;
   log: Logger;
 };
@@ -103,7 +103,7 @@ async function reap(
   // Needs no engine, whose absence is what the rest fails of.
   if (stopping.aborted) return;
   await forgetTurns(options);
-  removeOldBackups(options);
+  removeOldSnapshots(options);
 }
 
 async function forgetTurns({ store, config, log }: ReaperOptions): Promise<void> {
@@ -115,9 +115,9 @@ async function forgetTurns({ store, config, log }: ReaperOptions): Promise<void>
   }
 }
 
-function removeOldBackups({ backups, log }: ReaperOptions): void {
+function removeOldSnapshots({ snapshots, log }: ReaperOptions): void {
   try {
-    const removed = backups.tidy();
+    const removed = snapshots.prune();
     if (removed.length > 0) log.info({ removed }, 'Removed old snapshots');
   } catch (error) {
     log.error({ err: error }, 'Old snapshots could not be removed; the next round tries again');

@@ -24,8 +24,8 @@ import { Ledger } from '../gateway/spending/ledger.ts';
 import { Prices } from '../gateway/spending/prices.ts';
 import { chooseRuntime } from '../runtime/choose-runtime.ts';
 import { RuntimePreparation } from '../runtime/runtime-preparation.ts';
-import { BackupFiles } from '../snapshots/snapshot-files.ts';
-import { Backups } from '../snapshots/snapshots.ts';
+import { SnapshotFiles } from '../snapshots/snapshot-files.ts';
+import { Snapshots } from '../snapshots/snapshots.ts';
 import { UnfinishedRestores } from '../snapshots/unfinished-restores.ts';
 import type { Store } from '../store/store.ts';
 import { allTools, TOOL_ALIASES, TURN_KINDS } from '../tools/catalog.ts';
@@ -152,10 +152,10 @@ function createWorkspaces(
     ...{ runtime, files, git: egress.git, agents: store.agents, disk, config },
     credentials: new GitCredentials(config),
   });
-  const backupFiles = new BackupFiles({ dataDir, reserveBytes });
+  const snapshotFiles = new SnapshotFiles({ dataDir, reserveBytes });
   const restores = new UnfinishedRestores({ store, agents, files, log });
-  const backups = new Backups({ store, files, backupFiles, disk, restores, config, version });
-  return { files, sources, backups, restores };
+  const snapshots = new Snapshots({ store, files, snapshotFiles, disk, restores, config, version });
+  return { files, sources, snapshots, restores };
 }
 
 /** The work of agents, and what else is done to them between two turns. */
@@ -181,10 +181,10 @@ function createTurns(options: ServiceOptions, below: Engine & Ways & Home & Cont
 
 /** What callers may do with all that. */
 function createAccess({ store, audit, config }: ServiceOptions, below: Below) {
-  const { runtime, mcpServers, agents, directories, files, sources, backups } = below;
+  const { runtime, mcpServers, agents, directories, files, sources, snapshots } = below;
   const { turns, betweenTurns, forks, approvals } = below;
   const access = new Access({
-    ...{ store, agents, turns, betweenTurns, forks, approvals, directories, backups },
+    ...{ store, agents, turns, betweenTurns, forks, approvals, directories, backups: snapshots },
     ...{ runtime, mcpServers, audit, config },
     transfers: { files, sources, disk: agents.disk, audit, config },
   });

@@ -12,7 +12,7 @@ import {
 } from '../workspaces/transfers/archive-rules.ts';
 import { checkedArchive } from '../workspaces/transfers/checked-archive.ts';
 import type { WorkspaceFiles } from '../workspaces/transfers/workspace-files.ts';
-import { below, joined, rolloutAt, SESSIONS, WORKSPACE } from './archive-layout.ts';
+import { concatenated, inDirectory, rolloutAt, SESSIONS, WORKSPACE } from './archive-layout.ts';
 import { MANIFEST, writeManifest } from './manifest.ts';
 
 /** How many forks of forks a conversation has at most. */
@@ -33,7 +33,7 @@ while [ -n "$id" ] && [ "$left" -gt 0 ]; do
   left=$((left - 1))
 done | tar -cf - -T -`;
 
-type Means = {
+type ArchiveOptions = {
   store: { agents: AgentStore };
   files: WorkspaceFiles;
   version: string;
@@ -51,7 +51,7 @@ type Content = {
 /** An agent that is awake as an archive of tar, as docs/snapshots.md says. */
 export function archiveOfAgent(
   { agent: { agentId }, link }: { agent: AgentRecord; link: AgentLink },
-  { store, files, version, bounds, signal }: Means,
+  { store, files, version, bounds, signal }: ArchiveOptions,
 ): Content {
   const agent = store.agents.get(agentId);
   if (!agent) throw new AppError('agent_not_found', 'The agent was removed meanwhile.');
@@ -70,10 +70,10 @@ export function archiveOfAgent(
   const parts = [
     archiveOf(writeManifest(agent, { product: version, codex: CODEX_VERSION })),
     ...(threadId === undefined ? [] : [conversation({ link, threadId, signal, take }, sessions)]),
-    checkedArchive(noted, below(WORKSPACE, workspace)),
+    checkedArchive(noted, inDirectory(WORKSPACE, workspace)),
   ];
   return {
-    archive: joined(parts),
+    archive: concatenated(parts),
     report: () => ({ omitted, hasConversation }),
   };
 }
@@ -93,7 +93,7 @@ async function* telling(
   tell(yield* archive);
 }
 
-type Talk = {
+type ConversationSource = {
   link: AgentLink;
   threadId: string;
   signal: AbortSignal;
@@ -103,7 +103,7 @@ type Talk = {
 
 /** The conversation as an archive of its own, with those that it is a fork of; without an entry if it is not there. */
 async function* conversation(
-  { link, threadId, signal, take }: Talk,
+  { link, threadId, signal, take }: ConversationSource,
   rules: ArchiveRules,
 ): AsyncGenerator<Uint8Array> {
   const process = await link.workspace.exec(['sh', '-c', GIVE_CONVERSATION], { THREAD: threadId });
@@ -116,7 +116,7 @@ async function* conversation(
       if (rollout) take(rollout.id);
       return rollout !== undefined;
     };
-    yield* checkedArchive(process.stdio, below(SESSIONS, rules, isWanted));
+    yield* checkedArchive(process.stdio, inDirectory(SESSIONS, rules, isWanted));
     if ((await process.exited) === 0) return;
     throw new AppError('copy_failed', 'The conversation of the agent could not be read.');
   } finally {

@@ -6,7 +6,7 @@ import {
   type EntryHeader,
 } from '../workspaces/transfers/archive-rules.ts';
 import type { EntryRules } from '../workspaces/transfers/checked-archive.ts';
-import { divided, moved, rolloutAt, SESSIONS, WORKSPACE } from './archive-layout.ts';
+import { renamed, rolloutAt, SESSIONS, splitPath, WORKSPACE } from './archive-layout.ts';
 import { MANIFEST, MANIFEST_BYTES, type Manifest, readManifest } from './manifest.ts';
 
 /** Of a conversation, with the instructions that it began with. */
@@ -56,11 +56,11 @@ export class ArchivedAgent implements EntryRules {
   }
 
   headerFor(read: EntryHeader): EntryHeader | undefined {
-    const { top, rest } = divided(read.name);
+    const { top, rest } = splitPath(read.name);
     if (!this.#began) return this.#first(read);
     if (top === WORKSPACE) {
       const header = this.#workspace.headerFor(within(WORKSPACE, read));
-      return header && moved(header, (name) => `tree/${name}`);
+      return header && renamed(header, (name) => `tree/${name}`);
     }
     if (top === SESSIONS) return this.#session(read, rest);
     throw refused(read, `only ${MANIFEST}, ${WORKSPACE}/ and ${SESSIONS}/ are in a snapshot`);
@@ -72,7 +72,7 @@ export class ArchivedAgent implements EntryRules {
   }
 
   #first({ name, type, size = 0 }: EntryHeader): EntryHeader {
-    const { top, rest } = divided(name);
+    const { top, rest } = splitPath(name);
     if (top !== MANIFEST || rest !== '' || type !== 'file') void this.manifest;
     if (size > MANIFEST_BYTES) throw refused({ name }, `it has more than ${MANIFEST_BYTES} bytes`);
     this.#began = true;
@@ -143,9 +143,9 @@ async function* withFirstLine(
 
 /** The entry, by its path below a directory, in which all that it leads to must be. */
 function within(top: string, header: EntryHeader): EntryHeader {
-  const { rest } = divided(header.name);
+  const { rest } = splitPath(header.name);
   if (header.type !== 'link') return { ...header, name: rest };
-  const target = divided(header.linkname ?? '');
+  const target = splitPath(header.linkname ?? '');
   return { ...header, name: rest, linkname: target.top === top ? target.rest : '' };
 }
 

@@ -20,8 +20,8 @@ type Options = {
   reserveBytes: number;
 };
 
-/** The files that backups are, each whole or not there. */
-export class BackupFiles {
+/** The files that snapshots are, each whole or not there. */
+export class SnapshotFiles {
   readonly #directory: string;
   readonly #reserve: number;
 
@@ -30,7 +30,7 @@ export class BackupFiles {
     this.#reserve = reserveBytes;
   }
 
-  /** Removes what a server left that was killed, all but the files of the backups that are known. */
+  /** Removes what a server left that was killed, all but the files of the snapshots that are known. */
   clear(known: ReadonlySet<string>): void {
     fs.mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     for (const name of fs.readdirSync(this.#directory)) {
@@ -47,12 +47,12 @@ export class BackupFiles {
    * then nothing is left.
    */
   async write(
-    backupId: string,
+    snapshotId: string,
     archive: AsyncIterable<Uint8Array>,
     check: (bytes: number) => void = () => undefined,
   ): Promise<{ bytes: number; sha256: string }> {
     this.#assertRoom();
-    const file = this.#fileOf(backupId);
+    const file = this.#fileOf(snapshotId);
     const part = `${file}${PART}`;
     const hash = createHash('sha256');
     let bytes = 0;
@@ -67,28 +67,28 @@ export class BackupFiles {
       fs.renameSync(part, file);
       syncDirectory(this.#directory);
     } catch (error) {
-      this.remove(backupId);
+      this.remove(snapshotId);
       throw fullDisk(error);
     }
     return { bytes, sha256: hash.digest('hex') };
   }
 
   /** The file as it is, to be read once. Throws `snapshot_not_found` if somebody took it away. */
-  async open(backupId: string): Promise<fs.ReadStream> {
-    const handle = await fs.promises.open(this.#fileOf(backupId)).catch((cause: unknown) => {
-      const message = `The file of snapshot ${backupId} is gone.`;
+  async open(snapshotId: string): Promise<fs.ReadStream> {
+    const handle = await fs.promises.open(this.#fileOf(snapshotId)).catch((cause: unknown) => {
+      const message = `The file of snapshot ${snapshotId} is gone.`;
       throw new AppError('snapshot_not_found', message, { cause });
     });
     return handle.createReadStream();
   }
 
-  remove(backupId: string): void {
-    const file = this.#fileOf(backupId);
+  remove(snapshotId: string): void {
+    const file = this.#fileOf(snapshotId);
     for (const name of [file, `${file}${PART}`]) fs.rmSync(name, { force: true });
   }
 
-  #fileOf(backupId: string): string {
-    return path.join(this.#directory, `${backupId}${ENDING}`);
+  #fileOf(snapshotId: string): string {
+    return path.join(this.#directory, `${snapshotId}${ENDING}`);
   }
 
   #watching(tell: (chunk: Buffer) => void, check: () => void) {

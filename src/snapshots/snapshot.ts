@@ -1,9 +1,9 @@
 import type { Ownership } from '../agents/agent.ts';
 
 /** An agent's files and conversation in one file of the server: the `snapshot` of clients. It outlives its agent. */
-export type BackupRecord = Ownership & {
+export type SnapshotRecord = Ownership & {
   /** A UUID; the file is named after it. */
-  backupId: string;
+  snapshotId: string;
   agentId: string;
   /** What its maker wrote on it. */
   label?: string;
@@ -14,20 +14,20 @@ export type BackupRecord = Ownership & {
   createdAt: Date;
 };
 
-export type Excess = { keep: number; retentionSeconds: number };
+export type RetentionLimits = { keep: number; retentionSeconds: number };
 
 /**
- * Which backups are too many or too old: of each agent `keep` stay, the newest ones; none is kept
+ * Which snapshots are too many or too old: of each agent `keep` stay, the newest ones; none is kept
  * longer than the retention, unless that is 0. Takes them the newest first.
  */
-export function excessOf(
-  backups: readonly BackupRecord[],
-  { keep, retentionSeconds }: Excess,
+export function snapshotsToPrune(
+  snapshots: readonly SnapshotRecord[],
+  { keep, retentionSeconds }: RetentionLimits,
   now: Date,
-): BackupRecord[] {
+): SnapshotRecord[] {
   const oldest = retentionSeconds === 0 ? 0 : now.getTime() - retentionSeconds * 1000;
   const counts = new Map<string, number>();
-  return backups.filter(({ agentId, createdAt }) => {
+  return snapshots.filter(({ agentId, createdAt }) => {
     const count = (counts.get(agentId) ?? 0) + 1;
     counts.set(agentId, count);
     return count > keep || createdAt.getTime() < oldest;

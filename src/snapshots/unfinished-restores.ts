@@ -3,9 +3,9 @@ import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AgentStore } from '../agents/agent-store.ts';
 import type { TurnStore } from '../turns/turn-store.ts';
 import type { WorkspaceFiles } from '../workspaces/transfers/workspace-files.ts';
-import { complete } from './restore.ts';
-import type { RestoreRecord } from './restore-record.ts';
-import type { RestoreStore } from './snapshot-store.ts';
+import { completeRestore } from './complete-restore.ts';
+import type { RestoreRecord } from './restore.ts';
+import type { RestoreStore } from './restore-store.ts';
 
 type Options = {
   store: {
@@ -48,20 +48,20 @@ export class UnfinishedRestores {
 
   async #end(restore: RestoreRecord): Promise<'restored' | 'removed' | 'as before'> {
     const { store, agents, files } = this.#options;
-    const { agentId, restoreId, begins, becomes } = restore;
+    const { agentId, restoreId, isNewAgent, target } = restore;
     const placed =
-      becomes !== undefined &&
+      target !== undefined &&
       (await agents.withAgent(agentId, async ({ workspace }) => {
         await workspace.ready();
         return files.wasPlaced(agentId, restoreId);
       }));
     if (placed) {
-      complete(store, restore);
+      completeRestore(store, restore);
       return 'restored';
     }
     // Whoever called it meanwhile keeps it.
     const isAwaited = store.turns.unfinished().some((turn) => turn.agentId === agentId);
-    const isToGo = begins && !isAwaited && store.agents.get(agentId) !== undefined;
+    const isToGo = isNewAgent && !isAwaited && store.agents.get(agentId) !== undefined;
     if (isToGo) await agents.takeStep('remove', agentId, 'cleanup');
     store.restores.remove(agentId);
     return isToGo ? 'removed' : 'as before';

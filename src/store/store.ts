@@ -4,7 +4,8 @@ import type { SlotStore } from '../agents/warm-pool/slot-store.ts';
 import type { ApprovalStore } from '../approvals/approval-store.ts';
 import type { EgressStore } from '../gateway/egress/egress-store.ts';
 import type { SpendingStore } from '../gateway/spending/spending-store.ts';
-import type { BackupStore, RestoreStore } from '../snapshots/snapshot-store.ts';
+import type { RestoreStore } from '../snapshots/restore-store.ts';
+import type { SnapshotStore } from '../snapshots/snapshot-store.ts';
 import type { TurnStore } from '../turns/turn-store.ts';
 
 /** What must outlive the server. Every write is durable when the call returns. */
@@ -18,7 +19,7 @@ export interface Store {
   readonly slots: SlotStore;
   readonly spending: SpendingStore;
   readonly egress: EgressStore;
-  readonly backups: BackupStore;
+  readonly snapshots: SnapshotStore;
   readonly restores: RestoreStore;
   /** What ran the agents last; undefined if none ever ran. */
   readonly runtimeKind: string | undefined;

@@ -8,17 +8,18 @@ import type { SlotStore } from '../../agents/warm-pool/slot-store.ts';
 import type { ApprovalStore } from '../../approvals/approval-store.ts';
 import type { EgressStore } from '../../gateway/egress/egress-store.ts';
 import type { SpendingStore } from '../../gateway/spending/spending-store.ts';
-import type { BackupStore, RestoreStore } from '../../snapshots/snapshot-store.ts';
+import type { RestoreStore } from '../../snapshots/restore-store.ts';
+import type { SnapshotStore } from '../../snapshots/snapshot-store.ts';
 import type { TurnStore } from '../../turns/turn-store.ts';
 import { DataDirError } from '../data-dir-error.ts';
 import type { Store } from '../store.ts';
 import { migrate } from './migrations.ts';
 import { SqliteAgentStore } from './sqlite-agent-store.ts';
 import { SqliteApprovalStore } from './sqlite-approval-store.ts';
-import { SqliteBackupStore } from './sqlite-backup-store.ts';
 import { SqliteEgressStore } from './sqlite-egress-store.ts';
 import { SqliteRestoreStore } from './sqlite-restore-store.ts';
 import { SqliteSlotStore } from './sqlite-slot-store.ts';
+import { SqliteSnapshotStore } from './sqlite-snapshot-store.ts';
 import { SqliteSpendingStore } from './sqlite-spending-store.ts';
 import { SqliteThreadStore } from './sqlite-thread-store.ts';
 import { SqliteTurnStore } from './sqlite-turn-store.ts';
@@ -38,7 +39,7 @@ export class SqliteStore implements Store {
   readonly slots: SlotStore;
   readonly spending: SpendingStore;
   readonly egress: EgressStore;
-  readonly backups: BackupStore;
+  readonly snapshots: SnapshotStore;
   readonly restores: RestoreStore;
   readonly #directory: string;
   readonly #database: DatabaseSync;
@@ -53,7 +54,7 @@ export class SqliteStore implements Store {
     this.turns = tellingFullDisk(new SqliteTurnStore(database, (work) => this.transaction(work)));
     this.approvals = tellingFullDisk(new SqliteApprovalStore(database));
     this.slots = tellingFullDisk(new SqliteSlotStore(database));
-    this.backups = tellingFullDisk(new SqliteBackupStore(database));
+    this.snapshots = tellingFullDisk(new SqliteSnapshotStore(database));
     this.restores = tellingFullDisk(new SqliteRestoreStore(database));
     this.spending = tellingFullDisk(new SqliteSpendingStore(database));
     this.egress = tellingFullDisk(
