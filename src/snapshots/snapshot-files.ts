@@ -62,7 +62,9 @@ export class SnapshotFiles {
     };
     const watch = this.#watching(tell, () => check(bytes));
     try {
-      const out = fs.createWriteStream(part, { flags: 'wx', mode: 0o600, flush: true });
+      // Opened before the pipeline, which may fail before a stream by path has created its file.
+      const handle = await fs.promises.open(part, 'wx', 0o600);
+      const out = handle.createWriteStream({ flush: true });
       await pipeline(archive, createGzip({ level: GZIP_LEVEL }), watch, out);
       fs.renameSync(part, file);
       syncDirectory(this.#directory);
