@@ -33,7 +33,7 @@ export function assertMayDecide(
  * The approval after a decision. One no ends it; the same yes twice is one. Throws
  * `approval_not_pending` if it has ended.
  */
-export function decided(approval: ApprovalRecord, decision: Decision): ApprovalRecord {
+export function withDecision(approval: ApprovalRecord, decision: Decision): ApprovalRecord {
   if (approval.state !== 'pending') {
     throw new AppError('approval_not_pending', `The approval is ${approval.state} already.`, {
       data: { state: approval.state },

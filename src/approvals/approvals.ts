@@ -4,7 +4,7 @@ import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { ApprovalRecord, ApprovalState } from './approval.ts';
-import { assertMayDecide, decided } from './approval-rules.ts';
+import { assertMayDecide, withDecision } from './approval-rules.ts';
 import type { ApprovalQuery, ApprovalStore } from './approval-store.ts';
 import { boundArguments } from './bound-arguments.ts';
 
@@ -129,11 +129,11 @@ export class Approvals {
     if (waiting && waiting.approval.expiresAt.getTime() <= Date.now()) this.#expire(waiting);
     const approval = this.get(approvalId);
     const { approve, reason, answers } = verdict;
-    const next = decided(approval, { by: principal.id, approve, reason, at: new Date() });
+    const next = withDecision(approval, { by: principal.id, approve, reason, at: new Date() });
     if (next === approval) return approval;
     const given = { ...next, ...(answers && { answers }) };
     this.#options.store.put(given);
-    if (waiting) this.#take(waiting, given);
+    if (waiting) this.#update(waiting, given);
     this.#options.log.info(
       { approvalId, turnId: given.turnId, by: principal.id, approve, state: given.state },
       'An approval was decided on',
@@ -185,10 +185,10 @@ export class Approvals {
         'The end of an approval could not be written',
       );
     }
-    this.#take(waiting, ended);
+    this.#update(waiting, ended);
   }
 
-  #take(waiting: Pending, approval: ApprovalRecord): void {
+  #update(waiting: Pending, approval: ApprovalRecord): void {
     waiting.approval = approval;
     if (approval.state !== 'pending') {
       clearTimeout(waiting.timer);

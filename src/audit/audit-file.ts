@@ -1,10 +1,10 @@
 import path from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { BEGINNING, type ChainedRecord, type Link } from './audit-record.ts';
+import { BEGINNING, type ChainedRecord, type ChainLink } from './audit-record.ts';
 
 export const AUDIT_FILE = 'audit.sqlite';
 /** A reader holds nothing that a writer waits for, but for a moment as it opens the file. */
-const LOCK_PATIENCE_MS = 1000;
+const BUSY_TIMEOUT_MS = 1000;
 
 /**
  * The triggers hold whoever uses the file as a database. Records go only from the beginning, once
@@ -51,7 +51,7 @@ export class AuditFile {
   /** Opens or creates the file. Throws what SQLite says. */
   static open(directory: string): AuditFile {
     const database = new DatabaseSync(path.join(directory, AUDIT_FILE), {
-      timeout: LOCK_PATIENCE_MS,
+      timeout: BUSY_TIMEOUT_MS,
     });
     try {
       // Readers go on while records are written; each commit is on the disk.
@@ -66,7 +66,7 @@ export class AuditFile {
   }
 
   /** The end of the chain. */
-  last(): Link {
+  last(): ChainLink {
     const row =
       this.#database.prepare('SELECT seq, hash FROM records ORDER BY seq DESC LIMIT 1').get() ??
       this.#database.prepare('SELECT seq, hash FROM anchor').get();
@@ -74,7 +74,7 @@ export class AuditFile {
   }
 
   /** Whether there is a record, or was one before the anchor. */
-  has({ seq, hash }: Link): boolean {
+  has({ seq, hash }: ChainLink): boolean {
     const anchor = this.#database.prepare('SELECT seq FROM anchor').get();
     if (seq <= Number(anchor?.seq)) return true;
     const row = this.#database.prepare('SELECT hash FROM records WHERE seq = ?').get(seq);
@@ -87,11 +87,11 @@ export class AuditFile {
   }
 
   /** The last of at most `limit` records at the beginning that are all older; undefined if there is none. */
-  lastBefore(time: Date, limit: number): Link | undefined {
+  lastBefore(time: Date, limit: number): ChainLink | undefined {
     const rows = this.#database
       .prepare("SELECT seq, hash, text ->> '$.at' AS at FROM records ORDER BY seq LIMIT ?")
       .iterate(limit);
-    let last: Link | undefined;
+    let last: ChainLink | undefined;
     for (const { seq, hash, at } of rows) {
       if (Date.parse(String(at)) >= time.getTime()) break;
       last = { seq: Number(seq), hash: String(hash) };
@@ -100,7 +100,7 @@ export class AuditFile {
   }
 
   /** Removes the records up to one, and writes the record that says so. */
-  prune(through: Link, record: ChainedRecord): void {
+  prune(through: ChainLink, record: ChainedRecord): void {
     this.#inTransaction(() => {
       this.#insertAll([record]);
       const { seq, hash } = through;

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import type { ChainedRecord, Link } from './audit-record.ts';
+import type { ChainedRecord, ChainLink } from './audit-record.ts';
 
 /** Which records are meant; all of them where nothing is named. */
 export type AuditFilter = {
@@ -26,7 +26,7 @@ export class AuditReader {
   }
 
   /** What was removed lies before it. */
-  anchor(): Link {
+  anchor(): ChainLink {
     const row = this.#database.prepare('SELECT seq, hash FROM anchor').get();
     return { seq: Number(row?.seq), hash: String(row?.hash) };
   }

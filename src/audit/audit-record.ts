@@ -4,16 +4,16 @@ import type { AuditEntry } from './audit-log.ts';
 import { canonicalJson } from './canonical-json.ts';
 
 /** The place of a record in the chain: everything before it is in its hash. */
-export type Link = { seq: number; hash: string };
+export type ChainLink = { seq: number; hash: string };
 
 /** What comes before the first record of all. */
-export const BEGINNING: Link = { seq: 0, hash: '0'.repeat(64) };
+export const BEGINNING: ChainLink = { seq: 0, hash: '0'.repeat(64) };
 
 /** A record as it is kept: `hash` is the SHA-256 of `text`, which is the canonical JSON of the rest. */
-export type ChainedRecord = Link & { text: string };
+export type ChainedRecord = ChainLink & { text: string };
 
 /** The record of an entry that follows `last`; its data must be redacted and bounded already. */
-export function chain(last: Link, at: Date, entry: AuditEntry): ChainedRecord {
+export function chain(last: ChainLink, at: Date, entry: AuditEntry): ChainedRecord {
   const { principal = LOCAL, type, data, cost, tokens } = entry;
   const seq = last.seq + 1;
   const text = canonicalJson({

@@ -14,7 +14,7 @@ type Call = {
 };
 
 /** Has the audit tell how a call ended, and what it answers. Throws what `work` throws. */
-export async function witnessCall<T extends object | undefined>(
+export async function auditCall<T extends object | undefined>(
   audit: AuditLog,
   call: Call,
   work: () => Promise<T>,

@@ -4,7 +4,7 @@ import { auditData } from './audit-data.ts';
 import { AuditFile } from './audit-file.ts';
 import { readHead, writeHead } from './audit-head.ts';
 import { type AuditEntry, type AuditLog, type AuditState, SERVER } from './audit-log.ts';
-import { chain, type Link } from './audit-record.ts';
+import { type ChainLink, chain } from './audit-record.ts';
 import type { Redactor } from './redaction/redactor.ts';
 
 /** Each write waits for the disk; what a crash loses is at most as old. */
@@ -41,11 +41,11 @@ type Waiting = { at: Date; entry: AuditEntry };
 export class SqliteAuditLog implements AuditLog {
   readonly #options: SqliteAuditOptions;
   #file: AuditFile | undefined;
-  #last: Link | undefined;
+  #last: ChainLink | undefined;
   #waiting: Waiting[] = [];
   #failure: string | undefined;
   #lost = 0;
-  #untold = 0;
+  #unreported = 0;
   #batchTimer: NodeJS.Timeout | undefined;
   #headTimer: NodeJS.Timeout | undefined;
   #pruneTimer: NodeJS.Timeout | undefined;
@@ -56,10 +56,10 @@ export class SqliteAuditLog implements AuditLog {
     this.#options = options;
     this.#write();
     this.#prune();
-    this.#tellHead();
+    this.#logHead();
     this.#hourly = setInterval(() => {
       this.#prune();
-      this.#tellHead();
+      this.#logHead();
     }, HOUR_MS).unref();
   }
 
@@ -67,7 +67,7 @@ export class SqliteAuditLog implements AuditLog {
     if (this.#closed) return;
     if (this.#waiting.length >= WAITING_RECORDS) {
       this.#lost += 1;
-      this.#untold += 1;
+      this.#unreported += 1;
       return;
     }
     this.#waiting.push({ at: new Date(), entry: { ...entry, data: this.#dataOf(entry) } });
@@ -96,7 +96,7 @@ export class SqliteAuditLog implements AuditLog {
     clearTimeout(this.#batchTimer);
     this.#closed = true;
     this.#writeHead();
-    this.#tellHead();
+    this.#logHead();
     const { length } = this.#waiting;
     if (length > 0) this.#options.log.fatal({ records: length }, 'Audit records are lost');
     this.#file?.close();
@@ -107,7 +107,7 @@ export class SqliteAuditLog implements AuditLog {
     this.#batchTimer = undefined;
     try {
       const file = this.#connect();
-      this.#tellLost();
+      this.#recordLost();
       while (this.#waiting.length > 0) this.#writeBatch(file);
       this.#failure = undefined;
     } catch (error) {
@@ -165,11 +165,11 @@ export class SqliteAuditLog implements AuditLog {
   }
 
   /** Says in the chain itself that it is not the whole. */
-  #tellLost(): void {
-    if (this.#untold === 0) return;
-    const data = { records: this.#untold };
+  #recordLost(): void {
+    if (this.#unreported === 0) return;
+    const data = { records: this.#unreported };
     this.#waiting.push({ at: new Date(), entry: { type: 'audit_lost', principal: SERVER, data } });
-    this.#untold = 0;
+    this.#unreported = 0;
   }
 
   #fail(error: unknown): void {
@@ -192,7 +192,7 @@ export class SqliteAuditLog implements AuditLog {
   }
 
   /** A log that is kept elsewhere can tell later whether the chain is still the same. */
-  #tellHead(): void {
+  #logHead(): void {
     const { seq, hash } = this.#last ?? {};
     if (seq !== undefined) this.#options.log.info({ seq, hash }, 'Head of the audit');
   }
@@ -219,7 +219,7 @@ export class SqliteAuditLog implements AuditLog {
 }
 
 /** One that can't be read says as little as none. */
-function headOf(directory: string): Link | undefined {
+function headOf(directory: string): ChainLink | undefined {
   try {
     return readHead(directory);
   } catch {

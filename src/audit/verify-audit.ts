@@ -1,5 +1,5 @@
 import type { AuditReader } from './audit-reader.ts';
-import { type ChainedRecord, hashOf, type Link } from './audit-record.ts';
+import { type ChainedRecord, type ChainLink, hashOf } from './audit-record.ts';
 
 export type AuditProblem = {
   /** The first record that is not as it was, or is not there. */
@@ -14,7 +14,7 @@ export type AuditVerdict = {
   /** The records up to this one were removed by retention; 0: none. */
   prunedThrough: number;
   /** The end of the chain as it was found. */
-  last: Link;
+  last: ChainLink;
   problem?: AuditProblem;
 };
 
@@ -22,9 +22,9 @@ export type AuditVerdict = {
  * Walks the whole chain. `heads` are ends that it is known to have had, from `audit.head` or from a
  * log; without one a tail that was cut off is not found.
  */
-export function verifyAudit(reader: AuditReader, heads: readonly Link[]): AuditVerdict {
+export function verifyAudit(reader: AuditReader, heads: readonly ChainLink[]): AuditVerdict {
   const anchor = reader.anchor();
-  const walk = new Walk(anchor, heads);
+  const walk = new ChainVerifier(anchor, heads);
   for (const record of reader.records()) {
     if (!walk.take(record)) break;
   }
@@ -33,16 +33,16 @@ export function verifyAudit(reader: AuditReader, heads: readonly Link[]): AuditV
   return { ok: !problem, records, prunedThrough: anchor.seq, last, ...(problem && { problem }) };
 }
 
-class Walk {
-  readonly #anchor: Link;
-  readonly #heads: readonly Link[];
+class ChainVerifier {
+  readonly #anchor: ChainLink;
+  readonly #heads: readonly ChainLink[];
   #signed: boolean;
   #gap: AuditProblem | undefined;
-  last: Link;
+  last: ChainLink;
   records = 0;
   problem: AuditProblem | undefined;
 
-  constructor(anchor: Link, heads: readonly Link[]) {
+  constructor(anchor: ChainLink, heads: readonly ChainLink[]) {
     this.#anchor = anchor;
     this.#heads = heads;
     this.#signed = anchor.seq === 0;
@@ -51,7 +51,7 @@ class Walk {
 
   /** Whether the chain holds up to this record. */
   take(record: ChainedRecord): boolean {
-    this.problem = this.#complaint(record);
+    this.problem = this.#findProblem(record);
     if (this.problem) return false;
     this.last = { seq: record.seq, hash: record.hash };
     this.records += 1;
@@ -74,7 +74,7 @@ class Walk {
     return this.#gap;
   }
 
-  #complaint({ seq, hash, text }: ChainedRecord): AuditProblem | undefined {
+  #findProblem({ seq, hash, text }: ChainedRecord): AuditProblem | undefined {
     const expected = this.last.seq + 1;
     if (seq !== expected) {
       const message = `The records ${expected} to ${seq - 1} are missing.`;

@@ -3,7 +3,7 @@ import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AgentStore } from '../agents/agent-store.ts';
 import { assertReplaceable } from '../agents/sources/sources.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
-import { recordCall, witnessCall } from '../audit/call-record.ts';
+import { auditCall, recordCall } from '../audit/call-record.ts';
 import { AppError } from '../errors.ts';
 import { demand } from '../identity/permission.ts';
 import type { Principal } from '../identity/principal.ts';
@@ -100,7 +100,7 @@ export class CallerBackups {
     audit.assertWritable();
     const agentId = ownerships.idOf(this.#principal, name);
     const call = { tool: 'restore', principal: this.#principal, agentId };
-    return witnessCall(audit, call, () => this.#restore(name, archive, options));
+    return auditCall(audit, call, () => this.#restore(name, archive, options));
   }
 
   /** Throws `snapshot_not_found` or `forbidden`. */

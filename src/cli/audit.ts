@@ -6,7 +6,7 @@ import { AUDIT_FILE } from '../audit/audit-file.ts';
 import { readHead } from '../audit/audit-head.ts';
 import { AUDIT_TYPES } from '../audit/audit-log.ts';
 import { type AuditFilter, AuditReader } from '../audit/audit-reader.ts';
-import type { Link } from '../audit/audit-record.ts';
+import type { ChainLink } from '../audit/audit-record.ts';
 import { EXPORT_FORMATS, exportLines } from '../audit/export-audit.ts';
 import { type AuditVerdict, verifyAudit } from '../audit/verify-audit.ts';
 import { loadConfig } from '../server/load-config.ts';
@@ -85,7 +85,7 @@ function open(file: string): AuditReader {
   }
 }
 
-function headBeside(file: string): Link {
+function headBeside(file: string): ChainLink {
   const directory = path.dirname(file);
   try {
     const head = readHead(directory);
@@ -99,7 +99,7 @@ function headBeside(file: string): Link {
 }
 
 /** From a line of the log, as `12:ab…`. */
-function linkOf(text: string): Link {
+function linkOf(text: string): ChainLink {
   const [, seq, hash] = /^(\d{1,15}):([0-9a-f]{64})$/.exec(text) ?? [];
   if (seq === undefined || hash === undefined) {
     throw new UsageError(`--head is "${text}". Allowed: number and hash of a record, as 12:ab….`);

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { VERSION } from '../version.ts';
-import { type Check, counted, isOpen, type RepairReport } from './doctor/check.ts';
+import { type Check, counted, needsAction, type RepairReport } from './doctor/check.ts';
 import { checkNode } from './doctor/node-check.ts';
 
 const SIGNS = { ok: '✓', warning: '!', problem: '✗' } as const;
@@ -24,16 +24,16 @@ export async function doctor(args: string[]): Promise<void> {
     if (!values.json) console.log(line(check));
   }
   console.log(values.json ? JSON.stringify(report(checks), undefined, 2) : `\n${summary(checks)}`);
-  if (checks.some(isOpen)) process.exitCode = 1;
+  if (checks.some(needsAction)) process.exitCode = 1;
 }
 
 async function* run({ repair, envFile }: Options): AsyncGenerator<Check> {
   const node = checkNode(process.versions.node);
   yield node;
-  if (isOpen(node)) return;
+  if (needsAction(node)) return;
   // What an older Node cannot load.
-  const { examine } = await import('./doctor/examination.ts');
-  yield* examine({ environment: process.env, envFile, repair });
+  const { diagnose } = await import('./doctor/diagnosis.ts');
+  yield* diagnose({ environment: process.env, envFile, repair });
 }
 
 function line(check: Check): string {
@@ -61,7 +61,7 @@ function describe({ act, outcome, error }: RepairReport): string {
 }
 
 function summary(checks: Check[]): string {
-  const open = checks.filter(isOpen).length;
+  const open = checks.filter(needsAction).length;
   const repaired = checks.filter(({ repair }) => repair?.outcome === 'done').length;
   const warnings = checks.filter(
     ({ verdict, repair }) => verdict === 'warning' && repair?.outcome !== 'done',
@@ -77,5 +77,5 @@ function summary(checks: Check[]): string {
 }
 
 function report(checks: Check[]) {
-  return { version: VERSION, ok: !checks.some(isOpen), checks };
+  return { version: VERSION, ok: !checks.some(needsAction), checks };
 }

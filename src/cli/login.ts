@@ -3,8 +3,8 @@ import { parseArgs } from 'node:util';
 import type { Config } from '../config/config.ts';
 import { homeDirectories } from '../config/home-directories.ts';
 import { AuthFile } from '../gateway/credentials/auth-file.ts';
-import { findAuthFile } from '../gateway/credentials/auth-places.ts';
 import { withFileLock } from '../gateway/credentials/file-lock.ts';
+import { findAuthFile } from '../gateway/credentials/find-auth-file.ts';
 import { toLogin } from '../gateway/credentials/login.ts';
 import { loginByBrowser } from '../gateway/credentials/login-flows/browser-login.ts';
 import { loginByDevice } from '../gateway/credentials/login-flows/device-login.ts';
@@ -62,7 +62,7 @@ async function save(file: AuthFile, write: () => void): Promise<void> {
   await withFileLock(file.path, async () => write());
 }
 
-function loginOf(config: Config, way: 'device' | 'browser') {
+function loginOf(config: Config, method: 'device' | 'browser') {
   const { OAUTH_CALLBACK_TIMEOUT: seconds, OAUTH_CALLBACK_PORT: port } = config;
   const late = new AbortController();
   const timer = setTimeout(() => {
@@ -71,7 +71,7 @@ function loginOf(config: Config, way: 'device' | 'browser') {
   }, seconds * 1000);
   const { signal } = late;
   const done =
-    way === 'device'
+    method === 'device'
       ? loginByDevice({ config, signal, show: showCode })
       : loginByBrowser({ config, port, signal, show: (url) => showPage(config, url) });
   return done.finally(() => clearTimeout(timer));

@@ -8,10 +8,10 @@ const WILDCARDS = ['0.0.0.0', '::'];
 const pong = z.object({ status: z.literal('ok') });
 
 /** What is at an address: a server of ours, nothing at all, or something else. */
-export type Sighting = { state: 'running' | 'nothing' | 'other'; reason: string };
+export type ProbeResult = { state: 'running' | 'nothing' | 'other'; reason: string };
 
 /** Looks whether a server answers at a URL. */
-export async function sight(url: string | undefined): Promise<Sighting> {
+export async function probeServer(url: string | undefined): Promise<ProbeResult> {
   if (url === undefined) return { state: 'nothing', reason: 'MCP_PORT is 0' };
   try {
     const response = await fetch(`${url}/ping`, { signal: AbortSignal.timeout(PING_LIMIT_MS) });

@@ -28,9 +28,9 @@ export class StdioBridge {
   readonly #connect: Options['connect'];
   readonly #log: Logger;
   /** What the client asked and the server has not answered. */
-  readonly #unanswered = new OpenRequests();
+  readonly #clientRequests = new OpenRequests();
   /** What the server of the current session asked the client. */
-  readonly #asked = new OpenRequests();
+  readonly #serverRequests = new OpenRequests();
   #session: Transport | undefined;
   #sessionEnd = Promise.withResolvers<void>();
   #lostAt: number | undefined;
@@ -61,23 +61,23 @@ export class StdioBridge {
   async close(): Promise<void> {
     const session = this.#session;
     this.#session = undefined;
-    this.#leaveNobodyWaiting('This program was stopped before the server answered.');
+    this.#failOpenRequests('This program was stopped before the server answered.');
     await session?.close();
     await this.#client.close();
   }
 
   async #toServer(message: JSONRPCMessage): Promise<void> {
     if (isJSONRPCRequest(message)) return this.#ask(message);
-    if (isJSONRPCNotification(message)) this.#unanswered.closeIfCancelled(message);
+    if (isJSONRPCNotification(message)) this.#clientRequests.closeIfCancelled(message);
     // Answers to a session that is gone are of no use to the next, whose ids may be the same.
-    else if (!this.#asked.close(message.id)) return;
+    else if (!this.#serverRequests.close(message.id)) return;
     await this.#session
       ?.send(message)
       .catch((error) => this.#log.warn({ err: error }, 'A message did not reach the server'));
   }
 
   async #ask(request: JSONRPCRequest): Promise<void> {
-    this.#unanswered.add(request.id);
+    this.#clientRequests.add(request.id);
     try {
       const session = this.#session ?? (await this.#reopen(request));
       if (request.method === 'initialize') this.#initialize = request;
@@ -98,7 +98,7 @@ export class StdioBridge {
       await session.send({ ...this.#initialize, id: REPLAY_ID });
       await session.send({ jsonrpc: '2.0', method: 'notifications/initialized' });
     } catch (error) {
-      this.#lose(session);
+      this.#dropSession(session);
       throw error;
     }
     return session;
@@ -108,7 +108,7 @@ export class StdioBridge {
     const session = await this.#connect(this.#lostAt);
     session.onmessage = (message) => this.#toClient(session, message);
     session.onerror = (error) => {
-      if (error instanceof SseError) this.#lose(session);
+      if (error instanceof SseError) this.#dropSession(session);
     };
     try {
       await session.start();
@@ -124,38 +124,39 @@ export class StdioBridge {
 
   #toClient(session: Transport, message: JSONRPCMessage): void {
     if (session !== this.#session) return;
-    if (isJSONRPCRequest(message)) this.#asked.add(message.id);
-    else if (isJSONRPCNotification(message)) this.#asked.closeIfCancelled(message);
+    if (isJSONRPCRequest(message)) this.#serverRequests.add(message.id);
+    else if (isJSONRPCNotification(message)) this.#serverRequests.closeIfCancelled(message);
     else if (message.id === REPLAY_ID) return;
-    else this.#unanswered.close(message.id);
-    this.#tell(message);
+    else this.#clientRequests.close(message.id);
+    this.#sendToClient(message);
   }
 
-  #lose(session: Transport): void {
+  #dropSession(session: Transport): void {
     if (session !== this.#session) return;
     this.#session = undefined;
     this.#lostAt = Date.now();
     this.#sessionEnd.resolve();
-    this.#log.warn({ unanswered: this.#unanswered.size }, 'The connection to the server is lost');
+    this.#log.warn({ unanswered: this.#clientRequests.size }, 'Lost the connection to the server');
     // Its own attempts to connect would lead to a session that nobody initialized.
     void session.close();
-    this.#leaveNobodyWaiting('The server went away before it answered.');
+    this.#failOpenRequests('The server went away before it answered.');
   }
 
-  #leaveNobodyWaiting(reason: string): void {
+  #failOpenRequests(reason: string): void {
     const error = lost(`${reason} get_my_session_info tells what became of a call.`);
-    for (const id of this.#unanswered.closeAll()) this.#tell({ jsonrpc: '2.0', id, error });
-    for (const requestId of this.#asked.closeAll()) {
+    for (const id of this.#clientRequests.closeAll())
+      this.#sendToClient({ jsonrpc: '2.0', id, error });
+    for (const requestId of this.#serverRequests.closeAll()) {
       const params = { requestId, reason };
-      this.#tell({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
+      this.#sendToClient({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
     }
   }
 
   #refuse(id: RequestId, error: { code: number; message: string; data?: unknown }): void {
-    if (this.#unanswered.close(id)) this.#tell({ jsonrpc: '2.0', id, error });
+    if (this.#clientRequests.close(id)) this.#sendToClient({ jsonrpc: '2.0', id, error });
   }
 
-  #tell(message: JSONRPCMessage): void {
+  #sendToClient(message: JSONRPCMessage): void {
     this.#client
       .send(message)
       .catch((error) => this.#log.debug({ err: error }, 'The client reads no more'));

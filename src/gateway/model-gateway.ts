@@ -7,7 +7,7 @@ import { GatewayAgent, type GatewayBudget } from './gateway-agent.ts';
 import { ModelForwarder, type PayerOf } from './model-forwarder.ts';
 import type { ModelUpstream } from './model-upstream.ts';
 import { answerError } from './openai-error.ts';
-import { OUTAGE_PATIENCE_MS } from './retry-policy.ts';
+import { OUTAGE_TIMEOUT_MS } from './retry-policy.ts';
 import type { Spent } from './spending/spending-store.ts';
 import type { TokenUsage } from './spending/token-usage.ts';
 import { UpstreamClient } from './upstream-client.ts';
@@ -26,7 +26,7 @@ export type ModelGatewayOptions = {
   maxRetries: number;
   maxRetryWaitSeconds: number;
   /** How long an outage of the model is waited out. */
-  outagePatienceMs?: number;
+  outageTimeoutMs?: number;
   /** Without it nothing is counted for good, and nothing refused. */
   budget?: GatewayBudget;
   /** Serves requests to anything but the model. */
@@ -59,7 +59,7 @@ export class ModelGateway {
   readonly #log: Logger;
 
   constructor(options: ModelGatewayOptions) {
-    const { maxRetries, maxRetryWaitSeconds, outagePatienceMs = OUTAGE_PATIENCE_MS } = options;
+    const { maxRetries, maxRetryWaitSeconds, outageTimeoutMs = OUTAGE_TIMEOUT_MS } = options;
     this.#log = options.log;
     this.#budget = options.budget;
     this.#egress = options.egress;
@@ -68,7 +68,7 @@ export class ModelGateway {
     this.#forwarder = new ModelForwarder({
       client: this.#client,
       payerOf: options.payerOf,
-      limits: { maxRetries, maxRetryWaitSeconds, outagePatienceMs },
+      limits: { maxRetries, maxRetryWaitSeconds, outageTimeoutMs },
       log: options.log,
     });
     this.#server = this.#createServer();

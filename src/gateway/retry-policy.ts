@@ -7,7 +7,7 @@ import type { UpstreamFailure } from './upstream-failure.ts';
  * its five retries (measured with 0.169: the turn fails after 27 s), and so does a 5xx. A request that
  * gets no answer it bears for far longer, so the gateway holds it and asks again meanwhile.
  */
-export const OUTAGE_PATIENCE_MS = 120_000;
+export const OUTAGE_TIMEOUT_MS = 120_000;
 
 /** Answers of a provider, or of a proxy before it, that is away for the moment. */
 const OUTAGE_STATUSES = new Set([502, 503, 504, 529]);
@@ -18,7 +18,7 @@ const RATE_LIMIT_FIRST_WAIT_MS = 1000;
 export type RetryLimits = {
   maxRetries: number;
   maxRetryWaitSeconds: number;
-  outagePatienceMs: number;
+  outageTimeoutMs: number;
 };
 
 export type Attempts = {
@@ -48,7 +48,7 @@ export function retryWait(
     const ownWaitMs = jittered(RATE_LIMIT_FIRST_WAIT_MS * 2 ** (attempts.rateLimited - 1));
     return Math.min(askedWaitMs ?? ownWaitMs, longestMs);
   }
-  if (!isOutage(failure) || attempts.outageMs >= limits.outagePatienceMs) return undefined;
+  if (!isOutage(failure) || attempts.outageMs >= limits.outageTimeoutMs) return undefined;
   const ownWaitMs = jittered(OUTAGE_FIRST_WAIT_MS * 2 ** (attempts.outages - 1));
   return Math.min(askedWaitMs ?? ownWaitMs, OUTAGE_LONGEST_WAIT_MS, longestMs);
 }

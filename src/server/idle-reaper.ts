@@ -11,8 +11,8 @@ import { forgetOldTurns } from '../turns/turn-retention.ts';
 import type { TurnStore } from '../turns/turn-store.ts';
 
 /** With two it is seen whether the rounds are close to each other or far apart. */
-const ROUNDS_AHEAD = 2;
-const LOOK_MS = 10_000;
+const NEXT_RUNS = 2;
+const CLOCK_CHECK_MS = 10_000;
 /** More than a clock is adjusted by while it runs. */
 const JUMP_MS = 5_000;
 
@@ -48,7 +48,7 @@ export function startIdleReaper(options: ReaperOptions): () => Promise<void> {
     void task.destroy();
     task = begin();
   });
-  const check = () => warner.check(task.getNextRuns(ROUNDS_AHEAD));
+  const check = () => warner.check(task.getNextRuns(NEXT_RUNS));
   const seconds = checkSeconds(config);
   const checks = seconds > 0 ? setInterval(check, seconds * 1000).unref() : undefined;
   check();
@@ -69,7 +69,7 @@ function onClockSet(listener: (seconds: number) => void): () => void {
     const jump = ahead() - last;
     last += jump;
     if (Math.abs(jump) > JUMP_MS) listener(Math.round(jump / 1000));
-  }, LOOK_MS).unref();
+  }, CLOCK_CHECK_MS).unref();
   return () => clearInterval(timer);
 }
 

@@ -40,7 +40,7 @@ import { TurnService } from '../turns/turn-service.ts';
 import { WorkspaceFiles } from '../workspaces/transfers/workspace-files.ts';
 import { auditAgents } from './audited/agent-audit.ts';
 import { auditApprovals } from './audited/approval-audit.ts';
-import { type CircumstancesOf, EgressAudit } from './audited/egress-audit.ts';
+import { type AuditContextOf, EgressAudit } from './audited/egress-audit.ts';
 
 const PRICES_FILE = new URL('../../prices.json', import.meta.url);
 
@@ -58,32 +58,36 @@ export type Services = Awaited<ReturnType<typeof createServices>>;
 
 /** Everything between the transports and the stores, joined layer by layer. Nothing runs yet. */
 export async function createServices(options: ServiceOptions) {
-  const engine = await createEngine(options);
-  const ways = createWays(options, {
+  const runtimes = await createRuntime(options);
+  const gateways = createGateway(options, {
     onDenied: (denial) => agents.events.emit({ type: 'egress_denied', ...denial }),
-    circumstances: (agentId, at) =>
+    contextOf: (agentId, at) =>
       circumstancesOfAgent(options.store, turns.current(agentId), { agentId, at }),
   });
-  const home = createAgents(options, { ...engine, ...ways });
-  const { agents } = home;
-  const contents = createWorkspaces(options, { ...engine, ...ways, ...home });
-  const work = createTurns(options, { ...engine, ...ways, ...home, ...contents });
+  const homes = createAgents(options, { ...runtimes, ...gateways });
+  const { agents } = homes;
+  const contents = createWorkspaces(options, { ...runtimes, ...gateways, ...homes });
+  const work = createTurns(options, { ...runtimes, ...gateways, ...homes, ...contents });
   const { turns } = work;
-  const below = { ...engine, ...ways, ...home, ...contents, ...work };
+  const below = { ...runtimes, ...gateways, ...homes, ...contents, ...work };
   const access = createAccess(options, below);
   const calls = createToolbox(options, { ...below, ...access });
   return { ...below, ...access, ...calls };
 }
 
-type Engine = Awaited<ReturnType<typeof createEngine>>;
-type Ways = ReturnType<typeof createWays>;
-type Home = ReturnType<typeof createAgents>;
-type Contents = ReturnType<typeof createWorkspaces>;
-type Work = ReturnType<typeof createTurns>;
-type Below = Engine & Ways & Home & Contents & Work;
+type RuntimeServices = Awaited<ReturnType<typeof createRuntime>>;
+type GatewayServices = ReturnType<typeof createGateway>;
+type AgentServices = ReturnType<typeof createAgents>;
+type WorkspaceServices = ReturnType<typeof createWorkspaces>;
+type TurnServices = ReturnType<typeof createTurns>;
+type InnerServices = RuntimeServices &
+  GatewayServices &
+  AgentServices &
+  WorkspaceServices &
+  TurnServices;
 
 /** What runs containers, and those that it has ready. */
-async function createEngine({ store, config, log, version }: ServiceOptions) {
+async function createRuntime({ store, config, log, version }: ServiceOptions) {
   const { installationId } = store;
   const hasContainers = store.runtimeKind === 'docker' && store.agents.list().length > 0;
   const chosen = await chooseRuntime({ config, installationId, hasContainers, log });
@@ -95,18 +99,18 @@ async function createEngine({ store, config, log, version }: ServiceOptions) {
 }
 
 /** Who hears of what agents reach, and on whose behalf they do. */
-type EgressRecords = Pick<EgressOptions, 'onDenied'> & { circumstances: CircumstancesOf };
+type EgressRecords = Pick<EgressOptions, 'onDenied'> & { contextOf: AuditContextOf };
 
 /** What agents reach: the model, what pays for it, and hosts. */
-function createWays(
+function createGateway(
   { store, audit, config, log }: ServiceOptions,
-  { onDenied, circumstances }: EgressRecords,
+  { onDenied, contextOf }: EgressRecords,
 ) {
   const credentials = new Credentials(config, log);
   const ledger = new Ledger(store.spending, log);
   const prices = Prices.read(config.PRICES_FILE ?? PRICES_FILE);
   const budgets = new Budgets({ agents: store.agents, ledger, prices, config, log });
-  const egressAudit = new EgressAudit(audit, circumstances);
+  const egressAudit = new EgressAudit(audit, contextOf);
   const egress = buildEgress({
     config,
     store: store.egress,
@@ -129,7 +133,7 @@ function createWays(
 /** Agents, and what they are given. */
 function createAgents(
   { store, audit, config, log, version }: ServiceOptions,
-  { runtime, pool, gateway }: Engine & Ways,
+  { runtime, pool, gateway }: RuntimeServices & GatewayServices,
 ) {
   const mcpServers = McpServers.read(config.AGENT_MCP_SERVERS_FILE);
   const directories = new HostDirectories({ store, runtime, config });
@@ -143,7 +147,7 @@ function createAgents(
 /** What goes into the workspaces of agents and out of them. */
 function createWorkspaces(
   { store, config, version, log }: ServiceOptions,
-  { runtime, egress, agents }: Engine & Ways & Home,
+  { runtime, egress, agents }: RuntimeServices & GatewayServices & AgentServices,
 ) {
   const { disk } = agents;
   const { DATA_DIR: dataDir, SNAPSHOT_DISK_RESERVE: reserveBytes } = config;
@@ -159,7 +163,10 @@ function createWorkspaces(
 }
 
 /** The work of agents, and what else is done to them between two turns. */
-function createTurns(options: ServiceOptions, below: Engine & Ways & Home & Contents) {
+function createTurns(
+  options: ServiceOptions,
+  below: RuntimeServices & GatewayServices & AgentServices & WorkspaceServices,
+) {
   const { store, audit, authenticator, redactor, config, log } = options;
   const { runtime, gateway, credentials, budgets, agents, directories, sources } = below;
   const approvals = new Approvals({ store: store.approvals, authenticator, config, log });
@@ -180,7 +187,7 @@ function createTurns(options: ServiceOptions, below: Engine & Ways & Home & Cont
 }
 
 /** What callers may do with all that. */
-function createAccess({ store, audit, config }: ServiceOptions, below: Below) {
+function createAccess({ store, audit, config }: ServiceOptions, below: InnerServices) {
   const { runtime, mcpServers, agents, directories, files, sources, snapshots } = below;
   const { turns, betweenTurns, forks, approvals } = below;
   const access = new Access({
@@ -196,7 +203,7 @@ function createAccess({ store, audit, config }: ServiceOptions, below: Below) {
 /** What they call, and how often they may. */
 function createToolbox(
   { store, audit, config, version }: ServiceOptions,
-  below: Below & ReturnType<typeof createAccess>,
+  below: InnerServices & ReturnType<typeof createAccess>,
 ) {
   const { runtime, runtimeWarning, preparation, credentials, egress, agents, turns } = below;
   const { access, changes, promotion } = below;

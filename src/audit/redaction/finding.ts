@@ -2,7 +2,7 @@
 export type Finding = { start: number; end: number; kind: string };
 
 /** The text with each finding replaced by its kind; what overlaps is replaced together. */
-export function withoutFindings(text: string, findings: readonly Finding[]): string {
+export function redactFindings(text: string, findings: readonly Finding[]): string {
   if (findings.length === 0) return text;
   const sorted = findings.toSorted((a, b) => a.start - b.start || b.end - a.end);
   const parts: string[] = [];

@@ -7,7 +7,7 @@ export function redactorOf(config: Config): Redactor {
   const redactor = new Redactor({ emails: config.REDACT_EMAILS });
   for (const name of SETTING_NAMES) {
     const value: unknown = config[name];
-    if (settingMeta(name).secret && typeof value === 'string') redactor.know(value);
+    if (settingMeta(name).secret && typeof value === 'string') redactor.addSecret(value);
   }
   return redactor;
 }

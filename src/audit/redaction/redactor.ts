@@ -1,4 +1,4 @@
-import { type Finding, withoutFindings } from './finding.ts';
+import { type Finding, redactFindings } from './finding.ts';
 import { findPatterns } from './patterns.ts';
 import { TokenRules } from './token-rules.ts';
 
@@ -22,7 +22,7 @@ export class Redactor {
   }
 
   /** Has this very value taken out from now on, and as part of a URL; nothing if it is too short to tell. */
-  know(secret: string | undefined): void {
+  addSecret(secret: string | undefined): void {
     if (secret === undefined || secret.length < LEAST_CHARACTERS) return;
     this.#known.add(secret).add(encodeURIComponent(secret));
   }
@@ -35,7 +35,7 @@ export class Redactor {
       ...findPatterns(text, { emails: this.#emails }),
       ...this.#tokens.find(text),
     ];
-    return withoutFindings(text, found);
+    return redactFindings(text, found);
   }
 
   /** The same JSON with each text in it redacted; whole where its name says that it is a secret. */

@@ -3,18 +3,18 @@ import { AppError } from '../../errors.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import { counted, problem, warning } from './check.ts';
 import { type Finding, finding, repairable } from './finding.ts';
-import type { Survey } from './survey.ts';
+import type { Inventory } from './inventory.ts';
 
 /** Containers and volumes of this installation that belong to no agent. */
-export function unknownAgents(survey: Survey): Finding[] {
-  const { store, containers, volumes } = survey;
+export function unknownAgents(inventory: Inventory): Finding[] {
+  const { store, containers, volumes } = inventory;
   const ids = [...new Set([...containers.keys(), ...volumes.keys()])];
   return ids
     .filter((agentId) => !store.agents.get(agentId))
-    .map((agentId) => unknownAgent(agentId, survey));
+    .map((agentId) => unknownAgent(agentId, inventory));
 }
 
-function unknownAgent(agentId: string, { runtime, containers, volumes }: Survey): Finding {
+function unknownAgent(agentId: string, { runtime, containers, volumes }: Inventory): Finding {
   const container = containers.get(agentId);
   const made = volumes.get(agentId)?.createdAt.toISOString().slice(0, 10);
   const things = [container && `a container (${container.state})`, made && `volumes of ${made}`];
@@ -35,7 +35,7 @@ async function removeAll(agentId: string, runtime: ContainerRuntime): Promise<vo
 }
 
 /** Agents do not move from one runtime to another: there they have neither files nor containers. */
-export function movedAgents({ store, engine }: Survey): Finding | undefined {
+export function movedAgents({ store, engine }: Inventory): Finding | undefined {
   const agents = store.agents.list().filter(({ tokenSha256 }) => tokenSha256 !== '');
   const { runtimeKind = engine.kind } = store;
   if (agents.length === 0 || runtimeKind === engine.kind) return undefined;
@@ -45,16 +45,16 @@ export function movedAgents({ store, engine }: Survey): Finding | undefined {
 }
 
 /** Agents that are not as their rows say. */
-export function changedAgents(survey: Survey): Finding[] {
-  return survey.store.agents
+export function changedAgents(inventory: Inventory): Finding[] {
+  return inventory.store.agents
     .list()
     .filter(({ tokenSha256 }) => tokenSha256 !== '')
-    .flatMap((agent) => lostFiles(agent, survey) ?? changedContainer(agent, survey) ?? []);
+    .flatMap((agent) => lostFiles(agent, inventory) ?? changedContainer(agent, inventory) ?? []);
 }
 
 function lostFiles(
   { agentId, workspacePath }: AgentRecord,
-  { volumes }: Survey,
+  { volumes }: Inventory,
 ): Finding | undefined {
   const found = volumes.get(agentId);
   const holdsWorkspace = workspacePath !== undefined || (found?.holdsWorkspace ?? false);
@@ -67,11 +67,11 @@ function lostFiles(
   return finding(problem('Agents', message, advice));
 }
 
-function changedContainer(agent: AgentRecord, survey: Survey): Finding | undefined {
+function changedContainer(agent: AgentRecord, inventory: Inventory): Finding | undefined {
   const { agentId, archived } = agent;
-  const { containers, busy } = survey;
+  const { containers, busy } = inventory;
   const container = containers.get(agentId);
-  if (container === undefined) return archived ? undefined : lostContainer(agent, survey);
+  if (container === undefined) return archived ? undefined : lostContainer(agent, inventory);
   if (!container.outdated) return undefined;
   const check = warning(
     'Agents',
@@ -80,21 +80,23 @@ function changedContainer(agent: AgentRecord, survey: Survey): Finding | undefin
   );
   // What runs in it is taken up by the next server.
   if (busy.has(agentId)) return finding(check);
-  return repairable(check, 'remove the container, not its volumes', () => archive(agentId, survey));
+  return repairable(check, 'remove the container, not its volumes', () =>
+    archive(agentId, inventory),
+  );
 }
 
-function lostContainer({ agentId }: AgentRecord, survey: Survey): Finding {
+function lostContainer({ agentId }: AgentRecord, inventory: Inventory): Finding {
   const check = warning(
     'Agents',
     `The container of the agent "${agentId}" is gone`,
     'Its next call makes one anew; files and conversation are there.',
   );
   return repairable(check, 'write down that only its volumes are left', () =>
-    archive(agentId, survey),
+    archive(agentId, inventory),
   );
 }
 
-async function archive(agentId: string, { store, runtime }: Survey): Promise<void> {
+async function archive(agentId: string, { store, runtime }: Inventory): Promise<void> {
   await runtime.stop(agentId, { graceSeconds: 0 });
   await runtime.remove(agentId, { volumes: false });
   store.agents.setArchived(agentId, true);

@@ -47,7 +47,7 @@ export function failure(topic: string, error: unknown): Check {
 }
 
 /** Whether somebody still has to do something. */
-export function isOpen({ verdict, repair }: Check): boolean {
+export function needsAction({ verdict, repair }: Check): boolean {
   return verdict === 'problem' && repair?.outcome !== 'done';
 }
 

@@ -2,7 +2,7 @@ import type { Config } from '../../config/config.ts';
 import { isInUse, lockHolder } from '../../store/sqlite/database-lock.ts';
 import { healthReport } from '../../tools/health/health-check.ts';
 import { VERSION } from '../../version.ts';
-import { addressOf, sight } from '../server-probe.ts';
+import { addressOf, probeServer } from '../server-probe.ts';
 import { type Check, ok, problem, warning } from './check.ts';
 
 const TOPIC = 'Server';
@@ -21,7 +21,7 @@ export async function checkServer(
   config: Pick<Config, 'DATA_DIR' | 'MCP_HOST' | 'MCP_PORT'>,
 ): Promise<ServerState> {
   const url = addressOf(config);
-  const [runs, { state, reason }] = [isInUse(config.DATA_DIR), await sight(url)];
+  const [runs, { state, reason }] = [isInUse(config.DATA_DIR), await probeServer(url)];
   if (runs && url && state === 'running') return { runs, checks: await askHealth(url) };
   if (runs) return { runs, checks: [silent(config, url, reason)] };
   if (state === 'nothing') return { runs, checks: [free(url)] };

@@ -5,8 +5,8 @@ import { AppError } from '../../errors.ts';
 import type { Authorization, ModelUpstream } from '../model-upstream.ts';
 import { ApiKeyUpstream } from './api-key-upstream.ts';
 import { AuthFile } from './auth-file.ts';
-import { findAuthFile } from './auth-places.ts';
 import type { CredentialSource } from './credential-source.ts';
+import { findAuthFile } from './find-auth-file.ts';
 import { LoginBroker } from './login-broker.ts';
 import { LoginUpstream, TokenUpstream } from './login-upstream.ts';
 import { PrincipalKeys } from './principal-keys.ts';
@@ -31,7 +31,7 @@ export class Credentials implements ModelUpstream {
   readonly #missing: string;
   readonly #log: Logger;
   readonly #sourceOf = new WeakMap<Authorization, CredentialSource>();
-  #told: string | null | undefined;
+  #announcedOrigin: string | null | undefined;
   #injected = false;
 
   constructor(config: Config, log: Logger) {
@@ -103,8 +103,8 @@ export class Credentials implements ModelUpstream {
   }
 
   #announce({ method, origin }: CredentialSource): void {
-    if (this.#told === origin) return;
-    this.#told = origin;
+    if (this.#announcedOrigin === origin) return;
+    this.#announcedOrigin = origin;
     this.#injected = false;
     this.#log.info({ method, origin }, ANNOUNCEMENTS[method]);
   }

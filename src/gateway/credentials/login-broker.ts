@@ -7,12 +7,12 @@ import { type Login, toLogin } from './login.ts';
 import { LoginRefusedError, type RenewedTokens, type TokenEndpoint } from './token-endpoint.ts';
 
 /** A token that is younger than this and refused is refused for another reason than its age. */
-const YOUNG_MS = 60_000;
+const FRESH_MS = 60_000;
 /** Between attempts to renew a login, or to write it, that is still good. */
-const LATER_MS = 10_000;
+const RETRY_DELAY_MS = 10_000;
 /** The Codex CLI takes no lock: what it has just renewed is in the file a moment later. */
-const LOOKS_FOR_ANOTHER = 5;
-const LOOK_EVERY_MS = 300;
+const REREAD_ATTEMPTS = 5;
+const REREAD_INTERVAL_MS = 300;
 
 export type LoginBrokerOptions = {
   file: AuthFile;
@@ -32,7 +32,7 @@ export class LoginBroker {
   readonly #log: Logger;
   readonly #now: () => number;
   /** What was read of the file last. */
-  #seen: SavedAuth | undefined;
+  #lastRead: SavedAuth | undefined;
   #login: Login | undefined;
   #tokens: Tokens | undefined;
   #renewing: Promise<void> | undefined;
@@ -53,13 +53,13 @@ export class LoginBroker {
   }
 
   /** The login as it is now, whether it has expired or not. */
-  get known(): Login | undefined {
-    return this.#look();
+  get current(): Login | undefined {
+    return this.#readFile();
   }
 
   /** `login_revoked`, until there is another login in the file. */
   get problem(): AppError | undefined {
-    this.#look();
+    this.#readFile();
     return this.#refusal;
   }
 
@@ -74,7 +74,7 @@ export class LoginBroker {
       await this.#renew(login);
     } catch (error) {
       if (expired || this.#refusal) throw error;
-      this.#nextTry = this.#now() + LATER_MS;
+      this.#nextTry = this.#now() + RETRY_DELAY_MS;
       this.#log.warn({ err: error }, 'ChatGPT login not renewed ahead of its expiry');
     }
     return this.#usable();
@@ -84,25 +84,25 @@ export class LoginBroker {
   async replace(accessToken: string): Promise<boolean> {
     const login = this.#usable();
     if (login.accessToken !== accessToken) return true;
-    const isYoung = this.#now() - this.#renewedAt < YOUNG_MS && !this.#isExpired(login);
-    if (login.refreshToken === undefined || isYoung) return false;
+    const isFresh = this.#now() - this.#renewedAt < FRESH_MS && !this.#isExpired(login);
+    if (login.refreshToken === undefined || isFresh) return false;
     await this.#renew(login);
     return this.#usable().accessToken !== accessToken;
   }
 
-  #look(): Login | undefined {
+  #readFile(): Login | undefined {
     const saved = this.#file.read();
-    if (saved === this.#seen) return this.#login;
-    const isSameLogin = tokensKey(saved) === tokensKey(this.#seen);
-    this.#seen = saved;
+    if (saved === this.#lastRead) return this.#login;
+    const isSameLogin = tokensKey(saved) === tokensKey(this.#lastRead);
+    this.#lastRead = saved;
     // Touched by somebody, but still what was used up: what is known here is newer.
     if (isSameLogin && this.#unwritten) return this.#login;
     this.#unwritten = false;
-    this.#adopt(saved?.tokens);
+    this.#setTokens(saved?.tokens);
     return this.#login;
   }
 
-  #adopt(tokens: Tokens | undefined): void {
+  #setTokens(tokens: Tokens | undefined): void {
     const isNew =
       tokens?.refresh_token !== this.#tokens?.refresh_token ||
       tokens?.access_token !== this.#tokens?.access_token;
@@ -115,7 +115,7 @@ export class LoginBroker {
   }
 
   #usable(): Login {
-    const login = this.#look();
+    const login = this.#readFile();
     if (this.#refusal) throw this.#refusal;
     if (login) return login;
     throw new AppError('credentials_missing', `No OAuth tokens found in ${this.#file.path}.`);
@@ -149,18 +149,18 @@ export class LoginBroker {
     try {
       const renewed = await this.#endpoint.refresh(refreshToken);
       // Whoever logged out, or in as somebody else, meanwhile is right.
-      if (this.#look()?.refreshToken === refreshToken) this.#take(renewed);
+      if (this.#readFile()?.refreshToken === refreshToken) this.#applyRenewal(renewed);
       return undefined;
     } catch (error) {
       if (!(error instanceof LoginRefusedError)) throw error;
-      const another = await this.#lookForAnother(refreshToken);
+      const another = await this.#awaitNewLogin(refreshToken);
       if (another) return another;
       throw this.#refuse(error.reason);
     }
   }
 
-  #take({ access_token, refresh_token, id_token }: RenewedTokens): void {
-    this.#adopt({
+  #applyRenewal({ access_token, refresh_token, id_token }: RenewedTokens): void {
+    this.#setTokens({
       ...this.#tokens,
       access_token,
       ...(refresh_token && { refresh_token }),
@@ -176,20 +176,20 @@ export class LoginBroker {
     if (!this.#tokens) return;
     try {
       this.#file.saveTokens(this.#tokens);
-      this.#seen = this.#file.read();
+      this.#lastRead = this.#file.read();
       this.#unwritten = false;
     } catch (error) {
       this.#unwritten = true;
-      this.#nextTry = this.#now() + LATER_MS;
+      this.#nextTry = this.#now() + RETRY_DELAY_MS;
       this.#log.error({ err: error }, 'Renewed ChatGPT login not written; trying again');
     }
   }
 
   async #writeAgain(): Promise<void> {
     if (this.#now() < this.#nextTry) return;
-    this.#nextTry = this.#now() + LATER_MS;
+    this.#nextTry = this.#now() + RETRY_DELAY_MS;
     const write = async () => {
-      this.#look();
+      this.#readFile();
       if (this.#unwritten) this.#write();
     };
     await withFileLock(this.#file.path, write).catch((error) =>
@@ -197,10 +197,10 @@ export class LoginBroker {
     );
   }
 
-  async #lookForAnother(refreshToken: string): Promise<Login | undefined> {
-    for (let looks = 0; looks < LOOKS_FOR_ANOTHER; looks += 1) {
-      if (looks > 0) await sleep(LOOK_EVERY_MS);
-      const login = this.#look();
+  async #awaitNewLogin(refreshToken: string): Promise<Login | undefined> {
+    for (let attempt = 0; attempt < REREAD_ATTEMPTS; attempt += 1) {
+      if (attempt > 0) await sleep(REREAD_INTERVAL_MS);
+      const login = this.#readFile();
       if (login && login.refreshToken !== refreshToken) return login;
     }
     return undefined;

@@ -17,7 +17,7 @@ export class LoginUpstream implements CredentialSource {
   }
 
   get present(): boolean {
-    return this.#broker.known !== undefined;
+    return this.#broker.current !== undefined;
   }
 
   get problem(): AppError | undefined {
@@ -25,7 +25,7 @@ export class LoginUpstream implements CredentialSource {
   }
 
   get expiresAt(): number | undefined {
-    return this.#broker.known?.expiresAt;
+    return this.#broker.current?.expiresAt;
   }
 
   async authorize(): Promise<Authorization> {

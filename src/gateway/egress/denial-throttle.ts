@@ -3,10 +3,10 @@ const QUIET_MS = 60_000;
 const MOST_HOSTS = 30;
 
 /** Says which denials are worth an event: each host of an agent at most once a minute. */
-export class DenialNotices {
+export class DenialThrottle {
   readonly #told = new Map<string, Map<string, number>>();
 
-  isDue(agentId: string, host: string): boolean {
+  shouldReport(agentId: string, host: string): boolean {
     const now = performance.now();
     const hosts = this.#told.get(agentId) ?? new Map<string, number>();
     this.#told.set(agentId, hosts);

@@ -14,7 +14,7 @@ type Request = {
 };
 
 /** One connection of an agent, from its request until nothing moves any more. */
-export class Passage {
+export class EgressConnection {
   readonly agentId: string;
   readonly target: EgressTarget | undefined;
   readonly #method: string;
@@ -72,7 +72,7 @@ export class Passage {
   }
 
   /** Answers how many bytes have moved since it was asked last. */
-  takeMoved(): number {
+  takeMovedBytes(): number {
     const { bytesUp, bytesDown } = this.#bytes();
     const moved = bytesUp + bytesDown - this.#moved;
     if (moved > 0) this.#movedAt = performance.now();

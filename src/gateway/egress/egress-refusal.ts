@@ -1,3 +1,6 @@
+import { type ServerResponse, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+
 type Row = {
   /** `denied`: by a rule of ours; `failed`: it was allowed and did not work. */
   verdict: 'denied' | 'failed';
@@ -56,6 +59,31 @@ export function howToAllow(target: string, reason: RefusalReason): string {
     default:
       return '';
   }
+}
+
+/** An HTTP status and the sentence of its body. */
+export type RefusalAnswer = { status: number; sentence: string };
+
+/** Answers CONNECT on its bare socket and closes it. */
+export function answerSocket(socket: Duplex, { status, sentence }: RefusalAnswer): void {
+  const body = `${sentence}\n`;
+  const line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}`;
+  const head = `content-type: text/plain\r\ncontent-length: ${Buffer.byteLength(body)}`;
+  socket.end(`${line}\r\n${head}\r\nconnection: close\r\n\r\n${body}`);
+}
+
+/** Answers a request; an answer that has begun is cut, so that it is not taken for a whole one. */
+export function answerResponse(
+  response: ServerResponse,
+  { status, sentence }: RefusalAnswer,
+): void {
+  if (response.destroyed) return;
+  if (response.headersSent) response.destroy();
+  // Its body may not have been read.
+  else
+    response
+      .writeHead(status, { 'content-type': 'text/plain', connection: 'close' })
+      .end(`${sentence}\n`);
 }
 
 function denied(sentence: string, status = 403): Row {

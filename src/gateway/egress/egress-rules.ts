@@ -9,7 +9,7 @@ const ONCE_MS = 600_000;
 const MOST_RULES = 500;
 
 /** Undefined: it is allowed. */
-type Objection = 'not_allowed' | 'taken_back' | undefined;
+type DenialReason = 'not_allowed' | 'taken_back' | undefined;
 
 type Decided = { by: string };
 
@@ -26,7 +26,7 @@ export class EgressRules {
   }
 
   /** What speaks against it. A rule that denies wins over all that allow. */
-  objection(agentId: string, target: EgressTarget): Objection {
+  denialReason(agentId: string, target: EgressTarget): DenialReason {
     const records = this.list(agentId);
     const matching = (effect: EgressRuleRecord['effect']) =>
       records.some((one) => one.effect === effect && recordMatches(one, target));

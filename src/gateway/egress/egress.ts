@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
-import { Dialler, type DiallerOptions } from './dialler.ts';
+import { Dialer, type DialerOptions } from './dialer.ts';
 import { EgressLog } from './egress-log.ts';
 import { type EgressDenial, EgressProxy } from './egress-proxy.ts';
 import type { EgressRecord } from './egress-record.ts';
@@ -26,7 +26,7 @@ export type EgressOptions = {
   /** Hears of every connection when it ends, denied ones too. */
   onRecord?: (record: EgressRecord) => void;
   /** Other ways to resolve names and to connect. */
-  dialler?: Partial<DiallerOptions>;
+  dialer?: Partial<DialerOptions>;
   log: Logger;
 };
 
@@ -45,13 +45,13 @@ export type ListedConnection = EgressRecord & { open: boolean };
 
 /** Throws `invalid_input` for rules and ranges that can't be used. */
 export function buildEgress(options: EgressOptions): Egress {
-  const { config, store, onDenied, onRecord, dialler, log } = options;
+  const { config, store, onDenied, onRecord, dialer, log } = options;
   const rules = new EgressRules(config.EGRESS_ALLOW, store);
   const records = new EgressLog({ store, kept: config.EGRESS_LOG_KEPT, log });
   const reachable = new ReachableAddresses(config.EGRESS_ALLOW_PRIVATE);
   const proxy = new EgressProxy({
     rules,
-    dialler: new Dialler({ reachable, ...dialler }),
+    dialer: new Dialer({ reachable, ...dialer }),
     limits: {
       connections: config.MAX_EGRESS_CONNECTIONS,
       idleMs: config.EGRESS_IDLE_TIMEOUT * 1000,

@@ -3,7 +3,7 @@ import type { TokenRecord, TokenStore } from '../../callers/authentication/token
 import { type Principal, principalId } from '../../identity/principal.ts';
 
 /** The command line writes tokens beside the server, which looks for that so often. */
-const LOOK_MS = 10_000;
+const POLL_INTERVAL_MS = 10_000;
 /** Callers of whom it is known that they have come. */
 const REMEMBERED = 10_000;
 
@@ -19,7 +19,7 @@ export class AccessAudit {
     this.#audit = audit;
     this.#tokens = tokens;
     this.#known = stateOf(tokens.list());
-    this.#timer = setInterval(() => this.look(), LOOK_MS).unref();
+    this.#timer = setInterval(() => this.poll(), POLL_INTERVAL_MS).unref();
   }
 
   /** The first time of each caller since the server started: every call has a record of its own. */
@@ -37,7 +37,7 @@ export class AccessAudit {
   }
 
   /** Looks for tokens that were made or revoked since the last look. */
-  look(): void {
+  poll(): void {
     const records = this.#tokens.list();
     for (const { tokenId, principal: name, tenant, roles, revokedAt } of records) {
       const wasRevoked = this.#known.get(tokenId);
@@ -52,7 +52,7 @@ export class AccessAudit {
   /** Looks for the last time. */
   close(): void {
     clearInterval(this.#timer);
-    this.look();
+    this.poll();
   }
 }
 

@@ -6,7 +6,7 @@ const RECORDS = 60;
 const MINUTE_MS = 60_000;
 
 /** Who has an agent do what it does at a time, and in which turn, if in one. */
-export type CircumstancesOf = (
+export type AuditContextOf = (
   agentId: string,
   at: Date,
 ) => Pick<AuditEntry, 'principal' | 'sessionId' | 'turnId' | 'correlationId'>;
@@ -16,12 +16,12 @@ type Minute = { since: number; records: number; omitted: number };
 /** Has the audit tell what agents reached, and what they were denied. */
 export class EgressAudit {
   readonly #audit: AuditLog;
-  readonly #circumstances: CircumstancesOf;
+  readonly #contextOf: AuditContextOf;
   readonly #minutes = new Map<string, Minute>();
 
-  constructor(audit: AuditLog, circumstances: CircumstancesOf) {
+  constructor(audit: AuditLog, contextOf: AuditContextOf) {
     this.#audit = audit;
-    this.#circumstances = circumstances;
+    this.#contextOf = contextOf;
   }
 
   /** What goes beyond the records of a minute is counted, and told with the first of a later one. */
@@ -48,8 +48,8 @@ export class EgressAudit {
       ...{ bytesUp: moved.bytesUp, bytesDown: moved.bytesDown },
       ...(omitted > 0 && { omitted }),
     };
-    const circumstances = this.#circumstances(agentId, startedAt);
-    this.#audit.append({ type: 'egress', ...circumstances, agentId, data });
+    const context = this.#contextOf(agentId, startedAt);
+    this.#audit.append({ type: 'egress', ...context, agentId, data });
   }
 
   #minuteOf(agentId: string): Minute {

@@ -23,11 +23,11 @@ import { SqliteSnapshotStore } from './sqlite-snapshot-store.ts';
 import { SqliteSpendingStore } from './sqlite-spending-store.ts';
 import { SqliteThreadStore } from './sqlite-thread-store.ts';
 import { SqliteTurnStore } from './sqlite-turn-store.ts';
-import { storageError, tellingFullDisk } from './storage-errors.ts';
+import { storageError, withStorageErrors } from './storage-errors.ts';
 
 export const DATABASE_FILE = 'codex-mcp.sqlite';
 /** Who only looks holds the lock for a moment. */
-const LOCK_PATIENCE_MS = 1000;
+const BUSY_TIMEOUT_MS = 1000;
 
 /** The embedded store: one SQLite file, owned by one server at a time. */
 export class SqliteStore implements Store {
@@ -49,15 +49,15 @@ export class SqliteStore implements Store {
     this.#directory = directory;
     this.#database = database;
     this.installationId = readInstallationId(database);
-    this.agents = tellingFullDisk(new SqliteAgentStore(database));
-    this.threads = tellingFullDisk(new SqliteThreadStore(database));
-    this.turns = tellingFullDisk(new SqliteTurnStore(database, (work) => this.transaction(work)));
-    this.approvals = tellingFullDisk(new SqliteApprovalStore(database));
-    this.slots = tellingFullDisk(new SqliteSlotStore(database));
-    this.snapshots = tellingFullDisk(new SqliteSnapshotStore(database));
-    this.restores = tellingFullDisk(new SqliteRestoreStore(database));
-    this.spending = tellingFullDisk(new SqliteSpendingStore(database));
-    this.egress = tellingFullDisk(
+    this.agents = withStorageErrors(new SqliteAgentStore(database));
+    this.threads = withStorageErrors(new SqliteThreadStore(database));
+    this.turns = withStorageErrors(new SqliteTurnStore(database, (work) => this.transaction(work)));
+    this.approvals = withStorageErrors(new SqliteApprovalStore(database));
+    this.slots = withStorageErrors(new SqliteSlotStore(database));
+    this.snapshots = withStorageErrors(new SqliteSnapshotStore(database));
+    this.restores = withStorageErrors(new SqliteRestoreStore(database));
+    this.spending = withStorageErrors(new SqliteSpendingStore(database));
+    this.egress = withStorageErrors(
       new SqliteEgressStore(database, (work) => this.transaction(work)),
     );
   }
@@ -113,7 +113,7 @@ export class SqliteStore implements Store {
 }
 
 function openDatabase(file: string): DatabaseSync {
-  const database = new DatabaseSync(file, { timeout: LOCK_PATIENCE_MS });
+  const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
   try {
     // The exclusive lock ends with the process, however it dies, and keeps a second server out.
     database.exec('PRAGMA locking_mode = EXCLUSIVE');

@@ -4,7 +4,7 @@ import { AppError } from '../../errors.ts';
 const SQLITE_FULL = 13;
 
 /** The same part of the store, whose calls fail with a code where the disk is full. */
-export function tellingFullDisk<T extends object>(part: T): T {
+export function withStorageErrors<T extends object>(part: T): T {
   return new Proxy(part, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name);

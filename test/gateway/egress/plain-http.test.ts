@@ -34,7 +34,7 @@ async function startSite(serve: Serve = (_request, response) => response.end('ok
 }
 
 const startProxy = (site: Site, rules = 'site.test', more: Record<string, string> = {}) =>
-  startRig({ out: { environment: { EGRESS_ALLOW: rules, ...more }, dialler: standIn(site.port) } });
+  startRig({ out: { environment: { EGRESS_ALLOW: rules, ...more }, dialer: standIn(site.port) } });
 
 const get = { method: 'GET', token: '' };
 

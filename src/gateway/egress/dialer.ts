@@ -10,7 +10,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 /** Of a name that has more, the first ones are tried. */
 const MOST_ADDRESSES = 8;
 
-export type DiallerOptions = {
+export type DialerOptions = {
   reachable: Pick<ReachableAddresses, 'has'>;
   /** All addresses of a name. Default: as its name servers say. */
   resolve?: (name: string) => Promise<readonly string[]>;
@@ -23,10 +23,10 @@ export type DiallerOptions = {
  * Connects to addresses that were checked. A name is resolved once: what it leads to later, or to
  * others, does not matter.
  */
-export class Dialler {
-  readonly #options: Required<DiallerOptions>;
+export class Dialer {
+  readonly #options: Required<DialerOptions>;
 
-  constructor(options: DiallerOptions) {
+  constructor(options: DialerOptions) {
     this.#options = {
       resolve: nameResolver(),
       connect: connectTo,

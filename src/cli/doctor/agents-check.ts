@@ -5,9 +5,9 @@ import type { Store } from '../../store/store.ts';
 import { changedAgents, movedAgents, unknownAgents } from './agent-findings.ts';
 import { type Check, counted, ok, problem, warning } from './check.ts';
 import { type Finding, finding, repairable } from './finding.ts';
-import { type Survey, survey } from './survey.ts';
+import { type Inventory, takeInventory } from './inventory.ts';
 
-type LeftoverOptions = {
+type AgentsCheckOptions = {
   store: Store;
   engine: ContainerRuntime;
   /** Where agents are that run as processes. */
@@ -17,10 +17,10 @@ type LeftoverOptions = {
 };
 
 /** How the agents are, and what is not as it should be. */
-export async function findLeftovers(
-  options: LeftoverOptions,
+export async function checkAgents(
+  options: AgentsCheckOptions,
 ): Promise<{ summary: Check; findings: Finding[] }> {
-  const seen = await survey(options.store, options.engine);
+  const seen = await takeInventory(options.store, options.engine);
   const summary = summarize(seen);
   const processes = await strayProcesses(seen, options.agentsDirectory);
   const turns = options.serverRuns ? [] : unfinishedTurns(seen);
@@ -31,7 +31,7 @@ export async function findLeftovers(
   return { summary, findings: [...agents, ...processes, ...slots, ...turns] };
 }
 
-function summarize({ store, containers, volumes, busy }: Survey): Check {
+function summarize({ store, containers, volumes, busy }: Inventory): Check {
   const states = [...containers.values()].map(({ state }) => state);
   const shown = (['running', 'paused', 'stopped'] as const)
     .map((state) => `${states.filter((each) => each === state).length} ${state}`)
@@ -42,7 +42,7 @@ function summarize({ store, containers, volumes, busy }: Survey): Check {
 }
 
 /** Containers made ahead of agents that no agent can get. */
-async function badSlots({ store, engine }: Survey): Promise<Finding[]> {
+async function badSlots({ store, engine }: Inventory): Promise<Finding[]> {
   const unclaimed = store.slots.list().filter(({ agentId }) => agentId === undefined);
   const judged = await Promise.all(
     unclaimed.map(async (slot) => ({
@@ -67,7 +67,7 @@ async function badSlots({ store, engine }: Survey): Promise<Finding[]> {
 }
 
 /** Processes of agents whose Codex does not run, or that would run in containers. */
-async function strayProcesses({ engine, busy }: Survey, directory: string): Promise<Finding[]> {
+async function strayProcesses({ engine, busy }: Inventory, directory: string): Promise<Finding[]> {
   const families = await listAgentFamilies(directory);
   const judged = await Promise.all(
     families.map(async (family) => ({
@@ -93,7 +93,7 @@ async function isAwake(engine: ContainerRuntime, agentId: string): Promise<boole
   return container !== undefined && container.state !== 'stopped';
 }
 
-function unfinishedTurns({ store }: Survey): Finding[] {
+function unfinishedTurns({ store }: Inventory): Finding[] {
   const turns = store.turns.unfinished();
   if (turns.length === 0) return [];
   const agents = [...new Set(turns.map(({ agentId }) => `"${agentId}"`))].join(', ');

@@ -7,7 +7,7 @@ import type {
 import type { Store } from '../../store/store.ts';
 
 /** What the database and the runtime say of the agents, side by side. */
-export type Survey = {
+export type Inventory = {
   store: Store;
   /** Knows containers by the names of slots. */
   engine: ContainerRuntime;
@@ -19,7 +19,7 @@ export type Survey = {
   busy: ReadonlySet<string>;
 };
 
-export async function survey(store: Store, engine: ContainerRuntime): Promise<Survey> {
+export async function takeInventory(store: Store, engine: ContainerRuntime): Promise<Inventory> {
   const runtime = new SlottedRuntime(engine, store.slots);
   const [containers, volumes] = await Promise.all([runtime.list(), runtime.listVolumes()]);
   return {

@@ -4,13 +4,13 @@ import type { Config } from '../../config/config.ts';
 
 const FILE = 'auth.json';
 
-type PlacesConfig = Pick<Config, 'OAUTH_TOKEN_STORAGE_PATH' | 'CODEX_AUTH_DIR'>;
+type AuthFileConfig = Pick<Config, 'OAUTH_TOKEN_STORAGE_PATH' | 'CODEX_AUTH_DIR'>;
 
 /**
  * Where an auth.json may be, the first place first. A place that is named is the only one, so that no
  * other login is used by mistake.
  */
-function authPlaces(config: PlacesConfig, homes: readonly string[]): string[] {
+function candidatePaths(config: AuthFileConfig, homes: readonly string[]): string[] {
   const { OAUTH_TOKEN_STORAGE_PATH: file, CODEX_AUTH_DIR: directory } = config;
   if (file !== undefined) return [file];
   if (directory !== undefined) return [path.join(directory, FILE)];
@@ -18,7 +18,7 @@ function authPlaces(config: PlacesConfig, homes: readonly string[]): string[] {
 }
 
 /** The first place with an auth.json; the first of all where there is none. */
-export function findAuthFile(config: PlacesConfig, homes: readonly string[]): string {
-  const places = authPlaces(config, homes);
-  return places.find((place) => fs.existsSync(place)) ?? places[0] ?? FILE;
+export function findAuthFile(config: AuthFileConfig, homes: readonly string[]): string {
+  const paths = candidatePaths(config, homes);
+  return paths.find((file) => fs.existsSync(file)) ?? paths[0] ?? FILE;
 }
