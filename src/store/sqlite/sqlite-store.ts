@@ -13,7 +13,7 @@ import type { SnapshotStore } from '../../snapshots/snapshot-store.ts';
 import type { TurnStore } from '../../turns/turn-store.ts';
 import { DataDirError } from '../data-dir-error.ts';
 import type { Store } from '../store.ts';
-import { migrate } from './migrations.ts';
+import { migrate, NewerDatabaseError } from './migrations.ts';
 import { SqliteAgentStore } from './sqlite-agent-store.ts';
 import { SqliteApprovalStore } from './sqlite-approval-store.ts';
 import { SqliteEgressStore } from './sqlite-egress-store.ts';
@@ -120,7 +120,7 @@ function openDatabase(file: string): DatabaseSync {
     database.exec('PRAGMA journal_mode = WAL');
     database.exec('PRAGMA synchronous = FULL');
     database.exec('PRAGMA foreign_keys = ON');
-    migrate(database);
+    migrate(database, file);
     return database;
   } catch (error) {
     database.close();
@@ -138,6 +138,9 @@ function readInstallationId(database: DatabaseSync): string {
 
 function explain(directory: string, error: unknown): string {
   const reason = error instanceof Error ? error.message : String(error);
+  if (error instanceof NewerDatabaseError) {
+    return `DATA_DIR is "${directory}", whose database was written by a newer server: ${reason}. It was left as it is: start that server, or set another DATA_DIR.`;
+  }
   if (/database is locked/.test(reason)) {
     return `DATA_DIR is "${directory}", which another running server uses. Stop it, or set another DATA_DIR.`;
   }
