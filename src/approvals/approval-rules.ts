@@ -19,12 +19,15 @@ export function assertMayDecide(
   if (!isOwn) return;
   const isOnlyUser = isOpen && principal.id === LOCAL.id;
   if (!isOnlyUser) {
-    throw new AppError('forbidden', 'You asked for this yourself: somebody else must decide.');
+    throw new AppError(
+      'forbidden',
+      'You cannot decide on your own request: another approver must.',
+    );
   }
   if (approval.neededApprovers > 1) {
     throw new AppError(
       'forbidden',
-      'This needs two different approvers, and this server knows one user: make tokens for others, or ask for less.',
+      'This request needs two approvers, and the server has one user: create tokens for others, or request less.',
     );
   }
 }

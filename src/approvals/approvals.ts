@@ -136,7 +136,7 @@ export class Approvals {
     if (waiting) this.#update(waiting, given);
     this.#options.log.info(
       { approvalId, turnId: given.turnId, by: principal.id, approve, state: given.state },
-      'An approval was decided on',
+      'Approval decided',
     );
     return given;
   }
@@ -203,7 +203,10 @@ export class Approvals {
       try {
         listener(event);
       } catch (error) {
-        this.#options.log.error({ err: error, event: event.type }, 'An event was not taken');
+        this.#options.log.error(
+          { err: error, event: event.type },
+          'A listener of approvals failed',
+        );
       }
     }
   }

@@ -77,7 +77,10 @@ export class SqliteAuditLog implements AuditLog {
 
   assertWritable(): void {
     if (!this.#options.config.AUDIT_REQUIRED || this.#failure === undefined) return;
-    throw new AppError('audit_unavailable', 'What calls do can not be recorded now.');
+    throw new AppError(
+      'audit_unavailable',
+      'The audit cannot be written, and AUDIT_REQUIRED refuses calls until it can.',
+    );
   }
 
   get state(): AuditState {
@@ -159,7 +162,7 @@ export class SqliteAuditLog implements AuditLog {
     try {
       return data && auditData(data, this.#options.redactor);
     } catch (error) {
-      this.#options.log.error({ err: error, type }, 'The data of an audit record can not be read');
+      this.#options.log.error({ err: error, type }, 'The data of an audit record cannot be read');
       return { unreadable: true };
     }
   }
@@ -174,7 +177,7 @@ export class SqliteAuditLog implements AuditLog {
 
   #fail(error: unknown): void {
     if (this.#failure === undefined) {
-      this.#options.log.error({ err: error }, 'The audit can not be written; trying again');
+      this.#options.log.error({ err: error }, 'The audit cannot be written; retrying');
     }
     this.#failure = error instanceof Error ? error.message : String(error);
     if (!this.#closed) this.#batchTimer ??= setTimeout(() => this.#write(), RETRY_MS).unref();

@@ -68,7 +68,7 @@ class ChainVerifier {
       return { seq: seq + 1, kind: 'tail_missing', message };
     }
     if (!this.#signed) {
-      const message = `Nothing in the chain says that the records up to ${this.#anchor.seq} were to be removed.`;
+      const message = `The records up to ${this.#anchor.seq} are gone, and no record says that retention removed them.`;
       return { seq: this.#anchor.seq + 1, kind: 'anchor_unsigned', message };
     }
     return this.#gap;
@@ -81,14 +81,18 @@ class ChainVerifier {
       return { seq: expected, kind: 'missing', message };
     }
     if (hashOf(text) !== hash) {
-      return { seq, kind: 'changed', message: `Record ${seq} is not what its hash says.` };
+      return { seq, kind: 'changed', message: `Record ${seq} does not match its hash.` };
     }
     const fields = parsed(text);
     if (fields?.seq !== seq || fields.prevHash !== this.last.hash) {
       return { seq, kind: 'unlinked', message: `Record ${seq} does not follow the one before it.` };
     }
     if (this.#heads.some((head) => head.seq === seq && head.hash !== hash)) {
-      return { seq, kind: 'changed', message: `Record ${seq} is another than it was once.` };
+      return {
+        seq,
+        kind: 'changed',
+        message: `Record ${seq} has another hash than the known head.`,
+      };
     }
     return undefined;
   }

@@ -81,7 +81,7 @@ function open(file: string): AuditReader {
     return new AuditReader(file);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new StartError(`The audit can't be read: ${reason}. It is looked for at ${file}.`);
+    throw new StartError(`The audit at ${file} can't be read: ${reason}.`);
   }
 }
 
@@ -94,7 +94,7 @@ function headBeside(file: string): ChainLink {
     // As good as none.
   }
   throw new StartError(
-    `There is no audit.head in ${directory} that can be read, without which nobody knows whether records at the end are missing. To check a copy without it: --file, with --head from a log if there is one.`,
+    `${directory} has no readable audit.head, so missing records at the end cannot be detected. To check a copy without it, use --file, with --head from a log if there is one.`,
   );
 }
 
@@ -122,7 +122,6 @@ function oneOf<T extends string>(name: string, text: string, allowed: readonly T
 
 function sentenceOf({ ok, records, prunedThrough, last, problem }: AuditVerdict): string {
   if (!ok) return `Broken at record ${problem?.seq}: ${problem?.message}`;
-  const before =
-    prunedThrough > 0 ? `; those up to ${prunedThrough} were removed for their age` : '';
+  const before = prunedThrough > 0 ? `; retention removed those up to ${prunedThrough}` : '';
   return `Whole: ${records} records, the last one ${last.seq}:${last.hash}${before}.`;
 }

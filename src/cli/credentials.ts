@@ -63,7 +63,9 @@ function actionsOfGit(
   principal: string | undefined,
 ): CredentialActions {
   if (URL.parse(`https://${host}/`)?.host !== host.toLowerCase()) {
-    throw new UsageError('After git: stands the host of an https URL, such as git:github.com.');
+    throw new UsageError(
+      'git: must be followed by the host of an https URL, such as git:github.com.',
+    );
   }
   if (principal !== undefined) assertPrincipal(principal);
   const scope = { host, principal };
@@ -71,9 +73,9 @@ function actionsOfGit(
   return {
     set: (secret) => git.set(scope, secret),
     remove: () => git.remove(scope),
-    stored: `Repositories of ${host} are cloned with this for ${whose} from now on.`,
-    removed: `What ${host} was shown for ${whose} is removed.`,
-    missing: `There is nothing for ${host} and ${whose}.`,
+    stored: `Clones from ${host} use this credential for ${whose} from now on.`,
+    removed: `The credential of ${host} for ${whose} is removed.`,
+    missing: `There is no credential of ${host} for ${whose}.`,
   };
 }
 

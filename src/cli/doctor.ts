@@ -71,7 +71,7 @@ function summary(checks: Check[]): string {
     counted(open, 'problem'),
     counted(warnings, 'warning'),
     ...(repaired > 0 ? [`${repaired} repaired`] : []),
-    ...(possible > 0 ? [`${possible} that --repair puts right`] : []),
+    ...(possible > 0 ? [`${possible} that --repair fixes`] : []),
   ];
   return `${counts.join(', ')}.`;
 }

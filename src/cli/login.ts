@@ -53,7 +53,7 @@ export async function secretFromStdin(example: string): Promise<string> {
   if (process.stdin.isTTY) throw new UsageError(`Pipe the key in: ${example}`);
   const secret = (await text(process.stdin)).trim();
   if (/^[\x21-\x7e]{1,4096}$/.test(secret)) return secret;
-  throw new StartError('What came in is no key: a key is one line without spaces.');
+  throw new StartError('The input is not a key: a key is one line without spaces.');
 }
 
 /** A renewal that a server is at would otherwise write the old login over the new one. */
@@ -81,7 +81,7 @@ function showPage(config: Config, url: string): void {
   console.log(`Log in here: ${url}`);
   if (config.OAUTH_CALLBACK_PORT !== CODEX_CALLBACK_PORT) {
     console.log(
-      `If the page refuses this address to come back to: OAUTH_CALLBACK_PORT=${CODEX_CALLBACK_PORT}, as Codex has it.`,
+      `If the page rejects the redirect, set OAUTH_CALLBACK_PORT=${CODEX_CALLBACK_PORT}, the port of Codex.`,
     );
   }
   if (config.OAUTH_AUTO_OPEN_BROWSER) openBrowser(url);
@@ -89,7 +89,7 @@ function showPage(config: Config, url: string): void {
 
 function showCode(url: string, code: string): void {
   console.log(`Open ${url} on any machine and enter this code: ${code}`);
-  console.log('Enter it nowhere else, and only if you began this login yourself.');
+  console.log('Enter it nowhere else, and only if you started this login yourself.');
 }
 
 function status(file: AuthFile): void {

@@ -21,6 +21,6 @@ export async function logout(args: string[]): Promise<void> {
   console.log(`Logged out: ${file.path} is removed.`);
   if (!refreshToken) return;
   await new TokenEndpoint(config).revoke(refreshToken).catch(() => {
-    console.log('The authorization server was not told; its side of the login expires by itself.');
+    console.log('The authorization server did not confirm; the login expires there by itself.');
   });
 }

@@ -139,11 +139,11 @@ export class StdioBridge {
     this.#log.warn({ unanswered: this.#clientRequests.size }, 'Lost the connection to the server');
     // Its own attempts to connect would lead to a session that nobody initialized.
     void session.close();
-    this.#failOpenRequests('The server went away before it answered.');
+    this.#failOpenRequests('The server disconnected before it answered.');
   }
 
   #failOpenRequests(reason: string): void {
-    const error = lost(`${reason} get_my_session_info tells what became of a call.`);
+    const error = lost(`${reason} Call get_my_session_info for the outcome of a call.`);
     for (const id of this.#clientRequests.closeAll())
       this.#sendToClient({ jsonrpc: '2.0', id, error });
     for (const requestId of this.#serverRequests.closeAll()) {

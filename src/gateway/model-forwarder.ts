@@ -187,7 +187,7 @@ function refuse(
 function refuseBody({ request, response }: Exchange): void {
   response.shouldKeepAlive = false;
   response.once('finish', () => request.destroy());
-  const message = 'The request is larger than the gateway carries.';
+  const message = 'The request exceeds the size limit of the gateway.';
   answerError(response, {
     status: 413,
     type: 'invalid_request_error',

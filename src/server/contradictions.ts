@@ -26,7 +26,7 @@ export function findContradictions(config: Config): string[] {
   const issuer = new URL(config.OAUTH_ISSUER);
   if (issuer.protocol !== 'https:' && !isLoopback(issuer.hostname)) {
     problems.push(
-      `OAUTH_ISSUER is "${config.OAUTH_ISSUER}", which would get tokens in the clear. Allowed: an https URL, or an http URL of this machine.`,
+      `OAUTH_ISSUER is "${config.OAUTH_ISSUER}", which would receive tokens unencrypted. Allowed: an https URL, or an http URL of this machine.`,
     );
   }
   if (config.OIDC_ISSUER !== undefined && config.OIDC_AUDIENCE === undefined) {

@@ -133,7 +133,7 @@ async function* withFirstLine(
     line = Buffer.concat([line, chunk]);
     const end = line.indexOf('\n');
     if (end < 0 && line.length <= FIRST_LINE_BYTES) continue;
-    if (end < 0) throw new AppError('archive_invalid', 'The conversation is none of Codex.');
+    if (end < 0) throw new AppError('archive_invalid', 'The conversation is not one of Codex.');
     yield replace(line.subarray(0, end));
     yield line.subarray(end);
     line = undefined;

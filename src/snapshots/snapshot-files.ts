@@ -127,7 +127,7 @@ export class SnapshotFiles {
 function fullDisk(error: unknown): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
-  const message = 'The disk of DATA_DIR is full: there is no snapshot.';
+  const message = 'The disk of DATA_DIR is full; no snapshot was made.';
   return new AppError('storage_full', message, { cause: error });
 }
 

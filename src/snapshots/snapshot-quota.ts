@@ -30,10 +30,10 @@ export function assertQuota(
   const oldest = staying.at(-1);
   const advice = oldest
     ? `Delete some with delete_snapshot, such as the oldest: ${oldest.snapshotId}, of agent ${oldest.name}, with ${oldest.bytes} bytes.`
-    : 'This one alone is larger.';
+    : 'This snapshot alone exceeds the limit.';
   throw new AppError(
     'quota_exceeded',
-    `The snapshots of one caller may have ${limitBytes} bytes together (SNAPSHOT_BYTES_PER_PRINCIPAL), and those that stay have ${taken} already. ${advice}`,
+    `The caller has reached its limit of ${limitBytes} bytes of snapshots (SNAPSHOT_BYTES_PER_PRINCIPAL): those that stay have ${taken}. ${advice}`,
     { data: { limit: limitBytes, bytes: taken, ...(oldest && { oldest: oldest.snapshotId }) } },
   );
 }

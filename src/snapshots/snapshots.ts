@@ -209,11 +209,13 @@ export class Snapshots {
   #refusal(cause: unknown, signal: AbortSignal, limits: AbortSignal): unknown {
     if (signal.reason instanceof AppError) return signal.reason;
     if (signal.aborted) {
-      return new AppError('cancelled', 'The caller went away: nothing was changed.', { cause });
+      return new AppError('cancelled', 'The caller disconnected; nothing was changed.', { cause });
     }
     if (!limits.aborted) return cause;
     const { TRANSFER_TIMEOUT: seconds } = this.#options.config;
-    return new AppError('copy_failed', `It was not done within ${seconds} s.`, { cause });
+    return new AppError('copy_failed', `It took longer than ${seconds} s (TRANSFER_TIMEOUT).`, {
+      cause,
+    });
   }
 
   #assertQuota(agent: AgentRecord, bytes: number): void {

@@ -40,9 +40,12 @@ export class UnfinishedRestores {
     const { log } = this.#options;
     const { agentId } = restore;
     try {
-      log.warn({ agentId, outcome: await this.#end(restore) }, 'A restore was cut off');
+      log.warn({ agentId, outcome: await this.#end(restore) }, 'Ended a restore that was cut off');
     } catch (error) {
-      log.error({ err: error, agentId }, 'What came of a restore cannot be told');
+      log.error(
+        { err: error, agentId },
+        'The outcome of a restore is unknown; the next start tries again',
+      );
     }
   }
 

@@ -18,10 +18,10 @@ function unknownAgent(agentId: string, { runtime, containers, volumes }: Invento
   const container = containers.get(agentId);
   const made = volumes.get(agentId)?.createdAt.toISOString().slice(0, 10);
   const things = [container && `a container (${container.state})`, made && `volumes of ${made}`];
-  const message = `Nobody knows the agent "${agentId}", which has ${things.filter(Boolean).join(' and ')}`;
+  const message = `The database has no agent "${agentId}", which has ${things.filter(Boolean).join(' and ')}`;
   const check = container
-    ? problem('Agents', message, 'A server removes the container when it starts.')
-    : warning('Agents', message, 'A server removes them after ORPHAN_TIMEOUT.');
+    ? problem('Agents', message, 'The next start of the server removes the container.')
+    : warning('Agents', message, 'The server removes them after ORPHAN_TIMEOUT.');
   const parts = [container && 'container', made && 'volumes'].filter(Boolean).join(' and ');
   return repairable(check, `remove its ${parts}`, () => removeAll(agentId, runtime));
 }
@@ -39,8 +39,8 @@ export function movedAgents({ store, engine }: Inventory): Finding | undefined {
   const agents = store.agents.list().filter(({ tokenSha256 }) => tokenSha256 !== '');
   const { runtimeKind = engine.kind } = store;
   if (agents.length === 0 || runtimeKind === engine.kind) return undefined;
-  const message = `The runtime was ${runtimeKind} so far and is ${engine.kind} now: ${counted(agents.length, 'agent')} would begin anew`;
-  const advice = `Set AGENT_RUNTIME=${runtimeKind} to have their files and conversations.`;
+  const message = `The runtime changed from ${runtimeKind} to ${engine.kind}: ${counted(agents.length, 'agent')} would start empty`;
+  const advice = `Set AGENT_RUNTIME=${runtimeKind} to keep their files and conversations.`;
   return finding(problem('Agents', message, advice));
 }
 
@@ -62,7 +62,7 @@ function lostFiles(
   if (holdsWorkspace && holdsHome) return undefined;
   const missing = [!holdsWorkspace && 'files', !holdsHome && 'conversations'];
   const lost = missing.filter(Boolean).join(' and ');
-  const message = `The agent "${agentId}" has lost its ${lost}: on its next call it begins anew`;
+  const message = `The agent "${agentId}" has lost its ${lost}: its next call starts without them`;
   const advice = 'Restore its volumes from a backup before that call.';
   return finding(problem('Agents', message, advice));
 }
@@ -75,7 +75,7 @@ function changedContainer(agent: AgentRecord, inventory: Inventory): Finding | u
   if (!container.outdated) return undefined;
   const check = warning(
     'Agents',
-    `The container of the agent "${agentId}" was made with other settings than those of now`,
+    `The container of the agent "${agentId}" has outdated settings`,
     'Its next call replaces it; files and conversation stay.',
   );
   // What runs in it is taken up by the next server.
@@ -89,11 +89,9 @@ function lostContainer({ agentId }: AgentRecord, inventory: Inventory): Finding 
   const check = warning(
     'Agents',
     `The container of the agent "${agentId}" is gone`,
-    'Its next call makes one anew; files and conversation are there.',
+    'Its next call creates a new one; files and conversation are kept.',
   );
-  return repairable(check, 'write down that only its volumes are left', () =>
-    archive(agentId, inventory),
-  );
+  return repairable(check, 'mark the agent as archived', () => archive(agentId, inventory));
 }
 
 async function archive(agentId: string, { store, runtime }: Inventory): Promise<void> {

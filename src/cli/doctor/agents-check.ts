@@ -55,8 +55,8 @@ async function badSlots({ store, engine }: Inventory): Promise<Finding[]> {
     .map(({ slotId }) => {
       const check = warning(
         'Warm pool',
-        `"${slotId}" is half made, or was touched by hand`,
-        'A server clears it away when it starts.',
+        `"${slotId}" is incomplete, or was changed by hand`,
+        'The next start of the server removes it.',
       );
       return repairable(check, 'remove it', async () => {
         store.slots.setReady(slotId, false);
@@ -80,8 +80,8 @@ async function strayProcesses({ engine, busy }: Inventory, directory: string): P
     .map(({ agentId, pids, end }) => {
       const check = problem(
         'Processes',
-        `${counted(pids.length, 'process', 'processes')} of the agent "${agentId}" outside of any container: ${pids.join(', ')}`,
-        'Nobody else ends them.',
+        `${counted(pids.length, 'process', 'processes')} of the agent "${agentId}" running outside of any container: ${pids.join(', ')}`,
+        'Nothing else ends them.',
       );
       // What they work at is taken up by the next server.
       return busy.has(agentId) ? finding(check) : repairable(check, 'end them', end);
@@ -98,5 +98,5 @@ function unfinishedTurns({ store }: Inventory): Finding[] {
   if (turns.length === 0) return [];
   const agents = [...new Set(turns.map(({ agentId }) => `"${agentId}"`))].join(', ');
   const message = `${counted(turns.length, 'turn')} of ${agents} did not end`;
-  return [finding(warning('Turns', message, 'The next start of the server takes them up.'))];
+  return [finding(warning('Turns', message, 'The next start of the server resumes them.'))];
 }

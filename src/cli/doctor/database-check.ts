@@ -17,7 +17,7 @@ type DatabaseCheck = {
 export function checkDatabase(directory: string): DatabaseCheck {
   try {
     using copy = DatabaseCopy.take(directory);
-    if (!copy) return { check: ok(TOPIC, 'there is none yet: the first start makes it') };
+    if (!copy) return { check: ok(TOPIC, 'there is none yet: the first start creates it') };
     const state = copy.inspect();
     const complaint = complaintAbout(state);
     return complaint ? { check: complaint } : describe(copy, state);
@@ -30,7 +30,7 @@ function complaintAbout({ version, newest, problems }: DatabaseState): Check | u
   if (version > newest) {
     return problem(
       TOPIC,
-      `It is of version ${version}, and this server knows versions up to ${newest}.`,
+      `The database has version ${version}, and this server supports versions up to ${newest}.`,
       'Use the newer server that wrote it.',
     );
   }
@@ -42,15 +42,19 @@ function unreadable(error: unknown): Check {
   const reason = error instanceof Error ? error.message : String(error);
   const isOfSqlite = error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR';
   if (isOfSqlite) return damaged(reason);
-  const message = `It could not be looked at: ${reason}.`;
-  return problem(TOPIC, message, 'Run this as the user of the server, with room for a copy.');
+  const message = `The database could not be read: ${reason}.`;
+  return problem(
+    TOPIC,
+    message,
+    'Run doctor as the user of the server, with disk space for a copy of the database.',
+  );
 }
 
 function damaged(reason: string): Check {
   return problem(
     TOPIC,
     `${DATABASE_FILE} can't be read: ${reason}.`,
-    'Stop the server and restore it from a backup. Or move it away: a new one is made, which knows none of the agents; their volumes stay.',
+    'Stop the server and restore the database from a backup. Or move it away: the next start creates an empty one, without the agents; their volumes stay.',
   );
 }
 
@@ -58,7 +62,7 @@ function describe(copy: DatabaseCopy, { version, newest }: DatabaseState): Datab
   const store = copy.open();
   try {
     const { installationId: id, runtimeKind, agents } = store;
-    const age = version < newest ? ` (the next start brings it to ${newest})` : '';
+    const age = version < newest ? ` (the next start migrates it to ${newest})` : '';
     const check = ok(TOPIC, `whole, version ${version}${age}, installation ${id}`);
     const hasContainers = runtimeKind === 'docker' && agents.list().length > 0;
     return { check, installation: { id, hasContainers } };

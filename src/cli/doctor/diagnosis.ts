@@ -73,7 +73,7 @@ async function* diagnoseAgents(options: AgentOptions): AsyncGenerator<Check> {
     if (options.repair && !options.serverRuns) yield* repairAgents(options);
     else yield* inspectAgents(options);
   } catch (error) {
-    if (error instanceof DataDirError) yield problem('Agents', error.message, 'Run this again.');
+    if (error instanceof DataDirError) yield problem('Agents', error.message, 'Run doctor again.');
     else yield failure('Agents', error);
   }
 }
@@ -97,8 +97,8 @@ async function* inspectAgents(options: AgentOptions): AsyncGenerator<Check> {
   const lasting = options.serverRuns ? await recheck(first.findings, options) : first.findings;
   yield* lasting.map(({ check }) => check);
   if (options.repair && lasting.some(({ repair }) => repair)) {
-    const message = 'A server runs, and owns all of this: nothing was touched';
-    yield warning('Repair', message, 'Stop it, and run this again.');
+    const message = 'A running server owns the agents: nothing was repaired';
+    yield warning('Repair', message, 'Stop the server, and run doctor --repair again.');
   }
 }
 

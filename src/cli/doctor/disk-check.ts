@@ -26,7 +26,7 @@ export async function checkDataDir(directory: string): Promise<Check> {
       'Let this user write there, or set another DATA_DIR.',
     );
   }
-  if (!exists) return ok(TOPIC, `${directory} does not exist yet: the first start makes it`);
+  if (!exists) return ok(TOPIC, `${directory} does not exist yet: the first start creates it`);
   return checkSpace(TOPIC, directory);
 }
 

@@ -77,5 +77,5 @@ async function checkImage(
     return ok(IMAGE, `${image} is there, with Codex ${codexVersion ?? 'of an unknown version'}`);
   }
   const message = `${image} has Codex ${codexVersion ?? 'of an unknown version'}; this server is made for ${CODEX_VERSION}`;
-  return warning(IMAGE, message, 'Build it anew: see agent-image/README.md.');
+  return warning(IMAGE, message, 'Rebuild it: see agent-image/README.md.');
 }

@@ -27,8 +27,11 @@ export async function checkServer(
   if (state === 'nothing') return { runs, checks: [free(url)] };
   const what =
     state === 'running' ? 'a server with another DATA_DIR' : `something else (${reason})`;
-  const message = `None runs over this DATA_DIR, and at ${url} is ${what}.`;
-  return { runs, checks: [problem(TOPIC, message, 'Stop that, or set another MCP_PORT.')] };
+  const message = `No server uses this DATA_DIR, and ${url} is taken by ${what}.`;
+  return {
+    runs,
+    checks: [problem(TOPIC, message, 'Stop what listens there, or set another MCP_PORT.')],
+  };
 }
 
 function free(url: string | undefined): Check {
@@ -46,11 +49,11 @@ function silent(
   const pid = lockHolder(DATA_DIR);
   const who = pid === undefined ? 'A process' : `Process ${pid}`;
   if (url === undefined)
-    return ok(TOPIC, `${who} owns ${DATA_DIR}; with MCP_PORT=0 nobody knows where it listens`);
+    return ok(TOPIC, `${who} owns ${DATA_DIR}; with MCP_PORT=0 its address is unknown`);
   return problem(
     TOPIC,
     `${who} owns ${DATA_DIR}, but no server answers at ${url}: ${reason}.`,
-    'If it listens elsewhere, that is its --port or MCP_PORT. If it hangs, end it: agents and turns go on, and the next start takes them up.',
+    'If it listens elsewhere, check its --port or MCP_PORT. If it hangs, kill it: agents and turns continue, and the next start resumes them.',
   );
 }
 
@@ -73,6 +76,6 @@ async function askHealth(url: string): Promise<Check[]> {
 }
 
 function anotherVersion(version: string): Check {
-  const message = `It is of version ${version}, and this program of ${VERSION}.`;
-  return warning(TOPIC, message, 'Restart it to have the new one.');
+  const message = `The server has version ${version}, and this program ${VERSION}.`;
+  return warning(TOPIC, message, 'Restart the server to upgrade it.');
 }

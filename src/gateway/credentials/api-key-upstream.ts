@@ -40,7 +40,7 @@ export class ApiKeyUpstream implements CredentialSource {
     const { baseUrl } = this;
     if (key !== undefined) return { baseUrl, headers: { authorization: `Bearer ${key}` } };
     if (this.present) return { baseUrl, headers: {} };
-    throw new AppError('credentials_missing', 'No OPENAI_API_KEY is set.');
+    throw new AppError('credentials_missing', 'OPENAI_API_KEY is not set.');
   }
 
   #key(): string | undefined {

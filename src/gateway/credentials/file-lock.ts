@@ -45,12 +45,12 @@ function take(database: DatabaseSync, file: string): boolean {
 }
 
 function readOnly(file: string, cause: unknown): AppError {
-  const message = `The directory of ${file} can't be written, so that what it holds cannot change.`;
+  const message = `The directory of ${file} can't be written, so the file cannot be changed.`;
   return new AppError('login_read_only', message, { cause });
 }
 
 function takesTooLong(): AppError {
   const seconds = WAIT_LIMIT_MS / 1000;
-  const message = `Another process has been changing credentials for more than ${seconds} s.`;
+  const message = `Another process has locked the credentials for more than ${seconds} s.`;
   return new AppError('model_unavailable', message);
 }

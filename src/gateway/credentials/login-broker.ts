@@ -181,7 +181,7 @@ export class LoginBroker {
     } catch (error) {
       this.#unwritten = true;
       this.#nextTry = this.#now() + RETRY_DELAY_MS;
-      this.#log.error({ err: error }, 'Renewed ChatGPT login not written; trying again');
+      this.#log.error({ err: error }, 'Renewed ChatGPT login not written; retrying');
     }
   }
 
@@ -193,7 +193,7 @@ export class LoginBroker {
       if (this.#unwritten) this.#write();
     };
     await withFileLock(this.#file.path, write).catch((error) =>
-      this.#log.error({ err: error }, 'Renewed ChatGPT login not written; trying again'),
+      this.#log.error({ err: error }, 'Renewed ChatGPT login not written; retrying'),
     );
   }
 

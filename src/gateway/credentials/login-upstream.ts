@@ -66,6 +66,6 @@ export class TokenUpstream implements CredentialSource {
     const { problem } = this;
     if (problem) throw problem;
     if (this.#login) return authorizationOf(this.#login, this.baseUrl);
-    throw new AppError('credentials_missing', 'No CHATGPT_OAUTH_TOKEN is set.');
+    throw new AppError('credentials_missing', 'CHATGPT_OAUTH_TOKEN is not set.');
   }
 }

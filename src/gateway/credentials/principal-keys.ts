@@ -88,13 +88,13 @@ export class PrincipalKeys {
   #open(content: Content, { principal, sealed }: Content['keys'][number]): string {
     const key = this.#cipherOf(content).open(sealed, principal);
     if (key !== undefined) return key;
-    throw unreadable(`CREDENTIALS_KEY is not the one that ${this.#file.path} was written with.`);
+    throw unreadable(`${this.#file.path} was written with another CREDENTIALS_KEY.`);
   }
 
   #cipherOf({ salt }: Content): KeyCipher {
     if (this.#cipher?.salt === salt) return this.#cipher.cipher;
     if (this.#passphrase === undefined) {
-      throw unreadable('Secrets are stored with CREDENTIALS_KEY, which is not set.');
+      throw unreadable('CREDENTIALS_KEY is not set, and stored secrets need it.');
     }
     const cipher = new KeyCipher(this.#passphrase, Buffer.from(salt, 'base64'));
     this.#cipher = { salt, cipher };

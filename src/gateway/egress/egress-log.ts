@@ -48,7 +48,7 @@ export class EgressLog {
       this.#store.append(this.#unwritten, this.#kept);
       this.#unwritten = [];
     } catch (error) {
-      this.#log.error({ err: error }, 'Connections of agents could not be recorded');
+      this.#log.error({ err: error }, 'Egress records could not be written; retrying');
       this.#unwritten = this.#unwritten.slice(-MOST_HELD);
       this.#timer = setTimeout(() => this.#write(), WRITE_MS).unref();
     }

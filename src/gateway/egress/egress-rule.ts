@@ -52,9 +52,10 @@ type Written = {
 
 function objectionTo({ host, scheme, port, methods = [] }: Written): string | undefined {
   const unknown = methods.find((one) => one === 'CONNECT' || !METHODS.includes(one));
-  if (unknown !== undefined) return `"${unknown}" is no method of plain HTTP`;
-  if (methods.length > 0 && scheme === 'https') return 'the methods of https cannot be seen';
-  if (port !== undefined && (port < 1 || port > PORT_MAX)) return 'there is no such port';
+  if (unknown !== undefined) return `"${unknown}" is not a method of plain HTTP`;
+  if (methods.length > 0 && scheme === 'https') return 'the gateway cannot see methods of https';
+  if (port !== undefined && (port < 1 || port > PORT_MAX))
+    return 'a port is a number from 1 to 65535';
   // Rather a preset that was misspelt than a host.
   const isWord = host !== '*' && !/[.:]/.test(host) && scheme === undefined && port === undefined;
   return isWord ? 'it is neither a preset nor a name with a dot' : undefined;

@@ -79,7 +79,10 @@ export class EgressRules {
     const { agentId } = asked;
     const kept = this.list(agentId);
     if (kept.length >= MOST_RULES && !kept.some((one) => one.rule === rule)) {
-      throw new AppError('invalid_input', `An agent has at most ${MOST_RULES} rules.`);
+      throw new AppError(
+        'invalid_input',
+        `The agent has reached its limit of ${MOST_RULES} egress rules. Remove some first.`,
+      );
     }
     const record = { ...asked, rule, createdAt: new Date(), ...(expiresAt && { expiresAt }) };
     this.#store.removeExpiredRules(agentId, record.createdAt);

@@ -42,10 +42,10 @@ export class ReachableAddresses {
 
 /** Reads a range that a setting opens. Throws `invalid_input`, naming the range. */
 export function parsePrivateRange(text: string): Range {
-  if (!ipaddr.isValidCIDR(text)) throw badRange(text, 'it is no range in CIDR notation');
+  if (!ipaddr.isValidCIDR(text)) throw badRange(text, 'it is not a range in CIDR notation');
   const [base, bits] = ipaddr.parseCIDR(text);
   const lies = OPENABLE.some(([around, most]) => bits >= most && isIn([[around, most]], base));
-  if (!lies) throw badRange(text, 'it is no private range');
+  if (!lies) throw badRange(text, 'it is not a private range');
   return [base, bits];
 }
 

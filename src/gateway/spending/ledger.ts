@@ -46,7 +46,7 @@ export class Ledger {
         this.#pending.shift();
       }
     } catch (error) {
-      this.#log.error({ err: error }, 'What was spent could not be written; trying again');
+      this.#log.error({ err: error }, 'Spending could not be written; retrying');
       this.#timer = setTimeout(() => this.flush(), FLUSH_MS).unref();
     }
   }

@@ -23,7 +23,7 @@ export function withStorageErrors<T extends object>(part: T): T {
 /** A failure of SQLite with its code, if it has one. */
 export function storageError(error: unknown): unknown {
   if (!isFull(error)) return error;
-  const message = 'The disk of DATA_DIR is full, so that nothing can be written down.';
+  const message = 'The disk of DATA_DIR is full; nothing can be written.';
   return new AppError('storage_full', message, { cause: error });
 }
 

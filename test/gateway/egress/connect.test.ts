@@ -117,7 +117,7 @@ test('what no rule allows is denied without asking for its address, and told onc
     const answer = await refusalOf(rig.port, target);
     expect(answer).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n/);
     expect(answer).toContain(
-      'network access is denied by the gateway: secret-data.evil.test:443 is not on the allow-list of this agent. Whoever runs this agent can allow it: with the tool allow_egress, or for all agents with EGRESS_ALLOW=secret-data.evil.test:443.\n',
+      'network access is denied by the gateway: secret-data.evil.test:443 is not on the allow-list of this agent. The operator can allow it with the tool allow_egress, or for all agents with EGRESS_ALLOW=secret-data.evil.test:443.\n',
     );
   }
   expect(await refusalOf(rig.port, 'wild.test:443')).toContain('wild.test:443 is not on');
@@ -219,7 +219,7 @@ test('the bytes of an hour are bounded', async () => {
   const { socket } = await openTunnelTo(rig.port, 'allowed.test:443');
   socket.write(Buffer.alloc(100 * 1024));
   await closed(socket);
-  expect(await refusalOf(rig.port, 'allowed.test:443')).toContain('used up its bytes of this hour');
+  expect(await refusalOf(rig.port, 'allowed.test:443')).toContain('used its bytes of this hour');
 });
 
 test('a rule for one agent counts at once, a denial wins and cuts', async () => {
@@ -237,8 +237,12 @@ test('a rule for one agent counts at once, a denial wins and cuts', async () => 
   rules.deny('agent-1', 'other.test:8443', { by: 'somebody' });
   expect(await closed(socket)).toBe('ECONNRESET');
   rules.deny('agent-1', 'allowed.test', { by: 'somebody' });
-  expect(await refusalOf(rig.port, 'other.test:8443')).toContain('was forbidden to this agent');
-  expect(await refusalOf(rig.port, 'allowed.test:443')).toContain('was forbidden to this agent');
+  expect(await refusalOf(rig.port, 'other.test:8443')).toContain(
+    'is denied by a rule of this agent',
+  );
+  expect(await refusalOf(rig.port, 'allowed.test:443')).toContain(
+    'is denied by a rule of this agent',
+  );
   expect(rules.remove('agent-1', 'allowed.test')).toBe(true);
   expect((await openTunnelTo(rig.port, 'allowed.test:443')).status).toBe(200);
 });

@@ -141,7 +141,7 @@ test('one that does not come ends in time, and a client that leaves ends it', as
   await using rig = await startProxy(site, 'site.test', { EGRESS_IDLE_TIMEOUT: '1' });
   expect(await ask(rig.port, { ...get, path: 'http://site.test/' })).toMatchObject({
     status: 504,
-    body: expect.stringContaining('was silent for too long'),
+    body: expect.stringContaining('sent nothing for too long'),
   });
   const leaving = new AbortController();
   const left = ask(rig.port, { ...get, path: 'http://site.test/', signal: leaving.signal });

@@ -54,7 +54,7 @@ async function listen(port: number): Promise<http.Server> {
     return server;
   } catch (error) {
     const { message } = error as Error;
-    const advice = `The browser cannot come back to OAUTH_CALLBACK_PORT: ${message}.`;
+    const advice = `The browser cannot be redirected to OAUTH_CALLBACK_PORT: ${message}.`;
     throw new AppError('login_failed', advice, { cause: error });
   }
 }
@@ -105,9 +105,9 @@ function waitForGrant(server: http.Server, options: GrantOptions): Promise<Grant
   });
 }
 
-const FOREIGN = 'This is not the login that is waited for.';
+const FOREIGN = 'This page belongs to another login.';
 const FAILED = 'The login failed. The terminal says why.';
-const DONE = 'You are logged in. This page can be closed.';
+const DONE = 'You are logged in. You can close this page.';
 
 async function finish(answer: ServerResponse, work: () => Promise<Tokens>): Promise<Tokens> {
   try {
