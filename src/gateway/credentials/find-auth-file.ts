@@ -7,8 +7,8 @@ const FILE = 'auth.json';
 type AuthFileConfig = Pick<Config, 'OAUTH_TOKEN_STORAGE_PATH' | 'CODEX_AUTH_DIR'>;
 
 /**
- * Where an auth.json may be, the first place first. A place that is named is the only one, so that no
- * other login is used by mistake.
+ * Paths of an auth.json in the order of preference. A path from the settings is the only one, so that
+ * no other login is used by mistake.
  */
 function candidatePaths(config: AuthFileConfig, homes: readonly string[]): string[] {
   const { OAUTH_TOKEN_STORAGE_PATH: file, CODEX_AUTH_DIR: directory } = config;
@@ -17,7 +17,7 @@ function candidatePaths(config: AuthFileConfig, homes: readonly string[]): strin
   return homes.map((home) => path.join(home, '.codex', FILE));
 }
 
-/** The first place with an auth.json; the first of all where there is none. */
+/** The first path that exists; the first of all if none does. */
 export function findAuthFile(config: AuthFileConfig, homes: readonly string[]): string {
   const paths = candidatePaths(config, homes);
   return paths.find((file) => fs.existsSync(file)) ?? paths[0] ?? FILE;

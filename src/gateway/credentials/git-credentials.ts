@@ -1,13 +1,13 @@
 import type { Config } from '../../config/config.ts';
 import { PrincipalKeys } from './principal-keys.ts';
 
-/** Hosts of GitHub take any name, and this is the one that they name. */
+/** The user name that GitHub documents for tokens; other names work too. */
 const USER = 'x-access-token';
 
-/** Whose a credential is, or everybody's. */
+/** The host of a credential, and its principal, unless it is for all. */
 type CredentialScope = { host: string; principal?: string | undefined };
 
-/** What hosts of git repositories want to be shown, for all callers or for one, in DATA_DIR/git-credentials.json. */
+/** Credentials of git hosts, for all callers or for one, in DATA_DIR/git-credentials.json. */
 export class GitCredentials {
   readonly #keys: PrincipalKeys;
 
@@ -15,7 +15,7 @@ export class GitCredentials {
     this.#keys = new PrincipalKeys(config, 'git-credentials.json');
   }
 
-  /** The header for a repository; the caller's own credential first. Throws `credentials_unreadable`. */
+  /** The Authorization header for a host; the credential of the principal comes first. Throws `credentials_unreadable`. */
   authorizationFor({ host, principal }: CredentialScope): string | undefined {
     const own = principal === undefined ? undefined : this.#keys.find(nameOf({ host, principal }));
     const secret = own ?? this.#keys.find(nameOf({ host }));
@@ -29,7 +29,7 @@ export class GitCredentials {
     return this.#keys.set(nameOf(scope), secret);
   }
 
-  /** Answers whether there was one. */
+  /** Returns whether it existed. */
   remove(scope: CredentialScope): Promise<boolean> {
     return this.#keys.remove(nameOf(scope));
   }

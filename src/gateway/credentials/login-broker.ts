@@ -6,11 +6,11 @@ import { withFileLock } from './file-lock.ts';
 import { type Login, toLogin } from './login.ts';
 import { LoginRefusedError, type RenewedTokens, type TokenEndpoint } from './token-endpoint.ts';
 
-/** A token that is younger than this and refused is refused for another reason than its age. */
+/** A refusal of a token younger than this has another reason than its age. */
 const FRESH_MS = 60_000;
-/** Between attempts to renew a login, or to write it, that is still good. */
+/** Between attempts to renew, or to write, a login that is still valid. */
 const RETRY_DELAY_MS = 10_000;
-/** The Codex CLI takes no lock: what it has just renewed is in the file a moment later. */
+/** The Codex CLI takes no lock: a login that it renewed is in the file a moment later. */
 const REREAD_ATTEMPTS = 5;
 const REREAD_INTERVAL_MS = 300;
 
@@ -22,16 +22,16 @@ export type LoginBrokerOptions = {
 };
 
 /**
- * The one owner of the ChatGPT login in this process. A refresh token can be used once, so every agent
- * shares one renewal, other processes are kept out meanwhile, and a login that somebody else renewed
- * or replaced is taken from the file.
+ * The one owner of the ChatGPT login in this process. A refresh token can be used once, so all agents
+ * share one renewal under a lock between processes, and a login that another process renewed or
+ * replaced is read from the file.
  */
 export class LoginBroker {
   readonly #file: AuthFile;
   readonly #endpoint: TokenEndpoint;
   readonly #log: Logger;
   readonly #now: () => number;
-  /** What was read of the file last. */
+  /** The last content of the file. */
   #lastRead: SavedAuth | undefined;
   #login: Login | undefined;
   #tokens: Tokens | undefined;
@@ -52,18 +52,18 @@ export class LoginBroker {
     return this.#file.path;
   }
 
-  /** The login as it is now, whether it has expired or not. */
+  /** The current login, expired or not. */
   get current(): Login | undefined {
     return this.#readFile();
   }
 
-  /** `login_revoked`, until there is another login in the file. */
+  /** `login_revoked`, until the file has another login. */
   get problem(): AppError | undefined {
     this.#readFile();
     return this.#refusal;
   }
 
-  /** A login whose access token is good. Throws as `ModelUpstream.authorize`. */
+  /** A login with a valid access token. Throws like `ModelUpstream.authorize`. */
   async login(): Promise<Login> {
     const login = this.#usable();
     if (this.#unwritten) await this.#writeAgain();
@@ -80,7 +80,7 @@ export class LoginBroker {
     return this.#usable();
   }
 
-  /** Told of an access token that was refused: whether there is another one now. */
+  /** Replaces a refused access token; returns whether there is another one now. */
   async replace(accessToken: string): Promise<boolean> {
     const login = this.#usable();
     if (login.accessToken !== accessToken) return true;
@@ -95,7 +95,7 @@ export class LoginBroker {
     if (saved === this.#lastRead) return this.#login;
     const isSameLogin = tokensKey(saved) === tokensKey(this.#lastRead);
     this.#lastRead = saved;
-    // Touched by somebody, but still what was used up: what is known here is newer.
+    // The file was touched, but its refresh token is used up: the login in memory is newer.
     if (isSameLogin && this.#unwritten) return this.#login;
     this.#unwritten = false;
     this.#setTokens(saved?.tokens);
@@ -142,13 +142,13 @@ export class LoginBroker {
     }
   }
 
-  /** Answers the login that somebody else put into the file meanwhile, if so. */
+  /** Returns the login that another process wrote to the file meanwhile, if any. */
   async #exchange(login: Login): Promise<Login | undefined> {
     const { refreshToken } = login;
     if (refreshToken === undefined) throw this.#refuse('it has no refresh token');
     try {
       const renewed = await this.#endpoint.refresh(refreshToken);
-      // Whoever logged out, or in as somebody else, meanwhile is right.
+      // A logout or another login in the meantime wins.
       if (this.#readFile()?.refreshToken === refreshToken) this.#applyRenewal(renewed);
       return undefined;
     } catch (error) {
@@ -171,7 +171,7 @@ export class LoginBroker {
     this.#write();
   }
 
-  /** What could not be written is still good here, and written later. */
+  /** A login that could not be written stays valid in memory and is written later. */
   #write(): void {
     if (!this.#tokens) return;
     try {

@@ -4,7 +4,7 @@ import type { CredentialSource } from './credential-source.ts';
 import { authorizationOf, type Login, toLogin } from './login.ts';
 import type { LoginBroker } from './login-broker.ts';
 
-/** The ChatGPT backend, paid with the login of auth.json. */
+/** The ChatGPT backend, with the login of auth.json. */
 export class LoginUpstream implements CredentialSource {
   readonly method = 'oauth';
   readonly origin = 'auth.json';
@@ -37,7 +37,7 @@ export class LoginUpstream implements CredentialSource {
   }
 }
 
-/** The ChatGPT backend, paid with an access token that nobody can renew. */
+/** The ChatGPT backend, with an access token that cannot be renewed. */
 export class TokenUpstream implements CredentialSource {
   readonly method = 'oauth';
   readonly origin = 'CHATGPT_OAUTH_TOKEN';

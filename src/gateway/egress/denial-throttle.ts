@@ -1,8 +1,8 @@
 const QUIET_MS = 60_000;
-/** An agent that tries ever new hosts is not heard of more often. */
+/** Hosts of one agent that are reported per minute. */
 const MOST_HOSTS = 30;
 
-/** Says which denials are worth an event: each host of an agent at most once a minute. */
+/** Limits the events of denials: each host of an agent at most once a minute. */
 export class DenialThrottle {
   readonly #told = new Map<string, Map<string, number>>();
 
@@ -16,7 +16,6 @@ export class DenialThrottle {
     return true;
   }
 
-  /** Forgets an agent that is gone. */
   forget(agentId: string): void {
     this.#told.delete(agentId);
   }

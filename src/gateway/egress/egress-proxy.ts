@@ -24,7 +24,7 @@ import { splice } from './splice.ts';
 
 const FORBIDDEN = 403;
 
-/** An attempt that was denied, of which somebody may want to know who can allow it. */
+/** A denied connection, and how an operator can allow it. */
 export type EgressDenial = {
   agentId: string;
   method: string;
@@ -39,22 +39,22 @@ export type EgressProxyOptions = {
   rules: Pick<EgressRules, 'denialReason' | 'onChange'>;
   dialer: Pick<Dialer, 'dial'>;
   limits: ConnectionLimits;
-  /** Hears of each connection when it has ended, or was refused. */
+  /** Called when a connection ends or is refused. */
   onRecord: (record: EgressRecord) => void;
-  /** Hears of denials, of each host at most once a minute. */
+  /** Called for denials, at most once a minute for each host of an agent. */
   onDenied: (denial: EgressDenial) => void;
   log: Logger;
 };
 
 type Relayed = {
   target: EgressTarget;
-  /** As it is recorded. */
+  /** The method to record. */
   method: string;
   asked: string;
   response: ServerResponse;
 };
 
-/** The way of agents to anything but the model: nowhere, unless a rule allows it. */
+/** The forward proxy of agents. It denies every target that no rule allows. */
 export class EgressProxy {
   readonly #options: EgressProxyOptions;
   readonly #connections: OpenConnections;
@@ -115,8 +115,8 @@ export class EgressProxy {
   }
 
   /**
-   * Makes a connection for a request that the server itself answers for an agent, by the same rules,
-   * and counts it as the agent's. Answers how it was refused or broke, which `response` tells then.
+   * Opens a connection on behalf of an agent by the same rules, for a request that the server answers.
+   * Returns why it was refused or failed; `response` is answered with that.
    */
   async relay(
     agentId: string,
@@ -138,13 +138,12 @@ export class EgressProxy {
     }
   }
 
-  /** The connections of an agent that are open, as they are now, the newest first. */
+  /** The open connections of an agent, the newest first. */
   openOf(agentId: string): EgressRecord[] {
     const open = this.#connections.of(agentId).map((connection) => connection.record());
     return open.reverse();
   }
 
-  /** Nothing of an agent that was locked out is kept. */
   forget(agentId: string): void {
     this.#denials.forget(agentId);
   }
@@ -166,7 +165,7 @@ export class EgressProxy {
     const upstream = await this.#options.dialer.dial(target, gone.signal);
     upstream.on('error', () => connection.fail('broken'));
     connection.connected(upstream);
-    // Until now there was nothing that could have been cut.
+    // A rule may have changed while the connection was being opened.
     const forbidden =
       connection.reason ?? this.#options.rules.denialReason(connection.agentId, target);
     if (forbidden || gone.signal.aborted) {
@@ -176,7 +175,7 @@ export class EgressProxy {
     return upstream;
   }
 
-  /** Ends a connection that failed; answers what to tell who asked for it. */
+  /** Ends a failed connection; returns the answer to the client. */
   #refuse(connection: EgressConnection, error: unknown): RefusalAnswer {
     if (!(error instanceof EgressRefusal)) {
       this.#options.log.debug({ err: error }, 'A connection of an agent broke');

@@ -2,10 +2,10 @@ import { type ServerResponse, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 
 type Row = {
-  /** `denied`: by a rule of ours; `failed`: it was allowed and did not work. */
+  /** `denied`: by a rule or a limit; `failed`: allowed, but not connected. */
   verdict: 'denied' | 'failed';
   status: number;
-  /** Goes on after the target. */
+  /** Follows the target. */
   sentence: string;
 };
 
@@ -32,7 +32,6 @@ export const REFUSALS = {
 export type RefusalReason = keyof typeof REFUSALS;
 export type EgressVerdict = 'allowed' | Row['verdict'];
 
-/** A connection that is not made. */
 export class EgressRefusal extends Error {
   override readonly name = 'EgressRefusal';
   readonly reason: RefusalReason;
@@ -43,14 +42,14 @@ export class EgressRefusal extends Error {
   }
 }
 
-/** What the program in the container is answered. */
+/** The answer to the client in the container. */
 export function refusalSentence(target: string, reason: RefusalReason): string {
   const { verdict, sentence } = REFUSALS[reason];
   const begin = verdict === 'denied' ? 'network access is denied by' : 'no connection through';
   return `${begin} the gateway: ${target} ${sentence}. ${howToAllow(target, reason)}`.trim();
 }
 
-/** What an approver or the one who runs the server can do; empty if it is not theirs to decide. */
+/** How an approver or the operator can allow the target; empty if nobody can. */
 export function howToAllow(target: string, reason: RefusalReason): string {
   switch (reason) {
     case 'not_allowed':
@@ -75,7 +74,7 @@ export function answerSocket(socket: Duplex, { status, sentence }: RefusalAnswer
   socket.end(`${line}\r\n${head}\r\nconnection: close\r\n\r\n${body}`);
 }
 
-/** Answers a request; an answer that has begun is cut, so that it is not taken for a whole one. */
+/** Answers a request. A started answer is cut, so that the client sees that it is incomplete. */
 export function answerResponse(
   response: ServerResponse,
   { status, sentence }: RefusalAnswer,

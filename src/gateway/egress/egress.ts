@@ -23,21 +23,21 @@ export type EgressOptions = {
   config: EgressConfig;
   store: EgressStore;
   onDenied: (denial: EgressDenial) => void;
-  /** Hears of every connection when it ends, denied ones too. */
+  /** Called when a connection ends or is denied. */
   onRecord?: (record: EgressRecord) => void;
-  /** Other ways to resolve names and to connect. */
+  /** Replaces how names are resolved and connections are made. */
   dialer?: Partial<DialerOptions>;
   log: Logger;
 };
 
-/** Everything that lets agents reach more than the model. */
+/** Egress of agents to everything but the model. */
 export type Egress = {
   rules: EgressRules;
   proxy: EgressProxy;
   git: GitForwarder;
-  /** Connections of an agent: those that are open, then those that ended, each the newest first. */
+  /** Open connections of an agent, then ended ones, each the newest first. */
   connections(agentId: string, limit: number): ListedConnection[];
-  /** Cuts what is open, and writes down what was not yet. */
+  /** Cuts open connections and writes their records. */
   close(): void;
 };
 

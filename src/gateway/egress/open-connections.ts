@@ -6,15 +6,15 @@ import { HourlyBudget } from './hourly-budget.ts';
 const CHECK_INTERVAL_MS = 1_000;
 
 export type ConnectionLimits = {
-  /** Of one agent at a time. */
+  /** Open connections of one agent. */
   connections: number;
-  /** Without a byte either way. */
+  /** Longest time without a byte in either direction. */
   idleMs: number;
-  /** Of one agent in an hour, both ways; 0: no limit. A connection goes beyond it by what it moves in a second. */
+  /** Bytes of one agent per hour in both directions; 0: no limit. Checked once a second. */
   hourlyBytes: number;
 };
 
-/** The connections that are open, and what bounds them. */
+/** The open connections and their limits. */
 export class OpenConnections {
   readonly #open = new Set<EgressConnection>();
   readonly #limits: ConnectionLimits;
@@ -22,7 +22,7 @@ export class OpenConnections {
   readonly #timer: NodeJS.Timeout;
   readonly #onEnd: (record: EgressRecord) => void;
 
-  /** `onEnd` hears of every connection once, the refused ones too. */
+  /** `onEnd` is called once for every connection, also refused ones. */
   constructor(limits: ConnectionLimits, onEnd: (record: EgressRecord) => void) {
     this.#limits = limits;
     this.#budget = new HourlyBudget(limits.hourlyBytes);
@@ -30,12 +30,12 @@ export class OpenConnections {
     this.#timer = setInterval(() => this.#check(), CHECK_INTERVAL_MS).unref();
   }
 
-  /** From here on {@link end} must follow. */
+  /** Requires a later {@link end}. */
   begin(connection: EgressConnection): void {
     this.#open.add(connection);
   }
 
-  /** Throws {@link EgressRefusal} if the agent may not have one more. */
+  /** Throws {@link EgressRefusal} if the agent is over a limit. */
   admit({ agentId }: EgressConnection): void {
     if (this.of(agentId).length > this.#limits.connections) throw new EgressRefusal('too_many');
     if (this.#budget.isSpent(agentId)) throw new EgressRefusal('hourly_limit');
@@ -47,7 +47,7 @@ export class OpenConnections {
     this.#onEnd(connection.record());
   }
 
-  /** Of one agent, the oldest first. */
+  /** The oldest first. */
   of(agentId: string): EgressConnection[] {
     return [...this.#open].filter((connection) => connection.agentId === agentId);
   }

@@ -19,7 +19,7 @@ type BudgetSettings = Pick<
 >;
 
 export type BudgetOptions = {
-  /** Whose an agent is, if it is known. */
+  /** The owner of an agent, if known. */
   agents: { get(agentId: string): { owner: string } | undefined };
   ledger: Ledger;
   prices: Prices;
@@ -36,7 +36,7 @@ type Bound = {
   unit: 'USD' | 'tokens';
 };
 
-/** Counts what the model costs, and says when it is enough. */
+/** Records the cost of the model, and refuses requests over budget. */
 export class Budgets {
   readonly #options: BudgetOptions;
   readonly #alerted = new Set<string>();
@@ -46,7 +46,7 @@ export class Budgets {
     this.#options = options;
   }
 
-  /** Counts one answer of a model; answers what it cost. Without a model it cost the server nothing. */
+  /** Records one answer of a model; returns its cost. Null as model: the server is not billed. */
   record(
     agentId: string,
     model: string | null,
@@ -63,7 +63,7 @@ export class Budgets {
     return spent;
   }
 
-  /** Why an agent may not ask the model again, in the middle of a turn that has spent so much; undefined if it may. */
+  /** Why model requests of an agent are refused, in a turn that has spent so much; undefined if they are allowed. */
   refusal(
     agentId: string,
     turn?: Spent,
@@ -106,7 +106,7 @@ export class Budgets {
     ];
   }
 
-  /** Once a month for each agent and bound. */
+  /** Warns once a month for each agent and limit. */
   #alert(agentId: string, { what, spent, limit, unit }: Bound): void {
     const key = `${thisMonth()} ${agentId} ${what}`;
     if (spent < limit * this.#options.config.COST_ALERT_THRESHOLD || this.#alerted.has(key)) return;
