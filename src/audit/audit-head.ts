@@ -8,9 +8,8 @@ const HEAD_FILE = 'audit.head';
 const headSchema = z.object({ seq: z.int().min(0), hash: z.hex().length(64) });
 
 /**
- * The last record of the chain, kept beside it: a chain whose tail was cut off is whole in itself.
- * It may lag behind the chain, and never runs ahead of it. Undefined if there is none. Throws if
- * the file says nothing of the kind.
+ * The last record of the chain, in a file of its own: without it a removed tail is not noticed. It may
+ * lag behind the chain, but is never ahead. Undefined if there is no file. Throws if it is invalid.
  */
 export function readHead(directory: string): ChainLink | undefined {
   const file = path.join(directory, HEAD_FILE);
@@ -18,7 +17,7 @@ export function readHead(directory: string): ChainLink | undefined {
   return headSchema.parse(JSON.parse(fs.readFileSync(file, 'utf8')));
 }
 
-/** Durable when it returns. Throws what the file system says. */
+/** Durable when it returns. Throws errors of the file system. */
 export function writeHead(directory: string, { seq, hash }: ChainLink): void {
   const file = path.join(directory, HEAD_FILE);
   const draft = `${file}.new`;

@@ -7,12 +7,11 @@ import { type AuditEntry, type AuditLog, type AuditState, SERVER } from './audit
 import { type ChainLink, chain } from './audit-record.ts';
 import type { Redactor } from './redaction/redactor.ts';
 
-/** Each write waits for the disk; what a crash loses is at most as old. */
+/** Entries of this time share one write, and a crash loses them. */
 const BATCH_MS = 100;
 const BATCH_RECORDS = 1_000;
-/** How long a write that failed waits; a full disk stays full for a while. */
 const RETRY_MS = 2_000;
-/** While nothing can be written; more are counted as lost. */
+/** Entries that are kept while writes fail; further ones are counted as lost. */
 const WAITING_RECORDS = 10_000;
 const HEAD_MS = 1_000;
 const HOUR_MS = 3_600_000;
@@ -26,7 +25,7 @@ export type SqliteAuditOptions = {
   config: {
     /** 0: for ever. */
     AUDIT_RETENTION_DAYS: number;
-    /** Whether calls are refused while nothing can be written, and each record is written at once. */
+    /** Refuses calls while writes fail, and writes each record at once. */
     AUDIT_REQUIRED: boolean;
   };
   log: Logger;
@@ -35,8 +34,8 @@ export type SqliteAuditOptions = {
 type Waiting = { at: Date; entry: AuditEntry };
 
 /**
- * The audit in a SQLite file of its own. What can't be written waits in memory and is tried again;
- * no call fails of it unless the records are required.
+ * The audit in a SQLite file of its own. Entries that cannot be written wait in memory. Calls fail only
+ * if records are required.
  */
 export class SqliteAuditLog implements AuditLog {
   readonly #options: SqliteAuditOptions;
@@ -91,7 +90,7 @@ export class SqliteAuditLog implements AuditLog {
     };
   }
 
-  /** Writes what waits, if it can be, and lets go of the file. */
+  /** Writes waiting entries if possible, and closes the file. */
   close(): void {
     clearInterval(this.#hourly);
     clearTimeout(this.#pruneTimer);
@@ -147,7 +146,7 @@ export class SqliteAuditLog implements AuditLog {
           entry: { type: 'audit_gap', principal: SERVER, data },
         });
       }
-      // From the first on, so that a missing one means something.
+      // From the start, so that a missing head is a finding.
       else if (!expected) writeHead(directory, last);
       this.#last = last;
     } catch (error) {
@@ -167,7 +166,7 @@ export class SqliteAuditLog implements AuditLog {
     }
   }
 
-  /** Says in the chain itself that it is not the whole. */
+  /** Records in the chain how many records were lost. */
   #recordLost(): void {
     if (this.#unreported === 0) return;
     const data = { records: this.#unreported };
@@ -194,7 +193,7 @@ export class SqliteAuditLog implements AuditLog {
     }
   }
 
-  /** A log that is kept elsewhere can tell later whether the chain is still the same. */
+  /** A log that is kept elsewhere proves the head later. */
   #logHead(): void {
     const { seq, hash } = this.#last ?? {};
     if (seq !== undefined) this.#options.log.info({ seq, hash }, 'Head of the audit');
@@ -221,7 +220,6 @@ export class SqliteAuditLog implements AuditLog {
   }
 }
 
-/** One that can't be read says as little as none. */
 function headOf(directory: string): ChainLink | undefined {
   try {
     return readHead(directory);

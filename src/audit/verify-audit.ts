@@ -2,7 +2,7 @@ import type { AuditReader } from './audit-reader.ts';
 import { type ChainedRecord, type ChainLink, hashOf } from './audit-record.ts';
 
 export type AuditProblem = {
-  /** The first record that is not as it was, or is not there. */
+  /** The first record that is wrong or missing. */
   seq: number;
   kind: 'missing' | 'changed' | 'unlinked' | 'tail_missing' | 'anchor_unsigned' | 'gap';
   message: string;
@@ -11,16 +11,15 @@ export type AuditProblem = {
 export type AuditVerdict = {
   ok: boolean;
   records: number;
-  /** The records up to this one were removed by retention; 0: none. */
+  /** Retention removed the records up to this one; 0: none. */
   prunedThrough: number;
-  /** The end of the chain as it was found. */
   last: ChainLink;
   problem?: AuditProblem;
 };
 
 /**
- * Walks the whole chain. `heads` are ends that it is known to have had, from `audit.head` or from a
- * log; without one a tail that was cut off is not found.
+ * Verifies the whole chain. `heads` are known ends, from `audit.head` or a log; without one a removed
+ * tail is not found.
  */
 export function verifyAudit(reader: AuditReader, heads: readonly ChainLink[]): AuditVerdict {
   const anchor = reader.anchor();
@@ -49,7 +48,7 @@ class ChainVerifier {
     this.last = anchor;
   }
 
-  /** Whether the chain holds up to this record. */
+  /** Returns whether the chain is valid up to this record. */
   take(record: ChainedRecord): boolean {
     this.problem = this.#findProblem(record);
     if (this.problem) return false;
@@ -59,7 +58,7 @@ class ChainVerifier {
     return true;
   }
 
-  /** What only the end of the chain tells. */
+  /** Problems that only the end of the chain shows. */
   problemAtEnd(): AuditProblem | undefined {
     const { seq } = this.last;
     const missing = this.#heads.find((head) => head.seq > seq);

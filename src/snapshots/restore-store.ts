@@ -1,6 +1,6 @@
 import type { RestoreRecord } from './restore.ts';
 
-/** Restores that have not come to their end, one of an agent at most. */
+/** Restores that have not ended, at most one of each agent. */
 export interface RestoreStore {
   /** Inserts or replaces. */
   put(restore: RestoreRecord): void;

@@ -11,16 +11,16 @@ const ENDING = '.tar.gz';
 const PART = '.part';
 /** Half of the time of the usual level, for files that are a few percent larger. */
 const GZIP_LEVEL = 3;
-/** So much is written between two looks at the disk. */
-const LOOK_BYTES = 16 * 1024 * 1024;
+/** Bytes between two checks of the disk. */
+const CHECK_BYTES = 16 * 1024 * 1024;
 
 type Options = {
   dataDir: string;
-  /** What is left free on the disk. */
+  /** Bytes that stay free on the disk. */
   reserveBytes: number;
 };
 
-/** The files that snapshots are, each whole or not there. */
+/** The files of snapshots, each complete or absent. */
 export class SnapshotFiles {
   readonly #directory: string;
   readonly #reserve: number;
@@ -30,7 +30,7 @@ export class SnapshotFiles {
     this.#reserve = reserveBytes;
   }
 
-  /** Removes what a server left that was killed, all but the files of the snapshots that are known. */
+  /** Removes partial files and files of unknown snapshots, which a killed server left. */
   clear(known: ReadonlySet<string>): void {
     fs.mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     for (const name of fs.readdirSync(this.#directory)) {
@@ -42,9 +42,9 @@ export class SnapshotFiles {
   }
 
   /**
-   * Packs an archive by gzip into a file; `check` hears now and then how large that is. Throws
-   * `storage_full` before the disk has less than the reserve, and what `archive` and `check` throw;
-   * then nothing is left.
+   * Writes an archive as gzip; `check` is called with the size now and then. Throws `storage_full`
+   * before the disk has less than the reserve, and what `archive` and `check` throw; then there is no
+   * file.
    */
   async write(
     snapshotId: string,
@@ -75,7 +75,7 @@ export class SnapshotFiles {
     return { bytes, sha256: hash.digest('hex') };
   }
 
-  /** The file as it is, to be read once. Throws `snapshot_not_found` if somebody took it away. */
+  /** Throws `snapshot_not_found` if the file is gone. */
   async open(snapshotId: string): Promise<fs.ReadStream> {
     const handle = await fs.promises.open(this.#fileOf(snapshotId)).catch((cause: unknown) => {
       const message = `The file of snapshot ${snapshotId} is gone.`;
@@ -102,7 +102,7 @@ export class SnapshotFiles {
       let unseen = 0;
       for await (const chunk of chunks) {
         unseen += chunk.length;
-        if (unseen >= LOOK_BYTES) {
+        if (unseen >= CHECK_BYTES) {
           assertRoom();
           unseen = 0;
         }
@@ -131,7 +131,7 @@ function fullDisk(error: unknown): unknown {
   return new AppError('storage_full', message, { cause: error });
 }
 
-/** A name is durable once its directory is. */
+/** A renamed file is durable once its directory is. */
 function syncDirectory(directory: string): void {
   const fd = fs.openSync(directory, 'r');
   try {

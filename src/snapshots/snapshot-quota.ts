@@ -3,16 +3,13 @@ import { AppError } from '../errors.ts';
 import type { SnapshotRecord } from './snapshot.ts';
 
 type Quota = {
-  /** How many of one agent stay: the next one takes the place of the oldest. */
+  /** Snapshots of one agent that stay: a new one replaces the oldest. */
   keep: number;
-  /** Of all snapshots of one owner, as packed; 0 for no limit. */
+  /** Packed size of all snapshots of one owner; 0: no limit. */
   limitBytes: number;
 };
 
-/**
- * Throws `quota_exceeded`, naming the oldest that stays, if one more snapshot of an agent is more than
- * its owner may have. Takes all snapshots, the newest first.
- */
+/** Throws `quota_exceeded` if a further snapshot exceeds the limit of its owner. Takes all snapshots, the newest first. */
 export function assertQuota(
   snapshots: readonly SnapshotRecord[],
   { agentId, owner }: Pick<AgentRecord, 'agentId' | 'owner'>,

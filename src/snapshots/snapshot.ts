@@ -1,13 +1,12 @@
 import type { Ownership } from '../agents/agent.ts';
 
-/** An agent's files and conversation in one file of the server: the `snapshot` of clients. It outlives its agent. */
+/** The files and the conversation of an agent in one file. It outlives its agent. */
 export type SnapshotRecord = Ownership & {
-  /** A UUID; the file is named after it. */
+  /** A UUID, which names the file. */
   snapshotId: string;
   agentId: string;
-  /** What its maker wrote on it. */
   label?: string;
-  /** Size of the file, as packed. */
+  /** Size of the packed file. */
   bytes: number;
   /** Of the file, in hex. */
   sha256: string;
@@ -17,8 +16,8 @@ export type SnapshotRecord = Ownership & {
 export type RetentionLimits = { keep: number; retentionSeconds: number };
 
 /**
- * Which snapshots are too many or too old: of each agent `keep` stay, the newest ones; none is kept
- * longer than the retention, unless that is 0. Takes them the newest first.
+ * Snapshots beyond the newest `keep` of an agent, and those older than the retention, unless that is 0.
+ * Takes all snapshots, the newest first.
  */
 export function snapshotsToPrune(
   snapshots: readonly SnapshotRecord[],

@@ -45,15 +45,15 @@ type Options = {
   version: string;
 };
 
-/** An agent that is awake and has nothing else to do. */
+/** An agent that is awake, without a turn. */
 export type AwakeAgent = { agent: AgentRecord; link: AgentLink; signal: AbortSignal };
 
 export type CreatedSnapshot = {
   snapshot: SnapshotRecord;
-  /** Entries that nobody should be handed, such as links out of the workspace. */
+  /** Entries that are left out, such as links out of the workspace. */
   omitted: number;
   hasConversation: boolean;
-  /** Ids of those of the agent that made room. */
+  /** Ids of older snapshots that were removed. */
   removed: string[];
 };
 
@@ -61,11 +61,11 @@ export type RestoreResult = {
   files: number;
   bytes: number;
   hasConversation: boolean;
-  /** MCP servers that this server does not have. */
+  /** MCP servers of the settings that this server does not have. */
   leftOut: string[];
 };
 
-/** Writes agents into files of the server, and makes agents of such files, from wherever they come. */
+/** Makes snapshots of agents, and restores agents from snapshots and uploads. */
 export class Snapshots {
   readonly #options: Options;
 
@@ -73,15 +73,15 @@ export class Snapshots {
     this.#options = options;
   }
 
-  /** Removes what a server left that was killed. */
+  /** Removes files that a killed server left. */
   recover(): void {
     const { store, snapshotFiles } = this.#options;
     snapshotFiles.clear(new Set(store.snapshots.list().map(({ snapshotId }) => snapshotId)));
   }
 
   /**
-   * Throws `snapshot_too_large`, `quota_exceeded`, `storage_full`, `copy_failed`, `container_lost` or why the signal was
-   * aborted; then there is none.
+   * Throws `snapshot_too_large`, `quota_exceeded`, `storage_full`, `copy_failed`, `container_lost` or the
+   * reason of the signal; then there is no snapshot.
    */
   async create(awake: AwakeAgent, label: string | undefined): Promise<CreatedSnapshot> {
     this.prune();
@@ -107,7 +107,7 @@ export class Snapshots {
     const whose = { agentId, name, owner, tenant, ...(label !== undefined && { label }) };
     const snapshot: SnapshotRecord = { snapshotId, ...whose, ...written, createdAt: new Date() };
     try {
-      // Others of the same owner may have been made meanwhile.
+      // The owner may have made others meanwhile.
       check(snapshot.bytes);
       store.snapshots.add(snapshot);
     } catch (error) {
@@ -118,7 +118,7 @@ export class Snapshots {
     return { snapshot, omitted, hasConversation, removed: this.prune() };
   }
 
-  /** The archive of a snapshot, unpacked. Throws `snapshot_not_found`. */
+  /** The tar archive. Throws `snapshot_not_found`. */
   async unpacked({ snapshotId }: SnapshotRecord): Promise<AsyncIterable<Uint8Array>> {
     const file = await this.#options.snapshotFiles.open(snapshotId);
     const gunzip = createGunzip();
@@ -127,25 +127,24 @@ export class Snapshots {
     return file.pipe(gunzip);
   }
 
-  /** The file of a snapshot. Throws `snapshot_not_found`. */
+  /** The gzip file. Throws `snapshot_not_found`. */
   packed({ snapshotId }: SnapshotRecord): Promise<Readable> {
     return this.#options.snapshotFiles.open(snapshotId);
   }
 
-  /** Has an agent that does not exist yet removed again by the next server, unless {@link restore} ends. */
+  /** The next server removes an agent that is created for a restore, unless {@link restore} ends. */
   beginRestore(agentId: string): void {
     this.#options.store.restores.put({ agentId, restoreId: randomUUID(), isNewAgent: true });
   }
 
-  /** Whatever became of it. */
   abandonRestore(agentId: string): void {
     this.#options.store.restores.remove(agentId);
   }
 
   /**
-   * Makes the agent what an archive holds: its files, its conversation and, as far as `fitting` lets
-   * them, its settings. Throws `archive_invalid`, `upload_too_large` and what `fitting` throws; then
-   * the agent is as it was.
+   * Replaces the files, the conversation and, as `fitting` allows, the settings of an agent by those of
+   * an archive. Throws `archive_invalid`, `upload_too_large` and what `fitting` throws; then the agent
+   * is unchanged.
    */
   async restore(
     { agent: { agentId }, link, signal }: AwakeAgent,
@@ -182,12 +181,12 @@ export class Snapshots {
   }
 
   remove({ snapshotId }: SnapshotRecord): void {
-    // A file that nobody knows is removed at the next start; a row without a file would be in lists.
+    // The row first: the next start removes a file without a row, but lists would show a row without a file.
     this.#options.store.snapshots.remove(snapshotId);
     this.#options.snapshotFiles.remove(snapshotId);
   }
 
-  /** Removes what is too old, or of one agent too many; answers the ids. */
+  /** Removes old and surplus snapshots; returns their ids. */
   prune(): string[] {
     const { store, config } = this.#options;
     const limits = {
@@ -199,13 +198,13 @@ export class Snapshots {
     return excess.map(({ snapshotId }) => snapshotId);
   }
 
-  /** One archive, made or restored, keeps others from the agent. */
+  /** Bounds the time in which a snapshot or restore blocks the agent. */
   #limitOf(signal: AbortSignal): AbortSignal {
     const { TRANSFER_TIMEOUT: seconds } = this.#options.config;
     return AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]);
   }
 
-  /** Why it came to no end, if somebody wanted none. */
+  /** The error to report: the reason of the signal, the time-out, or the cause. */
   #refusal(cause: unknown, signal: AbortSignal, limits: AbortSignal): unknown {
     if (signal.reason instanceof AppError) return signal.reason;
     if (signal.aborted) {

@@ -19,7 +19,7 @@ type Options = {
   log: Logger;
 };
 
-/** Ends what an earlier server was killed in: an agent is restored, or as it was, or not there. */
+/** Ends restores that a killed server left: the agent is restored, unchanged or removed. */
 export class UnfinishedRestores {
   readonly #options: Options;
 
@@ -27,14 +27,14 @@ export class UnfinishedRestores {
     this.#options = options;
   }
 
-  /** Before anybody is served. */
+  /** Called before the server listens. */
   async recover(): Promise<void> {
     for (const restore of this.#options.store.restores.list()) await this.settle(restore);
   }
 
   /**
-   * Wakes the agent to see whether its files came to their place, if any had arrived. Never rejects: what
-   * cannot be told now, the next server finds out.
+   * Wakes the agent, if its archive had arrived, to see whether its files were moved into place. Never
+   * rejects: the next server tries again.
    */
   async settle(restore: RestoreRecord): Promise<void> {
     const { log } = this.#options;
@@ -62,7 +62,7 @@ export class UnfinishedRestores {
       completeRestore(store, restore);
       return 'restored';
     }
-    // Whoever called it meanwhile keeps it.
+    // An agent with a new turn stays.
     const isAwaited = store.turns.unfinished().some((turn) => turn.agentId === agentId);
     const isToGo = isNewAgent && !isAwaited && store.agents.get(agentId) !== undefined;
     if (isToGo) await agents.takeStep('remove', agentId, 'cleanup');

@@ -26,7 +26,7 @@ import { SqliteTurnStore } from './sqlite-turn-store.ts';
 import { storageError, withStorageErrors } from './storage-errors.ts';
 
 export const DATABASE_FILE = 'codex-mcp.sqlite';
-/** Who only looks holds the lock for a moment. */
+/** A reader such as doctor holds the lock for a moment. */
 const BUSY_TIMEOUT_MS = 1000;
 
 /** The embedded store: one SQLite file, owned by one server at a time. */
@@ -80,7 +80,7 @@ export class SqliteStore implements Store {
       this.#database.exec('COMMIT');
       return result;
     } catch (error) {
-      // On a full disk SQLite has done so by itself.
+      // On a full disk SQLite has rolled back itself.
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       throw storageError(error);
     }
@@ -115,7 +115,7 @@ export class SqliteStore implements Store {
 function openDatabase(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
   try {
-    // The exclusive lock ends with the process, however it dies, and keeps a second server out.
+    // The exclusive lock keeps a second server out, and ends with the process.
     database.exec('PRAGMA locking_mode = EXCLUSIVE');
     database.exec('PRAGMA journal_mode = WAL');
     database.exec('PRAGMA synchronous = FULL');

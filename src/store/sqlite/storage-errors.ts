@@ -1,9 +1,9 @@
 import { AppError } from '../../errors.ts';
 
-/** Primary result code of SQLite; the extended ones have it in their lowest byte. */
+/** Primary result code of SQLite, which extended codes have in their lowest byte. */
 const SQLITE_FULL = 13;
 
-/** The same part of the store, whose calls fail with a code where the disk is full. */
+/** Wraps a store so that its calls throw `storage_full` if the disk is full. */
 export function withStorageErrors<T extends object>(part: T): T {
   return new Proxy(part, {
     get(target, name) {
@@ -20,7 +20,7 @@ export function withStorageErrors<T extends object>(part: T): T {
   });
 }
 
-/** A failure of SQLite with its code, if it has one. */
+/** `storage_full` for a full disk, else the error itself. */
 export function storageError(error: unknown): unknown {
   if (!isFull(error)) return error;
   const message = 'The disk of DATA_DIR is full; nothing can be written.';
