@@ -12,13 +12,13 @@ import { type AuditVerdict, verifyAudit } from '../audit/verify-audit.ts';
 import { loadConfig } from '../server/load-config.ts';
 import { StartError, UsageError } from './failure.ts';
 
-const PLACE = {
+const LOCATION = {
   'env-file': { type: 'string', default: '.env' },
-  /** A copy, instead of that of DATA_DIR. */
+  /** A copy of the audit, instead of that of DATA_DIR. */
   file: { type: 'string' },
 } as const;
 
-/** Looks into the audit, whether a server runs or not. */
+/** Verifies or exports the audit, with or without a running server. */
 export async function audit([action, ...args]: string[]): Promise<void> {
   if (action === 'verify') return verify(args);
   if (action === 'export') return exportRecords(args);
@@ -29,11 +29,11 @@ export async function audit([action, ...args]: string[]): Promise<void> {
 function verify(args: string[]): void {
   const { values } = parseArgs({
     args,
-    options: { ...PLACE, json: { type: 'boolean', default: false }, head: { type: 'string' } },
+    options: { ...LOCATION, json: { type: 'boolean', default: false }, head: { type: 'string' } },
   });
   const named = values.head === undefined ? [] : [linkOf(values.head)];
   const file = fileOf(values);
-  // Before the records are read: a server may write on.
+  // Before the records are read: a running server appends.
   const kept = values.file === undefined ? [headBeside(file)] : [];
   using reader = open(file);
   const verdict = verifyAudit(reader, [...named, ...kept]);
@@ -45,7 +45,7 @@ async function exportRecords(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
     options: {
-      ...PLACE,
+      ...LOCATION,
       from: { type: 'string' },
       to: { type: 'string' },
       agent: { type: 'string' },
@@ -67,7 +67,7 @@ async function exportRecords(args: string[]): Promise<void> {
   try {
     await pipeline(lines, process.stdout, { end: false });
   } catch (error) {
-    // Whoever reads may leave early, as `head` does.
+    // The reader may close early, as `head` does.
     if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
   }
 }
@@ -91,14 +91,14 @@ function headBeside(file: string): ChainLink {
     const head = readHead(directory);
     if (head) return head;
   } catch {
-    // As good as none.
+    // An invalid head counts as a missing one.
   }
   throw new StartError(
     `${directory} has no readable audit.head, so missing records at the end cannot be detected. To check a copy without it, use --file, with --head from a log if there is one.`,
   );
 }
 
-/** From a line of the log, as `12:ab…`. */
+/** Parses `12:ab…`, from a line of the log. */
 function linkOf(text: string): ChainLink {
   const [, seq, hash] = /^(\d{1,15}):([0-9a-f]{64})$/.exec(text) ?? [];
   if (seq === undefined || hash === undefined) {

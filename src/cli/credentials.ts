@@ -10,7 +10,7 @@ const GIT = 'git:';
 const USAGE =
   'credentials needs: set PRINCIPAL, remove PRINCIPAL, set git:HOST [PRINCIPAL], remove git:HOST [PRINCIPAL], or list.';
 
-/** What is stored under a name, and what is said of it. */
+/** How the credential of a name is changed, and the messages. */
 type CredentialActions = {
   set(secret: string): Promise<void>;
   remove(): Promise<boolean>;
@@ -19,7 +19,7 @@ type CredentialActions = {
   missing: string;
 };
 
-/** `credentials set|remove|list`: the keys that principals bring for themselves, and those of git hosts. */
+/** `credentials set|remove|list`: API keys of principals, and credentials of git hosts. */
 export async function credentials(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({
     args,

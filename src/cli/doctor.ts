@@ -8,7 +8,7 @@ const TOPIC_WIDTH = 12;
 
 type Options = { repair: boolean; envFile: string };
 
-/** Looks whether a server can do its work here, and sets the exit code: 1 if somebody has to act. */
+/** Checks whether a server can work here. Sets the exit code to 1 if a problem remains. */
 export async function doctor(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
@@ -31,7 +31,7 @@ async function* run({ repair, envFile }: Options): AsyncGenerator<Check> {
   const node = checkNode(process.versions.node);
   yield node;
   if (needsAction(node)) return;
-  // What an older Node cannot load.
+  // An older Node cannot load it.
   const { diagnose } = await import('./doctor/diagnosis.ts');
   yield* diagnose({ environment: process.env, envFile, repair });
 }

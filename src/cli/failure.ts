@@ -33,17 +33,17 @@ Every setting is an environment variable: see docs/configuration.md.`;
 
 const EXIT_USAGE = 2;
 
-/** The command line can't be followed. */
+/** The command line is invalid. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** Something outside this program has to change; the message says what. */
+/** The program cannot start; the message says what to do. */
 export class StartError extends Error {
   override readonly name = 'StartError';
 }
 
-/** What a user reads of a failure that ends the program. */
+/** The message of a failure that ends the program. */
 export function explain(error: unknown): string {
   if (
     error instanceof ConfigError ||
@@ -58,7 +58,7 @@ export function explain(error: unknown): string {
     return `The port is taken: ${error.message}. Stop what listens there, or set another MCP_PORT (--port).`;
   }
   if (isUsageError(error)) return `${error.message}\n\n${USAGE}`;
-  // Of what the system refused, the stack tells a user nothing.
+  // The stack of a system error does not help a user.
   if ('syscall' in error) return `The server could not start: ${error.message}`;
   return `The server could not start: ${error.stack ?? error.message}`;
 }

@@ -14,7 +14,7 @@ import { StartError, UsageError } from './failure.ts';
 
 const CODEX_CALLBACK_PORT = 1455;
 
-/** `login`: makes a login and keeps it in auth.json, where a running server finds it. */
+/** `login`: saves a login in auth.json, from which a running server reads it. */
 export async function login(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({
     args,
@@ -43,12 +43,11 @@ export async function login(args: string[]): Promise<void> {
   console.log(`Logged in${nameOf(toLogin(tokens).email)}. The login is saved in ${file.path}.`);
 }
 
-/** The auth.json that the settings name. */
 export function authFileOf(config: Config): AuthFile {
   return new AuthFile(findAuthFile(config, homeDirectories()));
 }
 
-/** Reads a secret that is piped in; typed in, it would stay on the screen. */
+/** Reads a secret from a pipe; a typed one would stay on the screen. */
 export async function secretFromStdin(example: string): Promise<string> {
   if (process.stdin.isTTY) throw new UsageError(`Pipe the key in: ${example}`);
   const secret = (await text(process.stdin)).trim();
@@ -56,7 +55,7 @@ export async function secretFromStdin(example: string): Promise<string> {
   throw new StartError('The input is not a key: a key is one line without spaces.');
 }
 
-/** A renewal that a server is at would otherwise write the old login over the new one. */
+/** Locks the file, or a renewal of a server could overwrite the new login. */
 async function save(file: AuthFile, write: () => void): Promise<void> {
   file.makeDirectory();
   await withFileLock(file.path, async () => write());

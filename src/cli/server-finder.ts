@@ -8,17 +8,17 @@ import { StartError } from './failure.ts';
 import { addressOf, LOOPBACK, type ProbeResult, probeServer } from './server-probe.ts';
 
 const PING_INTERVAL_MS = 250;
-/** What a server that restarts, or is being started by somebody else, gets to answer again. */
+/** Time for a server to answer that restarts, or that another process is starting. */
 const RECONNECT_TIMEOUT_MS = 10_000;
 
 type Options = { config: Config; url: string | undefined; log: Logger };
 
-/** Knows where a server is: the one that `url` names, else the one that runs here, else one of its own. */
+/** Finds a server: at `url`, or running on this machine, or started here. */
 export class ServerFinder {
   readonly #config: Config;
   readonly #log: Logger;
   readonly #named: string | undefined;
-  /** Undefined where MCP_PORT is 0: then nobody can know the address. */
+  /** Undefined if MCP_PORT is 0, as the address is unknown. */
   readonly #url: string | undefined;
   #own: Promise<App> | undefined;
 
@@ -29,7 +29,7 @@ export class ServerFinder {
     this.#url = url ?? addressOf(config);
   }
 
-  /** The URL of a server that answers. One that was lost at `lostAt` gets some time to come back. */
+  /** The URL of a server that answers. Waits for a server that was lost at `lostAt`. */
   async find(lostAt?: number): Promise<string> {
     if (this.#own !== undefined) return (await this.#own).url;
     const until = lostAt === undefined ? 0 : lostAt + RECONNECT_TIMEOUT_MS;
@@ -43,14 +43,14 @@ export class ServerFinder {
     return this.#start(probe.state === 'nothing');
   }
 
-  /** Closes the server that was started here; answers whether there was one. */
+  /** Closes the server that was started here; returns whether there was one. */
   async close(): Promise<boolean> {
     const own = await this.#own?.catch(() => undefined);
     await own?.close();
     return own !== undefined;
   }
 
-  /** On the usual port if that is free, so that the next client finds it. */
+  /** On MCP_PORT if that is free, so that the next client finds it. */
   async #start(portIsFree: boolean): Promise<string> {
     const config = {
       ...this.#config,
@@ -70,7 +70,7 @@ export class ServerFinder {
     }
   }
 
-  /** Another process may have started a server at the same moment, and listen soon. */
+  /** Another process may have started a server at the same moment. */
   async #useOwnerOf(dataDir: string): Promise<string> {
     const probe = await this.#probeUntil(Date.now() + RECONNECT_TIMEOUT_MS);
     if (this.#url && probe.state === 'running') return this.#url;

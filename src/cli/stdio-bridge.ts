@@ -12,24 +12,22 @@ import { AppError, ERRORS, reportError } from '../errors.ts';
 import { OpenRequests } from './open-requests.ts';
 import { Refusal } from './server-session.ts';
 
-/** The id of our own initialize in a session that replaces a lost one; its answer is not for the client. */
+/** Id of the bridge's own initialize after a reconnect; its answer is not for the client. */
 const REPLAY_ID = 'codex-mcp-stdio-initialize';
 
 type Options = {
   client: Transport;
-  /** A session that is not started yet; after a loss, when that was. */
+  /** Creates a session. `lostAt`: when the last one was lost. */
   connect: (lostAt?: number) => Promise<Transport>;
   log: Logger;
 };
 
-/** Carries messages between one client and sessions of a server, one after the other. */
+/** Forwards messages between one client and successive sessions of a server. */
 export class StdioBridge {
   readonly #client: Transport;
   readonly #connect: Options['connect'];
   readonly #log: Logger;
-  /** What the client asked and the server has not answered. */
   readonly #clientRequests = new OpenRequests();
-  /** What the server of the current session asked the client. */
   readonly #serverRequests = new OpenRequests();
   #session: Transport | undefined;
   #sessionEnd = Promise.withResolvers<void>();
@@ -45,7 +43,7 @@ export class StdioBridge {
 
   async start(): Promise<void> {
     await this.#open();
-    // One after the other, so that no cancel overtakes its request.
+    // In order, so that no cancel overtakes its request.
     this.#client.onmessage = (message) => {
       this.#sending = this.#sending.then(() => this.#toServer(message));
     };
@@ -53,7 +51,7 @@ export class StdioBridge {
     await this.#client.start();
   }
 
-  /** Resolves when all is said that the server of the session, which was closed, had still to say. */
+  /** Resolves when the last message of a closing server has arrived. */
   async sessionEnd(): Promise<void> {
     if (this.#session) await this.#sessionEnd.promise;
   }
@@ -69,7 +67,7 @@ export class StdioBridge {
   async #toServer(message: JSONRPCMessage): Promise<void> {
     if (isJSONRPCRequest(message)) return this.#ask(message);
     if (isJSONRPCNotification(message)) this.#clientRequests.closeIfCancelled(message);
-    // Answers to a session that is gone are of no use to the next, whose ids may be the same.
+    // An answer for a lost session must not reach the next one, whose ids may be the same.
     else if (!this.#serverRequests.close(message.id)) return;
     await this.#session
       ?.send(message)
@@ -89,7 +87,7 @@ export class StdioBridge {
     }
   }
 
-  /** Initializes a new session as the client did the lost one, unless it is about to do that itself. */
+  /** Opens a session and replays the initialize of the client, unless the client sends one now. */
   async #reopen({ method }: JSONRPCRequest): Promise<Transport> {
     const session = await this.#open();
     this.#log.info('Connected to the server again');
@@ -113,7 +111,7 @@ export class StdioBridge {
     try {
       await session.start();
     } catch (error) {
-      // It would go on trying.
+      // Or the transport would retry.
       await session.close();
       throw error;
     }
@@ -137,7 +135,7 @@ export class StdioBridge {
     this.#lostAt = Date.now();
     this.#sessionEnd.resolve();
     this.#log.warn({ unanswered: this.#clientRequests.size }, 'Lost the connection to the server');
-    // Its own attempts to connect would lead to a session that nobody initialized.
+    // The transport would reconnect to a session that is not initialized.
     void session.close();
     this.#failOpenRequests('The server disconnected before it answered.');
   }

@@ -11,7 +11,7 @@ import { UsageError } from './failure.ts';
 
 const UNITS: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86_400, y: 365 * 86_400 };
 
-/** Makes, lists and revokes tokens. A server that runs beside it knows at once. */
+/** Creates, lists and revokes tokens. A running server applies changes at once. */
 export async function token(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({
     args,
@@ -124,7 +124,7 @@ function valid<T>(what: string, schema: z.ZodType<T>, given: unknown): T {
   return data as T;
 }
 
-/** Such as 30d from now, or a date. */
+/** Parses a duration, such as 30d, or a date. */
 function expiryOf(given: string): Date {
   const [, count, unit = ''] = /^(\d{1,6})([mhdy])$/.exec(given) ?? [];
   const seconds = Number(count) * (UNITS[unit] ?? Number.NaN);

@@ -10,10 +10,10 @@ import type { Config } from '../config/config.ts';
 import { forgetOldTurns } from '../turns/turn-retention.ts';
 import type { TurnStore } from '../turns/turn-store.ts';
 
-/** With two it is seen whether the rounds are close to each other or far apart. */
+/** Two runs show how far apart they are. */
 const NEXT_RUNS = 2;
 const CLOCK_CHECK_MS = 10_000;
-/** More than a clock is adjusted by while it runs. */
+/** Larger than gradual adjustments of a clock. */
 const JUMP_MS = 5_000;
 
 type ReaperOptions = {
@@ -24,10 +24,7 @@ type ReaperOptions = {
   log: Logger;
 };
 
-/**
- * Puts idle agents to sleep and clears up on a schedule, and tells before; call what is returned to
- * end it.
- */
+/** Stops, archives and removes idle agents on a schedule, after warnings. Returns how to end it. */
 export function startIdleReaper(options: ReaperOptions): () => Promise<void> {
   const { config, log } = options;
   const warner = new ExpiryWarner(options);
@@ -61,7 +58,7 @@ export function startIdleReaper(options: ReaperOptions): () => Promise<void> {
   };
 }
 
-/** A schedule waits for a time of day: that of a clock that was set back comes as much later. */
+/** A schedule waits for a time of day, so it must restart when the clock is set. */
 function onClockSet(listener: (seconds: number) => void): () => void {
   const ahead = () => Date.now() - steadyNow();
   let last = ahead();
@@ -73,7 +70,7 @@ function onClockSet(listener: (seconds: number) => void): () => void {
   return () => clearInterval(timer);
 }
 
-/** Else node-cron writes text to the console, where standard output may be that of MCP. */
+/** By default node-cron writes to standard output, which may be that of MCP. */
 function cronLogger(log: Logger) {
   const message = 'About the schedule of the reaper';
   return {
@@ -85,7 +82,7 @@ function cronLogger(log: Logger) {
   };
 }
 
-/** Takes no further step once it shall stop: each may last as long as an agent takes to end. */
+/** Takes no further step after `stopping`: a step may last as long as an agent takes to stop. */
 async function reap(
   options: ReaperOptions,
   warner: ExpiryWarner,
@@ -100,7 +97,7 @@ async function reap(
   } catch (error) {
     log.error({ err: error }, 'The reaper failed; the next round tries again');
   }
-  // Needs no engine, whose absence is what the rest fails of.
+  // Needs no engine, so it runs even if the steps above failed.
   if (stopping.aborted) return;
   await forgetTurns(options);
   removeOldSnapshots(options);

@@ -56,7 +56,7 @@ type ServiceOptions = {
 
 export type Services = Awaited<ReturnType<typeof createServices>>;
 
-/** Everything between the transports and the stores, joined layer by layer. Nothing runs yet. */
+/** Creates all services between transports and stores, room by room. Nothing runs yet. */
 export async function createServices(options: ServiceOptions) {
   const runtimes = await createRuntime(options);
   const gateways = createGateway(options, {
@@ -86,7 +86,7 @@ type InnerServices = RuntimeServices &
   WorkspaceServices &
   TurnServices;
 
-/** What runs containers, and those that it has ready. */
+/** The runtime and the warm pool. */
 async function createRuntime({ store, config, log, version }: ServiceOptions) {
   const { installationId } = store;
   const hasContainers = store.runtimeKind === 'docker' && store.agents.list().length > 0;
@@ -98,10 +98,9 @@ async function createRuntime({ store, config, log, version }: ServiceOptions) {
   return { runtime, pool, runtimeWarning, preparation: new RuntimePreparation(runtime, log) };
 }
 
-/** Who hears of what agents reach, and on whose behalf they do. */
 type EgressRecords = Pick<EgressOptions, 'onDenied'> & { contextOf: AuditContextOf };
 
-/** What agents reach: the model, what pays for it, and hosts. */
+/** The gateway to the model and to hosts, with credentials and budgets. */
 function createGateway(
   { store, audit, config, log }: ServiceOptions,
   { onDenied, contextOf }: EgressRecords,
@@ -130,7 +129,6 @@ function createGateway(
   return { credentials, ledger, budgets, egress, gateway };
 }
 
-/** Agents, and what they are given. */
 function createAgents(
   { store, audit, config, log, version }: ServiceOptions,
   { runtime, pool, gateway }: RuntimeServices & GatewayServices,
@@ -144,7 +142,7 @@ function createAgents(
   return { agents, directories, mcpServers };
 }
 
-/** What goes into the workspaces of agents and out of them. */
+/** Files of workspaces, their sources and snapshots. */
 function createWorkspaces(
   { store, config, version, log }: ServiceOptions,
   { runtime, egress, agents }: RuntimeServices & GatewayServices & AgentServices,
@@ -162,7 +160,7 @@ function createWorkspaces(
   return { files, sources, snapshots, restores };
 }
 
-/** The work of agents, and what else is done to them between two turns. */
+/** Turns, their approvals, and changes between two turns. */
 function createTurns(
   options: ServiceOptions,
   below: RuntimeServices & GatewayServices & AgentServices & WorkspaceServices,
@@ -186,7 +184,6 @@ function createTurns(
   return { approvals, forks, turns, betweenTurns };
 }
 
-/** What callers may do with all that. */
 function createAccess({ store, audit, config }: ServiceOptions, below: InnerServices) {
   const { runtime, mcpServers, agents, directories, files, sources, snapshots } = below;
   const { turns, betweenTurns, forks, approvals } = below;
@@ -200,7 +197,6 @@ function createAccess({ store, audit, config }: ServiceOptions, below: InnerServ
   return { access, changes, promotion };
 }
 
-/** What they call, and how often they may. */
 function createToolbox(
   { store, audit, config, version }: ServiceOptions,
   below: InnerServices & ReturnType<typeof createAccess>,

@@ -5,7 +5,7 @@ import { counted, problem, warning } from './check.ts';
 import { type Finding, finding, repairable } from './finding.ts';
 import type { Inventory } from './inventory.ts';
 
-/** Containers and volumes of this installation that belong to no agent. */
+/** Containers and volumes of this installation without an agent in the database. */
 export function unknownAgents(inventory: Inventory): Finding[] {
   const { store, containers, volumes } = inventory;
   const ids = [...new Set([...containers.keys(), ...volumes.keys()])];
@@ -28,13 +28,13 @@ function unknownAgent(agentId: string, { runtime, containers, volumes }: Invento
 
 async function removeAll(agentId: string, runtime: ContainerRuntime): Promise<void> {
   await runtime.remove(agentId, { volumes: true });
-  // A container that was renamed by hand is found by its label alone.
+  // A container that was renamed by hand is found by its label only.
   if ((await runtime.list()).some((container) => container.agentId === agentId)) {
     throw new AppError('engine_failed', 'its container was renamed: remove it by hand');
   }
 }
 
-/** Agents do not move from one runtime to another: there they have neither files nor containers. */
+/** Agents do not move to another runtime, where they have no files or containers. */
 export function movedAgents({ store, engine }: Inventory): Finding | undefined {
   const agents = store.agents.list().filter(({ tokenSha256 }) => tokenSha256 !== '');
   const { runtimeKind = engine.kind } = store;
@@ -44,7 +44,7 @@ export function movedAgents({ store, engine }: Inventory): Finding | undefined {
   return finding(problem('Agents', message, advice));
 }
 
-/** Agents that are not as their rows say. */
+/** Agents whose files or container differ from their rows. */
 export function changedAgents(inventory: Inventory): Finding[] {
   return inventory.store.agents
     .list()
@@ -78,7 +78,7 @@ function changedContainer(agent: AgentRecord, inventory: Inventory): Finding | u
     `The container of the agent "${agentId}" has outdated settings`,
     'Its next call replaces it; files and conversation stay.',
   );
-  // What runs in it is taken up by the next server.
+  // The next server resumes the turn that runs in it.
   if (busy.has(agentId)) return finding(check);
   return repairable(check, 'remove the container, not its volumes', () =>
     archive(agentId, inventory),

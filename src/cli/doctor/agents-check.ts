@@ -10,13 +10,13 @@ import { type Inventory, takeInventory } from './inventory.ts';
 type AgentsCheckOptions = {
   store: Store;
   engine: ContainerRuntime;
-  /** Where agents are that run as processes. */
+  /** Directory of agents of the process runtime. */
   agentsDirectory: string;
-  /** A server that runs has slots in the making, and turns at work. */
+  /** A running server may have unfinished slots and turns. */
   serverRuns: boolean;
 };
 
-/** How the agents are, and what is not as it should be. */
+/** A summary of the agents, and all findings. */
 export async function checkAgents(
   options: AgentsCheckOptions,
 ): Promise<{ summary: Check; findings: Finding[] }> {
@@ -41,7 +41,7 @@ function summarize({ store, containers, volumes, busy }: Inventory): Check {
   return ok('Agents', `${agents}${turns}; containers: ${shown}; ${volumes.size} with volumes`);
 }
 
-/** Containers made ahead of agents that no agent can get. */
+/** Containers of the warm pool that no agent can claim. */
 async function badSlots({ store, engine }: Inventory): Promise<Finding[]> {
   const unclaimed = store.slots.list().filter(({ agentId }) => agentId === undefined);
   const judged = await Promise.all(
@@ -66,7 +66,7 @@ async function badSlots({ store, engine }: Inventory): Promise<Finding[]> {
     });
 }
 
-/** Processes of agents whose Codex does not run, or that would run in containers. */
+/** Processes of agents that have no running Codex, or that belong into containers. */
 async function strayProcesses({ engine, busy }: Inventory, directory: string): Promise<Finding[]> {
   const families = await listAgentFamilies(directory);
   const judged = await Promise.all(
@@ -83,7 +83,7 @@ async function strayProcesses({ engine, busy }: Inventory, directory: string): P
         `${counted(pids.length, 'process', 'processes')} of the agent "${agentId}" running outside of any container: ${pids.join(', ')}`,
         'Nothing else ends them.',
       );
-      // What they work at is taken up by the next server.
+      // The next server resumes their turn.
       return busy.has(agentId) ? finding(check) : repairable(check, 'end them', end);
     });
 }

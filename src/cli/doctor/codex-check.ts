@@ -8,7 +8,7 @@ import { type Check, failure, ok, problem, warning } from './check.ts';
 
 const TOPIC = 'Codex';
 
-/** Whether agents that run as processes of this machine have a Codex, and a sandbox. */
+/** Whether the process runtime has a Codex with a working sandbox. */
 export async function checkCodexHere({ CODEX_BIN }: Pick<Config, 'CODEX_BIN'>): Promise<Check[]> {
   try {
     const codex = findCodex(CODEX_BIN);

@@ -6,14 +6,11 @@ const TOPIC = 'Database';
 
 type DatabaseCheck = {
   check: Check;
-  /** Absent if there is no database, or none that can be trusted. */
+  /** Absent if there is no valid database. */
   installation?: { id: string; hasContainers: boolean };
 };
 
-/**
- * Whether the database is whole and of a version that this server knows. It names the installation,
- * without which nothing of it can be found.
- */
+/** Whether the database is valid and of a supported version. Its installation id finds containers. */
 export function checkDatabase(directory: string): DatabaseCheck {
   try {
     using copy = DatabaseCopy.take(directory);
@@ -37,7 +34,7 @@ function complaintAbout({ version, newest, problems }: DatabaseState): Check | u
   return problems.length > 0 ? damaged(problems.join('; ')) : undefined;
 }
 
-/** Only what SQLite itself says is about the database. */
+/** Only an error of SQLite itself means a damaged database. */
 function unreadable(error: unknown): Check {
   const reason = error instanceof Error ? error.message : String(error);
   const isOfSqlite = error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR';

@@ -18,9 +18,9 @@ import { checkServer } from './server-check.ts';
 import { checkSettings } from './settings-check.ts';
 import { checkSkills } from './skills-check.ts';
 
-/** An engine that needs longer to answer a question is not well. */
+/** A healthy engine answers faster. */
 const ENGINE_TIMEOUT_SECONDS = 15;
-/** What a running server does to an agent takes less, so that only what lasts is told. */
+/** A running server changes agents in less time, so a finding that remains is real. */
 const RECHECK_DELAY_MS = 2_000;
 
 export type DiagnosisOptions = {
@@ -29,7 +29,7 @@ export type DiagnosisOptions = {
   repair: boolean;
 };
 
-/** Looks at one thing after another, and puts right what it may. Each check comes as it is done. */
+/** Runs all checks and, with `repair`, the repairs. Yields each check when it is done. */
 export async function* diagnose(options: DiagnosisOptions): AsyncGenerator<Check> {
   const { checks, config } = checkSettings(options.environment, options.envFile);
   yield* checks;
@@ -40,7 +40,7 @@ export async function* diagnose(options: DiagnosisOptions): AsyncGenerator<Check
   const server = await checkServer(config);
   yield* server.checks;
   const { runtime, checks: engineChecks } = await checkEngine({
-    // What repairs may take as long as it needs.
+    // A repair may take longer.
     config: options.repair
       ? config
       : { ...config, DOCKER_OPERATION_TIMEOUT: engineTimeout(config) },
@@ -79,7 +79,7 @@ async function* diagnoseAgents(options: AgentOptions): AsyncGenerator<Check> {
 }
 
 async function* repairAgents(options: AgentOptions): AsyncGenerator<Check> {
-  // As long as it is open no server can start.
+  // The open store keeps a server from starting.
   const store = SqliteStore.open(options.config.DATA_DIR);
   try {
     const { summary, findings } = await inspect(store, options);

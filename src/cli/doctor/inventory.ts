@@ -6,16 +6,16 @@ import type {
 } from '../../runtime/container-runtime.ts';
 import type { Store } from '../../store/store.ts';
 
-/** What the database and the runtime say of the agents, side by side. */
+/** Agents in the database and in the runtime. */
 export type Inventory = {
   store: Store;
-  /** Knows containers by the names of slots. */
+  /** Names containers by slots. */
   engine: ContainerRuntime;
-  /** Knows them by the names of agents. */
+  /** Names containers by agents. */
   runtime: ContainerRuntime;
   containers: ReadonlyMap<string, ContainerSummary>;
   volumes: ReadonlyMap<string, VolumeSummary>;
-  /** Agents with turns that have not ended. */
+  /** Agents with unfinished turns. */
   busy: ReadonlySet<string>;
 };
 

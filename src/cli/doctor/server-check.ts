@@ -11,12 +11,12 @@ const HEALTH_LIMIT_MS = 10_000;
 const health = healthReport.pick({ ready: true, status: true, problems: true, version: true });
 
 export type ServerState = {
-  /** Whether a process owns the data directory, whether it answers or not. */
+  /** Whether a process has DATA_DIR locked, even if it does not answer. */
   runs: boolean;
   checks: Check[];
 };
 
-/** Whether a server runs over the data directory, and whether one can listen. */
+/** Whether a server uses DATA_DIR, and whether the port is free. */
 export async function checkServer(
   config: Pick<Config, 'DATA_DIR' | 'MCP_HOST' | 'MCP_PORT'>,
 ): Promise<ServerState> {

@@ -6,7 +6,7 @@ import { type Check, counted, ok, warning } from './check.ts';
 const TOPIC = 'Skills';
 const FOR_OTHERS = 0o4;
 
-/** Whether agents will find what is in SKILLS_DIR. Nothing to tell where none is set. */
+/** Whether agents can use the skills of SKILLS_DIR. No checks if it is not set. */
 export function checkSkills({ SKILLS_DIR: directory }: Pick<Config, 'SKILLS_DIR'>): Check[] {
   if (directory === undefined) return [];
   if (!fs.existsSync(directory)) {

@@ -5,7 +5,7 @@ type Heard = { listen(listener: (event: ApprovalEvent) => void): unknown };
 
 type AuditContext = Pick<AuditEntry, 'sessionId' | 'correlationId'>;
 
-/** Has the audit tell what waited for people, and what they decided. */
+/** Audits approvals and decisions. */
 export function auditApprovals(
   approvals: Heard,
   audit: AuditLog,

@@ -1,11 +1,11 @@
 import type { AuditEntry, AuditLog } from '../../audit/audit-log.ts';
 import type { EgressRecord } from '../../gateway/egress/egress-record.ts';
 
-/** Records of one agent in each minute: a program that tries and tries must not fill the disk. */
+/** Records of one agent per minute: a retrying program must not fill the disk. */
 const RECORDS = 60;
 const MINUTE_MS = 60_000;
 
-/** Who has an agent do what it does at a time, and in which turn, if in one. */
+/** The principal, and the turn if any, for which an agent acts at a time. */
 export type AuditContextOf = (
   agentId: string,
   at: Date,
@@ -13,7 +13,7 @@ export type AuditContextOf = (
 
 type Minute = { since: number; records: number; omitted: number };
 
-/** Has the audit tell what agents reached, and what they were denied. */
+/** Audits connections of agents, allowed and denied. */
 export class EgressAudit {
   readonly #audit: AuditLog;
   readonly #contextOf: AuditContextOf;
@@ -24,7 +24,7 @@ export class EgressAudit {
     this.#contextOf = contextOf;
   }
 
-  /** What goes beyond the records of a minute is counted, and told with the first of a later one. */
+  /** Records beyond the limit of a minute are counted; the next record carries their number. */
   record({
     agentId,
     startedAt,

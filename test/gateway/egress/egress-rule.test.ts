@@ -40,8 +40,8 @@ describe('a rule', () => {
     ['example.org:65536', 'a port is a number'],
     ['ftp://example.org', 'no host'],
     ['GET https://example.org', 'cannot see methods of https'],
-    ['CONNECT example.org', '"CONNECT" is no method'],
-    ['foo example.org', '"FOO" is no method'],
+    ['CONNECT example.org', '"CONNECT" is not a method'],
+    ['foo example.org', '"FOO" is not a method'],
     ['GET| http://example.org', 'is not a method'],
   ])('"%s" can not be one', (written, reason) => {
     expect(() => parseEgressRule(written)).toThrow(`The rule "${written}" can't be used: `);
