@@ -7,10 +7,8 @@ const LISTED = 20;
 type Problem = { field: string; problem: string };
 
 /**
- * What was given, as the schema takes it. `what` is it that was given, such as `The body`.
- *
- * @throws AppError `invalid_input`, with `issues` of `{field, problem}`: what each form of a value
- * that has several wants, and the names there are where one is unknown.
+ * Parses input by a schema. `what` names the input, such as `The body`. Throws `invalid_input` with
+ * `issues` of `{field, problem}`, which list the alternatives of a union and the known names.
  */
 export function checkedInput<T>(schema: z.ZodType<T>, given: unknown, what: string): T {
   const { data, error } = schema.safeParse(given ?? {});
@@ -27,11 +25,13 @@ export function checkedInput<T>(schema: z.ZodType<T>, given: unknown, what: stri
 function problemOf(issue: z.core.$ZodIssue, names: readonly string[]): Problem {
   const field = issue.path.join('.');
   const known = issue.code === 'unrecognized_keys' && !field && names.length > 0;
-  const problem = known ? `${messageOf(issue)}, there are ${names.join(', ')}` : messageOf(issue);
+  const problem = known
+    ? `${messageOf(issue)}; the known ones are ${names.join(', ')}`
+    : messageOf(issue);
   return { field: field || '(input)', problem };
 }
 
-/** Zod says nothing of what the alternatives would have wanted. */
+/** Zod's message of a union does not name its alternatives. */
 function messageOf(issue: z.core.$ZodIssue): string {
   if (issue.code !== 'invalid_union' || issue.errors.length === 0) return issue.message;
   const forms = issue.errors.map((wants) => wants.map(within).join(' and '));

@@ -1,6 +1,6 @@
 import { ERRORS, type ErrorRow } from './errors.ts';
 
-/** docs/errors.md, made from the table. */
+/** The text of docs/errors.md. */
 export function errorsPage(): string {
   const rows = Object.entries(ERRORS).map(([code, row]) => {
     const { status, rpc, hint } = row;

@@ -4,7 +4,7 @@ import { VERSION } from './version.ts';
 
 type Command = (args: string[]) => Promise<void>;
 
-/** Each command loads only what it needs: a client waits for `stdio`. */
+/** Commands are loaded on demand: a client waits for `stdio`. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   stdio: async () => (await import('./cli/stdio.ts')).stdio,
   token: async () => (await import('./cli/token.ts')).token,

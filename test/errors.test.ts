@@ -13,7 +13,7 @@ test('a report says what happened, what to do and whether to try again', () => {
   expect(reportError(error, 'abc')).toEqual({
     code: 'queue_full',
     message: 'Too many calls wait.',
-    hint: 'Wait for the turns queued on this agent to end.',
+    hint: 'Wait for queued turns of the agent, or raise MAX_QUEUED_TURNS.',
     retryable: true,
     correlation_id: 'abc',
     limit: 3,

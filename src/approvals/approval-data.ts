@@ -5,15 +5,15 @@ const LONGEST_REASON = 1000;
 const LONGEST_ANSWER = 4096;
 const MOST_ANSWERS = 20;
 
-/** How somebody decides, over every transport. */
+/** The input of a decision over every transport. */
 export const verdictInput = {
-  approve: z.boolean().describe('false declines, which ends it at once.'),
-  reason: z.string().max(LONGEST_REASON).optional().describe('Kept with the decision.'),
+  approve: z.boolean().describe('false declines the request, which ends it.'),
+  reason: z.string().max(LONGEST_REASON).optional().describe('Stored with the decision.'),
   answers: z
     .record(z.string().max(200), z.string().max(LONGEST_ANSWER))
     .refine((answers) => Object.keys(answers).length <= MOST_ANSWERS, 'too many answers')
     .optional()
-    .describe('Of a user_input: what you answer, by the id of the question.'),
+    .describe('For user_input: your answers, by the id of the question.'),
 };
 
 /** An approval as clients see it. */

@@ -3,21 +3,21 @@ import type { Risk, TurnPowers } from './risk.ts';
 
 type Approvers = Readonly<Record<Risk, number>>;
 
-/** How many people must approve a turn before it runs, by its risk. */
+/** Approvers that a turn needs before it runs, by its risk. */
 const FOR_TURNS: Readonly<Record<ApprovalMode, Approvers>> = {
   auto: { low: 0, medium: 0, high: 0, critical: 2 },
   suggest: { low: 0, medium: 0, high: 1, critical: 2 },
   manual: { low: 0, medium: 1, high: 1, critical: 2 },
 };
 
-/** The same for what Codex asks for during a turn. */
+/** Approvers that a request of Codex during a turn needs. */
 const FOR_REQUESTS: Readonly<Record<ApprovalMode, Approvers>> = {
   auto: { low: 0, medium: 0, high: 1, critical: 2 },
   suggest: { low: 1, medium: 1, high: 1, critical: 2 },
   manual: { low: 1, medium: 1, high: 1, critical: 2 },
 };
 
-/** A turn that a pipeline runs is looked at by a person at least once, whatever it may do. */
+/** A turn in `ci` mode needs at least one approver, unless the policy is `auto`. */
 export function approversOfTurn(
   policy: ApprovalMode,
   risk: Risk,

@@ -4,9 +4,8 @@ import { LOCAL, type Principal } from '../identity/principal.ts';
 import type { ApprovalRecord, Decision } from './approval.ts';
 
 /**
- * Throws `forbidden` where a principal may not decide. Nobody approves what they asked for
- * themselves, but the one user of a server that knows no others, who may where one is enough; and
- * a question to a person is answered by whoever has Codex work.
+ * Throws `forbidden` if a principal may not decide. Nobody approves their own request, except the one
+ * user of an open server if one approver is enough. The requester of a turn answers its `user_input`.
  */
 export function assertMayDecide(
   approval: Pick<ApprovalRecord, 'kind' | 'requestedBy' | 'neededApprovers'>,
@@ -19,21 +18,24 @@ export function assertMayDecide(
   if (!isOwn) return;
   const isOnlyUser = isOpen && principal.id === LOCAL.id;
   if (!isOnlyUser) {
-    throw new AppError('forbidden', 'You asked for this yourself: somebody else must decide.');
+    throw new AppError(
+      'forbidden',
+      'You cannot decide on your own request: another approver must.',
+    );
   }
   if (approval.neededApprovers > 1) {
     throw new AppError(
       'forbidden',
-      'This needs two different approvers, and this server knows one user: make tokens for others, or ask for less.',
+      'This request needs two approvers, and the server has one user: create tokens for others, or request less.',
     );
   }
 }
 
 /**
- * The approval after a decision. One no ends it; the same yes twice is one. Throws
- * `approval_not_pending` if it has ended.
+ * The approval after a decision. One decline ends it; repeated approvals of a principal count once.
+ * Throws `approval_not_pending` if it has ended.
  */
-export function decided(approval: ApprovalRecord, decision: Decision): ApprovalRecord {
+export function withDecision(approval: ApprovalRecord, decision: Decision): ApprovalRecord {
   if (approval.state !== 'pending') {
     throw new AppError('approval_not_pending', `The approval is ${approval.state} already.`, {
       data: { state: approval.state },

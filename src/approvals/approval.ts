@@ -1,11 +1,11 @@
 import { ASK_KINDS } from '../codex/requests-of-codex/codex-ask.ts';
 import type { Risk } from './risk.ts';
 
-/** `turn`: a call, before it runs. The others are what Codex asks for while it works on one. */
+/** `turn`: a call before it runs. The others are requests of Codex during a turn. */
 export const APPROVAL_KINDS = ['turn', ...ASK_KINDS] as const;
 export type ApprovalKind = (typeof APPROVAL_KINDS)[number];
 
-/** `superseded`: its turn ended before anybody decided. */
+/** `superseded`: the turn ended before a decision. */
 export const APPROVAL_STATES = [
   'pending',
   'approved',
@@ -15,30 +15,29 @@ export const APPROVAL_STATES = [
 ] as const;
 export type ApprovalState = (typeof APPROVAL_STATES)[number];
 
-/** What one person said. */
 export type Decision = { by: string; approve: boolean; reason?: string | undefined; at: Date };
 
-/** Something that does not happen before people have agreed to it. */
+/** A request that waits for approvers. */
 export type ApprovalRecord = {
   approvalId: string;
   agentId: string;
   turnId: string;
-  /** What names the request within its turn, so that it is known when it is made again. */
+  /** Identifies the request within its turn, also when Codex repeats it. */
   requestKey: string;
   kind: ApprovalKind;
-  /** What is asked for, in a line. */
+  /** The request in one line. */
   operation: string;
-  /** The same in full, cut to a size that people and logs can bear. */
+  /** The full request, cut to a bounded size. */
   arguments: Record<string, unknown>;
   risk: Risk;
-  /** Id of the principal for whom the turn runs. */
+  /** The principal of the turn. */
   requestedBy: string;
-  /** Whose approvers decide: that of the agent's owner. */
+  /** The tenant whose approvers decide: that of the owner of the agent. */
   tenant: string;
   justification?: string | undefined;
   neededApprovers: number;
   decisions: readonly Decision[];
-  /** Of a question to a person: what was answered, by question. */
+  /** Answers to a `user_input`, by question. */
   answers?: Record<string, string> | undefined;
   state: ApprovalState;
   createdAt: Date;

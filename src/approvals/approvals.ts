@@ -4,11 +4,11 @@ import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { ApprovalRecord, ApprovalState } from './approval.ts';
-import { assertMayDecide, decided } from './approval-rules.ts';
+import { assertMayDecide, withDecision } from './approval-rules.ts';
 import type { ApprovalQuery, ApprovalStore } from './approval-store.ts';
 import { boundArguments } from './bound-arguments.ts';
 
-/** Of one turn, whose container asks as often as it likes. */
+/** Limits of one turn, whose container may send any number of requests. */
 const MOST_PENDING = 16;
 const MOST_KEPT = 200;
 const OPERATION_CHARACTERS = 500;
@@ -16,22 +16,20 @@ const OPERATION_CHARACTERS = 500;
 type ApprovalsOptions = {
   store: ApprovalStore;
   config: Pick<Config, 'APPROVAL_TIMEOUT'>;
-  /** Whether the server knows one user only: then it is open. */
+  /** An open server has one user. */
   authenticator: { readonly isOpen: boolean };
   log: Logger;
 };
 
-/** What is asked for; the rest of the record follows. */
 export type ApprovalRequest = Omit<
   ApprovalRecord,
   'approvalId' | 'decisions' | 'answers' | 'state' | 'createdAt' | 'expiresAt'
 >;
 
-/** What somebody says to a request. */
 export type Verdict = {
   approve: boolean;
   reason?: string | undefined;
-  /** Of a question to a person, by question. */
+  /** Answers to a `user_input`, by question. */
   answers?: Record<string, string> | undefined;
 };
 
@@ -47,8 +45,8 @@ type Pending = {
 };
 
 /**
- * What waits for people. Each request ends: approved, declined, expired, or superseded by the end of
- * its turn. The store has the last word, so that a later server goes on with what is pending.
+ * Requests that wait for approvers. Each ends approved, declined, expired, or superseded by the end of
+ * its turn. Pending ones are stored, so the next server continues with them.
  */
 export class Approvals {
   readonly #options: ApprovalsOptions;
@@ -61,8 +59,8 @@ export class Approvals {
   }
 
   /**
-   * Asks people. A request that was made before is not made again, and may have ended. Undefined
-   * where a turn asks for more than people can be bothered with.
+   * Creates an approval, or returns the earlier one of the same request, which may have ended.
+   * Undefined if the turn is over its limit of requests.
    */
   request(wanted: ApprovalRequest): ApprovalRecord | undefined {
     const { store, config } = this.#options;
@@ -87,7 +85,7 @@ export class Approvals {
     return approval;
   }
 
-  /** The approval once it has ended. */
+  /** Resolves when the approval has ended. */
   async outcome(approvalId: string): Promise<ApprovalRecord> {
     return this.#pending.get(approvalId)?.ended.promise ?? this.get(approvalId);
   }
@@ -110,38 +108,38 @@ export class Approvals {
       .filter((approval) => approval.turnId === turnId);
   }
 
-  /** Calls that wait for people: for one agent, and for all. */
+  /** Turns that wait for approval: of one agent, and of all. */
   waitingTurns(agentId: string): { ofAgent: number; inAll: number } {
     const turns = [...this.#pending.values()].filter(({ approval }) => approval.kind === 'turn');
     const ofAgent = turns.filter(({ approval }) => approval.agentId === agentId).length;
     return { ofAgent, inAll: turns.length };
   }
 
-  /** Throws `forbidden` where somebody may not decide. */
+  /** Throws `forbidden`. */
   assertMayDecide(approval: ApprovalRecord, principal: Principal): void {
     assertMayDecide(approval, principal, this.#options.authenticator);
   }
 
-  /** Takes a decision; answers how the approval is then. Throws `forbidden` or `approval_not_pending`. */
+  /** Records a decision; returns the approval after it. Throws `forbidden` or `approval_not_pending`. */
   decide(approvalId: string, principal: Principal, verdict: Verdict): ApprovalRecord {
     this.assertMayDecide(this.get(approvalId), principal);
     const waiting = this.#pending.get(approvalId);
     if (waiting && waiting.approval.expiresAt.getTime() <= Date.now()) this.#expire(waiting);
     const approval = this.get(approvalId);
     const { approve, reason, answers } = verdict;
-    const next = decided(approval, { by: principal.id, approve, reason, at: new Date() });
+    const next = withDecision(approval, { by: principal.id, approve, reason, at: new Date() });
     if (next === approval) return approval;
     const given = { ...next, ...(answers && { answers }) };
     this.#options.store.put(given);
-    if (waiting) this.#take(waiting, given);
+    if (waiting) this.#update(waiting, given);
     this.#options.log.info(
       { approvalId, turnId: given.turnId, by: principal.id, approve, state: given.state },
-      'An approval was decided on',
+      'Approval decided',
     );
     return given;
   }
 
-  /** Ends what a turn that is over still asks for. */
+  /** Ends the pending approvals of a turn that has ended. */
   supersede(turnId: string): void {
     for (const { approvalId } of this.pendingOf(turnId)) {
       const waiting = this.#pending.get(approvalId);
@@ -149,13 +147,13 @@ export class Approvals {
     }
   }
 
-  /** Hears what is asked for and decided from now on; call what is returned to stop. */
+  /** Adds a listener; returns its removal. */
   listen(listener: (event: ApprovalEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Stops to count the time. What is pending stays so for the next server. */
+  /** Stops the timers. Pending approvals stay pending for the next server. */
   close(): void {
     for (const { timer } of this.#pending.values()) clearTimeout(timer);
     this.#pending.clear();
@@ -163,7 +161,7 @@ export class Approvals {
 
   #await(approval: ApprovalRecord): void {
     const longest = this.#options.config.APPROVAL_TIMEOUT * 1000;
-    // A clock that was set back would give it the time that it was set back by.
+    // Bounded, as a clock that was set back would extend the time.
     const left = Math.min(longest, Math.max(0, approval.expiresAt.getTime() - Date.now()));
     const timer = setTimeout(() => this.#expire(waiting), left);
     const waiting: Pending = { approval, timer, ended: Promise.withResolvers() };
@@ -174,7 +172,7 @@ export class Approvals {
     this.#endWith(waiting, 'expired');
   }
 
-  /** Ends it also if that cannot be written: nothing is granted by it, and the next server ends it again. */
+  /** Ends the approval even if the write fails: it grants nothing, and the next server ends it again. */
   #endWith(waiting: Pending, state: ApprovalState): void {
     const ended = { ...waiting.approval, state };
     try {
@@ -185,10 +183,10 @@ export class Approvals {
         'The end of an approval could not be written',
       );
     }
-    this.#take(waiting, ended);
+    this.#update(waiting, ended);
   }
 
-  #take(waiting: Pending, approval: ApprovalRecord): void {
+  #update(waiting: Pending, approval: ApprovalRecord): void {
     waiting.approval = approval;
     if (approval.state !== 'pending') {
       clearTimeout(waiting.timer);
@@ -203,7 +201,10 @@ export class Approvals {
       try {
         listener(event);
       } catch (error) {
-        this.#options.log.error({ err: error, event: event.type }, 'An event was not taken');
+        this.#options.log.error(
+          { err: error, event: event.type },
+          'A listener of approvals failed',
+        );
       }
     }
   }

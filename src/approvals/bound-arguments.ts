@@ -4,7 +4,7 @@ const ENTRIES = 100;
 const DEPTH = 6;
 const CUT = '…';
 
-/** What is asked for, cut to what people can be shown: long texts, long lists and deep values. */
+/** Cuts long texts, long lists and deep values of a request. */
 export function boundArguments(given: Record<string, unknown>): Record<string, unknown> {
   return boundEntries(given, { left: TOTAL_CHARACTERS }, 0);
 }

@@ -5,27 +5,23 @@ import type { CodexAsk } from '../codex/requests-of-codex/codex-ask.ts';
 export const RISKS = ['low', 'medium', 'high', 'critical'] as const;
 export type Risk = (typeof RISKS)[number];
 
-/** What a caller asks for, in the words of the `codex` tool. */
+/** The permissions of a turn, in the words of the `codex` tool. */
 export type TurnPowers = {
   sandbox: ThreadSettings['sandbox'];
   fullAuto: boolean;
   mode: NonNullable<ThreadSettings['mode']>;
 };
 
-/** What it risks to run a turn. */
 export function riskOf({ sandbox, fullAuto, mode }: TurnPowers): Risk {
   const isCi = mode === 'ci';
   if (sandbox === 'danger-full-access') return fullAuto && isCi ? 'critical' : 'high';
   return sandbox === 'workspace-write' || fullAuto || isCi ? 'medium' : 'low';
 }
 
-/** What Codex asks for during a turn, as far as the risk goes. */
 export type AskedPowers = Pick<CodexAsk, 'kind' | 'wantsMore' | 'cwd'>;
 
-/** What Codex asks for, and what it would risk. */
 export type RiskyAsk = CodexAsk & { risk: Risk };
 
-/** What it risks to let Codex do what it asks for. */
 export function riskOfAsk({ kind, wantsMore, cwd }: AskedPowers, workspace: string): Risk {
   if (kind === 'user_input') return 'low';
   return wantsMore || kind === 'permission' || !isInside(workspace, cwd) ? 'high' : 'medium';

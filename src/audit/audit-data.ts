@@ -1,10 +1,10 @@
 import type { Redactor } from './redaction/redactor.ts';
 import { beginningInWords } from './redaction/whole-words.ts';
 
-/** Of the data of one record, as JSON. */
+/** Limit of the data of one record, as JSON. */
 const DATA_CHARACTERS = 8192;
 const TEXT_CHARACTERS = 1024;
-/** Of a text, what is searched for secrets; more is not kept anyway. */
+/** Beginning of a text that is searched for secrets; the rest is never kept. */
 const SEARCHED_CHARACTERS = 4096;
 const NAME_CHARACTERS = 100;
 const LIST_ENTRIES = 50;
@@ -12,7 +12,7 @@ const DEPTH = 6;
 
 type Data = Readonly<Record<string, unknown>>;
 
-/** Data as it may be kept: bounded, and without secrets. */
+/** Bounds data and redacts its secrets. */
 export function auditData(data: Data, redactor: Redactor): Data {
   const searched = bounded(data, 0, (text) => beginningInWords(text, SEARCHED_CHARACTERS));
   const small = bounded(redactor.json(searched), 0, (text) => cut(text, TEXT_CHARACTERS)) as Data;

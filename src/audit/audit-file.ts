@@ -1,14 +1,14 @@
 import path from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { BEGINNING, type ChainedRecord, type Link } from './audit-record.ts';
+import { BEGINNING, type ChainedRecord, type ChainLink } from './audit-record.ts';
 
 export const AUDIT_FILE = 'audit.sqlite';
-/** A reader holds nothing that a writer waits for, but for a moment as it opens the file. */
-const LOCK_PATIENCE_MS = 1000;
+/** A reader blocks the writer only while it opens the file. */
+const BUSY_TIMEOUT_MS = 1000;
 
 /**
- * The triggers hold whoever uses the file as a database. Records go only from the beginning, once
- * the anchor lies after them; and the anchor moves only forward, to a record that there is.
+ * The triggers bind every client of the file. Records are removed from the beginning only, up to the
+ * anchor, and the anchor moves forward only, to an existing record.
  */
 const SCHEMA = `
   CREATE TABLE IF NOT EXISTS records (
@@ -38,7 +38,7 @@ const SCHEMA = `
     BEGIN SELECT RAISE(ABORT, 'the anchor of the audit is a record that there is'); END;
 `;
 
-/** The database of the audit, apart from that of the server, as its one writer has it. */
+/** The database of the audit, which has one writer. */
 export class AuditFile {
   readonly #database: DatabaseSync;
   readonly #insert: StatementSync;
@@ -48,13 +48,13 @@ export class AuditFile {
     this.#insert = database.prepare('INSERT INTO records (seq, hash, text) VALUES (?, ?, ?)');
   }
 
-  /** Opens or creates the file. Throws what SQLite says. */
+  /** Opens or creates the file. Throws errors of SQLite. */
   static open(directory: string): AuditFile {
     const database = new DatabaseSync(path.join(directory, AUDIT_FILE), {
-      timeout: LOCK_PATIENCE_MS,
+      timeout: BUSY_TIMEOUT_MS,
     });
     try {
-      // Readers go on while records are written; each commit is on the disk.
+      // Readers do not block the writer, and each commit is on the disk.
       database.exec('PRAGMA journal_mode = WAL');
       database.exec('PRAGMA synchronous = FULL');
       database.exec(SCHEMA);
@@ -66,32 +66,32 @@ export class AuditFile {
   }
 
   /** The end of the chain. */
-  last(): Link {
+  last(): ChainLink {
     const row =
       this.#database.prepare('SELECT seq, hash FROM records ORDER BY seq DESC LIMIT 1').get() ??
       this.#database.prepare('SELECT seq, hash FROM anchor').get();
     return { seq: Number(row?.seq), hash: String(row?.hash) };
   }
 
-  /** Whether there is a record, or was one before the anchor. */
-  has({ seq, hash }: Link): boolean {
+  /** Whether the record exists, or was before the anchor. */
+  has({ seq, hash }: ChainLink): boolean {
     const anchor = this.#database.prepare('SELECT seq FROM anchor').get();
     if (seq <= Number(anchor?.seq)) return true;
     const row = this.#database.prepare('SELECT hash FROM records WHERE seq = ?').get(seq);
     return row?.hash === hash;
   }
 
-  /** Writes all or none. Durable when it returns; throws what SQLite says. */
+  /** Writes all or none. Durable when it returns; throws errors of SQLite. */
   write(records: readonly ChainedRecord[]): void {
     this.#inTransaction(() => this.#insertAll(records));
   }
 
-  /** The last of at most `limit` records at the beginning that are all older; undefined if there is none. */
-  lastBefore(time: Date, limit: number): Link | undefined {
+  /** The last of the first `limit` records that is older than `time`, as are all before it. */
+  lastBefore(time: Date, limit: number): ChainLink | undefined {
     const rows = this.#database
       .prepare("SELECT seq, hash, text ->> '$.at' AS at FROM records ORDER BY seq LIMIT ?")
       .iterate(limit);
-    let last: Link | undefined;
+    let last: ChainLink | undefined;
     for (const { seq, hash, at } of rows) {
       if (Date.parse(String(at)) >= time.getTime()) break;
       last = { seq: Number(seq), hash: String(hash) };
@@ -99,8 +99,8 @@ export class AuditFile {
     return last;
   }
 
-  /** Removes the records up to one, and writes the record that says so. */
-  prune(through: Link, record: ChainedRecord): void {
+  /** Removes the records up to `through`, and appends the record of the removal. */
+  prune(through: ChainLink, record: ChainedRecord): void {
     this.#inTransaction(() => {
       this.#insertAll([record]);
       const { seq, hash } = through;
@@ -123,7 +123,7 @@ export class AuditFile {
       work();
       this.#database.exec('COMMIT');
     } catch (error) {
-      // On a full disk SQLite has done so by itself.
+      // On a full disk SQLite has rolled back itself.
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       throw error;
     }

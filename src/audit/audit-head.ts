@@ -1,25 +1,24 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { z } from 'zod';
-import type { Link } from './audit-record.ts';
+import type { ChainLink } from './audit-record.ts';
 
 const HEAD_FILE = 'audit.head';
 
 const headSchema = z.object({ seq: z.int().min(0), hash: z.hex().length(64) });
 
 /**
- * The last record of the chain, kept beside it: a chain whose tail was cut off is whole in itself.
- * It may lag behind the chain, and never runs ahead of it. Undefined if there is none. Throws if
- * the file says nothing of the kind.
+ * The last record of the chain, in a file of its own: without it a removed tail is not noticed. It may
+ * lag behind the chain, but is never ahead. Undefined if there is no file. Throws if it is invalid.
  */
-export function readHead(directory: string): Link | undefined {
+export function readHead(directory: string): ChainLink | undefined {
   const file = path.join(directory, HEAD_FILE);
   if (!fs.existsSync(file)) return undefined;
   return headSchema.parse(JSON.parse(fs.readFileSync(file, 'utf8')));
 }
 
-/** Durable when it returns. Throws what the file system says. */
-export function writeHead(directory: string, { seq, hash }: Link): void {
+/** Durable when it returns. Throws errors of the file system. */
+export function writeHead(directory: string, { seq, hash }: ChainLink): void {
   const file = path.join(directory, HEAD_FILE);
   const draft = `${file}.new`;
   const descriptor = fs.openSync(draft, 'w', 0o600);

@@ -1,32 +1,31 @@
 import fs from 'node:fs';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
-import type { ChainedRecord, Link } from './audit-record.ts';
+import type { ChainedRecord, ChainLink } from './audit-record.ts';
 
-/** Which records are meant; all of them where nothing is named. */
 export type AuditFilter = {
-  /** From this moment on. */
+  /** Inclusive. */
   from?: Date | undefined;
-  /** Before this moment. */
+  /** Exclusive. */
   to?: Date | undefined;
   agentId?: string | undefined;
   principal?: string | undefined;
   types?: readonly string[] | undefined;
 };
 
-/** Reads the audit as it was when this was made, whether a server writes on or not. */
+/** Reads a snapshot of the audit, even while a server writes to it. */
 export class AuditReader {
   readonly #database: DatabaseSync;
 
-  /** Throws what SQLite says, or where there is no such file. */
+  /** Throws errors of SQLite, and if the file does not exist. */
   constructor(file: string) {
     fs.accessSync(file, fs.constants.R_OK);
     this.#database = new DatabaseSync(locationOf(file), { readOnly: true });
     this.#database.exec('BEGIN');
   }
 
-  /** What was removed lies before it. */
-  anchor(): Link {
+  /** The last removed record. */
+  anchor(): ChainLink {
     const row = this.#database.prepare('SELECT seq, hash FROM anchor').get();
     return { seq: Number(row?.seq), hash: String(row?.hash) };
   }
@@ -55,7 +54,7 @@ export class AuditReader {
   }
 }
 
-/** A file that nobody has open needs no lock; to take one would leave files beside it. */
+/** A file that no process has open is read without a lock, which would leave files beside it. */
 function locationOf(file: string): URL {
   const url = pathToFileURL(file);
   if (!fs.existsSync(`${file}-wal`)) url.searchParams.set('immutable', '1');

@@ -3,17 +3,17 @@ import { LOCAL } from '../identity/principal.ts';
 import type { AuditEntry } from './audit-log.ts';
 import { canonicalJson } from './canonical-json.ts';
 
-/** The place of a record in the chain: everything before it is in its hash. */
-export type Link = { seq: number; hash: string };
+/** The position of a record in the chain. Its hash covers all records before it. */
+export type ChainLink = { seq: number; hash: string };
 
-/** What comes before the first record of all. */
-export const BEGINNING: Link = { seq: 0, hash: '0'.repeat(64) };
+/** The position before the first record. */
+export const BEGINNING: ChainLink = { seq: 0, hash: '0'.repeat(64) };
 
-/** A record as it is kept: `hash` is the SHA-256 of `text`, which is the canonical JSON of the rest. */
-export type ChainedRecord = Link & { text: string };
+/** A stored record. `hash` is the SHA-256 of `text`, the canonical JSON of the record. */
+export type ChainedRecord = ChainLink & { text: string };
 
-/** The record of an entry that follows `last`; its data must be redacted and bounded already. */
-export function chain(last: Link, at: Date, entry: AuditEntry): ChainedRecord {
+/** The record of an entry after `last`. Its data must be redacted and bounded. */
+export function chain(last: ChainLink, at: Date, entry: AuditEntry): ChainedRecord {
   const { principal = LOCAL, type, data, cost, tokens } = entry;
   const seq = last.seq + 1;
   const text = canonicalJson({

@@ -4,17 +4,17 @@ import type { AuditLog } from './audit-log.ts';
 
 const ID_CHARACTERS = 128;
 
-/** A call of a route that is no tool's. */
+/** A call of a route that is not a tool. */
 type Call = {
-  /** What the audit knows the call by. */
+  /** The name of the call in the audit. */
   tool: string;
   principal: Principal;
-  /** Whatever the caller named; what is too long for an id is cut. */
+  /** As the caller sent it; cut to the length of an id. */
   agentId: string;
 };
 
-/** Has the audit tell how a call ended, and what it answers. Throws what `work` throws. */
-export async function witnessCall<T extends object | undefined>(
+/** Runs `work` and records its outcome and its report. Throws what `work` throws. */
+export async function auditCall<T extends object | undefined>(
   audit: AuditLog,
   call: Call,
   work: () => Promise<T>,
@@ -29,7 +29,6 @@ export async function witnessCall<T extends object | undefined>(
   }
 }
 
-/** Has the audit tell of a call that has ended. */
 export function recordCall(audit: AuditLog, { tool, principal, agentId }: Call, data: object) {
   audit.append({
     type: 'call',

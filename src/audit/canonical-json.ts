@@ -1,7 +1,4 @@
-/**
- * JSON with the keys of each object in the order of their UTF-16 units and no space, as in RFC 8785:
- * the same value is the same text, whoever writes it. What is undefined is left out.
- */
+/** JSON in the canonical form of RFC 8785: sorted keys, no spaces. Undefined members are left out. */
 export function canonicalJson(value: unknown): string {
   if (typeof value !== 'object' || value === null) return JSON.stringify(value ?? null);
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;

@@ -19,7 +19,7 @@ const COLUMNS = [
   'prevHash',
 ] as const;
 
-/** Lines with their ends. As JSON a line is the record and its `hash`. */
+/** Lines with line ends. A line of JSON is the record and its `hash`. */
 export function* exportLines(
   records: Iterable<ChainedRecord>,
   format: ExportFormat,
@@ -36,7 +36,7 @@ function csvLine(text: string, hash: string): string {
   return `${[...cells, hash].join(',')}\r\n`;
 }
 
-/** As RFC 4180 has it; what a spreadsheet would take for a formula begins with an apostrophe. */
+/** A cell of RFC 4180. An apostrophe keeps spreadsheets from running a formula. */
 function cell(value: unknown): string {
   if (value === undefined) return '';
   const text = typeof value === 'object' ? JSON.stringify(value) : String(value);

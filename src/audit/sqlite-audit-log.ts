@@ -4,15 +4,14 @@ import { auditData } from './audit-data.ts';
 import { AuditFile } from './audit-file.ts';
 import { readHead, writeHead } from './audit-head.ts';
 import { type AuditEntry, type AuditLog, type AuditState, SERVER } from './audit-log.ts';
-import { chain, type Link } from './audit-record.ts';
+import { type ChainLink, chain } from './audit-record.ts';
 import type { Redactor } from './redaction/redactor.ts';
 
-/** Each write waits for the disk; what a crash loses is at most as old. */
+/** Entries of this time share one write, and a crash loses them. */
 const BATCH_MS = 100;
 const BATCH_RECORDS = 1_000;
-/** How long a write that failed waits; a full disk stays full for a while. */
 const RETRY_MS = 2_000;
-/** While nothing can be written; more are counted as lost. */
+/** Entries that are kept while writes fail; further ones are counted as lost. */
 const WAITING_RECORDS = 10_000;
 const HEAD_MS = 1_000;
 const HOUR_MS = 3_600_000;
@@ -26,7 +25,7 @@ export type SqliteAuditOptions = {
   config: {
     /** 0: for ever. */
     AUDIT_RETENTION_DAYS: number;
-    /** Whether calls are refused while nothing can be written, and each record is written at once. */
+    /** Refuses calls while writes fail, and writes each record at once. */
     AUDIT_REQUIRED: boolean;
   };
   log: Logger;
@@ -35,17 +34,17 @@ export type SqliteAuditOptions = {
 type Waiting = { at: Date; entry: AuditEntry };
 
 /**
- * The audit in a SQLite file of its own. What can't be written waits in memory and is tried again;
- * no call fails of it unless the records are required.
+ * The audit in a SQLite file of its own. Entries that cannot be written wait in memory. Calls fail only
+ * if records are required.
  */
 export class SqliteAuditLog implements AuditLog {
   readonly #options: SqliteAuditOptions;
   #file: AuditFile | undefined;
-  #last: Link | undefined;
+  #last: ChainLink | undefined;
   #waiting: Waiting[] = [];
   #failure: string | undefined;
   #lost = 0;
-  #untold = 0;
+  #unreported = 0;
   #batchTimer: NodeJS.Timeout | undefined;
   #headTimer: NodeJS.Timeout | undefined;
   #pruneTimer: NodeJS.Timeout | undefined;
@@ -56,10 +55,10 @@ export class SqliteAuditLog implements AuditLog {
     this.#options = options;
     this.#write();
     this.#prune();
-    this.#tellHead();
+    this.#logHead();
     this.#hourly = setInterval(() => {
       this.#prune();
-      this.#tellHead();
+      this.#logHead();
     }, HOUR_MS).unref();
   }
 
@@ -67,7 +66,7 @@ export class SqliteAuditLog implements AuditLog {
     if (this.#closed) return;
     if (this.#waiting.length >= WAITING_RECORDS) {
       this.#lost += 1;
-      this.#untold += 1;
+      this.#unreported += 1;
       return;
     }
     this.#waiting.push({ at: new Date(), entry: { ...entry, data: this.#dataOf(entry) } });
@@ -77,7 +76,10 @@ export class SqliteAuditLog implements AuditLog {
 
   assertWritable(): void {
     if (!this.#options.config.AUDIT_REQUIRED || this.#failure === undefined) return;
-    throw new AppError('audit_unavailable', 'What calls do can not be recorded now.');
+    throw new AppError(
+      'audit_unavailable',
+      'The audit cannot be written, and AUDIT_REQUIRED refuses calls until it can.',
+    );
   }
 
   get state(): AuditState {
@@ -88,7 +90,7 @@ export class SqliteAuditLog implements AuditLog {
     };
   }
 
-  /** Writes what waits, if it can be, and lets go of the file. */
+  /** Writes waiting entries if possible, and closes the file. */
   close(): void {
     clearInterval(this.#hourly);
     clearTimeout(this.#pruneTimer);
@@ -96,7 +98,7 @@ export class SqliteAuditLog implements AuditLog {
     clearTimeout(this.#batchTimer);
     this.#closed = true;
     this.#writeHead();
-    this.#tellHead();
+    this.#logHead();
     const { length } = this.#waiting;
     if (length > 0) this.#options.log.fatal({ records: length }, 'Audit records are lost');
     this.#file?.close();
@@ -107,7 +109,7 @@ export class SqliteAuditLog implements AuditLog {
     this.#batchTimer = undefined;
     try {
       const file = this.#connect();
-      this.#tellLost();
+      this.#recordLost();
       while (this.#waiting.length > 0) this.#writeBatch(file);
       this.#failure = undefined;
     } catch (error) {
@@ -144,7 +146,7 @@ export class SqliteAuditLog implements AuditLog {
           entry: { type: 'audit_gap', principal: SERVER, data },
         });
       }
-      // From the first on, so that a missing one means something.
+      // From the start, so that a missing head is a finding.
       else if (!expected) writeHead(directory, last);
       this.#last = last;
     } catch (error) {
@@ -159,22 +161,22 @@ export class SqliteAuditLog implements AuditLog {
     try {
       return data && auditData(data, this.#options.redactor);
     } catch (error) {
-      this.#options.log.error({ err: error, type }, 'The data of an audit record can not be read');
+      this.#options.log.error({ err: error, type }, 'The data of an audit record cannot be read');
       return { unreadable: true };
     }
   }
 
-  /** Says in the chain itself that it is not the whole. */
-  #tellLost(): void {
-    if (this.#untold === 0) return;
-    const data = { records: this.#untold };
+  /** Records in the chain how many records were lost. */
+  #recordLost(): void {
+    if (this.#unreported === 0) return;
+    const data = { records: this.#unreported };
     this.#waiting.push({ at: new Date(), entry: { type: 'audit_lost', principal: SERVER, data } });
-    this.#untold = 0;
+    this.#unreported = 0;
   }
 
   #fail(error: unknown): void {
     if (this.#failure === undefined) {
-      this.#options.log.error({ err: error }, 'The audit can not be written; trying again');
+      this.#options.log.error({ err: error }, 'The audit cannot be written; retrying');
     }
     this.#failure = error instanceof Error ? error.message : String(error);
     if (!this.#closed) this.#batchTimer ??= setTimeout(() => this.#write(), RETRY_MS).unref();
@@ -191,8 +193,8 @@ export class SqliteAuditLog implements AuditLog {
     }
   }
 
-  /** A log that is kept elsewhere can tell later whether the chain is still the same. */
-  #tellHead(): void {
+  /** A log that is kept elsewhere proves the head later. */
+  #logHead(): void {
     const { seq, hash } = this.#last ?? {};
     if (seq !== undefined) this.#options.log.info({ seq, hash }, 'Head of the audit');
   }
@@ -218,8 +220,7 @@ export class SqliteAuditLog implements AuditLog {
   }
 }
 
-/** One that can't be read says as little as none. */
-function headOf(directory: string): Link | undefined {
+function headOf(directory: string): ChainLink | undefined {
   try {
     return readHead(directory);
   } catch {

@@ -1,8 +1,8 @@
 import type { AuditReader } from './audit-reader.ts';
-import { type ChainedRecord, hashOf, type Link } from './audit-record.ts';
+import { type ChainedRecord, type ChainLink, hashOf } from './audit-record.ts';
 
 export type AuditProblem = {
-  /** The first record that is not as it was, or is not there. */
+  /** The first record that is wrong or missing. */
   seq: number;
   kind: 'missing' | 'changed' | 'unlinked' | 'tail_missing' | 'anchor_unsigned' | 'gap';
   message: string;
@@ -11,20 +11,19 @@ export type AuditProblem = {
 export type AuditVerdict = {
   ok: boolean;
   records: number;
-  /** The records up to this one were removed by retention; 0: none. */
+  /** Retention removed the records up to this one; 0: none. */
   prunedThrough: number;
-  /** The end of the chain as it was found. */
-  last: Link;
+  last: ChainLink;
   problem?: AuditProblem;
 };
 
 /**
- * Walks the whole chain. `heads` are ends that it is known to have had, from `audit.head` or from a
- * log; without one a tail that was cut off is not found.
+ * Verifies the whole chain. `heads` are known ends, from `audit.head` or a log; without one a removed
+ * tail is not found.
  */
-export function verifyAudit(reader: AuditReader, heads: readonly Link[]): AuditVerdict {
+export function verifyAudit(reader: AuditReader, heads: readonly ChainLink[]): AuditVerdict {
   const anchor = reader.anchor();
-  const walk = new Walk(anchor, heads);
+  const walk = new ChainVerifier(anchor, heads);
   for (const record of reader.records()) {
     if (!walk.take(record)) break;
   }
@@ -33,25 +32,25 @@ export function verifyAudit(reader: AuditReader, heads: readonly Link[]): AuditV
   return { ok: !problem, records, prunedThrough: anchor.seq, last, ...(problem && { problem }) };
 }
 
-class Walk {
-  readonly #anchor: Link;
-  readonly #heads: readonly Link[];
+class ChainVerifier {
+  readonly #anchor: ChainLink;
+  readonly #heads: readonly ChainLink[];
   #signed: boolean;
   #gap: AuditProblem | undefined;
-  last: Link;
+  last: ChainLink;
   records = 0;
   problem: AuditProblem | undefined;
 
-  constructor(anchor: Link, heads: readonly Link[]) {
+  constructor(anchor: ChainLink, heads: readonly ChainLink[]) {
     this.#anchor = anchor;
     this.#heads = heads;
     this.#signed = anchor.seq === 0;
     this.last = anchor;
   }
 
-  /** Whether the chain holds up to this record. */
+  /** Returns whether the chain is valid up to this record. */
   take(record: ChainedRecord): boolean {
-    this.problem = this.#complaint(record);
+    this.problem = this.#findProblem(record);
     if (this.problem) return false;
     this.last = { seq: record.seq, hash: record.hash };
     this.records += 1;
@@ -59,7 +58,7 @@ class Walk {
     return true;
   }
 
-  /** What only the end of the chain tells. */
+  /** Problems that only the end of the chain shows. */
   problemAtEnd(): AuditProblem | undefined {
     const { seq } = this.last;
     const missing = this.#heads.find((head) => head.seq > seq);
@@ -68,27 +67,31 @@ class Walk {
       return { seq: seq + 1, kind: 'tail_missing', message };
     }
     if (!this.#signed) {
-      const message = `Nothing in the chain says that the records up to ${this.#anchor.seq} were to be removed.`;
+      const message = `The records up to ${this.#anchor.seq} are gone, and no record says that retention removed them.`;
       return { seq: this.#anchor.seq + 1, kind: 'anchor_unsigned', message };
     }
     return this.#gap;
   }
 
-  #complaint({ seq, hash, text }: ChainedRecord): AuditProblem | undefined {
+  #findProblem({ seq, hash, text }: ChainedRecord): AuditProblem | undefined {
     const expected = this.last.seq + 1;
     if (seq !== expected) {
       const message = `The records ${expected} to ${seq - 1} are missing.`;
       return { seq: expected, kind: 'missing', message };
     }
     if (hashOf(text) !== hash) {
-      return { seq, kind: 'changed', message: `Record ${seq} is not what its hash says.` };
+      return { seq, kind: 'changed', message: `Record ${seq} does not match its hash.` };
     }
     const fields = parsed(text);
     if (fields?.seq !== seq || fields.prevHash !== this.last.hash) {
       return { seq, kind: 'unlinked', message: `Record ${seq} does not follow the one before it.` };
     }
     if (this.#heads.some((head) => head.seq === seq && head.hash !== hash)) {
-      return { seq, kind: 'changed', message: `Record ${seq} is another than it was once.` };
+      return {
+        seq,
+        kind: 'changed',
+        message: `Record ${seq} has another hash than the known head.`,
+      };
     }
     return undefined;
   }

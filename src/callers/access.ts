@@ -4,8 +4,8 @@ import type { ThreadStore } from '../agents/conversations/thread-store.ts';
 import type { HostDirectories } from '../agents/host/host-directories.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { Principal } from '../identity/principal.ts';
-import type { BackupStore } from '../snapshots/snapshot-store.ts';
-import type { Backups } from '../snapshots/snapshots.ts';
+import type { SnapshotStore } from '../snapshots/snapshot-store.ts';
+import type { Snapshots } from '../snapshots/snapshots.ts';
 import type { ExclusiveAccess } from '../turns/admission/exclusive-access.ts';
 import type { TurnService } from '../turns/turn-service.ts';
 import { CallerAgents } from './caller-agents.ts';
@@ -18,7 +18,7 @@ import { CallerWorkspaces } from './caller-workspaces.ts';
 import { Ownerships } from './ownership.ts';
 
 type AccessOptions = SettingsOptions & {
-  store: { threads: ThreadStore; backups: BackupStore };
+  store: { threads: ThreadStore; snapshots: SnapshotStore };
   agents: AgentManager;
   turns: TurnService;
   exclusive: ExclusiveAccess;
@@ -26,7 +26,7 @@ type AccessOptions = SettingsOptions & {
   approvals: Approvals;
   transfers: TransferServices;
   directories: HostDirectories;
-  backups: Backups;
+  backups: Snapshots;
 };
 
 /** The way of callers to agents, their settings, turns and files, and approvals: to each only what is its own and what its roles allow. */

@@ -2,7 +2,7 @@ import type { DiskWatch } from '../agents/disk-watch.ts';
 import type { Source } from '../agents/sources/source.ts';
 import { assertReplaceable, type Filled, type Sources } from '../agents/sources/sources.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
-import { witnessCall } from '../audit/call-record.ts';
+import { auditCall } from '../audit/call-record.ts';
 import type { Config } from '../config/config.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { ArchiveReport } from '../workspaces/transfers/archive-rules.ts';
@@ -115,7 +115,7 @@ export class CallerFiles {
     agentId: string,
     work: () => Promise<T>,
   ): Promise<T> {
-    return witnessCall(this.#services.audit, { tool, principal: this.#principal, agentId }, work);
+    return auditCall(this.#services.audit, { tool, principal: this.#principal, agentId }, work);
   }
 }
 

@@ -6,19 +6,19 @@ import { AUDIT_FILE } from '../audit/audit-file.ts';
 import { readHead } from '../audit/audit-head.ts';
 import { AUDIT_TYPES } from '../audit/audit-log.ts';
 import { type AuditFilter, AuditReader } from '../audit/audit-reader.ts';
-import type { Link } from '../audit/audit-record.ts';
+import type { ChainLink } from '../audit/audit-record.ts';
 import { EXPORT_FORMATS, exportLines } from '../audit/export-audit.ts';
 import { type AuditVerdict, verifyAudit } from '../audit/verify-audit.ts';
 import { loadConfig } from '../server/load-config.ts';
 import { StartError, UsageError } from './failure.ts';
 
-const PLACE = {
+const LOCATION = {
   'env-file': { type: 'string', default: '.env' },
-  /** A copy, instead of that of DATA_DIR. */
+  /** A copy of the audit, instead of that of DATA_DIR. */
   file: { type: 'string' },
 } as const;
 
-/** Looks into the audit, whether a server runs or not. */
+/** Verifies or exports the audit, with or without a running server. */
 export async function audit([action, ...args]: string[]): Promise<void> {
   if (action === 'verify') return verify(args);
   if (action === 'export') return exportRecords(args);
@@ -29,11 +29,11 @@ export async function audit([action, ...args]: string[]): Promise<void> {
 function verify(args: string[]): void {
   const { values } = parseArgs({
     args,
-    options: { ...PLACE, json: { type: 'boolean', default: false }, head: { type: 'string' } },
+    options: { ...LOCATION, json: { type: 'boolean', default: false }, head: { type: 'string' } },
   });
   const named = values.head === undefined ? [] : [linkOf(values.head)];
   const file = fileOf(values);
-  // Before the records are read: a server may write on.
+  // Before the records are read: a running server appends.
   const kept = values.file === undefined ? [headBeside(file)] : [];
   using reader = open(file);
   const verdict = verifyAudit(reader, [...named, ...kept]);
@@ -45,7 +45,7 @@ async function exportRecords(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
     options: {
-      ...PLACE,
+      ...LOCATION,
       from: { type: 'string' },
       to: { type: 'string' },
       agent: { type: 'string' },
@@ -67,7 +67,7 @@ async function exportRecords(args: string[]): Promise<void> {
   try {
     await pipeline(lines, process.stdout, { end: false });
   } catch (error) {
-    // Whoever reads may leave early, as `head` does.
+    // The reader may close early, as `head` does.
     if (!(error instanceof Error && 'code' in error && error.code === 'EPIPE')) throw error;
   }
 }
@@ -81,25 +81,25 @@ function open(file: string): AuditReader {
     return new AuditReader(file);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new StartError(`The audit can't be read: ${reason}. It is looked for at ${file}.`);
+    throw new StartError(`The audit at ${file} can't be read: ${reason}.`);
   }
 }
 
-function headBeside(file: string): Link {
+function headBeside(file: string): ChainLink {
   const directory = path.dirname(file);
   try {
     const head = readHead(directory);
     if (head) return head;
   } catch {
-    // As good as none.
+    // An invalid head counts as a missing one.
   }
   throw new StartError(
-    `There is no audit.head in ${directory} that can be read, without which nobody knows whether records at the end are missing. To check a copy without it: --file, with --head from a log if there is one.`,
+    `${directory} has no readable audit.head, so missing records at the end cannot be detected. To check a copy without it, use --file, with --head from a log if there is one.`,
   );
 }
 
-/** From a line of the log, as `12:ab…`. */
-function linkOf(text: string): Link {
+/** Parses `12:ab…`, from a line of the log. */
+function linkOf(text: string): ChainLink {
   const [, seq, hash] = /^(\d{1,15}):([0-9a-f]{64})$/.exec(text) ?? [];
   if (seq === undefined || hash === undefined) {
     throw new UsageError(`--head is "${text}". Allowed: number and hash of a record, as 12:ab….`);
@@ -122,7 +122,6 @@ function oneOf<T extends string>(name: string, text: string, allowed: readonly T
 
 function sentenceOf({ ok, records, prunedThrough, last, problem }: AuditVerdict): string {
   if (!ok) return `Broken at record ${problem?.seq}: ${problem?.message}`;
-  const before =
-    prunedThrough > 0 ? `; those up to ${prunedThrough} were removed for their age` : '';
+  const before = prunedThrough > 0 ? `; retention removed those up to ${prunedThrough}` : '';
   return `Whole: ${records} records, the last one ${last.seq}:${last.hash}${before}.`;
 }

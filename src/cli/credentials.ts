@@ -10,8 +10,8 @@ const GIT = 'git:';
 const USAGE =
   'credentials needs: set PRINCIPAL, remove PRINCIPAL, set git:HOST [PRINCIPAL], remove git:HOST [PRINCIPAL], or list.';
 
-/** What is stored under a name, and what is said of it. */
-type Place = {
+/** How the credential of a name is changed, and the messages. */
+type CredentialActions = {
   set(secret: string): Promise<void>;
   remove(): Promise<boolean>;
   stored: string;
@@ -19,7 +19,7 @@ type Place = {
   missing: string;
 };
 
-/** `credentials set|remove|list`: the keys that principals bring for themselves, and those of git hosts. */
+/** `credentials set|remove|list`: API keys of principals, and credentials of git hosts. */
 export async function credentials(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({
     args,
@@ -33,15 +33,19 @@ export async function credentials(args: string[]): Promise<void> {
   if ((action !== 'set' && action !== 'remove') || name === undefined || others.length > 0) {
     throw new UsageError(USAGE);
   }
-  const place = name.startsWith(GIT)
-    ? ofGit(stores, name.slice(GIT.length), principal)
-    : ofPrincipal(stores, name, principal);
-  await (action === 'set' ? set(place) : remove(place));
+  const actions = name.startsWith(GIT)
+    ? actionsOfGit(stores, name.slice(GIT.length), principal)
+    : actionsOfPrincipal(stores, name, principal);
+  await (action === 'set' ? set(actions) : remove(actions));
 }
 
 type Stores = { keys: PrincipalKeys; git: GitCredentials };
 
-function ofPrincipal({ keys }: Stores, principal: string, more: string | undefined): Place {
+function actionsOfPrincipal(
+  { keys }: Stores,
+  principal: string,
+  more: string | undefined,
+): CredentialActions {
   if (more !== undefined) throw new UsageError(USAGE);
   assertPrincipal(principal);
   return {
@@ -53,19 +57,25 @@ function ofPrincipal({ keys }: Stores, principal: string, more: string | undefin
   };
 }
 
-function ofGit({ git }: Stores, host: string, principal: string | undefined): Place {
+function actionsOfGit(
+  { git }: Stores,
+  host: string,
+  principal: string | undefined,
+): CredentialActions {
   if (URL.parse(`https://${host}/`)?.host !== host.toLowerCase()) {
-    throw new UsageError('After git: stands the host of an https URL, such as git:github.com.');
+    throw new UsageError(
+      'git: must be followed by the host of an https URL, such as git:github.com.',
+    );
   }
   if (principal !== undefined) assertPrincipal(principal);
-  const place = { host, principal };
+  const scope = { host, principal };
   const whose = principal === undefined ? 'all callers' : principal;
   return {
-    set: (secret) => git.set(place, secret),
-    remove: () => git.remove(place),
-    stored: `Repositories of ${host} are cloned with this for ${whose} from now on.`,
-    removed: `What ${host} was shown for ${whose} is removed.`,
-    missing: `There is nothing for ${host} and ${whose}.`,
+    set: (secret) => git.set(scope, secret),
+    remove: () => git.remove(scope),
+    stored: `Clones from ${host} use this credential for ${whose} from now on.`,
+    removed: `The credential of ${host} for ${whose} is removed.`,
+    missing: `There is no credential of ${host} for ${whose}.`,
   };
 }
 
@@ -74,14 +84,14 @@ function assertPrincipal(principal: string): void {
   throw new UsageError('A principal is at most 200 characters without spaces.');
 }
 
-async function set(place: Place): Promise<void> {
-  await place.set(await secretFromStdin('printenv KEY | codex-hangar credentials set NAME'));
-  console.log(place.stored);
+async function set(actions: CredentialActions): Promise<void> {
+  await actions.set(await secretFromStdin('printenv KEY | codex-hangar credentials set NAME'));
+  console.log(actions.stored);
 }
 
-async function remove(place: Place): Promise<void> {
-  const removed = await place.remove();
-  console.log(removed ? place.removed : place.missing);
+async function remove(actions: CredentialActions): Promise<void> {
+  const removed = await actions.remove();
+  console.log(removed ? actions.removed : actions.missing);
   if (!removed) process.exitCode = 1;
 }
 

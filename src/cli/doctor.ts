@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { VERSION } from '../version.ts';
-import { type Check, counted, isOpen, type RepairReport } from './doctor/check.ts';
+import { type Check, counted, needsAction, type RepairReport } from './doctor/check.ts';
 import { checkNode } from './doctor/node-check.ts';
 
 const SIGNS = { ok: '✓', warning: '!', problem: '✗' } as const;
@@ -8,7 +8,7 @@ const TOPIC_WIDTH = 12;
 
 type Options = { repair: boolean; envFile: string };
 
-/** Looks whether a server can do its work here, and sets the exit code: 1 if somebody has to act. */
+/** Checks whether a server can work here. Sets the exit code to 1 if a problem remains. */
 export async function doctor(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
@@ -24,16 +24,16 @@ export async function doctor(args: string[]): Promise<void> {
     if (!values.json) console.log(line(check));
   }
   console.log(values.json ? JSON.stringify(report(checks), undefined, 2) : `\n${summary(checks)}`);
-  if (checks.some(isOpen)) process.exitCode = 1;
+  if (checks.some(needsAction)) process.exitCode = 1;
 }
 
 async function* run({ repair, envFile }: Options): AsyncGenerator<Check> {
   const node = checkNode(process.versions.node);
   yield node;
-  if (isOpen(node)) return;
-  // What an older Node cannot load.
-  const { examine } = await import('./doctor/examination.ts');
-  yield* examine({ environment: process.env, envFile, repair });
+  if (needsAction(node)) return;
+  // An older Node cannot load it.
+  const { diagnose } = await import('./doctor/diagnosis.ts');
+  yield* diagnose({ environment: process.env, envFile, repair });
 }
 
 function line(check: Check): string {
@@ -61,7 +61,7 @@ function describe({ act, outcome, error }: RepairReport): string {
 }
 
 function summary(checks: Check[]): string {
-  const open = checks.filter(isOpen).length;
+  const open = checks.filter(needsAction).length;
   const repaired = checks.filter(({ repair }) => repair?.outcome === 'done').length;
   const warnings = checks.filter(
     ({ verdict, repair }) => verdict === 'warning' && repair?.outcome !== 'done',
@@ -71,11 +71,11 @@ function summary(checks: Check[]): string {
     counted(open, 'problem'),
     counted(warnings, 'warning'),
     ...(repaired > 0 ? [`${repaired} repaired`] : []),
-    ...(possible > 0 ? [`${possible} that --repair puts right`] : []),
+    ...(possible > 0 ? [`${possible} that --repair fixes`] : []),
   ];
   return `${counts.join(', ')}.`;
 }
 
 function report(checks: Check[]) {
-  return { version: VERSION, ok: !checks.some(isOpen), checks };
+  return { version: VERSION, ok: !checks.some(needsAction), checks };
 }

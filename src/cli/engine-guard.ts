@@ -7,7 +7,7 @@ import { startEngineGuard } from '../runtime/engine-guard/guard-server.ts';
 import { UsageError } from './failure.ts';
 import { logToStderr, SHUTDOWN_LIMIT_MS } from './process.ts';
 
-/** Stands between a server and the engine until a signal comes. */
+/** Runs the engine guard until a signal. */
 export async function engineGuard(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,

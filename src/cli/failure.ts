@@ -21,11 +21,11 @@ Gives every agent id its own Codex container, over MCP:
   claude mcp add --transport sse codex-mcp http://localhost:8210/sse
   claude mcp add codex-mcp -- npx codex-hangar stdio
 
-stdio serves one client over stdin and stdout: through the server that runs, else one of its own.
-token makes, lists and revokes what callers show; with the first one, every caller needs one.
-engine-guard holds the engine's socket for a server, and lets nothing through but what it needs.
-doctor tells what is wrong on a bad day, with or without a running server; --repair puts right what it can.
-audit verify tells whether records of the audit were changed or removed; audit export prints them.
+stdio serves one client over stdin and stdout, through the running server or one of its own.
+token creates, lists and revokes tokens of callers. Once there is a token, every caller needs one.
+engine-guard holds the socket of the engine for a server, and passes only requests that a server needs.
+doctor checks the installation, with or without a running server; --repair fixes what it can.
+audit verify checks whether audit records were changed or removed; audit export prints them.
 login makes a ChatGPT login that pays for all agents, by browser, by a code for another machine's browser
 (--device-auth), or saves an API key that is piped in (--with-api-key). credentials keeps the API keys that principals
 bring for themselves and what git hosts want to be shown, piped in as well.
@@ -33,17 +33,17 @@ Every setting is an environment variable: see docs/configuration.md.`;
 
 const EXIT_USAGE = 2;
 
-/** The command line can't be followed. */
+/** The command line is invalid. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
-/** Something outside this program has to change; the message says what. */
+/** The program cannot start; the message says what to do. */
 export class StartError extends Error {
   override readonly name = 'StartError';
 }
 
-/** What a user reads of a failure that ends the program. */
+/** The message of a failure that ends the program. */
 export function explain(error: unknown): string {
   if (
     error instanceof ConfigError ||
@@ -58,7 +58,7 @@ export function explain(error: unknown): string {
     return `The port is taken: ${error.message}. Stop what listens there, or set another MCP_PORT (--port).`;
   }
   if (isUsageError(error)) return `${error.message}\n\n${USAGE}`;
-  // Of what the system refused, the stack tells a user nothing.
+  // The stack of a system error does not help a user.
   if ('syscall' in error) return `The server could not start: ${error.message}`;
   return `The server could not start: ${error.stack ?? error.message}`;
 }

@@ -3,8 +3,8 @@ import { parseArgs } from 'node:util';
 import type { Config } from '../config/config.ts';
 import { homeDirectories } from '../config/home-directories.ts';
 import { AuthFile } from '../gateway/credentials/auth-file.ts';
-import { findAuthFile } from '../gateway/credentials/auth-places.ts';
 import { withFileLock } from '../gateway/credentials/file-lock.ts';
+import { findAuthFile } from '../gateway/credentials/find-auth-file.ts';
 import { toLogin } from '../gateway/credentials/login.ts';
 import { loginByBrowser } from '../gateway/credentials/login-flows/browser-login.ts';
 import { loginByDevice } from '../gateway/credentials/login-flows/device-login.ts';
@@ -14,7 +14,7 @@ import { StartError, UsageError } from './failure.ts';
 
 const CODEX_CALLBACK_PORT = 1455;
 
-/** `login`: makes a login and keeps it in auth.json, where a running server finds it. */
+/** `login`: saves a login in auth.json, from which a running server reads it. */
 export async function login(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({
     args,
@@ -43,26 +43,25 @@ export async function login(args: string[]): Promise<void> {
   console.log(`Logged in${nameOf(toLogin(tokens).email)}. The login is saved in ${file.path}.`);
 }
 
-/** The auth.json that the settings name. */
 export function authFileOf(config: Config): AuthFile {
   return new AuthFile(findAuthFile(config, homeDirectories()));
 }
 
-/** Reads a secret that is piped in; typed in, it would stay on the screen. */
+/** Reads a secret from a pipe; a typed one would stay on the screen. */
 export async function secretFromStdin(example: string): Promise<string> {
   if (process.stdin.isTTY) throw new UsageError(`Pipe the key in: ${example}`);
   const secret = (await text(process.stdin)).trim();
   if (/^[\x21-\x7e]{1,4096}$/.test(secret)) return secret;
-  throw new StartError('What came in is no key: a key is one line without spaces.');
+  throw new StartError('The input is not a key: a key is one line without spaces.');
 }
 
-/** A renewal that a server is at would otherwise write the old login over the new one. */
+/** Locks the file, or a renewal of a server could overwrite the new login. */
 async function save(file: AuthFile, write: () => void): Promise<void> {
   file.makeDirectory();
   await withFileLock(file.path, async () => write());
 }
 
-function loginOf(config: Config, way: 'device' | 'browser') {
+function loginOf(config: Config, method: 'device' | 'browser') {
   const { OAUTH_CALLBACK_TIMEOUT: seconds, OAUTH_CALLBACK_PORT: port } = config;
   const late = new AbortController();
   const timer = setTimeout(() => {
@@ -71,7 +70,7 @@ function loginOf(config: Config, way: 'device' | 'browser') {
   }, seconds * 1000);
   const { signal } = late;
   const done =
-    way === 'device'
+    method === 'device'
       ? loginByDevice({ config, signal, show: showCode })
       : loginByBrowser({ config, port, signal, show: (url) => showPage(config, url) });
   return done.finally(() => clearTimeout(timer));
@@ -81,7 +80,7 @@ function showPage(config: Config, url: string): void {
   console.log(`Log in here: ${url}`);
   if (config.OAUTH_CALLBACK_PORT !== CODEX_CALLBACK_PORT) {
     console.log(
-      `If the page refuses this address to come back to: OAUTH_CALLBACK_PORT=${CODEX_CALLBACK_PORT}, as Codex has it.`,
+      `If the page rejects the redirect, set OAUTH_CALLBACK_PORT=${CODEX_CALLBACK_PORT}, the port of Codex.`,
     );
   }
   if (config.OAUTH_AUTO_OPEN_BROWSER) openBrowser(url);
@@ -89,7 +88,7 @@ function showPage(config: Config, url: string): void {
 
 function showCode(url: string, code: string): void {
   console.log(`Open ${url} on any machine and enter this code: ${code}`);
-  console.log('Enter it nowhere else, and only if you began this login yourself.');
+  console.log('Enter it nowhere else, and only if you started this login yourself.');
 }
 
 function status(file: AuthFile): void {

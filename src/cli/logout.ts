@@ -4,7 +4,7 @@ import { TokenEndpoint } from '../gateway/credentials/token-endpoint.ts';
 import { loadConfig } from '../server/load-config.ts';
 import { authFileOf } from './login.ts';
 
-/** `logout`: ends the login at the authorization server, if that answers, and removes auth.json. */
+/** `logout`: removes auth.json and revokes the login at the authorization server. */
 export async function logout(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
@@ -21,6 +21,6 @@ export async function logout(args: string[]): Promise<void> {
   console.log(`Logged out: ${file.path} is removed.`);
   if (!refreshToken) return;
   await new TokenEndpoint(config).revoke(refreshToken).catch(() => {
-    console.log('The authorization server was not told; its side of the login expires by itself.');
+    console.log('The authorization server did not confirm; the login expires there by itself.');
   });
 }

@@ -1,6 +1,6 @@
 import type { JSONRPCNotification, RequestId } from '@modelcontextprotocol/client';
 
-/** Requests of one side that the other has still to answer. */
+/** Requests of one side that are not answered yet. */
 export class OpenRequests {
   readonly #ids = new Set<RequestId>();
 
@@ -12,7 +12,7 @@ export class OpenRequests {
     this.#ids.add(id);
   }
 
-  /** Whether the request was open until now. */
+  /** Returns whether the request was open. */
   close(id: RequestId | undefined): boolean {
     return id !== undefined && this.#ids.delete(id);
   }

@@ -3,7 +3,7 @@ import { redactedLine } from '../audit/redaction/log-line.ts';
 import type { Redactor } from '../audit/redaction/redactor.ts';
 import type { Config } from '../config/config.ts';
 
-/** Longer than an interrupted turn needs to settle, shorter than what `docker stop` waits. */
+/** Longer than an interrupted turn takes to end, shorter than the time-out of `docker stop`. */
 export const SHUTDOWN_LIMIT_MS = 9_000;
 
 /** Standard output belongs to MCP. */

@@ -6,7 +6,7 @@ import { loadConfig } from '../server/load-config.ts';
 import { VERSION } from '../version.ts';
 import { logToStderr, SHUTDOWN_LIMIT_MS } from './process.ts';
 
-/** Serves many clients over HTTP until a signal comes. */
+/** Serves clients over HTTP until a signal. */
 export async function serve(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
@@ -25,7 +25,7 @@ export async function serve(args: string[]): Promise<void> {
   const redactor = redactorOf(config);
   const log = logToStderr(config, redactor);
   const starting = startApp({ config, redactor, log, version: VERSION });
-  // Before it has started: the first process of a container ignores signals that it does not handle.
+  // Before the start: PID 1 of a container ignores signals without a handler.
   const grace = closeWithGrace({ delay: SHUTDOWN_LIMIT_MS, logger: false }, async (reason) => {
     if (reason.err) log.fatal({ err: reason.err }, 'Stopping after an unexpected failure');
     else log.info({ signal: reason.signal }, 'Stopping');

@@ -5,20 +5,20 @@ import type { App } from '../server/app.ts';
 import { DataDirError } from '../store/data-dir-error.ts';
 import { VERSION } from '../version.ts';
 import { StartError } from './failure.ts';
-import { addressOf, LOOPBACK, type Sighting, sight } from './server-probe.ts';
+import { addressOf, LOOPBACK, type ProbeResult, probeServer } from './server-probe.ts';
 
 const PING_INTERVAL_MS = 250;
-/** What a server that restarts, or is being started by somebody else, gets to answer again. */
-const PATIENCE_MS = 10_000;
+/** Time for a server to answer that restarts, or that another process is starting. */
+const RECONNECT_TIMEOUT_MS = 10_000;
 
 type Options = { config: Config; url: string | undefined; log: Logger };
 
-/** Knows where a server is: the one that `url` names, else the one that runs here, else one of its own. */
+/** Finds a server: at `url`, or running on this machine, or started here. */
 export class ServerFinder {
   readonly #config: Config;
   readonly #log: Logger;
   readonly #named: string | undefined;
-  /** Undefined where MCP_PORT is 0: then nobody can know the address. */
+  /** Undefined if MCP_PORT is 0, as the address is unknown. */
   readonly #url: string | undefined;
   #own: Promise<App> | undefined;
 
@@ -29,28 +29,28 @@ export class ServerFinder {
     this.#url = url ?? addressOf(config);
   }
 
-  /** The URL of a server that answers. One that was lost at `lostAt` gets some time to come back. */
+  /** The URL of a server that answers. Waits for a server that was lost at `lostAt`. */
   async find(lostAt?: number): Promise<string> {
     if (this.#own !== undefined) return (await this.#own).url;
-    const until = lostAt === undefined ? 0 : lostAt + PATIENCE_MS;
-    const seen = await this.#look(until);
-    if (this.#url && seen.state === 'running') return this.#url;
+    const until = lostAt === undefined ? 0 : lostAt + RECONNECT_TIMEOUT_MS;
+    const probe = await this.#probeUntil(until);
+    if (this.#url && probe.state === 'running') return this.#url;
     if (this.#named) {
       throw new StartError(
-        `No codex-mcp-server answers at ${this.#named}: ${seen.reason}. Start it, or leave --url out.`,
+        `No codex-mcp-server answers at ${this.#named}: ${probe.reason}. Start it, or leave --url out.`,
       );
     }
-    return this.#start(seen.state === 'nothing');
+    return this.#start(probe.state === 'nothing');
   }
 
-  /** Closes the server that was started here; answers whether there was one. */
+  /** Closes the server that was started here; returns whether there was one. */
   async close(): Promise<boolean> {
     const own = await this.#own?.catch(() => undefined);
     await own?.close();
     return own !== undefined;
   }
 
-  /** On the usual port if that is free, so that the next client finds it. */
+  /** On MCP_PORT if that is free, so that the next client finds it. */
   async #start(portIsFree: boolean): Promise<string> {
     const config = {
       ...this.#config,
@@ -70,19 +70,19 @@ export class ServerFinder {
     }
   }
 
-  /** Another process may have started a server at the same moment, and listen soon. */
+  /** Another process may have started a server at the same moment. */
   async #useOwnerOf(dataDir: string): Promise<string> {
-    const seen = await this.#look(Date.now() + PATIENCE_MS);
-    if (this.#url && seen.state === 'running') return this.#url;
+    const probe = await this.#probeUntil(Date.now() + RECONNECT_TIMEOUT_MS);
+    if (this.#url && probe.state === 'running') return this.#url;
     throw new StartError(
       `DATA_DIR is "${dataDir}", which another running server uses, but none answers at ${this.#url ?? 'a known address'}. Name that server with --url, stop it, or set another DATA_DIR.`,
     );
   }
 
-  async #look(until: number): Promise<Sighting> {
+  async #probeUntil(until: number): Promise<ProbeResult> {
     for (;;) {
-      const seen = await sight(this.#url);
-      if (seen.state === 'running' || Date.now() >= until) return seen;
+      const probe = await probeServer(this.#url);
+      if (probe.state === 'running' || Date.now() >= until) return probe;
       await sleep(PING_INTERVAL_MS);
     }
   }

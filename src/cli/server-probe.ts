@@ -7,11 +7,10 @@ const WILDCARDS = ['0.0.0.0', '::'];
 
 const pong = z.object({ status: z.literal('ok') });
 
-/** What is at an address: a server of ours, nothing at all, or something else. */
-export type Sighting = { state: 'running' | 'nothing' | 'other'; reason: string };
+/** `running`: our server answers; `nothing`: the port is free; `other`: something else answers. */
+export type ProbeResult = { state: 'running' | 'nothing' | 'other'; reason: string };
 
-/** Looks whether a server answers at a URL. */
-export async function sight(url: string | undefined): Promise<Sighting> {
+export async function probeServer(url: string | undefined): Promise<ProbeResult> {
   if (url === undefined) return { state: 'nothing', reason: 'MCP_PORT is 0' };
   try {
     const response = await fetch(`${url}/ping`, { signal: AbortSignal.timeout(PING_LIMIT_MS) });
@@ -25,7 +24,7 @@ export async function sight(url: string | undefined): Promise<Sighting> {
   }
 }
 
-/** Where the server of these settings listens; undefined where MCP_PORT is 0. */
+/** URL of a server with these settings; undefined if MCP_PORT is 0. */
 export function addressOf({
   MCP_HOST,
   MCP_PORT,

@@ -8,7 +8,7 @@ const refusalBody = z.object({
 
 type JsonRpcError = z.output<typeof refusalBody>['error'];
 
-/** The server did not take a message, and said why. */
+/** The server refused a message. */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
   readonly error: JsonRpcError;
@@ -20,9 +20,8 @@ export class Refusal extends Error {
 }
 
 /**
- * A session with a server, not yet started. It is HTTP+SSE, not Streamable HTTP: one stream brings
- * everything in order, its end is the sign that the server is gone, and the session lasts as long
- * as the stream, however rarely the client calls.
+ * A session that is not started yet. HTTP+SSE instead of Streamable HTTP: one stream keeps messages in
+ * order, its end shows that the server is gone, and the session lasts as long as the stream.
  */
 export function serverSession(
   url: string,
@@ -39,7 +38,7 @@ export function serverSession(
   });
 }
 
-/** The transport would make a sentence of the server's answer; the client is to have it as it is. */
+/** Keeps the error of the server, of which the transport would keep a sentence only. */
 const fetchOrRefusal: FetchLike = async (url, init) => {
   const response = await fetch(url, init);
   if (response.ok) return response;

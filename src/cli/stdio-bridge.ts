@@ -13,25 +13,23 @@ import { AppError, ERRORS, reportError } from '../errors.ts';
 import { OpenRequests } from './open-requests.ts';
 import { Refusal } from './server-session.ts';
 
-/** The id of our own initialize in a session that replaces a lost one; its answer is not for the client. */
+/** Id of the bridge's own initialize after a reconnect; its answer is not for the client. */
 const REPLAY_ID = 'codex-mcp-stdio-initialize';
 
 type Options = {
   client: Transport;
-  /** A session that is not started yet; after a loss, when that was. */
+  /** Creates a session. `lostAt`: when the last one was lost. */
   connect: (lostAt?: number) => Promise<Transport>;
   log: Logger;
 };
 
-/** Carries messages between one client and sessions of a server, one after the other. */
+/** Forwards messages between one client and successive sessions of a server. */
 export class StdioBridge {
   readonly #client: Transport;
   readonly #connect: Options['connect'];
   readonly #log: Logger;
-  /** What the client asked and the server has not answered. */
-  readonly #unanswered = new OpenRequests();
-  /** What the server of the current session asked the client. */
-  readonly #asked = new OpenRequests();
+  readonly #clientRequests = new OpenRequests();
+  readonly #serverRequests = new OpenRequests();
   /** One after the other, so that no cancel overtakes its request. */
   readonly #sending = new PQueue({ concurrency: 1 });
   #session: Transport | undefined;
@@ -54,7 +52,7 @@ export class StdioBridge {
     await this.#client.start();
   }
 
-  /** Resolves when all is said that the server of the session, which was closed, had still to say. */
+  /** Resolves when the last message of a closing server has arrived. */
   async sessionEnd(): Promise<void> {
     if (this.#session) await this.#sessionEnd.promise;
   }
@@ -62,23 +60,23 @@ export class StdioBridge {
   async close(): Promise<void> {
     const session = this.#session;
     this.#session = undefined;
-    this.#leaveNobodyWaiting('This program was stopped before the server answered.');
+    this.#failOpenRequests('This program was stopped before the server answered.');
     await session?.close();
     await this.#client.close();
   }
 
   async #toServer(message: JSONRPCMessage): Promise<void> {
     if (isJSONRPCRequest(message)) return this.#ask(message);
-    if (isJSONRPCNotification(message)) this.#unanswered.closeIfCancelled(message);
-    // Answers to a session that is gone are of no use to the next, whose ids may be the same.
-    else if (!this.#asked.close(message.id)) return;
+    if (isJSONRPCNotification(message)) this.#clientRequests.closeIfCancelled(message);
+    // An answer for a lost session must not reach the next one, whose ids may be the same.
+    else if (!this.#serverRequests.close(message.id)) return;
     await this.#session
       ?.send(message)
       .catch((error) => this.#log.warn({ err: error }, 'A message did not reach the server'));
   }
 
   async #ask(request: JSONRPCRequest): Promise<void> {
-    this.#unanswered.add(request.id);
+    this.#clientRequests.add(request.id);
     try {
       const session = this.#session ?? (await this.#reopen(request));
       if (request.method === 'initialize') this.#initialize = request;
@@ -90,7 +88,7 @@ export class StdioBridge {
     }
   }
 
-  /** Initializes a new session as the client did the lost one, unless it is about to do that itself. */
+  /** Opens a session and replays the initialize of the client, unless the client sends one now. */
   async #reopen({ method }: JSONRPCRequest): Promise<Transport> {
     const session = await this.#open();
     this.#log.info('Connected to the server again');
@@ -99,7 +97,7 @@ export class StdioBridge {
       await session.send({ ...this.#initialize, id: REPLAY_ID });
       await session.send({ jsonrpc: '2.0', method: 'notifications/initialized' });
     } catch (error) {
-      this.#lose(session);
+      this.#dropSession(session);
       throw error;
     }
     return session;
@@ -109,12 +107,12 @@ export class StdioBridge {
     const session = await this.#connect(this.#lostAt);
     session.onmessage = (message) => this.#toClient(session, message);
     session.onerror = (error) => {
-      if (error instanceof SseError) this.#lose(session);
+      if (error instanceof SseError) this.#dropSession(session);
     };
     try {
       await session.start();
     } catch (error) {
-      // It would go on trying.
+      // Or the transport would retry.
       await session.close();
       throw error;
     }
@@ -125,38 +123,39 @@ export class StdioBridge {
 
   #toClient(session: Transport, message: JSONRPCMessage): void {
     if (session !== this.#session) return;
-    if (isJSONRPCRequest(message)) this.#asked.add(message.id);
-    else if (isJSONRPCNotification(message)) this.#asked.closeIfCancelled(message);
+    if (isJSONRPCRequest(message)) this.#serverRequests.add(message.id);
+    else if (isJSONRPCNotification(message)) this.#serverRequests.closeIfCancelled(message);
     else if (message.id === REPLAY_ID) return;
-    else this.#unanswered.close(message.id);
-    this.#tell(message);
+    else this.#clientRequests.close(message.id);
+    this.#sendToClient(message);
   }
 
-  #lose(session: Transport): void {
+  #dropSession(session: Transport): void {
     if (session !== this.#session) return;
     this.#session = undefined;
     this.#lostAt = Date.now();
     this.#sessionEnd.resolve();
-    this.#log.warn({ unanswered: this.#unanswered.size }, 'The connection to the server is lost');
-    // Its own attempts to connect would lead to a session that nobody initialized.
+    this.#log.warn({ unanswered: this.#clientRequests.size }, 'Lost the connection to the server');
+    // The transport would reconnect to a session that is not initialized.
     void session.close();
-    this.#leaveNobodyWaiting('The server went away before it answered.');
+    this.#failOpenRequests('The server disconnected before it answered.');
   }
 
-  #leaveNobodyWaiting(reason: string): void {
-    const error = lost(`${reason} get_my_session_info tells what became of a call.`);
-    for (const id of this.#unanswered.closeAll()) this.#tell({ jsonrpc: '2.0', id, error });
-    for (const requestId of this.#asked.closeAll()) {
+  #failOpenRequests(reason: string): void {
+    const error = lost(`${reason} Call get_my_session_info for the outcome of a call.`);
+    for (const id of this.#clientRequests.closeAll())
+      this.#sendToClient({ jsonrpc: '2.0', id, error });
+    for (const requestId of this.#serverRequests.closeAll()) {
       const params = { requestId, reason };
-      this.#tell({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
+      this.#sendToClient({ jsonrpc: '2.0', method: 'notifications/cancelled', params });
     }
   }
 
   #refuse(id: RequestId, error: { code: number; message: string; data?: unknown }): void {
-    if (this.#unanswered.close(id)) this.#tell({ jsonrpc: '2.0', id, error });
+    if (this.#clientRequests.close(id)) this.#sendToClient({ jsonrpc: '2.0', id, error });
   }
 
-  #tell(message: JSONRPCMessage): void {
+  #sendToClient(message: JSONRPCMessage): void {
     this.#client
       .send(message)
       .catch((error) => this.#log.debug({ err: error }, 'The client reads no more'));

@@ -12,12 +12,12 @@ import { ServerFinder } from './server-finder.ts';
 import { serverSession } from './server-session.ts';
 import { StdioBridge } from './stdio-bridge.ts';
 
-/** More than any server takes, so that it is the server that refuses. */
+/** Above the limit of any server, so that the server refuses. */
 const MAX_MESSAGE_BYTES = 65 * 1024 * 1024;
 
 /**
- * Serves one client over standard input and output until it leaves. Without `--env-file` no `.env`
- * is read: the directory is the project that the client works on, and not to be trusted with keys.
+ * Serves one client over stdin and stdout until it disconnects. Without `--env-file` no `.env` is read:
+ * the working directory is the project of the client, whose files are not trusted.
  */
 export async function stdio(args: string[]): Promise<void> {
   const { values } = parseArgs({
@@ -60,14 +60,14 @@ export async function stdio(args: string[]): Promise<void> {
     await close();
     throw error;
   }
-  // Not by `grace`: for it the signal that clients send soon after would be the second one, and fatal.
+  // Not by `grace`, for which a signal that the client sends soon after would be the second, and fatal.
   client.onclose = () => {
     const limit = { milliseconds: SHUTDOWN_LIMIT_MS, message: false } as const;
     void pTimeout(close(), limit).finally(() => process.exit());
   };
 }
 
-/** A server of our own first: it answers what it interrupts. */
+/** Closes our own server first, as it answers the requests that it interrupts. */
 async function closeBoth(servers: ServerFinder, bridge: StdioBridge): Promise<void> {
   try {
     if (await servers.close()) await bridge.sessionEnd();
@@ -76,7 +76,7 @@ async function closeBoth(servers: ServerFinder, bridge: StdioBridge): Promise<vo
   }
 }
 
-/** The same over reconnects, so that calls that name no agent go on with theirs. */
+/** Constant over reconnects, so that calls without an agent id keep their agent. */
 function agentIdOf(given: string | undefined): string {
   if (given === undefined) return `stdio-${randomBytes(4).toString('hex')}`;
   const parsed = agentIdSchema.safeParse(given);

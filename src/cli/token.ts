@@ -11,7 +11,7 @@ import { UsageError } from './failure.ts';
 
 const UNITS: Readonly<Record<string, number>> = { m: 60, h: 3600, d: 86_400, y: 365 * 86_400 };
 
-/** Makes, lists and revokes tokens. A server that runs beside it knows at once. */
+/** Creates, lists and revokes tokens. A running server applies changes at once. */
 export async function token(args: string[]): Promise<void> {
   const { values, positionals } = parseArgs({
     args,
@@ -26,14 +26,14 @@ export async function token(args: string[]): Promise<void> {
     },
   });
   const [act, name, ...rest] = positionals;
-  if (rest.length > 0) throw new UsageError(`"${rest[0]}" is one word too many.`);
+  if (rest.length > 0) throw new UsageError(`Unexpected argument "${rest[0]}".`);
   const { DATA_DIR } = loadConfig(process.env, values['env-file']);
   const store = SqliteTokenStore.open(DATA_DIR);
   try {
     if (act === 'create' && name !== undefined) create(store, newToken(name, values), values.json);
     else if (act === 'list' && name === undefined) list(store.list(), values.json);
     else if (act === 'revoke' && name !== undefined) revoke(store, name);
-    else throw new UsageError('Say token create NAME, token list, or token revoke ID.');
+    else throw new UsageError('Use token create NAME, token list, or token revoke ID.');
   } finally {
     store.close();
   }
@@ -51,7 +51,7 @@ function newToken(name: string, given: Given): NewToken {
   const roles = valid('--role', z.array(z.enum(ROLES)), given.role ?? ['developer']);
   const agents = given.agents && valid('--agents', z.array(agentIdSchema), given.agents.split(','));
   if (agents && roles.includes('admin')) {
-    throw new UsageError('--agents is of no use with --role admin, who sees every agent.');
+    throw new UsageError('--agents has no effect with --role admin, which sees every agent.');
   }
   return {
     principal: valid('The name', principalIdSchema, name),
@@ -124,11 +124,11 @@ function valid<T>(what: string, schema: z.ZodType<T>, given: unknown): T {
   return data as T;
 }
 
-/** Such as 30d from now, or a date. */
+/** Parses a duration, such as 30d, or a date. */
 function expiryOf(given: string): Date {
   const [, count, unit = ''] = /^(\d{1,6})([mhdy])$/.exec(given) ?? [];
   const seconds = Number(count) * (UNITS[unit] ?? Number.NaN);
   const at = Number.isNaN(seconds) ? Date.parse(given) : Date.now() + seconds * 1000;
   if (at > Date.now()) return new Date(at);
-  throw new UsageError(`--expires is "${given}". Allowed: 30m, 12h, 30d, 1y, or a date to come.`);
+  throw new UsageError(`--expires is "${given}". Allowed: 30m, 12h, 30d, 1y, or a future date.`);
 }

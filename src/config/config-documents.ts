@@ -1,7 +1,7 @@
 import { SETTING_GROUPS } from './setting.ts';
 import { SETTING_NAMES, type SettingName, settingMeta, shownDefault } from './settings.ts';
 
-/** docs/configuration.md, made from the schema. */
+/** The text of docs/configuration.md. */
 export function configurationPage(): string {
   const sections = SETTING_GROUPS.map((group) => {
     const rows = namesOf(group).map((name) => {
@@ -22,7 +22,7 @@ A wrong value stops the start with the variable, its value and what is allowed.
 ${sections.join('\n')}`;
 }
 
-/** .env.example, made from the schema. */
+/** The text of .env.example. */
 export function exampleEnvFile(): string {
   const sections = SETTING_GROUPS.map((group) => {
     const lines = namesOf(group).map((name) => {

@@ -7,7 +7,7 @@ export type { Config } from './settings.ts';
 
 const LOOPBACK = new Set(['127.0.0.1', 'localhost', '::1', '[::1]']);
 
-/** The start was stopped by settings that can't work; each problem names variable, value and what is allowed. */
+/** Settings are invalid. Each problem names the variable, its value and what is allowed. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly problems: readonly string[];
@@ -19,8 +19,8 @@ export class ConfigError extends Error {
 }
 
 /**
- * Reads some of the settings, each by itself. Variables of the environment win over those of the `.env`
- * file; an empty value counts as unset. Throws {@link ConfigError} with all problems together.
+ * Loads some of the settings. The environment wins over the `.env` file; an empty value counts as
+ * unset. Throws {@link ConfigError} with all problems together.
  */
 export function loadSettings<N extends SettingName>(
   names: readonly N[],
@@ -39,7 +39,7 @@ export function loadSettings<N extends SettingName>(
   return parsed.data as Pick<Config, N>;
 }
 
-/** Whether only this machine reaches an address to listen on. */
+/** Whether only this machine can reach an address that the server listens on. */
 export function isLoopback(host: string): boolean {
   return LOOPBACK.has(host);
 }

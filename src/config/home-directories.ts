@@ -1,6 +1,6 @@
 import os from 'node:os';
 
-/** Where a user may keep files of Codex: `$HOME`, and `$USERPROFILE` as Windows and WSL have it. */
+/** Directories that may hold `.codex`: `$HOME`, and `$USERPROFILE` of Windows and WSL. */
 export function homeDirectories(): string[] {
   const { USERPROFILE: profile } = process.env;
   const homes = [os.homedir(), ...(profile ? [profile] : [])];

@@ -20,9 +20,9 @@ export const SETTING_GROUPS = [
 export type SettingMeta = {
   group: (typeof SETTING_GROUPS)[number];
   description: string;
-  /** What a user reads in an error and in the documents. */
+  /** The allowed values, for errors and documents. */
   allowed: string;
-  /** The default as documents show it, where the real one depends on the machine. */
+  /** The default in documents, if the real one depends on the machine. */
   shownDefault?: string;
   secret?: boolean;
 };
@@ -35,7 +35,7 @@ export const SECONDS_MAX = 365 * DAY_SECONDS;
 const SIZE_UNITS: Record<string, number> = { b: 1, k: 1024, m: MEBIBYTE, g: 1024 * MEBIBYTE };
 const SMALLEST_SIZE = 64 * MEBIBYTE;
 
-/** What a setting is for; undefined for a schema that is no setting. */
+/** Undefined for a schema that is not a setting. */
 export function metaOf(schema: z.ZodType): SettingMeta | undefined {
   return metas.get(schema);
 }
@@ -70,7 +70,7 @@ export function absoluteDirectory() {
     .transform((text) => path.resolve(text));
 }
 
-/** Directories apart from each other, written like `PATH`. */
+/** Directories, none within another, in the form of `PATH`. */
 export function directoryRoots() {
   return z
     .string()

@@ -12,7 +12,7 @@ import { loggingSettings } from './settings/logging.ts';
 import { modelSettings } from './settings/model.ts';
 import { serverSettings } from './settings/server.ts';
 
-/** Every variable the server reads, with its rule, its default and its description. */
+/** Every variable that the server reads, with its schema, default and description. */
 export const settingsSchema = z.object({
   ...modelSettings,
   ...credentialsSettings,
@@ -31,14 +31,13 @@ export type Config = z.output<typeof settingsSchema>;
 export type SettingName = keyof Config;
 export const SETTING_NAMES = Object.keys(settingsSchema.shape) as SettingName[];
 
-/** The description of a setting, for error messages and documents. */
 export function settingMeta(name: SettingName): SettingMeta {
   const meta = metaOf(settingsSchema.shape[name]);
   if (!meta) throw new Error(`setting ${name} has no description`);
   return meta;
 }
 
-/** The default as documents show it; undefined if a setting has none. */
+/** The default in documents; undefined if a setting has none. */
 export function shownDefault(name: SettingName): string | undefined {
   const { shownDefault: shown } = settingMeta(name);
   if (shown !== undefined) return shown;

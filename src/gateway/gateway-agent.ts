@@ -5,18 +5,18 @@ import { MeteringPeriod, type RecordUsage } from './metering.ts';
 import { BodyBudget } from './request-body.ts';
 import type { Spent } from './spending/spending-store.ts';
 
-/** Says when an agent has had enough of the model. */
+/** Records the usage of agents and refuses requests over budget. */
 export type GatewayBudget = {
   record(agentId: string, ...answer: Parameters<RecordUsage>): Spent;
   refusal(agentId: string, turn: Spent): AppError | undefined;
 };
 
-/** What the gateway knows of one agent. */
+/** The state of one agent in the gateway. */
 export class GatewayAgent {
   readonly id: string;
   readonly budget = new BodyBudget();
   period: MeteringPeriod;
-  /** Answers of the model are kept back until it settles. It must have a handler for its rejection. */
+  /** Holds answers of the model until it settles. Its rejection must be handled. */
   ready: Promise<void> = Promise.resolve();
   readonly #sockets = new Set<Duplex>();
   #tokenHash: Buffer | undefined;
@@ -29,7 +29,6 @@ export class GatewayAgent {
     this.period = this.startPeriod();
   }
 
-  /** Counts anew. */
   startPeriod(): MeteringPeriod {
     const budget = this.#budget;
     this.period = new MeteringPeriod(
@@ -38,7 +37,7 @@ export class GatewayAgent {
     return this.period;
   }
 
-  /** Why it may not ask the model now. */
+  /** Why model requests are refused now. */
   get refusal(): AppError | undefined {
     return this.#budget?.refusal(this.id, this.period.spent);
   }
@@ -47,7 +46,7 @@ export class GatewayAgent {
     this.#tokenHash = Buffer.from(tokenSha256Hex, 'hex');
   }
 
-  /** Refuses the token from now on and cuts the connections that it opened. */
+  /** Revokes the token and cuts the connections of the agent. */
   revoke(): void {
     this.#tokenHash = undefined;
     for (const socket of this.#sockets) socket.destroy();

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http';
 
-/** What Codex tells the model provider. Anything else, such as its token, stays here. */
+/** Request headers that are forwarded to the model provider; the token of the agent is not. */
 const REQUEST_HEADERS = new Set([
   'accept',
   'content-encoding',
@@ -17,7 +17,7 @@ const REQUEST_HEADERS = new Set([
   'x-client-request-id',
 ]);
 
-/** What Codex reads of an answer. `content-length` goes too: it lets a cut answer be seen. */
+/** Response headers that Codex reads. With `content-length` Codex detects a cut answer. */
 const RESPONSE_HEADERS = new Set([
   'cache-control',
   'content-encoding',
@@ -33,12 +33,10 @@ const RESPONSE_HEADERS = new Set([
 const REQUEST_PREFIXES = ['x-codex-', 'x-openai-'];
 const RESPONSE_PREFIXES = ['x-codex-', 'openai-', 'x-openai-', 'x-ratelimit-'];
 
-/** The headers of a request that may go on to the model provider. */
 export function requestHeaders(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
   return pick(headers, REQUEST_HEADERS, REQUEST_PREFIXES);
 }
 
-/** The headers of an answer that may go on to Codex. */
 export function responseHeaders(headers: IncomingHttpHeaders): OutgoingHttpHeaders {
   return pick(headers, RESPONSE_HEADERS, RESPONSE_PREFIXES);
 }

@@ -12,16 +12,16 @@ const usageSchema = z.object({
   total_tokens: count,
 });
 
-/** In the place of a model whose tokens the server is not billed for. */
+/** Stands for the model if the server is not billed for its tokens. */
 export const FREE = null;
 
-/** Counts the tokens of one answer for good; answers what they cost. */
+/** Records the tokens of one answer; returns their cost. */
 export type RecordUsage = (
   model: string | typeof FREE,
   usage: Omit<TokenUsage, 'model_requests'>,
 ) => Spent;
 
-/** What one agent got from the model since a moment, and what went wrong last. */
+/** The usage of one agent in a period, and its last failure. */
 export class MeteringPeriod {
   #usage: TokenUsage = NO_USAGE;
   readonly #record: RecordUsage | undefined;
@@ -29,22 +29,20 @@ export class MeteringPeriod {
   #failure: UpstreamFailure | undefined;
   #outageSince: number | undefined;
 
-  /** `record` counts each answer for good, and says what it cost. */
   constructor(record?: RecordUsage) {
     this.#record = record;
   }
 
-  /** What all answers since the beginning cost. */
+  /** The cost of the period. */
   get spent(): Spent {
     return { ...this.#spent };
   }
 
-  /** The usage up to now. */
   get usage(): TokenUsage {
     return this.#usage;
   }
 
-  /** The last failure, unless the model has completed an answer after it. */
+  /** The last failure; undefined once an answer has completed after it. */
   get failure(): UpstreamFailure | undefined {
     return this.#failure;
   }
@@ -53,7 +51,6 @@ export class MeteringPeriod {
     this.#usage = sumOfUsage([this.#usage, { model_requests: 1 }]);
   }
 
-  /** Adds the `usage` object of an answer of a model. */
   addUsage(usage: unknown, model: unknown): void {
     const parsed = usageSchema.safeParse(usage).data;
     if (!parsed) return;
@@ -81,7 +78,7 @@ export class MeteringPeriod {
     this.#failure = undefined;
   }
 
-  /** Notes that a request failed which was sent at a time; answers since when the provider is away. */
+  /** Records a request that met an outage; returns when the outage began. */
   recordOutage(sentAt: number): number {
     this.#outageSince ??= sentAt;
     return this.#outageSince;

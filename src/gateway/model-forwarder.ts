@@ -14,7 +14,7 @@ import { type Attempts, askedWait, isOutage, type RetryLimits, retryWait } from 
 import type { UpstreamClient, UpstreamOutcome, UpstreamRequest } from './upstream-client.ts';
 import { failureOfConnection } from './upstream-failure.ts';
 
-/** One request of an agent on its way through the gateway. */
+/** One model request of an agent. */
 export type Exchange = {
   agent: GatewayAgent;
   request: IncomingMessage;
@@ -23,10 +23,10 @@ export type Exchange = {
   path: string;
 };
 
-/** The principal that pays for an agent; undefined: whoever runs the server. */
+/** The principal whose key pays for an agent; undefined: the server pays. */
 export type PayerOf = (agentId: string) => string | undefined;
 
-/** Sends requests on to the model provider and their answers back. */
+/** Forwards model requests and their answers. */
 export class ModelForwarder {
   readonly #client: UpstreamClient;
   readonly #payerOf: PayerOf;
@@ -45,7 +45,7 @@ export class ModelForwarder {
     this.#log = options.log;
   }
 
-  /** Never rejects: what goes wrong is answered, or cuts the connection. */
+  /** Never rejects: a failure is answered, or cuts the connection. */
   async forward(exchange: Exchange): Promise<void> {
     const { agent, request, response } = exchange;
     const { body, taken } = await readBody(request, agent.budget).catch(() => CUT_REQUEST);
@@ -53,7 +53,7 @@ export class ModelForwarder {
       if (body === undefined) refuseBody(exchange);
       else await this.#forwardBody(exchange, body);
     } catch (error) {
-      // The client is gone, or an answer broke midway: Codex has to see that it is not whole.
+      // The client has disconnected, or the answer broke: Codex must see that it is incomplete.
       this.#log.debug({ err: error, agentId: agent.id }, 'model request ended early');
       response.destroy();
     } finally {
@@ -84,7 +84,7 @@ export class ModelForwarder {
     await this.#hand(outcome, response, period);
   }
 
-  /** Sends until there is something to hand on; undefined if there are no credentials. */
+  /** Retries as the policy says; undefined if there are no credentials. */
   async #send(request: UpstreamRequest, agent: GatewayAgent): Promise<UpstreamOutcome | undefined> {
     const attempts: Attempts = { rateLimited: 0, outages: 0, outageMs: 0 };
     for (;;) {
@@ -133,7 +133,7 @@ export class ModelForwarder {
     response: ServerResponse,
     period: MeteringPeriod,
   ): Promise<void> {
-    // Never a 502 of our own: Codex gives up on 5xx sooner than on a broken connection.
+    // Not a 502: Codex gives up on 5xx sooner than on a broken connection.
     if (outcome.kind === 'unreachable') {
       response.destroy();
       return;
@@ -147,7 +147,7 @@ export class ModelForwarder {
   }
 }
 
-/** Codex asks six times more with a key that was refused, and once with a request that was. */
+/** Codex retries 401 and 403 six times, and 400 once. */
 function finalStatus(status: number): number {
   return status === 401 || status === 403 ? 400 : status;
 }
@@ -162,7 +162,7 @@ async function stream(
   const observer = observeResponse(answer, { period, billed });
   const tap = new Transform({
     transform(chunk, _encoding, done) {
-      // Seen before it goes on: Codex may end its turn as soon as it has the last event.
+      // Before it is forwarded: Codex may end its turn on the last event.
       observer.see(chunk);
       done(null, chunk);
     },
@@ -174,7 +174,7 @@ async function stream(
   await pipeline(answer, tap, response);
 }
 
-/** Codex ends its turn at an answer of 400, and does not ask again. */
+/** Answers 400, at which Codex ends its turn without a retry. */
 function refuse(
   response: ServerResponse,
   period: MeteringPeriod,
@@ -187,7 +187,7 @@ function refuse(
 function refuseBody({ request, response }: Exchange): void {
   response.shouldKeepAlive = false;
   response.once('finish', () => request.destroy());
-  const message = 'The request is larger than the gateway carries.';
+  const message = 'The request exceeds the size limit of the gateway.';
   answerError(response, {
     status: 413,
     type: 'invalid_request_error',

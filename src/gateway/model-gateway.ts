@@ -7,31 +7,30 @@ import { GatewayAgent, type GatewayBudget } from './gateway-agent.ts';
 import { ModelForwarder, type PayerOf } from './model-forwarder.ts';
 import type { ModelUpstream } from './model-upstream.ts';
 import { answerError } from './openai-error.ts';
-import { OUTAGE_PATIENCE_MS } from './retry-policy.ts';
+import { OUTAGE_TIMEOUT_MS } from './retry-policy.ts';
 import type { Spent } from './spending/spending-store.ts';
 import type { TokenUsage } from './spending/token-usage.ts';
 import { UpstreamClient } from './upstream-client.ts';
 import type { UpstreamFailure } from './upstream-failure.ts';
 
-/** Everything of the provider that an agent may use. */
+/** The routes of the provider that agents may use. */
 const ROUTES = new Set(['POST /v1/responses', 'POST /v1/responses/compact', 'GET /v1/models']);
-/** Codex closes idle connections after 90 s; it has to be first, or a request meets a closed one. */
+/** Codex closes idle connections after 90 s. It must be first, or a request meets a closed connection. */
 const KEEP_ALIVE_MS = 120_000;
 
 export type ModelGatewayOptions = {
   upstream: ModelUpstream;
-  /** Who pays for an agent, where that is not whoever runs the server. */
   payerOf?: PayerOf;
-  /** How often a request that was answered 429 is sent again, and the longest wait before that. */
+  /** Retries of a request that was answered 429, and the longest wait before one. */
   maxRetries: number;
   maxRetryWaitSeconds: number;
-  /** How long an outage of the model is waited out. */
-  outagePatienceMs?: number;
-  /** Without it nothing is counted for good, and nothing refused. */
+  /** How long an outage of the model is retried. */
+  outageTimeoutMs?: number;
+  /** Without it no spending is recorded and no request refused. */
   budget?: GatewayBudget;
-  /** Serves requests to anything but the model. */
+  /** Serves requests to other targets than the model. */
   egress: Pick<EgressProxy, 'connect' | 'forward' | 'forget'>;
-  /** Serves what git in a container asks for. */
+  /** Serves requests of git in a container. */
   git?: Pick<GitForwarder, 'serves' | 'serve'>;
   log: Logger;
 };
@@ -39,13 +38,13 @@ export type ModelGatewayOptions = {
 export type UsageMeter = {
   /** The usage since the meter was started. */
   stop(): TokenUsage;
-  /** What that cost. */
+  /** The cost since the meter was started. */
   spent(): Spent;
 };
 
 /**
- * The only thing that agents reach. It knows an agent by the tunnel that a connection came through
- * and by its token, and puts the real credentials of the model provider in the token's place.
+ * The only service that containers reach. It identifies an agent by its tunnel and its token, and
+ * replaces the token with the real credentials of the model provider.
  */
 export class ModelGateway {
   readonly #agents = new Map<string, GatewayAgent>();
@@ -59,7 +58,7 @@ export class ModelGateway {
   readonly #log: Logger;
 
   constructor(options: ModelGatewayOptions) {
-    const { maxRetries, maxRetryWaitSeconds, outagePatienceMs = OUTAGE_PATIENCE_MS } = options;
+    const { maxRetries, maxRetryWaitSeconds, outageTimeoutMs = OUTAGE_TIMEOUT_MS } = options;
     this.#log = options.log;
     this.#budget = options.budget;
     this.#egress = options.egress;
@@ -68,25 +67,25 @@ export class ModelGateway {
     this.#forwarder = new ModelForwarder({
       client: this.#client,
       payerOf: options.payerOf,
-      limits: { maxRetries, maxRetryWaitSeconds, outagePatienceMs },
+      limits: { maxRetries, maxRetryWaitSeconds, outageTimeoutMs },
       log: options.log,
     });
     this.#server = this.#createServer();
   }
 
-  /** Lets an agent in that carries the token with this hash. */
+  /** Accepts the token with this hash for an agent. */
   register(agentId: string, tokenSha256Hex: string): void {
     this.#agent(agentId).allow(tokenSha256Hex);
   }
 
-  /** Locks an agent out and cuts its connections. Nothing if it was never let in. */
+  /** Revokes the token of an agent and cuts its connections. */
   revoke(agentId: string): void {
     this.#agents.get(agentId)?.revoke();
     this.#agents.delete(agentId);
     this.#egress.forget(agentId);
   }
 
-  /** Serves a connection that came through the tunnel of an agent. */
+  /** Serves a connection from the tunnel of an agent. */
   attach(agentId: string, socket: Duplex): void {
     const agent = this.#agent(agentId);
     agent.add(socket);
@@ -94,20 +93,20 @@ export class ModelGateway {
     this.#server.emit('connection', socket);
   }
 
-  /** Counts anew what an agent uses, and forgets its last failure. */
+  /** Starts a new period for an agent, which also clears its last failure. */
   startMetering(agentId: string): UsageMeter {
     const period = this.#agent(agentId).startPeriod();
     return { stop: () => period.usage, spent: () => period.spent };
   }
 
-  /** What went wrong last since metering began, unless the model has completed an answer after it. */
+  /** The last failure since {@link startMetering}; undefined once an answer has completed after it. */
   lastFailure(agentId: string): UpstreamFailure | undefined {
     return this.#agents.get(agentId)?.period.failure;
   }
 
-  /** Keeps answers of the model back until `until` settles; if it rejects, they are answered 400. */
+  /** Holds answers of the model until `until` settles; if it rejects, they are answered 400. */
   hold(agentId: string, until: Promise<void>): void {
-    // Nobody may be asking the model when it rejects.
+    // It may reject while no request waits for it.
     until.catch(() => undefined);
     this.#agent(agentId).ready = until;
   }
@@ -134,7 +133,7 @@ export class ModelGateway {
       if (agent) void this.#egress.connect(agent.id, { request, client, head });
       else client.destroy();
     });
-    // Codex takes this as the sign to speak plain HTTP.
+    // Makes Codex fall back to plain HTTP.
     server.on('upgrade', (_request: IncomingMessage, socket: Duplex) => {
       end(socket, '426 Upgrade Required', 'The gateway does not speak WebSocket.');
     });

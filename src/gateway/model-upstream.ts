@@ -1,23 +1,22 @@
-/** What opens the model provider for one request. */
+/** The credentials of one model request. */
 export type Authorization = {
-  /** Where requests go, without a trailing slash, such as `https://api.openai.com/v1`. */
+  /** Base URL without a trailing slash, such as `https://api.openai.com/v1`. */
   readonly baseUrl: string;
-  /** Headers that prove who pays. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Whether the server is billed by the token: a plan is not, nor is somebody else's key. Default: true. */
+  /** Whether the server is billed by the token: not with a plan or a principal's key. Default: true. */
   readonly billed?: boolean;
-  /** Further secrets that belong to them; what the provider says must not show them. */
+  /** Related secrets, which are redacted in answers of the provider. */
   readonly secrets?: readonly string[];
 };
 
-/** The model provider behind the gateway, with the secrets that open it. */
+/** The model provider behind the gateway, with its credentials. */
 export interface ModelUpstream {
   /**
-   * Asked anew for every request; `payer` is the id of the principal whose agent it is, where known.
-   * Throws `credentials_missing`, `login_revoked`, `login_read_only`, and `model_unavailable` where
-   * the credentials could not be renewed for the moment.
+   * Called for every request; `payer` is the principal of the agent, if known.
+   * Throws `credentials_missing`, `login_revoked`, `login_read_only`, and `model_unavailable` if the
+   * credentials cannot be renewed now.
    */
   authorize(payer?: string): Promise<Authorization>;
-  /** Told of what was answered 401: whether the request is worth sending once more, authorized anew. */
+  /** Renews credentials that were answered 401; returns whether to retry with new ones. */
   renew?(rejected: Authorization): Promise<boolean>;
 }

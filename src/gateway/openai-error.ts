@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 
-/** An error of our own in the form of the OpenAI API, which Codex shows to its user. */
+/** An error in the form of the OpenAI API, which Codex shows to its user. */
 export type OpenAiError = { status: number; type: string; code: string; message: string };
 
 /** Answers with an error unless the answer has begun. */

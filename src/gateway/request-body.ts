@@ -1,15 +1,15 @@
 import type { IncomingMessage } from 'node:http';
 
-/** A conversation of a million tokens with pictures is far below it. */
+/** Far above a conversation of a million tokens with pictures. */
 const MAX_REQUEST_BYTES = 64 * 1024 * 1024;
-/** All requests of one agent that are on their way. Their bodies are kept, to be sent again. */
+/** Bodies of all open requests of one agent, which are kept for retries. */
 const MAX_AGENT_BYTES = 2 * MAX_REQUEST_BYTES;
 
-/** What an agent's requests hold in memory. */
+/** Memory of the requests of one agent. */
 export class BodyBudget {
   #bytes = 0;
 
-  /** Answers whether so many bytes more are allowed, and if so counts them. */
+  /** Returns whether the bytes fit; then they are counted. */
   take(bytes: number): boolean {
     if (this.#bytes + bytes > MAX_AGENT_BYTES) return false;
     this.#bytes += bytes;
@@ -21,7 +21,7 @@ export class BodyBudget {
   }
 }
 
-/** Reads a body whole; undefined if it is over a bound. The caller gives back what was taken. */
+/** Reads a whole body; undefined if it is over a limit. The caller gives `taken` back. */
 export async function readBody(
   request: IncomingMessage,
   budget: BodyBudget,
@@ -31,7 +31,7 @@ export async function readBody(
   if (Number(request.headers['content-length'] ?? 0) > MAX_REQUEST_BYTES) {
     return { body: undefined, taken };
   }
-  // Leaving the loop early must not destroy the socket, on which the refusal is yet to be written.
+  // Leaving the loop early must not destroy the socket, which the refusal is written to.
   for await (const chunk of request.iterator({ destroyOnReturn: false })) {
     if (taken + chunk.length > MAX_REQUEST_BYTES || !budget.take(chunk.length)) {
       return { body: undefined, taken };

@@ -4,9 +4,9 @@ import { z } from 'zod';
 import { FREE, type MeteringPeriod } from './metering.ts';
 import { failureOfEvent, type UpstreamFailure } from './upstream-failure.ts';
 
-/** Longest single event, or whole JSON answer, that is looked into. Longer ones pass unmetered. */
+/** Longest event, or JSON answer, that is parsed. Longer ones are forwarded unmetered. */
 const MAX_OBSERVED_BYTES = 32 * 1024 * 1024;
-/** Spares parsing the many events that are only a few characters of the answer. */
+/** Avoids parsing the many events that carry a few characters each. */
 const TERMINAL_EVENT = /"response\.(?:completed|incomplete|failed)"/;
 
 const UNFINISHED: UpstreamFailure = {
@@ -23,17 +23,16 @@ const terminalEventSchema = z.object({
   response: responseSchema,
 });
 
-/** Where an answer is counted, and whether the server is billed for its tokens. */
 type Meter = { period: MeteringPeriod; billed: boolean };
 
-/** Looks at an answer as it passes, without holding it up. */
+/** Reads an answer while it is forwarded. */
 export type ResponseObserver = {
   see(chunk: Buffer): void;
-  /** Called when the answer has passed whole. */
+  /** Called when the answer is complete. */
   end(): void;
 };
 
-/** Finds the usage and the failure that an answer of the model carries. */
+/** Records the usage and the failure of an answer. */
 export function observeResponse(answer: IncomingMessage, meter: Meter): ResponseObserver {
   const isStream = answer.headers['content-type']?.startsWith('text/event-stream');
   return isStream ? observeStream(meter) : observeJson(meter);
@@ -62,7 +61,7 @@ function observeStream(meter: Meter): ResponseObserver {
   };
 }
 
-/** Answers whether this is the event that ends an answer. */
+/** Returns whether this event ends the answer. */
 function settle(data: string, { period, billed }: Meter): boolean {
   const event = terminalEventSchema.safeParse(parseJson(data)).data;
   if (!event) return false;

@@ -2,14 +2,13 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { UpstreamFailure } from './upstream-failure.ts';
 
 /**
- * How long an outage of the model is hidden from Codex. Codex waits without limit only while a
- * connection is refused, and that is the tunnel's to say; a connection that is reset counts as one of
- * its five retries (measured with 0.169: the turn fails after 27 s), and so does a 5xx. A request that
- * gets no answer it bears for far longer, so the gateway holds it and asks again meanwhile.
+ * How long the gateway retries during an outage while Codex waits. A reset connection or a 5xx would
+ * cost Codex one of its five retries (measured with 0.169: the turn fails after 27 s). A request without
+ * an answer may wait far longer, so the gateway holds the request.
  */
-export const OUTAGE_PATIENCE_MS = 120_000;
+export const OUTAGE_TIMEOUT_MS = 120_000;
 
-/** Answers of a provider, or of a proxy before it, that is away for the moment. */
+/** Statuses of a provider, or its proxy, that is unavailable for now. */
 const OUTAGE_STATUSES = new Set([502, 503, 504, 529]);
 const OUTAGE_FIRST_WAIT_MS = 250;
 const OUTAGE_LONGEST_WAIT_MS = 5000;
@@ -18,24 +17,24 @@ const RATE_LIMIT_FIRST_WAIT_MS = 1000;
 export type RetryLimits = {
   maxRetries: number;
   maxRetryWaitSeconds: number;
-  outagePatienceMs: number;
+  outageTimeoutMs: number;
 };
 
 export type Attempts = {
-  /** How often the provider has answered this request with 429. */
+  /** 429 answers to this request. */
   rateLimited: number;
-  /** How often this request met an outage. */
+  /** Outages that this request met. */
   outages: number;
-  /** For how long the provider has been away, over all requests of the turn. */
+  /** Duration of the outage, over all requests of the turn. */
   outageMs: number;
 };
 
-/** Whether a failure is an outage, which passes without anybody changing the request. */
+/** Whether the provider is unavailable, so that the same request may succeed later. */
 export function isOutage({ status }: UpstreamFailure): boolean {
   return status === undefined || OUTAGE_STATUSES.has(status);
 }
 
-/** Milliseconds to wait before the request is sent again, or undefined to hand the failure on. */
+/** Milliseconds until the retry; undefined to return the failure to Codex. */
 export function retryWait(
   failure: UpstreamFailure,
   attempts: Attempts,
@@ -48,12 +47,12 @@ export function retryWait(
     const ownWaitMs = jittered(RATE_LIMIT_FIRST_WAIT_MS * 2 ** (attempts.rateLimited - 1));
     return Math.min(askedWaitMs ?? ownWaitMs, longestMs);
   }
-  if (!isOutage(failure) || attempts.outageMs >= limits.outagePatienceMs) return undefined;
+  if (!isOutage(failure) || attempts.outageMs >= limits.outageTimeoutMs) return undefined;
   const ownWaitMs = jittered(OUTAGE_FIRST_WAIT_MS * 2 ** (attempts.outages - 1));
   return Math.min(askedWaitMs ?? ownWaitMs, OUTAGE_LONGEST_WAIT_MS, longestMs);
 }
 
-/** What the provider asks to wait, if it does. */
+/** The wait that the provider asks for, in milliseconds. */
 export function askedWait(headers: IncomingHttpHeaders, now: number): number | undefined {
   const milliseconds = Number(headers['retry-after-ms'] ?? Number.NaN);
   if (milliseconds >= 0) return milliseconds;
@@ -63,12 +62,12 @@ export function askedWait(headers: IncomingHttpHeaders, now: number): number | u
   return Number.isNaN(waitMs) ? undefined : Math.max(0, waitMs);
 }
 
-/** Whether a failure is a rate limit, which passes with time; a used-up quota does not. */
+/** A rate limit ends with time; an exhausted quota does not. */
 function isRateLimit({ status, code }: UpstreamFailure): boolean {
   return status === 429 && code === 'model_rate_limited';
 }
 
-/** Spreads requests that failed together, so that they do not come back together. */
+/** Spreads retries of requests that failed together. */
 function jittered(waitMs: number): number {
   return waitMs * (0.75 + Math.random() / 2);
 }

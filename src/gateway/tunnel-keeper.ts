@@ -6,14 +6,14 @@ import { openTunnel, type Tunnel } from './tunnel.ts';
 
 const REOPEN_DELAY_MS = 200;
 
-/** Keeps the tunnel of a running agent open: a turn waits while it is away, and goes on. */
+/** Reopens the tunnel of a running agent; turns wait meanwhile. */
 export class TunnelKeeper {
   readonly #runtime: ContainerRuntime;
   readonly #agentId: string;
   readonly #log: Logger;
   readonly #stop = new AbortController();
   #tunnel: Tunnel | undefined;
-  /** Connections that came before somebody takes them; a cut one counts as a failure to Codex. */
+  /** Connections before {@link serve}; closing one would be a failure to Codex. */
   readonly #waiting: Duplex[] = [];
   #onConnection: (socket: Duplex) => void = (socket) => void this.#waiting.push(socket);
 
@@ -23,7 +23,7 @@ export class TunnelKeeper {
     this.#log = options.log;
   }
 
-  /** Resolves once the first tunnel is there. */
+  /** Resolves when the first tunnel is open. */
   static async open(options: TunnelOptions): Promise<TunnelKeeper> {
     const keeper = new TunnelKeeper(options);
     await keeper.#open();
@@ -31,7 +31,7 @@ export class TunnelKeeper {
     return keeper;
   }
 
-  /** Says who takes the connections that come through. */
+  /** Sets the handler of connections. */
   serve(onConnection: (socket: Duplex) => void): void {
     this.#onConnection = onConnection;
     for (const socket of this.#waiting.splice(0)) onConnection(socket);
@@ -62,7 +62,7 @@ export class TunnelKeeper {
       try {
         await this.#open();
       } catch (error) {
-        // A container that is gone ends the link to the agent, and that ends this keeper.
+        // A removed container ends the link of the agent, which closes this keeper.
         this.#log.warn({ err: error, agentId: this.#agentId }, 'The tunnel could not be opened');
       }
     }

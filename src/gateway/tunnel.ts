@@ -7,30 +7,30 @@ import type { Logger } from 'pino';
 import { AppError } from '../errors.ts';
 import type { ContainerProcess } from '../runtime/container-runtime.ts';
 
-/** What may be on its way to a reader of one connection; the other end says the same. */
+/** Flow-control window of one connection, the same on both ends. */
 const WINDOW_BYTES = 1024 * 1024;
 const FRAME_BYTES = 64 * 1024;
-/** Node's own limit of 10 MB would refuse connections as soon as ten readers are slow. */
+/** With Node's default of 10 MB, ten slow readers would block all connections. */
 const SESSION_MEMORY_MEGABYTES = 256;
-/** The program in the container admits 256; those it has just closed count here for a moment more. */
+/** The tunnel program admits 256; connections that it just closed count here a moment longer. */
 const MAX_CONNECTIONS = 320;
-/** Longer than the program waits for the port of its predecessor. */
+/** Longer than the tunnel program waits for the port of its predecessor. */
 const START_TIMEOUT_MS = 30_000;
 const LISTENING = 'listening';
 
 export type TunnelOptions = {
   /** agent-image/tunnel.mjs, running in the container. */
   process: ContainerProcess;
-  /** Receives every connection that a program of the container opens to the gateway. */
+  /** Called for every connection from the container. */
   onConnection: (socket: Duplex) => void;
   log: Logger;
 };
 
-/** The way from one container to the gateway. */
+/** Connections from one container to the gateway. */
 export type Tunnel = {
-  /** Settles when nothing passes any more: connections are refused, or cut. Never rejects. */
+  /** Settles when the tunnel is closed. Never rejects. */
   readonly closed: Promise<void>;
-  /** Cuts all connections and ends the program in the container. */
+  /** Cuts all connections and ends the tunnel program. */
   close(): void;
 };
 
@@ -39,7 +39,7 @@ export async function openTunnel(options: TunnelOptions): Promise<Tunnel> {
   const { stdio, stderr, exited } = options.process;
   const server = createServer(options);
   server.emit('connection', stdio);
-  // A frozen container does not end its programs; nothing passes once our end is closed.
+  // A paused container does not end its programs, so the end of our stream counts too.
   const closed = Promise.race([exited, once(stdio, 'close').catch(() => undefined)]).then(() => {
     stdio.destroy();
   });

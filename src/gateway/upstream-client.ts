@@ -6,12 +6,11 @@ import type { Authorization, ModelUpstream } from './model-upstream.ts';
 import { failureOfAnswer, failureOfConnection, type UpstreamFailure } from './upstream-failure.ts';
 
 /**
- * Silence after which the provider is given up. Codex itself ends a stream that is silent for five
- * minutes; it shall decide first. This is for what it does not bound: the wait for an answer's head.
+ * Time-out of a silent provider. Codex itself ends a stream after five minutes of silence and must be
+ * first; this bounds the wait for the headers of an answer.
  */
 const SILENCE_MS = 6 * 60_000;
 const MAX_ERROR_BYTES = 256 * 1024;
-/** The value of a header that is a flag. */
 const FLAG = 'true';
 
 export type UpstreamRequest = {
@@ -20,7 +19,7 @@ export type UpstreamRequest = {
   path: string;
   headers: IncomingHttpHeaders;
   body: Buffer;
-  /** The principal whose agent asks, where known. */
+  /** The principal of the agent, if known. */
   payer?: string | undefined;
   signal: AbortSignal;
 };
@@ -36,7 +35,7 @@ export type UpstreamOutcome =
     }
   | { kind: 'unreachable'; failure: UpstreamFailure };
 
-/** Talks to the model provider over connections that are kept. */
+/** An HTTP client of the model provider with keep-alive. */
 export class UpstreamClient {
   readonly #upstream: ModelUpstream;
   readonly #agents = {
@@ -49,8 +48,8 @@ export class UpstreamClient {
   }
 
   /**
-   * Sends a request; once more if the provider did not accept credentials that could be renewed.
-   * Throws what is wrong with the credentials, and the reason of an aborted signal.
+   * Sends a request, and once more if rejected credentials could be renewed.
+   * Throws the problem of the credentials, and the reason of an aborted signal.
    */
   async send(request: UpstreamRequest): Promise<UpstreamOutcome> {
     try {
@@ -67,7 +66,7 @@ export class UpstreamClient {
     }
   }
 
-  /** Closes the connections that no request uses. */
+  /** Closes idle connections. */
   close(): void {
     for (const agent of Object.values(this.#agents)) agent.destroy();
   }
@@ -103,7 +102,7 @@ export class UpstreamClient {
       agent: isHttps ? this.#agents['https:'] : this.#agents['http:'],
       headers: {
         ...requestHeaders(headers),
-        // What is compressed cannot be metered.
+        // A compressed answer cannot be metered.
         'accept-encoding': 'identity',
         ...(method === 'POST' && { 'content-length': body.length }),
         ...authorization.headers,
@@ -111,7 +110,7 @@ export class UpstreamClient {
     });
     request.setTimeout(SILENCE_MS, () => request.destroy(new Error('silent for too long')));
     return new Promise((resolve, reject) => {
-      // Stays for good: an answer that breaks reports it here as well.
+      // Never removed: a broken answer is reported here too.
       request.on('error', reject);
       request.on('response', resolve);
       request.end(body);
@@ -130,7 +129,7 @@ async function readError(answer: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).subarray(0, MAX_ERROR_BYTES).toString();
 }
 
-/** Some endpoints name the key that they refuse, and the agent reads what they say. */
+/** Some endpoints repeat the rejected key, and the agent reads the answer. */
 function redact(text: string, { headers, secrets = [] }: Authorization): string {
   const sent = Object.values(headers).map((value) => value.replace(/^Bearer\s+/i, ''));
   return [...sent, ...secrets]

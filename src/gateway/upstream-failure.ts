@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { ErrorCode } from '../errors.ts';
 
-/** Why the model provider did not do what it was asked. */
+/** A failed model request. */
 export type UpstreamFailure = {
-  /** Undefined if there was no answer at all. */
+  /** Undefined if there was no answer. */
   status: number | undefined;
   code: ErrorCode;
-  /** What the provider said, without secrets. */
+  /** The message of the provider, without secrets. */
   message: string;
 };
 
@@ -30,7 +30,7 @@ const bodySchema = z.union([
 ]);
 type ProviderError = { message?: string | null; type?: string | null; code?: string | null };
 
-/** Reads the failure out of an answer with an error status. */
+/** The failure of an answer with an error status. */
 export function failureOfAnswer(status: number, body: string): UpstreamFailure {
   const error = parseError(body) ?? { message: body };
   const refusesKey = status === 401 || status === 403;
@@ -41,7 +41,7 @@ export function failureOfAnswer(status: number, body: string): UpstreamFailure {
   };
 }
 
-/** Reads the failure out of a `response.failed` event, which comes with status 200. */
+/** The failure of a `response.failed` event, which has status 200. */
 export function failureOfEvent(error: unknown): UpstreamFailure {
   const parsed = errorSchema.safeParse(error).data ?? {};
   return {
@@ -51,7 +51,7 @@ export function failureOfEvent(error: unknown): UpstreamFailure {
   };
 }
 
-/** A connection that could not be made, or that broke. */
+/** The failure of a connection that was not made or broke. */
 export function failureOfConnection(error: NodeJS.ErrnoException): UpstreamFailure {
   // An AggregateError, one error for each address of a host, has no text of its own.
   const reason = error.message || error.code || 'no connection';

@@ -22,22 +22,22 @@ import { createServices, type Services } from './services.ts';
 export type App = {
   /** Such as `http://127.0.0.1:8210`. */
   url: string;
-  /** Resolves when the image or the like is there, or could not be made; see health. */
+  /** Resolves when the runtime is prepared, or failed to be; health shows which. */
   prepared: Promise<void>;
-  /** Interrupts what runs, answers its callers, and lets go of everything. */
+  /** Ends turns as PERSISTENT_MODE says, answers callers, and closes everything. */
   close(): Promise<void>;
 };
 
 type AppOptions = {
   config: Config;
-  /** That of the log, so that both know the same secrets; by default one of its own. */
+  /** The redactor of the log, so that both know the same secrets. Default: a new one. */
   redactor?: Redactor;
   log: Logger;
   version: string;
 };
 type ServerOptions = Required<AppOptions>;
 
-/** Opens the stores, wires all parts together and listens. */
+/** Opens the stores, creates all services and listens. */
 export async function startApp(given: AppOptions): Promise<App> {
   const options = { ...given, redactor: given.redactor ?? redactorOf(given.config) };
   const { DATA_DIR } = options.config;
@@ -66,23 +66,23 @@ type Parts = { services: Services; http: FastifyInstance; options: ServerOptions
 
 async function run(store: Store, { services, http, options }: Parts): Promise<App> {
   const { config, log } = options;
-  const { agents, turns, approvals, backups, restores, credentials } = services;
+  const { agents, turns, approvals, snapshots, restores, credentials } = services;
   const { egress, gateway, ledger } = services;
-  backups.recover();
+  snapshots.recover();
   await agents
     .reconcile()
     .catch((error) => log.error({ err: error }, 'No container could be adopted'));
   await restores.recover();
   await http.listen({ host: config.MCP_HOST, port: config.MCP_PORT });
-  // Before any request is read, so that earlier turns keep their places in the queues.
+  // Before any request is read, so that recovered turns stay first in their queues.
   turns.recover();
   void credentials.check();
-  const stopReaper = startIdleReaper({ agents, store, backups, config, log });
+  const stopReaper = startIdleReaper({ agents, store, snapshots, config, log });
   return {
     url: urlOf(http.server.address(), config.MCP_HOST),
     prepared: services.preparation.run(),
     async close() {
-      // Callers hear at once that the server stops, however long the step takes that the reaper is at.
+      // Callers are answered at once, even if the reaper is slow to stop.
       const reaped = stopReaper();
       await turns.close({ interrupt: !config.PERSISTENT_MODE });
       approvals.close();

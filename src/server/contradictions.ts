@@ -7,10 +7,10 @@ import { settingMeta } from '../config/settings.ts';
 import { parseEgressRule } from '../gateway/egress/egress-rule.ts';
 import { parsePrivateRange } from '../gateway/egress/reachable-addresses.ts';
 
-/** What Docker's own client wants in its directory too. */
+/** The files that the Docker client requires too. */
 const CERTIFICATES = ['ca.pem', 'cert.pem', 'key.pem'];
 
-/** What is wrong with settings that are each right by themselves: a sentence for each. */
+/** Contradictions between valid settings, one sentence each. */
 export function findContradictions(config: Config): string[] {
   const problems: string[] = [];
   if (config.CODEX_PROVIDER !== 'openai' && config.OPENAI_BASE_URL === undefined) {
@@ -26,7 +26,7 @@ export function findContradictions(config: Config): string[] {
   const issuer = new URL(config.OAUTH_ISSUER);
   if (issuer.protocol !== 'https:' && !isLoopback(issuer.hostname)) {
     problems.push(
-      `OAUTH_ISSUER is "${config.OAUTH_ISSUER}", which would get tokens in the clear. Allowed: an https URL, or an http URL of this machine.`,
+      `OAUTH_ISSUER is "${config.OAUTH_ISSUER}", which would receive tokens unencrypted. Allowed: an https URL, or an http URL of this machine.`,
     );
   }
   if (config.OIDC_ISSUER !== undefined && config.OIDC_AUDIENCE === undefined) {
@@ -58,14 +58,14 @@ function certificateProblems({ DOCKER_CERT_PATH: directory }: Config): string[] 
   return [`DOCKER_CERT_PATH is "${directory}". Allowed: ${allowed}.`];
 }
 
-/** An engine elsewhere has directories of its own, which it looks for itself. */
+/** A remote engine has its own directories, which cannot be checked here. */
 function skillsProblems({ SKILLS_DIR: skills, DOCKER_HOST: engine }: Config): string[] {
   if (skills === undefined || (engine !== undefined && !engine.startsWith('unix:'))) return [];
   if (isReadableDirectory(skills)) return [];
   return [`SKILLS_DIR is "${skills}". Allowed: ${settingMeta('SKILLS_DIR').allowed}.`];
 }
 
-/** What an engine elsewhere would mount is another machine's. */
+/** A remote engine would mount directories of another machine. */
 function rootsProblems({ WORKSPACE_ROOTS: roots, DOCKER_HOST: engine, AGENT_RUNTIME }: Config) {
   const { allowed } = settingMeta('WORKSPACE_ROOTS');
   const isElsewhere = engine !== undefined && !engine.startsWith('unix:');
@@ -77,7 +77,7 @@ function rootsProblems({ WORKSPACE_ROOTS: roots, DOCKER_HOST: engine, AGENT_RUNT
     .map((root) => `WORKSPACE_ROOTS has "${root}". Allowed: ${allowed}.`);
 }
 
-/** What is wrong with the parts of a list, each read by what throws if it can't be. */
+/** Messages of the parts that `read` throws for. */
 function problemsOf<T>(name: string, parts: readonly T[], read: (part: T) => unknown) {
   return parts.flatMap((part) => {
     try {

@@ -10,24 +10,21 @@ import type { Config } from '../config/config.ts';
 import { forgetOldTurns } from '../turns/turn-retention.ts';
 import type { TurnStore } from '../turns/turn-store.ts';
 
-/** With two it is seen whether the rounds are close to each other or far apart. */
-const ROUNDS_AHEAD = 2;
-const LOOK_MS = 10_000;
-/** More than a clock is adjusted by while it runs. */
+/** Two runs show how far apart they are. */
+const NEXT_RUNS = 2;
+const CLOCK_CHECK_MS = 10_000;
+/** Larger than gradual adjustments of a clock. */
 const JUMP_MS = 5_000;
 
 type ReaperOptions = {
   agents: AgentManager;
   store: { readonly agents: AgentStore; readonly turns: TurnStore };
-  backups: { tidy(): string[] };
+  snapshots: { prune(): string[] };
   config: ExpirySettings & Pick<Config, 'REAPER_SCHEDULE' | 'TURN_RETENTION'>;
   log: Logger;
 };
 
-/**
- * Puts idle agents to sleep and clears up on a schedule, and tells before; call what is returned to
- * end it.
- */
+/** Stops, archives and removes idle agents on a schedule, after warnings. Returns how to end it. */
 export function startIdleReaper(options: ReaperOptions): () => Promise<void> {
   const { config, log } = options;
   const warner = new ExpiryWarner(options);
@@ -48,7 +45,7 @@ export function startIdleReaper(options: ReaperOptions): () => Promise<void> {
     void task.destroy();
     task = begin();
   });
-  const check = () => warner.check(task.getNextRuns(ROUNDS_AHEAD));
+  const check = () => warner.check(task.getNextRuns(NEXT_RUNS));
   const seconds = checkSeconds(config);
   const checks = seconds > 0 ? setInterval(check, seconds * 1000).unref() : undefined;
   check();
@@ -61,7 +58,7 @@ export function startIdleReaper(options: ReaperOptions): () => Promise<void> {
   };
 }
 
-/** A schedule waits for a time of day: that of a clock that was set back comes as much later. */
+/** A schedule waits for a time of day, so it must restart when the clock is set. */
 function onClockSet(listener: (seconds: number) => void): () => void {
   const ahead = () => Date.now() - steadyNow();
   let last = ahead();
@@ -69,11 +66,11 @@ function onClockSet(listener: (seconds: number) => void): () => void {
     const jump = ahead() - last;
     last += jump;
     if (Math.abs(jump) > JUMP_MS) listener(Math.round(jump / 1000));
-  }, LOOK_MS).unref();
+  }, CLOCK_CHECK_MS).unref();
   return () => clearInterval(timer);
 }
 
-/** Else node-cron writes text to the console, where standard output may be that of MCP. */
+/** By default node-cron writes to standard output, which may be that of MCP. */
 function cronLogger(log: Logger) {
   const message = 'About the schedule of the reaper';
   return {
@@ -85,7 +82,7 @@ function cronLogger(log: Logger) {
   };
 }
 
-/** Takes no further step once it shall stop: each may last as long as an agent takes to end. */
+/** Takes no further step after `stopping`: a step may last as long as an agent takes to stop. */
 async function reap(
   options: ReaperOptions,
   warner: ExpiryWarner,
@@ -100,10 +97,10 @@ async function reap(
   } catch (error) {
     log.error({ err: error }, 'The reaper failed; the next round tries again');
   }
-  // Needs no engine, whose absence is what the rest fails of.
+  // Needs no engine, so it runs even if the steps above failed.
   if (stopping.aborted) return;
   await forgetTurns(options);
-  removeOldBackups(options);
+  removeOldSnapshots(options);
 }
 
 async function forgetTurns({ store, config, log }: ReaperOptions): Promise<void> {
@@ -115,9 +112,9 @@ async function forgetTurns({ store, config, log }: ReaperOptions): Promise<void>
   }
 }
 
-function removeOldBackups({ backups, log }: ReaperOptions): void {
+function removeOldSnapshots({ snapshots, log }: ReaperOptions): void {
   try {
-    const removed = backups.tidy();
+    const removed = snapshots.prune();
     if (removed.length > 0) log.info({ removed }, 'Removed old snapshots');
   } catch (error) {
     log.error({ err: error }, 'Old snapshots could not be removed; the next round tries again');

@@ -2,7 +2,7 @@ import { type Config, ConfigError, loadSettings } from '../config/config.ts';
 import { SETTING_NAMES } from '../config/settings.ts';
 import { findContradictions } from './contradictions.ts';
 
-/** Reads every setting, as `loadSettings` does. Throws {@link ConfigError} also where they contradict each other. */
+/** Loads all settings. Throws {@link ConfigError}, also for settings that contradict each other. */
 export function loadConfig(
   environment: Readonly<Record<string, string | undefined>>,
   envFile?: string,

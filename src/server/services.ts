@@ -26,8 +26,8 @@ import { Ledger } from '../gateway/spending/ledger.ts';
 import { Prices } from '../gateway/spending/prices.ts';
 import { chooseRuntime } from '../runtime/choose-runtime.ts';
 import { RuntimePreparation } from '../runtime/runtime-preparation.ts';
-import { BackupFiles } from '../snapshots/snapshot-files.ts';
-import { Backups } from '../snapshots/snapshots.ts';
+import { SnapshotFiles } from '../snapshots/snapshot-files.ts';
+import { Snapshots } from '../snapshots/snapshots.ts';
 import { UnfinishedRestores } from '../snapshots/unfinished-restores.ts';
 import type { Store } from '../store/store.ts';
 import { allTools, TOOL_ALIASES, TURN_KINDS } from '../tools/catalog.ts';
@@ -62,30 +62,34 @@ type ServiceOptions = {
 
 export type Services = Awaited<ReturnType<typeof createServices>>;
 
-/** Everything between the transports and the stores, joined layer by layer. Nothing runs yet. */
+/** Creates all services between transports and stores, room by room. Nothing runs yet. */
 export async function createServices(options: ServiceOptions) {
-  const engine = await createEngine(options);
-  const waiting = createWaiting(options);
-  const ways = createWays(options, waiting);
-  const home = createAgents(options, { ...engine, ...waiting, ...ways });
-  const contents = createWorkspaces(options, { ...engine, ...ways, ...home });
-  const work = createTurns(options, { ...engine, ...waiting, ...ways, ...home, ...contents });
-  const below = { ...engine, ...waiting, ...ways, ...home, ...contents, ...work };
-  const access = createAccess(options, below);
-  const calls = createToolbox(options, { ...below, ...access });
-  return { ...below, ...access, ...calls };
+  const runtimes = await createRuntime(options);
+  const pending = createPending(options);
+  const gateways = createGateway(options, pending);
+  const homes = createAgents(options, { ...runtimes, ...pending, ...gateways });
+  const contents = createWorkspaces(options, { ...runtimes, ...gateways, ...homes });
+  const inner = { ...runtimes, ...pending, ...gateways, ...homes, ...contents };
+  const work = { ...inner, ...createTurns(options, inner) };
+  const access = createAccess(options, work);
+  const calls = createToolbox(options, { ...work, ...access });
+  return { ...work, ...access, ...calls };
 }
 
-type Engine = Awaited<ReturnType<typeof createEngine>>;
-type Waiting = ReturnType<typeof createWaiting>;
-type Ways = ReturnType<typeof createWays>;
-type Home = ReturnType<typeof createAgents>;
-type Contents = ReturnType<typeof createWorkspaces>;
-type Work = ReturnType<typeof createTurns>;
-type Below = Engine & Waiting & Ways & Home & Contents & Work;
+type RuntimeServices = Awaited<ReturnType<typeof createRuntime>>;
+type PendingServices = ReturnType<typeof createPending>;
+type GatewayServices = ReturnType<typeof createGateway>;
+type AgentServices = ReturnType<typeof createAgents>;
+type WorkspaceServices = ReturnType<typeof createWorkspaces>;
+type InnerServices = RuntimeServices &
+  PendingServices &
+  GatewayServices &
+  AgentServices &
+  WorkspaceServices;
+type WorkServices = InnerServices & ReturnType<typeof createTurns>;
 
-/** What runs containers, and those that it has ready. */
-async function createEngine({ store, config, log, version }: ServiceOptions) {
+/** The runtime and the warm pool. */
+async function createRuntime({ store, config, log, version }: ServiceOptions) {
   const { installationId } = store;
   const hasContainers = store.runtimeKind === 'docker' && store.agents.list().length > 0;
   const chosen = await chooseRuntime({ config, installationId, hasContainers, log });
@@ -97,7 +101,7 @@ async function createEngine({ store, config, log, version }: ServiceOptions) {
 }
 
 /** The turns that wait or run, and the events of agents. */
-function createWaiting({ store, audit, authenticator, config, log }: ServiceOptions) {
+function createPending({ store, audit, authenticator, config, log }: ServiceOptions) {
   const events = new AgentEvents(log);
   const register = new TurnRegister(store.turns);
   const queues = new KeyedQueue();
@@ -109,7 +113,10 @@ function createWaiting({ store, audit, authenticator, config, log }: ServiceOpti
 }
 
 /** What agents reach: the model, what pays for it, and hosts. */
-function createWays({ store, audit, config, log }: ServiceOptions, { events, register }: Waiting) {
+function createGateway(
+  { store, audit, config, log }: ServiceOptions,
+  { events, register }: PendingServices,
+) {
   const credentials = new Credentials(config, log);
   const ledger = new Ledger(store.spending, log);
   const prices = Prices.read(config.PRICES_FILE ?? PRICES_FILE);
@@ -136,10 +143,16 @@ function createWays({ store, audit, config, log }: ServiceOptions, { events, reg
   return { credentials, ledger, budgets, egress, gateway };
 }
 
-/** Agents, and what they are given. */
 function createAgents(
   { store, audit, config, log, version }: ServiceOptions,
-  { runtime, pool, events, queues, turnApprovals, gateway }: Engine & Waiting & Ways,
+  {
+    runtime,
+    pool,
+    events,
+    queues,
+    turnApprovals,
+    gateway,
+  }: RuntimeServices & PendingServices & GatewayServices,
 ) {
   const mcpServers = McpServers.read(config.AGENT_MCP_SERVERS_FILE);
   const directories = new HostDirectories({ store, runtime, config });
@@ -151,10 +164,10 @@ function createAgents(
   return { agents, directories, mcpServers };
 }
 
-/** What goes into the workspaces of agents and out of them. */
+/** Files of workspaces, their sources and snapshots. */
 function createWorkspaces(
   { store, config, version, log }: ServiceOptions,
-  { runtime, egress, agents }: Engine & Ways & Home,
+  { runtime, egress, agents }: RuntimeServices & GatewayServices & AgentServices,
 ) {
   const { disk } = agents;
   const { DATA_DIR: dataDir, SNAPSHOT_DISK_RESERVE: reserveBytes } = config;
@@ -163,17 +176,17 @@ function createWorkspaces(
     ...{ runtime, files, git: egress.git, agents: store.agents, disk, config },
     credentials: new GitCredentials(config),
   });
-  const backupFiles = new BackupFiles({ dataDir, reserveBytes });
+  const snapshotFiles = new SnapshotFiles({ dataDir, reserveBytes });
   const restores = new UnfinishedRestores({ store, agents, files, log });
-  const backups = new Backups({ store, files, backupFiles, disk, restores, config, version });
-  return { files, sources, backups, restores };
+  const snapshots = new Snapshots({ store, files, snapshotFiles, disk, restores, config, version });
+  return { files, sources, snapshots, restores };
 }
 
 /** The work of agents, and what excludes it. */
-function createTurns(options: ServiceOptions, below: Engine & Waiting & Ways & Home & Contents) {
+function createTurns(options: ServiceOptions, inner: InnerServices) {
   const { store, redactor, config, log } = options;
-  const { runtime, gateway, credentials, budgets, agents, directories, sources } = below;
-  const { register, queues, turnAudit: audit, turnApprovals: approvals } = below;
+  const { runtime, gateway, credentials, budgets, agents, directories, sources } = inner;
+  const { register, queues, turnAudit: audit, turnApprovals: approvals } = inner;
   const { disk } = agents;
   const source = new WorkspaceSource({ sources, directories });
   const runner = new TurnRunner({
@@ -194,11 +207,11 @@ function createTurns(options: ServiceOptions, below: Engine & Waiting & Ways & H
 }
 
 /** What callers may do with all that. */
-function createAccess({ store, audit, config }: ServiceOptions, below: Below) {
-  const { runtime, mcpServers, agents, directories, files, sources, backups } = below;
-  const { turns, exclusive, forks, approvals } = below;
+function createAccess({ store, audit, config }: ServiceOptions, work: WorkServices) {
+  const { runtime, mcpServers, agents, directories, files, sources, snapshots } = work;
+  const { turns, exclusive, forks, approvals } = work;
   const access = new Access({
-    ...{ store, agents, turns, exclusive, forks, approvals, directories, backups },
+    ...{ store, agents, turns, exclusive, forks, approvals, directories, backups: snapshots },
     ...{ runtime, mcpServers, audit, config },
     transfers: { files, sources, disk: agents.disk, audit, config },
   });
@@ -207,13 +220,12 @@ function createAccess({ store, audit, config }: ServiceOptions, below: Below) {
   return { access, changes, promotion };
 }
 
-/** What they call, and how often they may. */
 function createToolbox(
   { store, audit, config, version }: ServiceOptions,
-  below: Below & ReturnType<typeof createAccess>,
+  work: WorkServices & ReturnType<typeof createAccess>,
 ) {
-  const { runtime, runtimeWarning, preparation, credentials, egress, agents, turns } = below;
-  const { access, changes, promotion } = below;
+  const { runtime, runtimeWarning, preparation, credentials, egress, agents, turns } = work;
+  const { access, changes, promotion } = work;
   const health = () =>
     checkHealth({
       ...{ runtime, runtimeWarning, preparation, agents },

@@ -12,16 +12,16 @@ import {
 } from '../workspaces/transfers/archive-rules.ts';
 import { checkedArchive } from '../workspaces/transfers/checked-archive.ts';
 import type { WorkspaceFiles } from '../workspaces/transfers/workspace-files.ts';
-import { below, joined, rolloutAt, SESSIONS, WORKSPACE } from './archive-layout.ts';
+import { concatenated, inDirectory, rolloutAt, SESSIONS, WORKSPACE } from './archive-layout.ts';
 import { MANIFEST, writeManifest } from './manifest.ts';
 
-/** How many forks of forks a conversation has at most. */
+/** Longest chain of forks of a conversation. */
 const FORKS = 1000;
 
 /**
- * In the container; an agent that never worked has no conversations, and gives an archive of nothing.
- * A conversation that is the fork of another one has only what came after, so that goes with it, and so
- * on. Who made a circle of them gets some twice, as links, which nobody takes.
+ * Runs in the container. An agent that never worked has no conversation, and gives an empty archive. A
+ * forked conversation holds only what came after the fork, so its chain of origins goes with it. A
+ * circle of forks repeats files as links, which are skipped.
  */
 const GIVE_CONVERSATION = `cd "$CODEX_HOME/sessions" 2>/dev/null || exec tar -cf - -T /dev/null
 id=$THREAD left=${FORKS}
@@ -33,25 +33,25 @@ while [ -n "$id" ] && [ "$left" -gt 0 ]; do
   left=$((left - 1))
 done | tar -cf - -T -`;
 
-type Means = {
+type ArchiveOptions = {
   store: { agents: AgentStore };
   files: WorkspaceFiles;
   version: string;
-  /** Of the workspace, and of the conversation. */
+  /** Limits of the workspace, and of the conversation. */
   bounds: ArchiveBounds;
   signal: AbortSignal;
 };
 
 type Content = {
   archive: AsyncIterable<Uint8Array>;
-  /** Once the archive was read to its end. */
+  /** Valid once the archive was read to its end. */
   report(): { omitted: number; hasConversation: boolean };
 };
 
-/** An agent that is awake as an archive of tar, as docs/snapshots.md says. */
+/** The tar archive of an agent that is awake, in the format of docs/snapshots.md. */
 export function archiveOfAgent(
   { agent: { agentId }, link }: { agent: AgentRecord; link: AgentLink },
-  { store, files, version, bounds, signal }: Means,
+  { store, files, version, bounds, signal }: ArchiveOptions,
 ): Content {
   const agent = store.agents.get(agentId);
   if (!agent) throw new AppError('agent_not_found', 'The agent was removed meanwhile.');
@@ -70,10 +70,10 @@ export function archiveOfAgent(
   const parts = [
     archiveOf(writeManifest(agent, { product: version, codex: CODEX_VERSION })),
     ...(threadId === undefined ? [] : [conversation({ link, threadId, signal, take }, sessions)]),
-    checkedArchive(noted, below(WORKSPACE, workspace)),
+    checkedArchive(noted, inDirectory(WORKSPACE, workspace)),
   ];
   return {
-    archive: joined(parts),
+    archive: concatenated(parts),
     report: () => ({ omitted, hasConversation }),
   };
 }
@@ -85,7 +85,7 @@ function archiveOf(manifest: string): AsyncIterable<Uint8Array> {
   return Readable.from(packed);
 }
 
-/** The same archive; what it held is told at its end. */
+/** Passes an archive through, and its report at the end. */
 async function* telling(
   archive: AsyncGenerator<Uint8Array, ArchiveReport>,
   tell: (report: ArchiveReport) => void,
@@ -93,17 +93,17 @@ async function* telling(
   tell(yield* archive);
 }
 
-type Talk = {
+type ConversationSource = {
   link: AgentLink;
   threadId: string;
   signal: AbortSignal;
-  /** Hears the id of each part. */
+  /** Called with the id of each conversation. */
   take: (id: string) => void;
 };
 
-/** The conversation as an archive of its own, with those that it is a fork of; without an entry if it is not there. */
+/** An archive of the conversation and its origins; empty if there is none. */
 async function* conversation(
-  { link, threadId, signal, take }: Talk,
+  { link, threadId, signal, take }: ConversationSource,
   rules: ArchiveRules,
 ): AsyncGenerator<Uint8Array> {
   const process = await link.workspace.exec(['sh', '-c', GIVE_CONVERSATION], { THREAD: threadId });
@@ -116,7 +116,7 @@ async function* conversation(
       if (rollout) take(rollout.id);
       return rollout !== undefined;
     };
-    yield* checkedArchive(process.stdio, below(SESSIONS, rules, isWanted));
+    yield* checkedArchive(process.stdio, inDirectory(SESSIONS, rules, isWanted));
     if ((await process.exited) === 0) return;
     throw new AppError('copy_failed', 'The conversation of the agent could not be read.');
   } finally {

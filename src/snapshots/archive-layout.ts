@@ -1,16 +1,16 @@
 import type { ArchiveRules, EntryHeader } from '../workspaces/transfers/archive-rules.ts';
 import type { EntryRules } from '../workspaces/transfers/checked-archive.ts';
 
-/** Of an archive: `manifest.json`, and below these the files and the conversation. */
+/** Directories of an archive, beside `manifest.json`. */
 export const WORKSPACE = 'workspace';
 export const SESSIONS = 'sessions';
 
 const ROLLOUT = /^(\d{4}\/\d\d\/\d\d\/rollout-[0-9T-]{1,40}-)([0-9a-f-]{36})\.jsonl$/;
-/** What ends an archive of tar: two blocks of zeros. */
+/** The end of a tar archive: two blocks of zeros. */
 const END_BYTES = 1024;
 
 /** The first part of a path and the rest, which may be empty. */
-export function divided(name: string): { top: string; rest: string } {
+export function splitPath(name: string): { top: string; rest: string } {
   const [, top = '', rest = ''] = /^(?:\.\/)?([^/]*)\/?(.*)$/s.exec(name) ?? [];
   return { top, rest };
 }
@@ -21,8 +21,8 @@ export function rolloutAt(path: string): { start: string; id: string } | undefin
   return start === undefined || id === undefined ? undefined : { start, id };
 }
 
-/** Puts the entries that some rules take into a directory of an archive. */
-export function below(
+/** Rules that move the accepted entries into a directory. */
+export function inDirectory(
   top: string,
   rules: ArchiveRules,
   isWanted: (header: EntryHeader) => boolean = () => true,
@@ -30,19 +30,19 @@ export function below(
   return {
     headerFor(read) {
       const header = rules.headerFor(read);
-      return header && isWanted(header) ? moved(header, (name) => `${top}/${name}`) : undefined;
+      return header && isWanted(header) ? renamed(header, (name) => `${top}/${name}`) : undefined;
     },
   };
 }
 
-/** An entry at another path; what a hard link leads to is an entry too. */
-export function moved(header: EntryHeader, place: (name: string) => string): EntryHeader {
+/** An entry at another path. The target of a hard link is renamed too. */
+export function renamed(header: EntryHeader, place: (name: string) => string): EntryHeader {
   const { name, type, linkname = '' } = header;
   return { ...header, name: place(name), ...(type === 'link' && { linkname: place(linkname) }) };
 }
 
-/** Several archives as one. */
-export async function* joined(
+/** One archive of several. */
+export async function* concatenated(
   archives: readonly AsyncIterable<Uint8Array>[],
 ): AsyncGenerator<Uint8Array> {
   for (const archive of archives) {

@@ -6,32 +6,32 @@ import {
   type EntryHeader,
 } from '../workspaces/transfers/archive-rules.ts';
 import type { EntryRules } from '../workspaces/transfers/checked-archive.ts';
-import { divided, moved, rolloutAt, SESSIONS, WORKSPACE } from './archive-layout.ts';
+import { renamed, rolloutAt, SESSIONS, splitPath, WORKSPACE } from './archive-layout.ts';
 import { MANIFEST, MANIFEST_BYTES, type Manifest, readManifest } from './manifest.ts';
 
-/** Of a conversation, with the instructions that it began with. */
+/** Longest first line of a conversation, which holds its instructions. */
 const FIRST_LINE_BYTES = 8 * 1024 * 1024;
-/** Within a text of the line its quotes would be escaped. */
+/** Does not match within a JSON string, whose quotes are escaped. */
 const FORKED_FROM = /"forked_from_id":"([0-9a-f-]{36})"/;
 const SHOWN_NAME = 200;
 
-/** A conversation as the archive names it, and the id that it gets. */
+/** The id of a conversation in the archive, and its new id. */
 type Rollout = { id: string; as: string };
 
 /**
- * What becomes of the entries of an archive of an agent, whoever made it: the files go to `tree`, the
- * conversation, and those that it is a fork of, stay in `sessions` and get ids of their own, as the ones
- * that they were copied of may be there. Anything else is `archive_invalid`.
+ * Rules for the entries of an untrusted archive of an agent: files go to `tree`; the conversation and
+ * its origins stay in `sessions` with new ids, as the originals may exist. Anything else is
+ * `archive_invalid`.
  */
 export class ArchivedAgent implements EntryRules {
-  /** The id that the conversation gets. */
+  /** The new id of the conversation. */
   readonly threadId: string = randomUUID();
   readonly #workspace: ArchiveRules;
   readonly #sessions: ArchiveRules;
   #began = false;
   #manifest: Manifest | undefined;
   #hasConversation = false;
-  /** The conversation that may come next, and the id that it gets. */
+  /** The only conversation that may come next. */
   #next: Rollout | undefined;
 
   constructor(bounds: ArchiveBounds) {
@@ -49,18 +49,17 @@ export class ArchivedAgent implements EntryRules {
     return this.#hasConversation;
   }
 
-  /** How much there was. */
   get report(): { files: number; bytes: number } {
     const { files, bytes } = this.#workspace.report;
     return { files, bytes };
   }
 
   headerFor(read: EntryHeader): EntryHeader | undefined {
-    const { top, rest } = divided(read.name);
+    const { top, rest } = splitPath(read.name);
     if (!this.#began) return this.#first(read);
     if (top === WORKSPACE) {
       const header = this.#workspace.headerFor(within(WORKSPACE, read));
-      return header && moved(header, (name) => `tree/${name}`);
+      return header && renamed(header, (name) => `tree/${name}`);
     }
     if (top === SESSIONS) return this.#session(read, rest);
     throw refused(read, `only ${MANIFEST}, ${WORKSPACE}/ and ${SESSIONS}/ are in a snapshot`);
@@ -72,7 +71,7 @@ export class ArchivedAgent implements EntryRules {
   }
 
   #first({ name, type, size = 0 }: EntryHeader): EntryHeader {
-    const { top, rest } = divided(name);
+    const { top, rest } = splitPath(name);
     if (top !== MANIFEST || rest !== '' || type !== 'file') void this.manifest;
     if (size > MANIFEST_BYTES) throw refused({ name }, `it has more than ${MANIFEST_BYTES} bytes`);
     this.#began = true;
@@ -94,7 +93,7 @@ export class ArchivedAgent implements EntryRules {
     return { ...header, name: `${SESSIONS}/${rollout.start}${next.as}.jsonl` };
   }
 
-  /** The same conversation under other ids of the same length, which its first line tells. */
+  /** Replaces the ids in the first line of a conversation by new ones of the same length. */
   #renamed(content: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
     const own = this.#next;
     this.#next = undefined;
@@ -118,7 +117,7 @@ export class ArchivedAgent implements EntryRules {
   }
 }
 
-/** The first line changed, which has a character for each byte, so that nothing else changes. */
+/** Changes the first line, decoded byte by byte so that all else stays. */
 async function* withFirstLine(
   content: AsyncIterable<Buffer>,
   change: (line: string) => string,
@@ -133,7 +132,7 @@ async function* withFirstLine(
     line = Buffer.concat([line, chunk]);
     const end = line.indexOf('\n');
     if (end < 0 && line.length <= FIRST_LINE_BYTES) continue;
-    if (end < 0) throw new AppError('archive_invalid', 'The conversation is none of Codex.');
+    if (end < 0) throw new AppError('archive_invalid', 'The conversation is not one of Codex.');
     yield replace(line.subarray(0, end));
     yield line.subarray(end);
     line = undefined;
@@ -141,11 +140,11 @@ async function* withFirstLine(
   if (line) yield replace(line);
 }
 
-/** The entry, by its path below a directory, in which all that it leads to must be. */
+/** The entry relative to a directory. A link out of it gets an empty target, which is refused. */
 function within(top: string, header: EntryHeader): EntryHeader {
-  const { rest } = divided(header.name);
+  const { rest } = splitPath(header.name);
   if (header.type !== 'link') return { ...header, name: rest };
-  const target = divided(header.linkname ?? '');
+  const target = splitPath(header.linkname ?? '');
   return { ...header, name: rest, linkname: target.top === top ? target.rest : '' };
 }
 

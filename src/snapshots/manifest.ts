@@ -14,7 +14,7 @@ import { AppError } from '../errors.ts';
 
 /** The first entry of every archive. */
 export const MANIFEST = 'manifest.json';
-/** Of instructions there are two, of 1 MiB at most each, which JSON may write longer. */
+/** Two texts of instructions of 1 MiB each, which are longer as JSON. */
 export const MANIFEST_BYTES = 8 * 1024 * 1024;
 const FORMAT = 1;
 
@@ -23,11 +23,11 @@ const schema = z.object({
   product: z.object({ name: z.string(), version: z.string() }),
   codex_version: z.string(),
   agent_id: z.string().max(300),
-  /** The conversation, in `sessions/`. */
+  /** The conversation in `sessions/`. */
   session_id: z.uuid().nullable(),
-  /** Digest of the instructions that it was told. */
+  /** Digest of the instructions that the conversation has been given. */
   told_instructions: z.string().max(100).nullish(),
-  /** Digest of what the workspace was filled with. */
+  /** Digest of the source of the workspace. */
   source: z
     .string()
     .regex(/^[0-9a-f]{64}$/)
@@ -36,7 +36,6 @@ const schema = z.object({
   created_at: z.iso.datetime(),
 });
 
-/** What an archive says of the agent in it. */
 export type Manifest = {
   agentName: string;
   threadId?: string | undefined;
@@ -45,7 +44,6 @@ export type Manifest = {
   settings: AgentSettings;
 };
 
-/** The manifest of an agent, as JSON. */
 export function writeManifest(
   { name, threadId, forkOf, toldInstructions, source, settings }: AgentRecord,
   versions: { product: string; codex: string },
@@ -65,7 +63,7 @@ export function writeManifest(
   return `${JSON.stringify(manifest, undefined, 2)}\n`;
 }
 
-/** Reads what anybody may have written. Throws `archive_invalid`, saying what is wrong. */
+/** Parses an untrusted manifest. Throws `archive_invalid`. */
 export function readManifest(text: string): Manifest {
   const { data, error } = schema.safeParse(parsed(text));
   if (!data) {

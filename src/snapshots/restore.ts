@@ -1,22 +1,17 @@
-import type { AgentStore } from '../agents/agent-store.ts';
-import type { RestoreRecord } from './restore-record.ts';
-import type { RestoreStore } from './snapshot-store.ts';
+import type { AgentRecord } from '../agents/agent.ts';
 
-/** Makes an agent whose files are in their place what else it is to be, and ends the restore. */
-export function complete(
-  store: { agents: AgentStore; restores: RestoreStore; transaction<T>(work: () => T): T },
-  { agentId, becomes }: RestoreRecord,
-): void {
-  store.transaction(() => {
-    const record = store.agents.get(agentId);
-    if (record && becomes) {
-      const { threadId: _own, forkOf: _earlier, ...rest } = record;
-      const { forkOf, settings, source, toldInstructions } = becomes;
-      store.agents.put({ ...rest, ...(forkOf !== undefined && { forkOf }) });
-      store.agents.setSettings(agentId, settings);
-      store.agents.setSource(agentId, source);
-      store.agents.setTold(agentId, toldInstructions);
-    }
-    store.restores.remove(agentId);
-  });
-}
+/** What a restore sets in the agent's row. */
+export type RestoredState = Pick<AgentRecord, 'forkOf' | 'toldInstructions' | 'settings'> & {
+  source: string;
+};
+
+/** A restore that has not ended. */
+export type RestoreRecord = {
+  agentId: string;
+  /** Written to the agent's home once its files are in their final directory. */
+  restoreId: string;
+  /** Whether the restore created the agent. Such an agent is removed if the restore fails. */
+  isNewAgent: boolean;
+  /** Known once the whole archive has arrived, before any file is moved. */
+  target?: RestoredState;
+};

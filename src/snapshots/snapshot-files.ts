@@ -11,17 +11,17 @@ const ENDING = '.tar.gz';
 const PART = '.part';
 /** Half of the time of the usual level, for files that are a few percent larger. */
 const GZIP_LEVEL = 3;
-/** So much is written between two looks at the disk. */
-const LOOK_BYTES = 16 * 1024 * 1024;
+/** Bytes between two checks of the disk. */
+const CHECK_BYTES = 16 * 1024 * 1024;
 
 type Options = {
   dataDir: string;
-  /** What is left free on the disk. */
+  /** Bytes that stay free on the disk. */
   reserveBytes: number;
 };
 
-/** The files that backups are, each whole or not there. */
-export class BackupFiles {
+/** The files of snapshots, each complete or absent. */
+export class SnapshotFiles {
   readonly #directory: string;
   readonly #reserve: number;
 
@@ -30,7 +30,7 @@ export class BackupFiles {
     this.#reserve = reserveBytes;
   }
 
-  /** Removes what a server left that was killed, all but the files of the backups that are known. */
+  /** Removes partial files and files of unknown snapshots, which a killed server left. */
   clear(known: ReadonlySet<string>): void {
     fs.mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
     for (const name of fs.readdirSync(this.#directory)) {
@@ -42,17 +42,17 @@ export class BackupFiles {
   }
 
   /**
-   * Packs an archive by gzip into a file; `check` hears now and then how large that is. Throws
-   * `storage_full` before the disk has less than the reserve, and what `archive` and `check` throw;
-   * then nothing is left.
+   * Writes an archive as gzip; `check` is called with the size now and then. Throws `storage_full`
+   * before the disk has less than the reserve, and what `archive` and `check` throw; then there is no
+   * file.
    */
   async write(
-    backupId: string,
+    snapshotId: string,
     archive: AsyncIterable<Uint8Array>,
     check: (bytes: number) => void = () => undefined,
   ): Promise<{ bytes: number; sha256: string }> {
     this.#assertRoom();
-    const file = this.#fileOf(backupId);
+    const file = this.#fileOf(snapshotId);
     const part = `${file}${PART}`;
     const hash = createHash('sha256');
     let bytes = 0;
@@ -62,33 +62,35 @@ export class BackupFiles {
     };
     const watch = this.#watching(tell, () => check(bytes));
     try {
-      const out = fs.createWriteStream(part, { flags: 'wx', mode: 0o600, flush: true });
+      // Opened before the pipeline, which may fail before a stream by path has created its file.
+      const handle = await fs.promises.open(part, 'wx', 0o600);
+      const out = handle.createWriteStream({ flush: true });
       await pipeline(archive, createGzip({ level: GZIP_LEVEL }), watch, out);
       fs.renameSync(part, file);
       syncDirectory(this.#directory);
     } catch (error) {
-      this.remove(backupId);
+      this.remove(snapshotId);
       throw fullDisk(error);
     }
     return { bytes, sha256: hash.digest('hex') };
   }
 
-  /** The file as it is, to be read once. Throws `snapshot_not_found` if somebody took it away. */
-  async open(backupId: string): Promise<fs.ReadStream> {
-    const handle = await fs.promises.open(this.#fileOf(backupId)).catch((cause: unknown) => {
-      const message = `The file of snapshot ${backupId} is gone.`;
+  /** Throws `snapshot_not_found` if the file is gone. */
+  async open(snapshotId: string): Promise<fs.ReadStream> {
+    const handle = await fs.promises.open(this.#fileOf(snapshotId)).catch((cause: unknown) => {
+      const message = `The file of snapshot ${snapshotId} is gone.`;
       throw new AppError('snapshot_not_found', message, { cause });
     });
     return handle.createReadStream();
   }
 
-  remove(backupId: string): void {
-    const file = this.#fileOf(backupId);
+  remove(snapshotId: string): void {
+    const file = this.#fileOf(snapshotId);
     for (const name of [file, `${file}${PART}`]) fs.rmSync(name, { force: true });
   }
 
-  #fileOf(backupId: string): string {
-    return path.join(this.#directory, `${backupId}${ENDING}`);
+  #fileOf(snapshotId: string): string {
+    return path.join(this.#directory, `${snapshotId}${ENDING}`);
   }
 
   #watching(tell: (chunk: Buffer) => void, check: () => void) {
@@ -100,7 +102,7 @@ export class BackupFiles {
       let unseen = 0;
       for await (const chunk of chunks) {
         unseen += chunk.length;
-        if (unseen >= LOOK_BYTES) {
+        if (unseen >= CHECK_BYTES) {
           assertRoom();
           unseen = 0;
         }
@@ -125,11 +127,11 @@ export class BackupFiles {
 function fullDisk(error: unknown): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
   if (code !== 'ENOSPC' && code !== 'EDQUOT') return error;
-  const message = 'The disk of DATA_DIR is full: there is no snapshot.';
+  const message = 'The disk of DATA_DIR is full; no snapshot was made.';
   return new AppError('storage_full', message, { cause: error });
 }
 
-/** A name is durable once its directory is. */
+/** A renamed file is durable once its directory is. */
 function syncDirectory(directory: string): void {
   const fd = fs.openSync(directory, 'r');
   try {

@@ -13,23 +13,24 @@ import { transferBounds } from '../workspaces/transfers/transfer-bounds.ts';
 import type { WorkspaceFiles } from '../workspaces/transfers/workspace-files.ts';
 import { archiveOfAgent } from './agent-archive.ts';
 import { ArchivedAgent } from './archived-agent.ts';
-import { complete } from './restore.ts';
-import type { Becoming, RestoreRecord } from './restore-record.ts';
-import { type BackupRecord, excessOf } from './snapshot.ts';
-import type { BackupFiles } from './snapshot-files.ts';
+import { completeRestore } from './complete-restore.ts';
+import type { RestoredState, RestoreRecord } from './restore.ts';
+import type { RestoreStore } from './restore-store.ts';
+import { type SnapshotRecord, snapshotsToPrune } from './snapshot.ts';
+import type { SnapshotFiles } from './snapshot-files.ts';
 import { assertQuota } from './snapshot-quota.ts';
-import type { BackupStore, RestoreStore } from './snapshot-store.ts';
+import type { SnapshotStore } from './snapshot-store.ts';
 import type { UnfinishedRestores } from './unfinished-restores.ts';
 
 type Options = {
   store: {
     agents: AgentStore;
-    backups: BackupStore;
+    snapshots: SnapshotStore;
     restores: RestoreStore;
     transaction<T>(work: () => T): T;
   };
   files: WorkspaceFiles;
-  backupFiles: BackupFiles;
+  snapshotFiles: SnapshotFiles;
   disk: DiskWatch;
   config: Pick<
     Config,
@@ -44,53 +45,53 @@ type Options = {
   version: string;
 };
 
-/** An agent that is awake and has nothing else to do. */
-export type Resting = { agent: AgentRecord; link: AgentLink; signal: AbortSignal };
+/** An agent that is awake, without a turn. */
+export type AwakeAgent = { agent: AgentRecord; link: AgentLink; signal: AbortSignal };
 
-export type Made = {
-  backup: BackupRecord;
-  /** Entries that nobody should be handed, such as links out of the workspace. */
+export type CreatedSnapshot = {
+  snapshot: SnapshotRecord;
+  /** Entries that are left out, such as links out of the workspace. */
   omitted: number;
   hasConversation: boolean;
-  /** Ids of those of the agent that made room. */
+  /** Ids of older snapshots that were removed. */
   removed: string[];
 };
 
-export type Restored = {
+export type RestoreResult = {
   files: number;
   bytes: number;
   hasConversation: boolean;
-  /** MCP servers that this server does not have. */
+  /** MCP servers of the settings that this server does not have. */
   leftOut: string[];
 };
 
-/** Writes agents into files of the server, and makes agents of such files, from wherever they come. */
-export class Backups {
+/** Makes snapshots of agents, and restores agents from snapshots and uploads. */
+export class Snapshots {
   readonly #options: Options;
 
   constructor(options: Options) {
     this.#options = options;
   }
 
-  /** Removes what a server left that was killed. */
+  /** Removes files that a killed server left. */
   recover(): void {
-    const { store, backupFiles } = this.#options;
-    backupFiles.clear(new Set(store.backups.list().map(({ backupId }) => backupId)));
+    const { store, snapshotFiles } = this.#options;
+    snapshotFiles.clear(new Set(store.snapshots.list().map(({ snapshotId }) => snapshotId)));
   }
 
   /**
-   * Throws `snapshot_too_large`, `quota_exceeded`, `storage_full`, `copy_failed`, `container_lost` or why the signal was
-   * aborted; then there is none.
+   * Throws `snapshot_too_large`, `quota_exceeded`, `storage_full`, `copy_failed`, `container_lost` or the
+   * reason of the signal; then there is no snapshot.
    */
-  async make(resting: Resting, label: string | undefined): Promise<Made> {
-    this.tidy();
-    const { store, backupFiles } = this.#options;
-    const { agentId, name, owner, tenant } = resting.agent;
-    const check = (bytes: number) => this.#assertQuota(resting.agent, bytes);
+  async create(awake: AwakeAgent, label: string | undefined): Promise<CreatedSnapshot> {
+    this.prune();
+    const { store, snapshotFiles } = this.#options;
+    const { agentId, name, owner, tenant } = awake.agent;
+    const check = (bytes: number) => this.#assertQuota(awake.agent, bytes);
     check(1);
-    const backupId = randomUUID();
-    const limits = this.#limitOf(resting.signal);
-    const content = archiveOfAgent(resting, {
+    const snapshotId = randomUUID();
+    const limits = this.#limitOf(awake.signal);
+    const content = archiveOfAgent(awake, {
       ...this.#options,
       bounds: {
         bytes: this.#options.config.SNAPSHOT_MAX_BYTES,
@@ -98,63 +99,62 @@ export class Backups {
       },
       signal: limits,
     });
-    const written = await backupFiles
-      .write(backupId, content.archive, check)
+    const written = await snapshotFiles
+      .write(snapshotId, content.archive, check)
       .catch((error: unknown) =>
-        Promise.reject(inOurWords(this.#refusal(error, resting.signal, limits))),
+        Promise.reject(asSnapshotError(this.#refusal(error, awake.signal, limits))),
       );
     const whose = { agentId, name, owner, tenant, ...(label !== undefined && { label }) };
-    const backup: BackupRecord = { backupId, ...whose, ...written, createdAt: new Date() };
+    const snapshot: SnapshotRecord = { snapshotId, ...whose, ...written, createdAt: new Date() };
     try {
-      // Others of the same owner may have been made meanwhile.
-      check(backup.bytes);
-      store.backups.add(backup);
+      // The owner may have made others meanwhile.
+      check(snapshot.bytes);
+      store.snapshots.add(snapshot);
     } catch (error) {
-      backupFiles.remove(backupId);
+      snapshotFiles.remove(snapshotId);
       throw error;
     }
     const { omitted, hasConversation } = content.report();
-    return { backup, omitted, hasConversation, removed: this.tidy() };
+    return { snapshot, omitted, hasConversation, removed: this.prune() };
   }
 
-  /** The archive of a backup, unpacked. Throws `snapshot_not_found`. */
-  async unpacked({ backupId }: BackupRecord): Promise<AsyncIterable<Uint8Array>> {
-    const file = await this.#options.backupFiles.open(backupId);
+  /** The tar archive. Throws `snapshot_not_found`. */
+  async unpacked({ snapshotId }: SnapshotRecord): Promise<AsyncIterable<Uint8Array>> {
+    const file = await this.#options.snapshotFiles.open(snapshotId);
     const gunzip = createGunzip();
     file.on('error', (error) => gunzip.destroy(error));
     gunzip.on('close', () => file.destroy());
     return file.pipe(gunzip);
   }
 
-  /** The file of a backup. Throws `snapshot_not_found`. */
-  packed({ backupId }: BackupRecord): Promise<Readable> {
-    return this.#options.backupFiles.open(backupId);
+  /** The gzip file. Throws `snapshot_not_found`. */
+  packed({ snapshotId }: SnapshotRecord): Promise<Readable> {
+    return this.#options.snapshotFiles.open(snapshotId);
   }
 
-  /** Has an agent that does not exist yet removed again by the next server, unless {@link restore} ends. */
-  begin(agentId: string): void {
-    this.#options.store.restores.put({ agentId, restoreId: randomUUID(), begins: true });
+  /** The next server removes an agent that is created for a restore, unless {@link restore} ends. */
+  beginRestore(agentId: string): void {
+    this.#options.store.restores.put({ agentId, restoreId: randomUUID(), isNewAgent: true });
   }
 
-  /** Whatever became of it. */
-  giveUp(agentId: string): void {
+  abandonRestore(agentId: string): void {
     this.#options.store.restores.remove(agentId);
   }
 
   /**
-   * Makes the agent what an archive holds: its files, its conversation and, as far as `fitting` lets
-   * them, its settings. Throws `archive_invalid`, `upload_too_large` and what `fitting` throws; then
-   * the agent is as it was.
+   * Replaces the files, the conversation and, as `fitting` allows, the settings of an agent by those of
+   * an archive. Throws `archive_invalid`, `upload_too_large` and what `fitting` throws; then the agent
+   * is unchanged.
    */
   async restore(
-    { agent: { agentId }, link, signal }: Resting,
+    { agent: { agentId }, link, signal }: AwakeAgent,
     archive: AsyncIterable<Uint8Array>,
     fitting: (settings: AgentSettings) => { settings: AgentSettings; leftOut: string[] },
-  ): Promise<Restored> {
+  ): Promise<RestoreResult> {
     const { store, files, disk } = this.#options;
     const archived = new ArchivedAgent(transferBounds({ disk, config: this.#bounds() }, agentId));
     const restoreId = randomUUID();
-    const begins = store.restores.list().some((each) => each.agentId === agentId);
+    const isNewAgent = store.restores.list().some((each) => each.agentId === agentId);
     const limits = this.#limitOf(signal);
     let leftOut: string[] = [];
     let arrived: RestoreRecord | undefined;
@@ -165,14 +165,14 @@ export class Backups {
         onArrived: () => {
           const fit = fitting(archived.manifest.settings);
           leftOut = fit.leftOut;
-          const becomes = becomingOf(archived, fit.settings);
-          arrived = { agentId, restoreId, begins, becomes };
+          const target = restoredState(archived, fit.settings);
+          arrived = { agentId, restoreId, isNewAgent, target };
           store.restores.put(arrived);
         },
       });
-      if (arrived) complete(store, arrived);
+      if (arrived) completeRestore(store, arrived);
     } catch (error) {
-      if (arrived && !begins) await this.#options.restores.settle(arrived);
+      if (arrived && !isNewAgent) await this.#options.restores.settle(arrived);
       throw this.#refusal(error, signal, limits);
     } finally {
       link.conversations.forgetMain();
@@ -180,45 +180,47 @@ export class Backups {
     return { ...archived.report, hasConversation: archived.hasConversation, leftOut };
   }
 
-  remove({ backupId }: BackupRecord): void {
-    // A file that nobody knows is removed at the next start; a row without a file would be in lists.
-    this.#options.store.backups.remove(backupId);
-    this.#options.backupFiles.remove(backupId);
+  remove({ snapshotId }: SnapshotRecord): void {
+    // The row first: the next start removes a file without a row, but lists would show a row without a file.
+    this.#options.store.snapshots.remove(snapshotId);
+    this.#options.snapshotFiles.remove(snapshotId);
   }
 
-  /** Removes what is too old, or of one agent too many; answers the ids. */
-  tidy(): string[] {
+  /** Removes old and surplus snapshots; returns their ids. */
+  prune(): string[] {
     const { store, config } = this.#options;
     const limits = {
       keep: config.SNAPSHOTS_PER_AGENT,
       retentionSeconds: config.SNAPSHOT_RETENTION,
     };
-    const excess = excessOf(store.backups.list(), limits, new Date());
-    for (const backup of excess) this.remove(backup);
-    return excess.map(({ backupId }) => backupId);
+    const excess = snapshotsToPrune(store.snapshots.list(), limits, new Date());
+    for (const snapshot of excess) this.remove(snapshot);
+    return excess.map(({ snapshotId }) => snapshotId);
   }
 
-  /** One archive, made or restored, keeps others from the agent. */
+  /** Bounds the time in which a snapshot or restore blocks the agent. */
   #limitOf(signal: AbortSignal): AbortSignal {
     const { TRANSFER_TIMEOUT: seconds } = this.#options.config;
     return AbortSignal.any([signal, AbortSignal.timeout(seconds * 1000)]);
   }
 
-  /** Why it came to no end, if somebody wanted none. */
+  /** The error to report: the reason of the signal, the time-out, or the cause. */
   #refusal(cause: unknown, signal: AbortSignal, limits: AbortSignal): unknown {
     if (signal.reason instanceof AppError) return signal.reason;
     if (signal.aborted) {
-      return new AppError('cancelled', 'The caller went away: nothing was changed.', { cause });
+      return new AppError('cancelled', 'The caller disconnected; nothing was changed.', { cause });
     }
     if (!limits.aborted) return cause;
     const { TRANSFER_TIMEOUT: seconds } = this.#options.config;
-    return new AppError('copy_failed', `It was not done within ${seconds} s.`, { cause });
+    return new AppError('copy_failed', `It took longer than ${seconds} s (TRANSFER_TIMEOUT).`, {
+      cause,
+    });
   }
 
   #assertQuota(agent: AgentRecord, bytes: number): void {
     const { store, config } = this.#options;
     const { SNAPSHOTS_PER_AGENT: keep, SNAPSHOT_BYTES_PER_PRINCIPAL: limitBytes } = config;
-    assertQuota(store.backups.list(), agent, bytes, { keep, limitBytes });
+    assertQuota(store.snapshots.list(), agent, bytes, { keep, limitBytes });
   }
 
   #bounds() {
@@ -227,14 +229,14 @@ export class Backups {
   }
 }
 
-function becomingOf(archived: ArchivedAgent, settings: AgentSettings): Becoming {
+function restoredState(archived: ArchivedAgent, settings: AgentSettings): RestoredState {
   const { hasConversation, threadId: forkOf, manifest } = archived;
   const { source = '', toldInstructions: told } = manifest;
   if (!hasConversation) return { settings, source };
   return { settings, source, forkOf, ...(told && { toldInstructions: told }) };
 }
 
-function inOurWords(error: unknown): unknown {
+function asSnapshotError(error: unknown): unknown {
   if (!(error instanceof AppError) || error.code !== 'upload_too_large') return error;
   return new AppError('snapshot_too_large', error.message, { data: error.data, cause: error });
 }

@@ -3,9 +3,9 @@ import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AgentStore } from '../agents/agent-store.ts';
 import type { TurnStore } from '../turns/turn-store.ts';
 import type { WorkspaceFiles } from '../workspaces/transfers/workspace-files.ts';
-import { complete } from './restore.ts';
-import type { RestoreRecord } from './restore-record.ts';
-import type { RestoreStore } from './snapshot-store.ts';
+import { completeRestore } from './complete-restore.ts';
+import type { RestoreRecord } from './restore.ts';
+import type { RestoreStore } from './restore-store.ts';
 
 type Options = {
   store: {
@@ -19,7 +19,7 @@ type Options = {
   log: Logger;
 };
 
-/** Ends what an earlier server was killed in: an agent is restored, or as it was, or not there. */
+/** Ends restores that a killed server left: the agent is restored, unchanged or removed. */
 export class UnfinishedRestores {
   readonly #options: Options;
 
@@ -27,41 +27,44 @@ export class UnfinishedRestores {
     this.#options = options;
   }
 
-  /** Before anybody is served. */
+  /** Called before the server listens. */
   async recover(): Promise<void> {
     for (const restore of this.#options.store.restores.list()) await this.settle(restore);
   }
 
   /**
-   * Wakes the agent to see whether its files came to their place, if any had arrived. Never rejects: what
-   * cannot be told now, the next server finds out.
+   * Wakes the agent, if its archive had arrived, to see whether its files were moved into place. Never
+   * rejects: the next server tries again.
    */
   async settle(restore: RestoreRecord): Promise<void> {
     const { log } = this.#options;
     const { agentId } = restore;
     try {
-      log.warn({ agentId, outcome: await this.#end(restore) }, 'A restore was cut off');
+      log.warn({ agentId, outcome: await this.#end(restore) }, 'Ended a restore that was cut off');
     } catch (error) {
-      log.error({ err: error, agentId }, 'What came of a restore cannot be told');
+      log.error(
+        { err: error, agentId },
+        'The outcome of a restore is unknown; the next start tries again',
+      );
     }
   }
 
   async #end(restore: RestoreRecord): Promise<'restored' | 'removed' | 'as before'> {
     const { store, agents, files } = this.#options;
-    const { agentId, restoreId, begins, becomes } = restore;
+    const { agentId, restoreId, isNewAgent, target } = restore;
     const placed =
-      becomes !== undefined &&
+      target !== undefined &&
       (await agents.withAgent(agentId, async ({ workspace }) => {
         await workspace.ready();
         return files.wasPlaced(agentId, restoreId);
       }));
     if (placed) {
-      complete(store, restore);
+      completeRestore(store, restore);
       return 'restored';
     }
-    // Whoever called it meanwhile keeps it.
+    // An agent with a new turn stays.
     const isAwaited = store.turns.unfinished().some((turn) => turn.agentId === agentId);
-    const isToGo = begins && !isAwaited && store.agents.get(agentId) !== undefined;
+    const isToGo = isNewAgent && !isAwaited && store.agents.get(agentId) !== undefined;
     if (isToGo) await agents.takeStep('remove', agentId, 'cleanup');
     store.restores.remove(agentId);
     return isToGo ? 'removed' : 'as before';

@@ -4,12 +4,13 @@ import type { SlotStore } from '../agents/warm-pool/slot-store.ts';
 import type { ApprovalStore } from '../approvals/approval-store.ts';
 import type { EgressStore } from '../gateway/egress/egress-store.ts';
 import type { SpendingStore } from '../gateway/spending/spending-store.ts';
-import type { BackupStore, RestoreStore } from '../snapshots/snapshot-store.ts';
+import type { RestoreStore } from '../snapshots/restore-store.ts';
+import type { SnapshotStore } from '../snapshots/snapshot-store.ts';
 import type { TurnStore } from '../turns/turn-store.ts';
 
-/** What must outlive the server. Every write is durable when the call returns. */
+/** Data that outlives the server. Every write is durable when the call returns. */
 export interface Store {
-  /** Random and fixed for the life of the store: what tells our containers from those of others. */
+  /** Random and fixed for the life of the store; labels the containers of this server. */
   readonly installationId: string;
   readonly agents: AgentStore;
   readonly threads: ThreadStore;
@@ -18,14 +19,14 @@ export interface Store {
   readonly slots: SlotStore;
   readonly spending: SpendingStore;
   readonly egress: EgressStore;
-  readonly backups: BackupStore;
+  readonly snapshots: SnapshotStore;
   readonly restores: RestoreStore;
-  /** What ran the agents last; undefined if none ever ran. */
+  /** The last runtime of the agents; undefined if none ever ran. */
   readonly runtimeKind: string | undefined;
   setRuntimeKind(kind: string): void;
-  /** Makes several writes one: all are durable when it returns, or none if `work` throws. */
+  /** Commits all writes of `work`, or none if it throws. */
   transaction<T>(work: () => T): T;
-  /** What can still be written; undefined if that cannot be told. */
+  /** Free space of the disk; undefined if unknown. */
   freeBytes(): number | undefined;
   close(): void;
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { Access } from '../callers/access.ts';
 import type { CallerBackups } from '../callers/caller-backups.ts';
 import { agentIdSchema, agentNameSchema } from '../identity/agent-id.ts';
-import type { BackupRecord } from '../snapshots/snapshot.ts';
+import type { SnapshotRecord } from '../snapshots/snapshot.ts';
 import { LOOKING, SAFE, WRITING } from './annotations.ts';
 import type { Tool } from './tool.ts';
 
@@ -44,8 +44,8 @@ export function snapshotTool(access: Access): Tool<typeof takeInput, typeof take
       const name = agent_id ?? defaultAgentId;
       progress(`Taking a snapshot of agent ${name}`);
       const own = access.backups(principal);
-      const { backup, hasConversation, omitted, removed } = await own.make(name, label, signal);
-      return { ...dataOf(own, backup), conversation: hasConversation, omitted, removed };
+      const { snapshot, hasConversation, omitted, removed } = await own.make(name, label, signal);
+      return { ...dataOf(own, snapshot), conversation: hasConversation, omitted, removed };
     },
   };
 }
@@ -124,21 +124,21 @@ export function deleteSnapshotTool(access: Access): Tool<typeof deleteInput, typ
     input: deleteInput,
     output: deleteOutput,
     async run({ snapshot_id }, { principal }) {
-      const { backupId, bytes } = access.backups(principal).remove(snapshot_id);
-      return { deleted: backupId, freed_bytes: bytes };
+      const { snapshotId, bytes } = access.backups(principal).remove(snapshot_id);
+      return { deleted: snapshotId, freed_bytes: bytes };
     },
   };
 }
 
-function dataOf(own: CallerBackups, backup: BackupRecord) {
-  const { backupId, label, bytes, sha256, createdAt } = backup;
+function dataOf(own: CallerBackups, backup: SnapshotRecord) {
+  const { snapshotId, label, bytes, sha256, createdAt } = backup;
   return {
-    ...{ snapshot_id: backupId, agent_id: own.nameOf(backup), label: label ?? null },
+    ...{ snapshot_id: snapshotId, agent_id: own.nameOf(backup), label: label ?? null },
     ...{ bytes, sha256, created_at: createdAt.toISOString() },
   };
 }
 
-function nameOfRestored({ name }: BackupRecord): string {
+function nameOfRestored({ name }: SnapshotRecord): string {
   const mark = `-restored-${randomBytes(4).toString('hex')}`;
   return `${name.slice(0, ID_LENGTH - mark.length)}${mark}`;
 }

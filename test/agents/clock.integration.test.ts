@@ -56,7 +56,7 @@ test('the reaper goes on after the clock was set back', async () => {
   const stop = startIdleReaper({
     agents: agents as never,
     store: { agents: { list: () => [] } } as never,
-    backups: { tidy: () => [] },
+    snapshots: { prune: () => [] },
     config: { REAPER_SCHEDULE: '* * * * * *' } as never,
     log,
   });

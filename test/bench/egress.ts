@@ -18,9 +18,9 @@ export function measureEgress(context: BenchContext): Promise<Section[]> {
   return withOwnCleanup(context, async ({ cleanup, rounds, interrupted }) => {
     const port = await startSource(cleanup);
     const connect = () => net.connect({ host: '127.0.0.1', port, allowHalfOpen: true });
-    const dialler = { resolve: async () => [PUBLIC_ADDRESS], connect };
+    const dialer = { resolve: async () => [PUBLIC_ADDRESS], connect };
     const rig = cleanup.use(
-      await startRig({ out: { environment: { EGRESS_ALLOW: 'source.test' }, dialler } }),
+      await startRig({ out: { environment: { EGRESS_ALLOW: 'source.test' }, dialer } }),
     );
     const ways = {
       [DIRECT]: async () => connect(),

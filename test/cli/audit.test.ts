@@ -94,7 +94,7 @@ test('what can not be done is said, with what is allowed', async () => {
     [2, '--type is "logins". Allowed: ', 'export', '--type', 'logins'],
     [2, '--from is "soon". Allowed: ', 'export', '--from', 'soon'],
     [2, '--head is "7". Allowed: ', 'verify', '--head', '7'],
-    [1, "The audit can't be read", 'verify', '--file', '/nowhere/audit.sqlite'],
+    [1, "/nowhere/audit.sqlite can't be read", 'verify', '--file', '/nowhere/audit.sqlite'],
   ] as const;
   for (const [code, words, ...args] of refused) {
     const ended = await run(directory, ...args);
@@ -102,6 +102,6 @@ test('what can not be done is said, with what is allowed', async () => {
   }
   expect(await run(freshDirectory(), 'verify')).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining('There is no audit.head'),
+    stderr: expect.stringContaining('no readable audit.head'),
   });
 });

@@ -22,9 +22,9 @@ test('skills that agents would not find are told', () => {
   fs.writeFileSync(path.join(skills, 'bare/SKILL.md'), 'Do it.');
   expect(told(skills)).toEqual([
     `ok: 4 skills in ${skills}`,
-    `warning: Codex does not take ${skills}/bare/SKILL.md: it does not say what it is for`,
-    `warning: Codex does not take ${skills}/mute/SKILL.md: it does not say what it is for`,
-    `warning: ${skills}/private/SKILL.md is not for everybody to read, and agents are user 1000`,
+    `warning: Codex ignores ${skills}/bare/SKILL.md: it has no description`,
+    `warning: Codex ignores ${skills}/mute/SKILL.md: it has no description`,
+    `warning: ${skills}/private/SKILL.md is not readable by all users, and agents run as user 1000`,
   ]);
   fs.rmSync(skills, { recursive: true });
 });

@@ -120,8 +120,8 @@ describe.runIf(engine.available)('containers', () => {
     const settings = { ...rig.settings, CONTAINER_MEMORY_LIMIT: '512m' };
     const { code, complaints } = await diagnose(settings, '--repair');
     expect(complaints).toEqual([
-      expect.stringMatching(/^warning .*"busy" was made with other settings.*now$/),
-      expect.stringMatching(/^warning .*"old" was made with other settings.*done$/),
+      expect.stringMatching(/^warning .*"busy" has outdated settings$/),
+      expect.stringMatching(/^warning .*"old" has outdated settings.*done$/),
       expect.stringMatching(/^warning .*1 turn of "busy" did not end$/),
     ]);
     expect(code).toBe(0);
@@ -170,7 +170,7 @@ describe.runIf(engine.available)('containers', () => {
     const settings = { ...rig.settings, AGENT_RUNTIME: 'process' };
     const { code, complaints } = await diagnose(settings, '--repair');
     expect(complaints).toEqual([
-      expect.stringMatching(/^problem \| Agents \| The runtime was docker so far and is process/),
+      expect.stringMatching(/^problem \| Agents \| The runtime changed from docker to process/),
     ]);
     expect(code).toBe(1);
     expect(rig.write(({ slots }) => slots.list())).toHaveLength(1);
@@ -193,7 +193,7 @@ describe('processes', () => {
       try {
         const { complaints } = await diagnose(rig.settings);
         expect(complaints).toEqual([
-          `problem | Processes | 1 process of the agent "ghost" outside of any container: ${ghost.pid} | possible`,
+          `problem | Processes | 1 process of the agent "ghost" running outside of any container: ${ghost.pid} | possible`,
         ]);
         expect((await diagnose(rig.settings, '--repair')).code).toBe(0);
         await expect.poll(() => ghost.signalCode).toBe('SIGKILL');
@@ -298,7 +298,7 @@ describe.each(RUNTIMES)('beside a server, in the $runtime runtime', ({ runtime: 
     expect(found.code).toBe(1);
     expect(found.complaints).toEqual([
       expect.stringMatching(/^problem \| Agents \| .*"orphan".* \| possible$/),
-      expect.stringMatching(/^warning \| Repair \| A server runs/),
+      expect.stringMatching(/^warning \| Repair \| A running server/),
     ]);
     expect(await waited(server, turnId)).toMatchObject({ state: 'completed' });
 

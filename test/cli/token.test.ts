@@ -46,14 +46,14 @@ test('a token is made, listed without its secret, and revoked once', () => {
 });
 
 test.each([
-  [['create'], 'Say token create NAME'],
+  [['create'], 'Use token create NAME'],
   [['create', 'has space'], 'The name must be'],
   [['create', 'ann', '--role', 'king'], '--role Invalid option'],
   [['create', 'ann', '--expires', 'yesterday'], '--expires is "yesterday"'],
   [['create', 'ann', '--agents', '../x'], '--agents must be'],
-  [['create', 'ann', '--agents', 'x', '--role', 'admin'], 'who sees every agent'],
+  [['create', 'ann', '--agents', 'x', '--role', 'admin'], 'which sees every agent'],
   [['revoke', 'nothing'], 'There is no token nothing'],
-  [['list', 'all', 'of', 'them'], 'one word too many'],
+  [['list', 'all', 'of', 'them'], 'Unexpected argument'],
 ])('token %j is refused: %s', (args, problem) => {
   const { status, stderr } = run(...args);
   expect(status).toBe(2);

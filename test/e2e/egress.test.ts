@@ -70,7 +70,7 @@ test.runIf(engine.available)(
     expect(site.requests).toContain('GET /tiny/-/tiny-1.0.0.tgz');
 
     await call(client, 'deny_egress', where);
-    expect(await run(`curl -sS -m 10 ${url}`)).toContain('was forbidden to this agent');
+    expect(await run(`curl -sS -m 10 ${url}`)).toContain('is denied by a rule of this agent');
     const listed = await call(client, 'list_egress', { agent_id: 'a' });
     expect(listed.rules).toMatchObject([{ rule: `${here}:${site.port}`, effect: 'deny' }]);
     expect(listed.connections[0]).toMatchObject({ verdict: 'denied', reason: 'taken_back' });

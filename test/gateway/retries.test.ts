@@ -106,7 +106,7 @@ describe('an outage of the model', () => {
 
   test('ends in a broken connection when patience is over, never in a 502', async () => {
     const upstreamUrl = `http://127.0.0.1:${await freePort()}/v1`;
-    await using rig = await startRig({ upstreamUrl, outagePatienceMs: 300 });
+    await using rig = await startRig({ upstreamUrl, outageTimeoutMs: 300 });
     await expect(ask(rig.port)).rejects.toMatchObject({ code: 'ECONNRESET' });
     const started = performance.now();
     await expect(ask(rig.port)).rejects.toMatchObject({ code: 'ECONNRESET' });
@@ -116,7 +116,7 @@ describe('an outage of the model', () => {
   test('is waited out anew in the next turn', async () => {
     let away = true;
     const script = () => (away ? http(503) : text('Here.'));
-    await using rig = await startRig({ script, outagePatienceMs: 300 });
+    await using rig = await startRig({ script, outageTimeoutMs: 300 });
     expect((await ask(rig.port)).status).toBe(503);
     rig.gateway.startMetering('agent-1');
     const waiting = ask(rig.port);

@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import { extract, pack } from 'tar-stream';
 import { expect, test } from 'vitest';
 import { newAgent } from '../../src/agents/agent.ts';
-import { joined } from '../../src/snapshots/archive-layout.ts';
+import { concatenated } from '../../src/snapshots/archive-layout.ts';
 import { ArchivedAgent } from '../../src/snapshots/archived-agent.ts';
 import { writeManifest } from '../../src/snapshots/manifest.ts';
 import type { EntryHeader } from '../../src/workspaces/transfers/archive-rules.ts';
@@ -137,7 +137,7 @@ test('archives that are joined are one', async () => {
   ];
   const names: string[] = [];
   const unpacked = extract();
-  Readable.from(joined(parts)).pipe(unpacked);
+  Readable.from(concatenated(parts)).pipe(unpacked);
   for await (const entry of unpacked) {
     names.push(entry.header.name);
     entry.resume();

@@ -5,18 +5,18 @@ import path from 'node:path';
 import { buffer } from 'node:stream/consumers';
 import { gunzipSync } from 'node:zlib';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { BackupFiles } from '../../src/snapshots/snapshot-files.ts';
+import { SnapshotFiles } from '../../src/snapshots/snapshot-files.ts';
 
 let dataDir = '';
 beforeEach(() => {
-  dataDir = fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-backups-'));
+  dataDir = fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-snapshots-'));
 });
 afterEach(() => fs.rmSync(dataDir, { recursive: true, force: true }));
 
 const left = () => fs.readdirSync(path.join(dataDir, 'snapshots'));
 
-function filesWith(reserveBytes = 0): BackupFiles {
-  const files = new BackupFiles({ dataDir, reserveBytes });
+function filesWith(reserveBytes = 0): SnapshotFiles {
+  const files = new SnapshotFiles({ dataDir, reserveBytes });
   files.clear(new Set());
   return files;
 }

@@ -1,18 +1,23 @@
 import { expect, test } from 'vitest';
-import type { BackupRecord } from '../../src/snapshots/snapshot.ts';
+import type { SnapshotRecord } from '../../src/snapshots/snapshot.ts';
 import { assertQuota } from '../../src/snapshots/snapshot-quota.ts';
 
-function backup(backupId: string, agentId: string, owner: string, bytes: number): BackupRecord {
+function snapshot(
+  snapshotId: string,
+  agentId: string,
+  owner: string,
+  bytes: number,
+): SnapshotRecord {
   const whose = { agentId, name: agentId, owner, tenant: 'default' };
-  return { backupId, ...whose, bytes, sha256: '', createdAt: new Date() };
+  return { snapshotId, ...whose, bytes, sha256: '', createdAt: new Date() };
 }
 
 /** The newest first. */
 const ALL = [
-  backup('a2', 'a', 'ann', 30),
-  backup('x1', 'x', 'bob', 900),
-  backup('b1', 'b', 'ann', 20),
-  backup('a1', 'a', 'ann', 40),
+  snapshot('a2', 'a', 'ann', 30),
+  snapshot('x1', 'x', 'bob', 900),
+  snapshot('b1', 'b', 'ann', 20),
+  snapshot('a1', 'a', 'ann', 40),
 ];
 
 test.each([

@@ -1,19 +1,19 @@
 import { expect, test } from 'vitest';
-import { type BackupRecord, excessOf } from '../../src/snapshots/snapshot.ts';
+import { type SnapshotRecord, snapshotsToPrune } from '../../src/snapshots/snapshot.ts';
 
 const NOW = new Date('2026-05-01T00:00:00Z');
 
-function backup(backupId: string, agentId: string, ageSeconds: number): BackupRecord {
+function snapshot(snapshotId: string, agentId: string, ageSeconds: number): SnapshotRecord {
   const createdAt = new Date(NOW.getTime() - ageSeconds * 1000);
   const whose = { agentId, name: agentId, owner: 'local', tenant: 'default' };
-  return { backupId, ...whose, bytes: 1, sha256: '', createdAt };
+  return { snapshotId, ...whose, bytes: 1, sha256: '', createdAt };
 }
 
 const ALL = [
-  backup('a3', 'a', 1),
-  backup('b1', 'b', 2),
-  backup('a2', 'a', 50),
-  backup('a1', 'a', 90),
+  snapshot('a3', 'a', 1),
+  snapshot('b1', 'b', 2),
+  snapshot('a2', 'a', 50),
+  snapshot('a1', 'a', 90),
 ];
 
 test.each([
@@ -23,5 +23,5 @@ test.each([
   [{ keep: 9, retentionSeconds: 60 }, ['a1']],
   [{ keep: 2, retentionSeconds: 10 }, ['a2', 'a1']],
 ])('%j: too many or too old are %j', (limits, ids) => {
-  expect(excessOf(ALL, limits, NOW).map(({ backupId }) => backupId)).toEqual(ids);
+  expect(snapshotsToPrune(ALL, limits, NOW).map(({ snapshotId }) => snapshotId)).toEqual(ids);
 });

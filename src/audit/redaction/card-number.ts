@@ -8,7 +8,7 @@ const NETWORKS = [
   /^3(?:0[0-5]|[68]\d)\d{11}$/,
 ];
 
-/** Whether digits, perhaps with spaces or dashes between them, are a card number by form and check digit. */
+/** Whether digits, with spaces or dashes, are a card number by prefix, length and check digit. */
 export function isCardNumber(text: string): boolean {
   const digits = text.replace(/[ -]/g, '');
   const isOfNetwork = NETWORKS.some((network) => network.test(digits));

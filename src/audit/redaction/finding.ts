@@ -1,8 +1,8 @@
-/** A piece of a text that is not to be shown, and what it is, such as `GITHUB_TOKEN`. */
+/** A secret in a text, and its kind, such as `GITHUB_TOKEN`. */
 export type Finding = { start: number; end: number; kind: string };
 
-/** The text with each finding replaced by its kind; what overlaps is replaced together. */
-export function withoutFindings(text: string, findings: readonly Finding[]): string {
+/** Replaces each finding by its kind; overlapping ones by the kind of the first. */
+export function redactFindings(text: string, findings: readonly Finding[]): string {
   if (findings.length === 0) return text;
   const sorted = findings.toSorted((a, b) => a.start - b.start || b.end - a.end);
   const parts: string[] = [];

@@ -1,11 +1,10 @@
 import type { Redactor } from './redactor.ts';
 
-/** A line of the log without secrets; each text in it is looked at as it was before it became JSON. */
+/** Redacts a line of the log. Each text in its JSON is searched unescaped. */
 export function redactedLine(line: string, redactor: Redactor): string {
   try {
     return `${JSON.stringify(redactor.json(JSON.parse(line)))}\n`;
   } catch {
-    // Not JSON, which no logger of ours writes.
     return redactor.text(line);
   }
 }

@@ -2,12 +2,12 @@ import { isCardNumber } from './card-number.ts';
 import type { Finding } from './finding.ts';
 
 /**
- * What is secret by its place or its form, whoever issued it. Every quantifier is bounded or runs
- * over what no second match can begin in, so that a search takes linear time.
+ * A form of secrets of any issuer. Every quantifier is bounded, or runs over characters in which no
+ * second match can begin, so that a search takes linear time.
  */
 type Pattern = {
   kind: string;
-  /** Part of every match: a text without it is not searched. */
+  /** A part of every match; texts without it are not searched. */
   hint?: string;
   /** Its last group is the secret, if it has groups. */
   regex: RegExp;
@@ -15,7 +15,7 @@ type Pattern = {
 };
 
 const LEAST_ENTROPY = 3;
-/** Characters of what is assigned to a name; shorter values of other names are mostly code. */
+/** Least length of an assigned value; shorter values of names other than passwords are mostly code. */
 const LEAST_PASSWORD = 8;
 const LEAST_SECRET = 16;
 
@@ -65,7 +65,7 @@ const EMAIL: Pattern = {
   regex: /(?<![\w.+-])[\w.+-]{1,64}@[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63}){0,6}\.[a-z]{2,24}\b/gi,
 };
 
-/** Shorter than any match, and what every match has in it. */
+/** Shorter than any match; and characters that every match has. */
 const LEAST_CHARACTERS = 12;
 const IN_ANY_MATCH = /[:=@.-]|\d/;
 
@@ -88,7 +88,7 @@ function findAll(text: string, { kind, hint, regex, accepts }: Pattern): Finding
   return found;
 }
 
-/** The end of a private key whose beginning was cut off. */
+/** Finds the end of a private key whose beginning was cut off. */
 function findKeyTails(text: string): Finding[] {
   const found: Finding[] = [];
   for (const match of text.matchAll(/-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----/g)) {
@@ -107,7 +107,7 @@ function isNoPlaceholder(secret: string): boolean {
   return !/^[$<{*%[]|^x+$/i.test(secret);
 }
 
-/** Whether what is assigned to a secret's name is a value, and not code, a type or a word. */
+/** Whether the value that is assigned to the name of a secret is not code, a type or a word. */
 function isAssigned(secret: string, match: RegExpMatchArray): boolean {
   const [, restOfName = ''] = match;
   // `tokenizer`, `secretary`, but not `tokens` and `tokenValue`
@@ -119,7 +119,7 @@ function isAssigned(secret: string, match: RegExpMatchArray): boolean {
   return /\d/.test(secret) && /[a-z]/i.test(secret) && entropyOf(secret) >= LEAST_ENTROPY;
 }
 
-/** Bits for each character, by how often each occurs. */
+/** Shannon entropy in bits per character. */
 function entropyOf(text: string): number {
   const counts = new Map<string, number>();
   for (const character of text) counts.set(character, (counts.get(character) ?? 0) + 1);

@@ -1,33 +1,32 @@
-import { type Finding, withoutFindings } from './finding.ts';
+import { type Finding, redactFindings } from './finding.ts';
 import { findPatterns } from './patterns.ts';
 import { TokenRules } from './token-rules.ts';
 
-/** Nothing shorter is looked at: no rule knows a shorter secret. */
+/** Shorter texts are not searched: no rule matches them. */
 const LEAST_CHARACTERS = 8;
-/** Of what is looked at; what lies deeper is left out. */
+/** Deepest level of JSON; deeper values are redacted whole. */
 const DEPTH = 32;
 const SECRET_NAMES =
   /^(?:authorization|proxy-authorization|cookie|set-cookie|password|passwd|passphrase|(?:x-)?api[-_]?key|(?:[a-z]+[-_])?(?:secret|token)|private[-_]?key|client[-_]?secret)$/i;
 const WHOLE = '[redacted]';
 
-/** Takes secrets out of what is shown, logged or kept. Never throws. */
+/** Redacts secrets in texts and JSON. Never throws. */
 export class Redactor {
   readonly #known = new Set<string>();
   readonly #tokens = new TokenRules();
   readonly #emails: boolean;
 
-  /** Addresses of people are no secrets; whether they are taken out is a choice. */
   constructor({ emails = false }: { emails?: boolean } = {}) {
     this.#emails = emails;
   }
 
-  /** Has this very value taken out from now on, and as part of a URL; nothing if it is too short to tell. */
-  know(secret: string | undefined): void {
+  /** Redacts this value from now on, URL-encoded too. Ignores values that are too short. */
+  addSecret(secret: string | undefined): void {
     if (secret === undefined || secret.length < LEAST_CHARACTERS) return;
     this.#known.add(secret).add(encodeURIComponent(secret));
   }
 
-  /** The text with each secret replaced by its kind, such as `[redacted JWT]`. */
+  /** Replaces each secret by its kind, such as `[redacted JWT]`. */
   text(text: string): string {
     if (text.length < LEAST_CHARACTERS) return text;
     const found = [
@@ -35,10 +34,10 @@ export class Redactor {
       ...findPatterns(text, { emails: this.#emails }),
       ...this.#tokens.find(text),
     ];
-    return withoutFindings(text, found);
+    return redactFindings(text, found);
   }
 
-  /** The same JSON with each text in it redacted; whole where its name says that it is a secret. */
+  /** Redacts each text of JSON; whole if its name is that of a secret. */
   json<T>(value: T): T {
     return this.#within(value, 0) as T;
   }

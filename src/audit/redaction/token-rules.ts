@@ -1,7 +1,7 @@
 import { rules } from '@secretlint/secretlint-rule-preset-recommend';
 import type { Finding } from './finding.ts';
 
-/** What of a rule of secretlint is used; it is the same for all of the preset. */
+/** The used part of a rule of secretlint. */
 type Rule = {
   meta: { id: string };
   create(context: RuleContext, options: object): { file?(source: RuleSource): unknown };
@@ -15,17 +15,14 @@ type RuleContext = {
 type RuleSource = { content: string; filePath: string; ext: string; contentType: 'text' };
 
 const PREFIX = '@secretlint/secretlint-rule-';
-/** Comments that switch rules off are for authors of files; a password in a URL leaves the rest of it. */
+/** Comments must not disable rules here; and our own pattern redacts only the password of a URL. */
 const LEFT_OUT = new Set(['filter-comments', 'basicauth']);
 const OPTIONS: Readonly<Record<string, object>> = { aws: { enableIDScanRule: true } };
 
-/** No token is in shorter words. */
+/** No token is shorter. */
 const LONG_WORD = /\S{16}/;
 
-/**
- * Tokens whose form their issuers publish, by the recommended rules of secretlint. Those report
- * before they return, for text: no promise has to be waited for.
- */
+/** Finds tokens of known issuers by the recommended rules of secretlint, which report text synchronously. */
 export class TokenRules {
   readonly #scanners: readonly ReturnType<Rule['create']>[];
   #found: Finding[] = [];

@@ -1,7 +1,7 @@
-/** Of a longer word a part stays. */
+/** Longest word that is dropped whole. */
 const WORD_CHARACTERS = 512;
 
-/** The beginning of a longer text, without the word that the cut went through: it may be half a secret. */
+/** The beginning of a text, cut before a word: half a word may be half a secret. */
 export function beginningInWords(text: string, characters: number): string {
   if (text.length <= characters) return text;
   let end = characters;
@@ -9,7 +9,7 @@ export function beginningInWords(text: string, characters: number): string {
   return text.slice(0, isSpace(text, end) ? end : characters);
 }
 
-/** The end of a longer text, likewise. */
+/** The end of a text, cut after a word. */
 export function endInWords(text: string, characters: number): string {
   if (text.length <= characters) return text;
   const cut = text.length - characters;

@@ -3,58 +3,58 @@ import { AppError } from '../../errors.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import { counted, problem, warning } from './check.ts';
 import { type Finding, finding, repairable } from './finding.ts';
-import type { Survey } from './survey.ts';
+import type { Inventory } from './inventory.ts';
 
-/** Containers and volumes of this installation that belong to no agent. */
-export function unknownAgents(survey: Survey): Finding[] {
-  const { store, containers, volumes } = survey;
+/** Containers and volumes of this installation without an agent in the database. */
+export function unknownAgents(inventory: Inventory): Finding[] {
+  const { store, containers, volumes } = inventory;
   const ids = [...new Set([...containers.keys(), ...volumes.keys()])];
   return ids
     .filter((agentId) => !store.agents.get(agentId))
-    .map((agentId) => unknownAgent(agentId, survey));
+    .map((agentId) => unknownAgent(agentId, inventory));
 }
 
-function unknownAgent(agentId: string, { runtime, containers, volumes }: Survey): Finding {
+function unknownAgent(agentId: string, { runtime, containers, volumes }: Inventory): Finding {
   const container = containers.get(agentId);
   const made = volumes.get(agentId)?.createdAt.toISOString().slice(0, 10);
   const things = [container && `a container (${container.state})`, made && `volumes of ${made}`];
-  const message = `Nobody knows the agent "${agentId}", which has ${things.filter(Boolean).join(' and ')}`;
+  const message = `The database has no agent "${agentId}", which has ${things.filter(Boolean).join(' and ')}`;
   const check = container
-    ? problem('Agents', message, 'A server removes the container when it starts.')
-    : warning('Agents', message, 'A server removes them after ORPHAN_TIMEOUT.');
+    ? problem('Agents', message, 'The next start of the server removes the container.')
+    : warning('Agents', message, 'The server removes them after ORPHAN_TIMEOUT.');
   const parts = [container && 'container', made && 'volumes'].filter(Boolean).join(' and ');
   return repairable(check, `remove its ${parts}`, () => removeAll(agentId, runtime));
 }
 
 async function removeAll(agentId: string, runtime: ContainerRuntime): Promise<void> {
   await runtime.remove(agentId, { volumes: true });
-  // A container that was renamed by hand is found by its label alone.
+  // A container that was renamed by hand is found by its label only.
   if ((await runtime.list()).some((container) => container.agentId === agentId)) {
     throw new AppError('engine_failed', 'its container was renamed: remove it by hand');
   }
 }
 
-/** Agents do not move from one runtime to another: there they have neither files nor containers. */
-export function movedAgents({ store, engine }: Survey): Finding | undefined {
+/** Agents do not move to another runtime, where they have no files or containers. */
+export function movedAgents({ store, engine }: Inventory): Finding | undefined {
   const agents = store.agents.list().filter(({ tokenSha256 }) => tokenSha256 !== '');
   const { runtimeKind = engine.kind } = store;
   if (agents.length === 0 || runtimeKind === engine.kind) return undefined;
-  const message = `The runtime was ${runtimeKind} so far and is ${engine.kind} now: ${counted(agents.length, 'agent')} would begin anew`;
-  const advice = `Set AGENT_RUNTIME=${runtimeKind} to have their files and conversations.`;
+  const message = `The runtime changed from ${runtimeKind} to ${engine.kind}: ${counted(agents.length, 'agent')} would start empty`;
+  const advice = `Set AGENT_RUNTIME=${runtimeKind} to keep their files and conversations.`;
   return finding(problem('Agents', message, advice));
 }
 
-/** Agents that are not as their rows say. */
-export function changedAgents(survey: Survey): Finding[] {
-  return survey.store.agents
+/** Agents whose files or container differ from their rows. */
+export function changedAgents(inventory: Inventory): Finding[] {
+  return inventory.store.agents
     .list()
     .filter(({ tokenSha256 }) => tokenSha256 !== '')
-    .flatMap((agent) => lostFiles(agent, survey) ?? changedContainer(agent, survey) ?? []);
+    .flatMap((agent) => lostFiles(agent, inventory) ?? changedContainer(agent, inventory) ?? []);
 }
 
 function lostFiles(
   { agentId, workspacePath }: AgentRecord,
-  { volumes }: Survey,
+  { volumes }: Inventory,
 ): Finding | undefined {
   const found = volumes.get(agentId);
   const holdsWorkspace = workspacePath !== undefined || (found?.holdsWorkspace ?? false);
@@ -62,39 +62,39 @@ function lostFiles(
   if (holdsWorkspace && holdsHome) return undefined;
   const missing = [!holdsWorkspace && 'files', !holdsHome && 'conversations'];
   const lost = missing.filter(Boolean).join(' and ');
-  const message = `The agent "${agentId}" has lost its ${lost}: on its next call it begins anew`;
+  const message = `The agent "${agentId}" has lost its ${lost}: its next call starts without them`;
   const advice = 'Restore its volumes from a backup before that call.';
   return finding(problem('Agents', message, advice));
 }
 
-function changedContainer(agent: AgentRecord, survey: Survey): Finding | undefined {
+function changedContainer(agent: AgentRecord, inventory: Inventory): Finding | undefined {
   const { agentId, archived } = agent;
-  const { containers, busy } = survey;
+  const { containers, busy } = inventory;
   const container = containers.get(agentId);
-  if (container === undefined) return archived ? undefined : lostContainer(agent, survey);
+  if (container === undefined) return archived ? undefined : lostContainer(agent, inventory);
   if (!container.outdated) return undefined;
   const check = warning(
     'Agents',
-    `The container of the agent "${agentId}" was made with other settings than those of now`,
+    `The container of the agent "${agentId}" has outdated settings`,
     'Its next call replaces it; files and conversation stay.',
   );
-  // What runs in it is taken up by the next server.
+  // The next server resumes the turn that runs in it.
   if (busy.has(agentId)) return finding(check);
-  return repairable(check, 'remove the container, not its volumes', () => archive(agentId, survey));
+  return repairable(check, 'remove the container, not its volumes', () =>
+    archive(agentId, inventory),
+  );
 }
 
-function lostContainer({ agentId }: AgentRecord, survey: Survey): Finding {
+function lostContainer({ agentId }: AgentRecord, inventory: Inventory): Finding {
   const check = warning(
     'Agents',
     `The container of the agent "${agentId}" is gone`,
-    'Its next call makes one anew; files and conversation are there.',
+    'Its next call creates a new one; files and conversation are kept.',
   );
-  return repairable(check, 'write down that only its volumes are left', () =>
-    archive(agentId, survey),
-  );
+  return repairable(check, 'mark the agent as archived', () => archive(agentId, inventory));
 }
 
-async function archive(agentId: string, { store, runtime }: Survey): Promise<void> {
+async function archive(agentId: string, { store, runtime }: Inventory): Promise<void> {
   await runtime.stop(agentId, { graceSeconds: 0 });
   await runtime.remove(agentId, { volumes: false });
   store.agents.setArchived(agentId, true);

@@ -1,18 +1,18 @@
 import { reportError } from '../../errors.ts';
 
-/** `warning`: works as it is, or is taken care of. `problem`: somebody has to do something. */
+/** `warning`: works, or is fixed by the server. `problem`: requires an action of the operator. */
 export type Verdict = 'ok' | 'warning' | 'problem';
 
-/** What was found in one place. Holds no secrets. */
+/** The result of one check, without secrets. */
 export type Check = {
-  /** What was looked at, such as `Database`. */
+  /** The subject of the check, such as `Database`. */
   topic: string;
   verdict: Verdict;
-  /** What was found, in one sentence. */
+  /** The result in one sentence. */
   message: string;
-  /** What to do about it, or who does. */
+  /** What to do, or what the server will do. */
   advice?: string;
-  /** What can be done, or was done, without asking. */
+  /** The repair that `--repair` can do, or did. */
   repair?: RepairReport;
 };
 
@@ -40,14 +40,14 @@ export const problem = (topic: string, message: string, advice: string): Check =
   advice,
 });
 
-/** What one of our errors says. */
+/** A problem with the message and the hint of an error. */
 export function failure(topic: string, error: unknown): Check {
   const { message, hint } = reportError(error);
   return problem(topic, message, hint);
 }
 
-/** Whether somebody still has to do something. */
-export function isOpen({ verdict, repair }: Check): boolean {
+/** Whether the operator still has to act. */
+export function needsAction({ verdict, repair }: Check): boolean {
   return verdict === 'problem' && repair?.outcome !== 'done';
 }
 

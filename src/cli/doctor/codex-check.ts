@@ -8,7 +8,7 @@ import { type Check, failure, ok, problem, warning } from './check.ts';
 
 const TOPIC = 'Codex';
 
-/** Whether agents that run as processes of this machine have a Codex, and a sandbox. */
+/** Whether the process runtime has a Codex with a working sandbox. */
 export async function checkCodexHere({ CODEX_BIN }: Pick<Config, 'CODEX_BIN'>): Promise<Check[]> {
   try {
     const codex = findCodex(CODEX_BIN);
@@ -31,7 +31,7 @@ async function checkSandbox(codex: string): Promise<Check> {
     const reason = await sandboxProblem(codex, home);
     if (reason === undefined) return ok('Sandbox', "Codex's own sandbox works");
     const message = `Codex's own sandbox does not work here, so commands of agents fail: ${reason}`;
-    return problem('Sandbox', message, 'Let agents run in containers, or see the message.');
+    return problem('Sandbox', message, 'Run agents in containers, or fix what the message says.');
   } finally {
     await fs.rm(home, { recursive: true, force: true });
   }

@@ -6,18 +6,15 @@ const TOPIC = 'Database';
 
 type DatabaseCheck = {
   check: Check;
-  /** Absent if there is no database, or none that can be trusted. */
+  /** Absent if there is no valid database. */
   installation?: { id: string; hasContainers: boolean };
 };
 
-/**
- * Whether the database is whole and of a version that this server knows. It names the installation,
- * without which nothing of it can be found.
- */
+/** Whether the database is valid and of a supported version. Its installation id finds containers. */
 export function checkDatabase(directory: string): DatabaseCheck {
   try {
     using copy = DatabaseCopy.take(directory);
-    if (!copy) return { check: ok(TOPIC, 'there is none yet: the first start makes it') };
+    if (!copy) return { check: ok(TOPIC, 'there is none yet: the first start creates it') };
     const state = copy.inspect();
     const complaint = complaintAbout(state);
     return complaint ? { check: complaint } : describe(copy, state);
@@ -30,27 +27,31 @@ function complaintAbout({ version, newest, problems }: DatabaseState): Check | u
   if (version > newest) {
     return problem(
       TOPIC,
-      `It is of version ${version}, and this server knows versions up to ${newest}.`,
+      `The database has version ${version}, and this server supports versions up to ${newest}.`,
       'Use the newer server that wrote it.',
     );
   }
   return problems.length > 0 ? damaged(problems.join('; ')) : undefined;
 }
 
-/** Only what SQLite itself says is about the database. */
+/** Only an error of SQLite itself means a damaged database. */
 function unreadable(error: unknown): Check {
   const reason = error instanceof Error ? error.message : String(error);
   const isOfSqlite = error instanceof Error && 'code' in error && error.code === 'ERR_SQLITE_ERROR';
   if (isOfSqlite) return damaged(reason);
-  const message = `It could not be looked at: ${reason}.`;
-  return problem(TOPIC, message, 'Run this as the user of the server, with room for a copy.');
+  const message = `The database could not be read: ${reason}.`;
+  return problem(
+    TOPIC,
+    message,
+    'Run doctor as the user of the server, with disk space for a copy of the database.',
+  );
 }
 
 function damaged(reason: string): Check {
   return problem(
     TOPIC,
     `${DATABASE_FILE} can't be read: ${reason}.`,
-    'Stop the server and restore it from a backup. Or move it away: a new one is made, which knows none of the agents; their volumes stay.',
+    'Stop the server and restore the database from a backup. Or move it away: the next start creates an empty one, without the agents; their volumes stay.',
   );
 }
 
@@ -58,7 +59,7 @@ function describe(copy: DatabaseCopy, { version, newest }: DatabaseState): Datab
   const store = copy.open();
   try {
     const { installationId: id, runtimeKind, agents } = store;
-    const age = version < newest ? ` (the next start brings it to ${newest})` : '';
+    const age = version < newest ? ` (the next start migrates it to ${newest})` : '';
     const check = ok(TOPIC, `whole, version ${version}${age}, installation ${id}`);
     const hasContainers = runtimeKind === 'docker' && agents.list().length > 0;
     return { check, installation: { id, hasContainers } };

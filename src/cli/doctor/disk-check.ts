@@ -4,14 +4,13 @@ import path from 'node:path';
 import { bytes, type Check, ok, problem, warning } from './check.ts';
 
 const MEBIBYTE = 1024 * 1024;
-/** Writes are about to fail. */
 const FULL = 100 * MEBIBYTE;
-/** One agent can fill it in minutes. */
+/** One agent can fill this in minutes. */
 const SCARCE = 1024 * MEBIBYTE;
 
 const TOPIC = 'Data';
 
-/** Whether the data directory can be written, and how much still fits into it. */
+/** Whether DATA_DIR is writable, and its free space. */
 export async function checkDataDir(directory: string): Promise<Check> {
   const exists = fs.existsSync(directory);
   const where = exists ? directory : nearestParent(path.resolve(directory));
@@ -26,11 +25,11 @@ export async function checkDataDir(directory: string): Promise<Check> {
       'Let this user write there, or set another DATA_DIR.',
     );
   }
-  if (!exists) return ok(TOPIC, `${directory} does not exist yet: the first start makes it`);
+  if (!exists) return ok(TOPIC, `${directory} does not exist yet: the first start creates it`);
   return checkSpace(TOPIC, directory);
 }
 
-/** How much is free where the engine keeps its images and volumes, if that is on this machine. */
+/** Free space of the engine's data directory, if it is on this machine. */
 export async function checkEngineDisk(directory: string | undefined): Promise<Check | undefined> {
   if (directory === undefined || !fs.existsSync(directory)) return undefined;
   return checkSpace('Engine disk', directory);

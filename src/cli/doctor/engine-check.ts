@@ -14,18 +14,18 @@ const IMAGE = 'Agent image';
 type EngineOptions = {
   config: Config;
   installationId: string;
-  /** Whether agents of earlier servers are in containers. */
+  /** Whether existing agents have containers. */
   hasContainers: boolean;
   log: Logger;
 };
 
 export type EngineState = {
-  /** Absent if it does not answer. */
+  /** Absent if the runtime does not answer. */
   runtime?: ContainerRuntime;
   checks: Check[];
 };
 
-/** Which runtime a server would choose now, and whether agents can start in it. */
+/** The runtime that a server would choose, and whether agents can start in it. */
 export async function checkEngine(options: EngineOptions): Promise<EngineState> {
   const { AGENT_RUNTIME } = options.config;
   const { runtime, warning: caution } = await chooseRuntime(options);
@@ -72,10 +72,10 @@ async function checkImage(
       : 'The next start of the server builds it, which takes minutes.';
     return warning(IMAGE, `${image} is not on the engine`, next);
   }
-  // The name of an image that the server builds changes with everything that is in it.
+  // The name of a built image includes a hash of its content.
   if (!AGENT_IMAGE || codexVersion === CODEX_VERSION) {
     return ok(IMAGE, `${image} is there, with Codex ${codexVersion ?? 'of an unknown version'}`);
   }
   const message = `${image} has Codex ${codexVersion ?? 'of an unknown version'}; this server is made for ${CODEX_VERSION}`;
-  return warning(IMAGE, message, 'Build it anew: see agent-image/README.md.');
+  return warning(IMAGE, message, 'Rebuild it: see agent-image/README.md.');
 }

@@ -1,11 +1,11 @@
 import type { Check } from './check.ts';
 
-/** Something about the agents that is not as it should be. */
+/** A problem of agents, and its repair. */
 export type Finding = {
-  /** The same for the same thing when it is looked for again. */
+  /** Identifies the finding in a second check. */
   key: string;
   check: Check;
-  /** Puts it right. Only for whom the database belongs to. */
+  /** Requires the lock of the database. */
   repair?: () => Promise<void>;
 };
 
@@ -22,7 +22,7 @@ export function finding(check: Check): Finding {
   return { key: `${check.topic} ${check.message}`, check };
 }
 
-/** Does what can be done about a finding; answers what became of it. */
+/** Repairs a finding; returns the check with the outcome. */
 export async function repaired({ check, repair }: Finding): Promise<Check> {
   if (!repair || !check.repair) return check;
   const { act } = check.repair;

@@ -8,7 +8,7 @@ import { type Check, ok, problem } from './check.ts';
 
 const ANSWER_LIMIT_MS = 10_000;
 
-/** Whether there is a key or a login; not whether it is right, which only a paid request shows. */
+/** Whether there is a key or a login. Only a paid request shows whether it is valid. */
 export function checkCredentials(config: Config): Check {
   const credentials = new Credentials(config, pino({ level: 'silent' }));
   const { problem: wrong, report } = credentials;
@@ -23,7 +23,7 @@ export function checkCredentials(config: Config): Check {
   return ok('Credentials', `a key for ${provider} is set`);
 }
 
-/** Whether the model provider answers at all. It is sent neither a key nor a question. */
+/** Whether the model provider answers a request without a key. */
 export async function checkModel(config: Config): Promise<Check> {
   const { origin, pathname } = new URL(new Credentials(config, pino({ level: 'silent' })).baseUrl);
   const url = `${origin}${pathname}`;
@@ -41,7 +41,7 @@ export async function checkModel(config: Config): Promise<Check> {
   }
 }
 
-/** By the way that the gateway takes. */
+/** With node:http, as in the gateway. */
 function statusOf(url: string): Promise<number | undefined> {
   const { get } = url.startsWith('https:') ? https : http;
   return new Promise((resolve, reject) => {

@@ -1,9 +1,9 @@
 import { type Check, ok, problem } from './check.ts';
 
-/** As package.json says: before it there is no SQLite in Node. */
+/** As in package.json. */
 const OLDEST = 24;
 
-/** Whether this program can run at all. It is asked before anything else is loaded. */
+/** Whether this Node can run the program. Called before other modules are loaded. */
 export function checkNode(version: string): Check {
   if (Number.parseInt(version, 10) >= OLDEST) return ok('Node', version);
   return problem(

@@ -2,7 +2,7 @@ import type { Config } from '../../config/config.ts';
 import { isInUse, lockHolder } from '../../store/sqlite/database-lock.ts';
 import { healthReport } from '../../tools/health/health-check.ts';
 import { VERSION } from '../../version.ts';
-import { addressOf, sight } from '../server-probe.ts';
+import { addressOf, probeServer } from '../server-probe.ts';
 import { type Check, ok, problem, warning } from './check.ts';
 
 const TOPIC = 'Server';
@@ -11,24 +11,27 @@ const HEALTH_LIMIT_MS = 10_000;
 const health = healthReport.pick({ ready: true, status: true, problems: true, version: true });
 
 export type ServerState = {
-  /** Whether a process owns the data directory, whether it answers or not. */
+  /** Whether a process has DATA_DIR locked, even if it does not answer. */
   runs: boolean;
   checks: Check[];
 };
 
-/** Whether a server runs over the data directory, and whether one can listen. */
+/** Whether a server uses DATA_DIR, and whether the port is free. */
 export async function checkServer(
   config: Pick<Config, 'DATA_DIR' | 'MCP_HOST' | 'MCP_PORT'>,
 ): Promise<ServerState> {
   const url = addressOf(config);
-  const [runs, { state, reason }] = [isInUse(config.DATA_DIR), await sight(url)];
+  const [runs, { state, reason }] = [isInUse(config.DATA_DIR), await probeServer(url)];
   if (runs && url && state === 'running') return { runs, checks: await askHealth(url) };
   if (runs) return { runs, checks: [silent(config, url, reason)] };
   if (state === 'nothing') return { runs, checks: [free(url)] };
   const what =
     state === 'running' ? 'a server with another DATA_DIR' : `something else (${reason})`;
-  const message = `None runs over this DATA_DIR, and at ${url} is ${what}.`;
-  return { runs, checks: [problem(TOPIC, message, 'Stop that, or set another MCP_PORT.')] };
+  const message = `No server uses this DATA_DIR, and ${url} is taken by ${what}.`;
+  return {
+    runs,
+    checks: [problem(TOPIC, message, 'Stop what listens there, or set another MCP_PORT.')],
+  };
 }
 
 function free(url: string | undefined): Check {
@@ -46,11 +49,11 @@ function silent(
   const pid = lockHolder(DATA_DIR);
   const who = pid === undefined ? 'A process' : `Process ${pid}`;
   if (url === undefined)
-    return ok(TOPIC, `${who} owns ${DATA_DIR}; with MCP_PORT=0 nobody knows where it listens`);
+    return ok(TOPIC, `${who} owns ${DATA_DIR}; with MCP_PORT=0 its address is unknown`);
   return problem(
     TOPIC,
     `${who} owns ${DATA_DIR}, but no server answers at ${url}: ${reason}.`,
-    'If it listens elsewhere, that is its --port or MCP_PORT. If it hangs, end it: agents and turns go on, and the next start takes them up.',
+    'If it listens elsewhere, check its --port or MCP_PORT. If it hangs, kill it: agents and turns continue, and the next start resumes them.',
   );
 }
 
@@ -73,6 +76,6 @@ async function askHealth(url: string): Promise<Check[]> {
 }
 
 function anotherVersion(version: string): Check {
-  const message = `It is of version ${version}, and this program of ${VERSION}.`;
-  return warning(TOPIC, message, 'Restart it to have the new one.');
+  const message = `The server has version ${version}, and this program ${VERSION}.`;
+  return warning(TOPIC, message, 'Restart the server to upgrade it.');
 }

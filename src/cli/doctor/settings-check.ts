@@ -5,7 +5,7 @@ import { type Check, ok, problem } from './check.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The settings that a server started here would have; without them nothing else can be looked at. */
+/** The settings of a server that is started here. All other checks require them. */
 export function checkSettings(
   environment: Environment,
   envFile: string,

@@ -6,12 +6,12 @@ import { type Check, counted, ok, warning } from './check.ts';
 const TOPIC = 'Skills';
 const FOR_OTHERS = 0o4;
 
-/** Whether agents will find what is in SKILLS_DIR. Nothing to tell where none is set. */
+/** Whether agents can use the skills of SKILLS_DIR. No checks if it is not set. */
 export function checkSkills({ SKILLS_DIR: directory }: Pick<Config, 'SKILLS_DIR'>): Check[] {
   if (directory === undefined) return [];
   if (!fs.existsSync(directory)) {
-    const message = `${directory} is not on this machine: its engine has to have it`;
-    return [warning(TOPIC, message, 'Look at it there.')];
+    const message = `${directory} is not on this machine: the machine of the engine must have it`;
+    return [warning(TOPIC, message, 'Check it there.')];
   }
   const files = fs.globSync('**/SKILL.md', { cwd: directory }).sort();
   if (files.length === 0) {
@@ -24,10 +24,10 @@ export function checkSkills({ SKILLS_DIR: directory }: Pick<Config, 'SKILLS_DIR'
 
 function faultOf(file: string): Check[] {
   if (!(fs.statSync(file).mode & FOR_OTHERS)) {
-    return [warning(TOPIC, `${file} is not for everybody to read, and agents are user 1000`)];
+    return [warning(TOPIC, `${file} is not readable by all users, and agents run as user 1000`)];
   }
   const head = /^---\r?\n([\s\S]*?)\r?\n---/.exec(fs.readFileSync(file, 'utf8'))?.[1];
   if (head !== undefined && /^description:\s*\S/m.test(head)) return [];
-  const advice = 'Begin it with lines ---, name: …, description: … and ---.';
-  return [warning(TOPIC, `Codex does not take ${file}: it does not say what it is for`, advice)];
+  const advice = 'Start it with the lines ---, name: …, description: … and ---.';
+  return [warning(TOPIC, `Codex ignores ${file}: it has no description`, advice)];
 }

@@ -5,14 +5,14 @@ export const budgetsSettings = {
   PRICES_FILE: setting(z.string().min(1).optional(), {
     group: 'Budgets',
     description:
-      'What models cost: a JSON file like [prices.json](../prices.json), in US dollars for a million tokens. Models that are not in it cost nothing.',
+      'JSON file with the prices of models, in US dollars per million tokens, like [prices.json](../prices.json). A model that is not in the file costs nothing.',
     allowed: 'a readable file',
     shownDefault: 'the prices.json of the server',
   }),
   MONTHLY_BUDGET_LIMIT: setting(amount().default(70), {
     group: 'Budgets',
     description:
-      'US dollars that all agents together may cost in a month of UTC. Over a budget, the model is not asked again, in the middle of a turn too.',
+      'US dollars that all agents together may cost in a month of UTC. Over a budget the gateway refuses model requests, also in the middle of a turn.',
     allowed: 'a number of at least 0; 0 for no limit',
   }),
   PRINCIPAL_BUDGET_LIMIT: setting(amount().default(0), {

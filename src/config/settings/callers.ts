@@ -9,24 +9,25 @@ export const callersSettings = {
   JWT_SECRET: setting(z.string().min(32).optional(), {
     group: 'Callers',
     description:
-      'Callers may show a JWT signed with it (HS256), with the claims `sub`, `role` and, if wanted, `tenant`, `agents` and `exp`.',
-    allowed: 'at least 32 characters; `openssl rand -hex 32` makes some',
+      'Secret that signs JWTs of callers (HS256). Claims: `sub`, `role` and, optionally, `tenant`, `agents` and `exp`.',
+    allowed: 'at least 32 characters, such as those of `openssl rand -hex 32`',
     secret: true,
   }),
   OIDC_ISSUER: setting(httpUrl().optional(), {
     group: 'Callers',
     description:
-      'Authorization server whose access tokens callers may show; MCP clients that know OAuth are told of it. Needs `OIDC_AUDIENCE`.',
+      'Authorization server whose access tokens the server accepts. MCP clients with OAuth discover it. Requires `OIDC_AUDIENCE`.',
     allowed: 'an http or https URL',
   }),
   OIDC_AUDIENCE: setting(z.string().min(1).optional(), {
     group: 'Callers',
-    description: 'What its tokens must name as their audience: this server, and no other.',
+    description:
+      'Audience that tokens of `OIDC_ISSUER` must name. It must be the audience of this server alone.',
     allowed: 'a non-empty string',
   }),
   OIDC_JWKS_URL: setting(httpUrl().optional(), {
     group: 'Callers',
-    description: 'Where its keys are, if it does not say so itself.',
+    description: 'URL of the keys of `OIDC_ISSUER`, if the issuer does not publish it.',
     allowed: 'an http or https URL',
     shownDefault: 'as the issuer publishes it',
   }),
@@ -37,31 +38,32 @@ export const callersSettings = {
   }),
   OIDC_DEFAULT_ROLE: setting(z.enum(ROLES).default('viewer'), {
     group: 'Callers',
-    description: 'Role of a token that names none.',
+    description: 'Role of a token without a role.',
     allowed: 'viewer, developer, approver or admin',
   }),
   CODEX_MCP_TOKEN: setting(z.string().min(1).optional(), {
     group: 'Callers',
     description:
-      'The token that `codex-hangar stdio` shows to the server. The server itself does not read it.',
+      'Token that `codex-hangar stdio` sends to the server. The server itself does not read it.',
     allowed: 'a token that the server knows',
     secret: true,
   }),
   MAX_FAILED_LOGINS: setting(wholeNumber(1, 10_000).default(20), {
     group: 'Callers',
     description:
-      'Wrong tokens from one address in a minute; further ones are answered 429. Right ones are always let in.',
+      'Invalid tokens that one address may send in a minute; further ones are answered 429. Valid tokens are always accepted.',
     allowed: 'a whole number from 1 to 10000',
   }),
   CODEX_APPROVAL_MODE: setting(z.enum(APPROVAL_MODES).default('suggest'), {
     group: 'Callers',
     description:
-      'What waits until somebody approves it: see docs/approvals.md. `suggest`: full access, and calls of pipelines. `auto`: only what is critical. `manual`: all that may write.',
+      'Which calls wait for an approver: see docs/approvals.md. `suggest`: full access, and calls of pipelines. `auto`: critical calls only. `manual`: every call that may write.',
     allowed: 'suggest, auto or manual',
   }),
   APPROVAL_TIMEOUT: setting(wholeNumber(1, DAY_SECONDS).default(300), {
     group: 'Callers',
-    description: 'Seconds until what nobody has approved is declined.',
+    description:
+      'Seconds that an approval waits for a decision; then it expires, which declines the request.',
     allowed: 'a whole number from 1 to 86400',
   }),
 };

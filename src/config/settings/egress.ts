@@ -4,19 +4,19 @@ export const egressSettings = {
   EGRESS_ALLOW: setting(list().default([]), {
     group: 'Egress',
     description:
-      'What every agent may reach besides the model. Nothing if unset; `allow_egress` allows more to one agent. See docs/egress.md.',
+      'Hosts that every agent may reach besides the model. Unset: none; `allow_egress` allows hosts to one agent. See docs/egress.md.',
     allowed:
       'rules separated by commas: npm, pypi, crates, go, debian, github, example.org, *.example.org, example.org:8443, https://example.org, GET http://example.org',
   }),
   EGRESS_ALLOW_PRIVATE: setting(list().default([]), {
     group: 'Egress',
     description:
-      'Private networks that allowed hosts may lie in, such as that of a mirror. Dangerous: agents reach every service there that a rule names. Loopback, link-local and metadata addresses are never reached.',
+      'Private networks in which allowed hosts may be, such as the network of a mirror. Dangerous: agents reach every service there that a rule names. Loopback, link-local and metadata addresses stay denied.',
     allowed: 'CIDR ranges of private networks separated by commas, such as 10.1.2.0/24',
   }),
   EGRESS_LOG_KEPT: setting(wholeNumber(0, 100_000).default(1000), {
     group: 'Egress',
-    description: 'Connections of an agent that are remembered; the oldest go first.',
+    description: 'Connections of an agent that the egress log keeps; the oldest are deleted first.',
     allowed: 'a whole number from 0 to 100000',
   }),
   EGRESS_IDLE_TIMEOUT: setting(wholeNumber(1, 86_400).default(300), {
@@ -27,12 +27,13 @@ export const egressSettings = {
   EGRESS_HOURLY_LIMIT: setting(size().default(0), {
     group: 'Egress',
     description:
-      'Bytes that an agent may send and receive in an hour, the model apart. 0: no limit.',
+      'Bytes that an agent may send and receive in an hour, model requests excluded. 0: no limit.',
     allowed: '0, or a size such as 512m or 10g',
   }),
   MAX_EGRESS_CONNECTIONS: setting(wholeNumber(1, 192).default(64), {
     group: 'Egress',
-    description: 'Connections of an agent that are open at the same time, the model apart.',
+    description:
+      'Connections of an agent that may be open at the same time, model requests excluded.',
     allowed: 'a whole number from 1 to 192',
   }),
 };

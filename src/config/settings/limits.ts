@@ -3,7 +3,7 @@ import { MEBIBYTE, SECONDS_MAX, setting, size, wholeNumber } from '../setting.ts
 export const limitsSettings = {
   MAX_PROMPT_BYTES: setting(wholeNumber(1, 64 * MEBIBYTE).default(MEBIBYTE), {
     group: 'Limits',
-    description: 'Size of all inputs of one call together.',
+    description: 'Size of all inputs of one call together, in bytes.',
     allowed: 'a number of bytes from 1 to 67108864',
   }),
   INSTRUCTIONS_MAX_BYTES: setting(wholeNumber(1, MEBIBYTE).default(64 * 1024), {
@@ -18,12 +18,12 @@ export const limitsSettings = {
   }),
   RATE_LIMIT_RPM: setting(wholeNumber(0, 1_000_000).default(60), {
     group: 'Limits',
-    description: 'Calls in a minute that have one agent work; 0 for no limit.',
+    description: 'Calls per minute that start work of one agent; 0 for no limit.',
     allowed: 'a whole number from 0 to 1000000',
   }),
   REQUEST_LIMIT_RPM: setting(wholeNumber(0, 1_000_000).default(3000), {
     group: 'Limits',
-    description: 'Requests of any kind in a minute that one caller may send; 0 for no limit.',
+    description: 'Requests of any kind that one caller may send per minute; 0 for no limit.',
     allowed: 'a whole number from 0 to 1000000',
   }),
   MAX_AGENTS_PER_PRINCIPAL: setting(wholeNumber(1, 1_000_000).default(1000), {
@@ -49,17 +49,17 @@ export const limitsSettings = {
   MAX_AGENTS: setting(wholeNumber(1, 1_000_000).default(10_000), {
     group: 'Limits',
     description:
-      'Agents there may be, sleeping ones included. Each has files; nobody removes them unless `RETENTION_TIMEOUT` is set.',
+      'Agents that the server may have, sleeping ones included. Each keeps files until it is removed, which `RETENTION_TIMEOUT` can do.',
     allowed: 'a whole number from 1 to 1000000',
   }),
   MAX_CONCURRENT_CALLS: setting(wholeNumber(1, 100_000).default(512), {
     group: 'Limits',
-    description: 'Calls of tools that are answered at the same time, those that wait included.',
+    description: 'Tool calls that are open at the same time, waiting ones included.',
     allowed: 'a whole number from 1 to 100000',
   }),
   MAX_EVENT_READERS: setting(wholeNumber(1, 100_000).default(256), {
     group: 'Limits',
-    description: 'Streams of events, of turns and of agents, that are open at the same time.',
+    description: 'Event streams of turns and agents that may be open at the same time.',
     allowed: 'a whole number from 1 to 100000',
   }),
   MAX_CONNECTIONS: setting(wholeNumber(1, 100_000).default(2048), {
@@ -74,30 +74,29 @@ export const limitsSettings = {
   }),
   MCP_SESSION_IDLE: setting(wholeNumber(1, 604_800).default(3600), {
     group: 'Limits',
-    description:
-      'Seconds after which an MCP session of Streamable HTTP that nobody uses is closed.',
+    description: 'Seconds after which an idle MCP session of Streamable HTTP is closed.',
     allowed: 'a whole number from 1 to 604800',
   }),
   CHECK_MAX_ROUNDS: setting(wholeNumber(1, 10).default(3), {
     group: 'Limits',
     description:
-      'Rounds of a call with a `check_command` that names no `max_rounds`: in each Codex works and then the check runs.',
+      'Rounds of a call with a `check_command` but no `max_rounds`. In a round Codex works, and then the check runs.',
     allowed: 'a whole number from 1 to 10',
   }),
   CHECK_TIMEOUT: setting(wholeNumber(1, 86_400).default(300), {
     group: 'Limits',
-    description: 'Seconds that one run of a check may take if the call does not say.',
+    description: 'Seconds that one run of a check may take, if the call sets no time-out.',
     allowed: 'a whole number from 1 to 86400',
   }),
   CHECK_OUTPUT_BYTES: setting(wholeNumber(1024, 256 * 1024).default(16 * 1024), {
     group: 'Limits',
-    description: 'Size of the output of a check in a result; of a longer one the end is kept.',
+    description: 'Size of the output of a check in a result; a longer output keeps its end.',
     allowed: 'a number of bytes from 1024 to 262144',
   }),
   COMMIT_FILE_LIMIT: setting(size().default(50 * MEBIBYTE), {
     group: 'Limits',
     description:
-      'Size of a file in the commit of a turn; a larger one stays as it was in the commit before.',
+      'Size of a file in the commit of a turn; a larger file stays as in the commit before.',
     allowed: 'a size such as 50m or 1g',
   }),
   GIT_MAX_OPERATIONS: setting(wholeNumber(1, 10_000).default(16), {
@@ -109,13 +108,13 @@ export const limitsSettings = {
     wholeNumber(MEBIBYTE, 1024 * 1024 * MEBIBYTE).default(2048 * MEBIBYTE),
     {
       group: 'Limits',
-      description: 'Size of what one push sends.',
+      description: 'Size of one push.',
       allowed: 'a number of bytes from 1048576 to 1099511627776',
     },
   ),
   GIT_IDLE_TIMEOUT: setting(wholeNumber(1, 86_400).default(120), {
     group: 'Limits',
-    description: 'Seconds in which a clone, fetch or push moves nothing, until it is ended.',
+    description: 'Seconds without a byte after which a clone, fetch or push is ended.',
     allowed: 'a whole number from 1 to 86400',
   }),
   GIT_TIMEOUT: setting(wholeNumber(1, 86_400).default(3600), {
@@ -126,28 +125,27 @@ export const limitsSettings = {
   TRANSFER_MAX_BYTES: setting(size().default(4096 * MEBIBYTE), {
     group: 'Limits',
     description:
-      'Size of an archive that goes into a workspace or out of it, unpacked; also of what is cloned into one.',
+      'Size of an uploaded or downloaded archive, unpacked, and of a repository that is cloned into a workspace.',
     allowed: 'a size such as 512m or 10g',
   }),
   TRANSFER_MAX_ENTRIES: setting(wholeNumber(1, 10_000_000).default(500_000), {
     group: 'Limits',
-    description: 'Files, directories and links in such an archive or clone.',
+    description: 'Files, directories and links in such an archive or repository.',
     allowed: 'a whole number from 1 to 10000000',
   }),
   TRANSFER_IDLE_TIMEOUT: setting(wholeNumber(1, 86_400).default(60), {
     group: 'Limits',
-    description: 'Seconds in which an upload or a download moves nothing, until it is ended.',
+    description: 'Seconds without a byte after which an upload or a download is ended.',
     allowed: 'a whole number from 1 to 86400',
   }),
   TRANSFER_TIMEOUT: setting(wholeNumber(1, 86_400).default(3600), {
     group: 'Limits',
-    description:
-      'Seconds after which an upload, a download, or the making or restoring of a snapshot is ended.',
+    description: 'Seconds after which an upload, a download, a snapshot or a restore is ended.',
     allowed: 'a whole number from 1 to 86400',
   }),
   SNAPSHOTS_PER_AGENT: setting(wholeNumber(1, 10_000).default(10), {
     group: 'Limits',
-    description: 'Snapshots kept of one agent; the next one takes the place of the oldest.',
+    description: 'Snapshots that are kept of one agent; a new one replaces the oldest.',
     allowed: 'a whole number from 1 to 10000',
   }),
   SNAPSHOT_BYTES_PER_PRINCIPAL: setting(size().default(20 * 1024 * MEBIBYTE), {
@@ -157,7 +155,7 @@ export const limitsSettings = {
   }),
   SNAPSHOT_MAX_BYTES: setting(size().default(4096 * MEBIBYTE), {
     group: 'Limits',
-    description: 'Size of a snapshot, unpacked, whether it is made or restored.',
+    description: 'Size of a snapshot that is made or restored, unpacked.',
     allowed: 'a size such as 512m or 10g',
   }),
   SNAPSHOT_RETENTION: setting(wholeNumber(0, SECONDS_MAX).default(0), {
@@ -167,18 +165,18 @@ export const limitsSettings = {
   }),
   SNAPSHOT_DISK_RESERVE: setting(size().default(1024 * MEBIBYTE), {
     group: 'Limits',
-    description: 'What snapshots leave free on the disk of `DATA_DIR`.',
+    description: 'Space that snapshots leave free on the disk of `DATA_DIR`.',
     allowed: 'a size such as 512m or 10g',
   }),
   MAX_DIFF_BYTES: setting(wholeNumber(1024, 64 * MEBIBYTE).default(256 * 1024), {
     group: 'Limits',
-    description: 'Size of the diff of one file in a result; a longer one is cut with a note.',
+    description: 'Size of the diff of one file in a result; a longer diff is cut, with a note.',
     allowed: 'a number of bytes from 1024 to 67108864',
   }),
   MAX_DIFF_TOTAL_BYTES: setting(wholeNumber(1024, 64 * MEBIBYTE).default(4 * MEBIBYTE), {
     group: 'Limits',
     description:
-      'Size of the diffs of all files in a result; one that does not fit is left out with a note.',
+      'Size of the diffs of all files in a result; a diff that does not fit is left out, with a note.',
     allowed: 'a number of bytes from 1024 to 67108864',
   }),
 };

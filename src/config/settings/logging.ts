@@ -12,7 +12,7 @@ export const loggingSettings = {
     {
       group: 'Logging',
       description:
-        'Least severe log line that is written, in any case. Logs are JSON lines on stderr.',
+        'Least severe level of the log, in upper or lower case. Logs are JSON lines on stderr.',
       allowed: 'trace, debug, info, warn, error, fatal or silent',
     },
   ),

@@ -28,14 +28,14 @@ export const modelSettings = {
   ),
   CODEX_MODEL: setting(z.string().min(1).max(100).default('gpt-5'), {
     group: 'Model',
-    description: 'Model of a turn that names none.',
+    description: 'Model of a turn, if the call names none.',
     allowed: 'a model name the provider knows',
   }),
   CODEX_REASONING: setting(
     z.enum(['minimal', 'low', 'medium', 'high', 'xhigh']).default('medium'),
     {
       group: 'Model',
-      description: 'Reasoning effort of a turn that names none.',
+      description: 'Reasoning effort of a turn, if the call names none.',
       allowed: 'minimal, low, medium, high or xhigh',
     },
   ),
@@ -44,18 +44,18 @@ export const modelSettings = {
     {
       group: 'Model',
       description:
-        'What a `codex` call that does not say may do to its workspace. It never reaches beyond the container.',
+        'Sandbox of a `codex` call that names none. It never reaches beyond the container.',
       allowed: 'read-only, workspace-write or danger-full-access',
     },
   ),
   MODEL_MAX_RETRIES: setting(wholeNumber(0, 20).default(5), {
     group: 'Model',
-    description: 'How often the gateway repeats a model request that was answered 429.',
+    description: 'How often the gateway retries a model request that was answered 429.',
     allowed: 'a whole number from 0 to 20',
   }),
   MODEL_MAX_RETRY_WAIT: setting(wholeNumber(1, 600).default(60), {
     group: 'Model',
-    description: 'Longest wait between two such repeats, in seconds.',
+    description: 'Longest wait between two such retries, in seconds.',
     allowed: 'a whole number from 1 to 600',
   }),
 };

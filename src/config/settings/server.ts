@@ -8,42 +8,43 @@ const PORT_MAX = 65_535;
 export const serverSettings = {
   MCP_HOST: setting(z.string().min(1).default('127.0.0.1'), {
     group: 'Server',
-    description: 'Address to listen on. On any but loopback, callers need tokens.',
+    description: 'Address to listen on. On any address but loopback, callers need tokens.',
     allowed: 'an IP address or host name',
   }),
   MCP_PORT: setting(wholeNumber(0, PORT_MAX).default(8210), {
     group: 'Server',
-    description: 'Port to listen on; 0 takes a free one.',
+    description: 'Port to listen on; 0 takes a free port.',
     allowed: 'a whole number from 0 to 65535',
   }),
   ALLOW_UNAUTHENTICATED: setting(flag().default(false), {
     group: 'Server',
     description:
-      'Let callers without a token in on an address other than loopback, as long as there are no tokens and neither `JWT_SECRET` nor `OIDC_ISSUER`. Whoever reaches the port can use your model account.',
+      'Accept callers without a token on an address other than loopback, as long as there are no tokens and neither `JWT_SECRET` nor `OIDC_ISSUER` is set. Whoever reaches the port can use your model account.',
     allowed: 'true or false',
   }),
   PUBLIC_URL: setting(httpUrl().optional(), {
     group: 'Server',
     description:
-      'Where clients reach the server, if that is behind a proxy; shown to those that log in.',
+      'URL at which clients reach the server behind a proxy. The OAuth metadata for clients names it.',
     allowed: 'an http or https URL',
     shownDefault: 'what the request says',
   }),
   ALLOWED_HOSTS: setting(list().default([]), {
     group: 'Server',
     description:
-      'Host names, besides `localhost`, `127.0.0.1`, `[::1]` and `MCP_HOST`, that a `Host` header may carry.',
+      'Host names that a `Host` header may carry, in addition to `localhost`, `127.0.0.1`, `[::1]` and `MCP_HOST`.',
     allowed: 'host names separated by commas',
   }),
   ALLOWED_ORIGINS: setting(list().default([]), {
     group: 'Server',
-    description: 'Host names, besides loopback, whose pages may call the server from a browser.',
+    description:
+      'Host names whose pages may call the server from a browser, in addition to loopback.',
     allowed: 'host names separated by commas',
   }),
   DATA_DIR: setting(directory().default(path.join(os.homedir(), '.codex-mcp-server')), {
     group: 'Server',
     description:
-      'Directory of the database and, in the process runtime, of the agents. One running server per directory.',
+      'Directory of the database, the audit and the snapshots and, in the process runtime, of the agents. Each running server needs its own.',
     allowed: 'a writable path',
     shownDefault: '~/.codex-mcp-server',
   }),

@@ -8,7 +8,7 @@ const OPENAI_BASE_URL = 'https://api.openai.com/v1';
 
 type KeyConfig = Pick<Config, 'OPENAI_API_KEY' | 'OPENAI_BASE_URL' | 'CODEX_PROVIDER'>;
 
-/** The provider named by the configuration, paid with its API key. */
+/** The model provider of the configuration, with an API key. */
 export class ApiKeyUpstream implements CredentialSource {
   readonly method = 'api_key';
   readonly baseUrl: string;
@@ -20,7 +20,7 @@ export class ApiKeyUpstream implements CredentialSource {
     this.baseUrl = config.OPENAI_BASE_URL ?? OPENAI_BASE_URL;
     this.#configured = config.OPENAI_API_KEY;
     this.#provider = config.CODEX_PROVIDER;
-    // A key that was saved for OpenAI is nobody else's.
+    // A key that was saved for OpenAI must not be sent to another provider.
     const isOpenAi = config.CODEX_PROVIDER === 'openai' && config.OPENAI_BASE_URL === undefined;
     this.#file = isOpenAi ? file : undefined;
   }
@@ -30,7 +30,7 @@ export class ApiKeyUpstream implements CredentialSource {
     return this.#saved() === undefined ? null : 'auth.json';
   }
 
-  /** Whether requests can be made. Only providers other than OpenAI may do without a key. */
+  /** Whether requests can be made. OpenAI requires a key, other providers may not. */
   get present(): boolean {
     return this.#key() !== undefined || this.#provider !== 'openai';
   }
@@ -40,7 +40,7 @@ export class ApiKeyUpstream implements CredentialSource {
     const { baseUrl } = this;
     if (key !== undefined) return { baseUrl, headers: { authorization: `Bearer ${key}` } };
     if (this.present) return { baseUrl, headers: {} };
-    throw new AppError('credentials_missing', 'No OPENAI_API_KEY is set.');
+    throw new AppError('credentials_missing', 'OPENAI_API_KEY is not set.');
   }
 
   #key(): string | undefined {

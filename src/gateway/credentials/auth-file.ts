@@ -16,7 +16,7 @@ const fileSchema = z.looseObject({
 type FileContent = z.output<typeof fileSchema>;
 export type Tokens = z.output<typeof tokensSchema>;
 
-/** What an auth.json holds: an API key or the tokens of a ChatGPT login. */
+/** The content of an auth.json: an API key or the tokens of a ChatGPT login. */
 export type SavedAuth = { apiKey?: string; tokens?: Tokens };
 
 /** The auth.json that the Codex CLI and this server share. */
@@ -33,7 +33,7 @@ export class AuthFile {
     return this.#file.path;
   }
 
-  /** What the file holds now; the same object until it changes, undefined if there is no such file. */
+  /** The content of the file; the same object until the file changes, undefined if there is no file. */
   read(): SavedAuth | undefined {
     const content = this.#file.read();
     if (content !== this.#content) this.#saved = content && savedAuth(content);
@@ -41,18 +41,16 @@ export class AuthFile {
     return this.#saved;
   }
 
-  /** Puts tokens in the place of those that are there; what else the file holds stays. */
+  /** Replaces the tokens; the rest of the file stays. */
   saveTokens(tokens: Tokens): void {
     this.#file.write({ ...this.#file.read(), tokens, last_refresh: new Date().toISOString() });
   }
 
-  /** Makes the file that of a new ChatGPT login. */
   saveLogin(tokens: Tokens): void {
     const last_refresh = new Date().toISOString();
     this.#file.write({ auth_mode: 'chatgpt', OPENAI_API_KEY: null, tokens, last_refresh });
   }
 
-  /** Makes the file that of an API key. */
   saveApiKey(key: string): void {
     this.#file.write({ auth_mode: 'apikey', OPENAI_API_KEY: key });
   }

@@ -5,14 +5,14 @@ import { AppError } from '../../errors.ts';
 import type { Authorization, ModelUpstream } from '../model-upstream.ts';
 import { ApiKeyUpstream } from './api-key-upstream.ts';
 import { AuthFile } from './auth-file.ts';
-import { findAuthFile } from './auth-places.ts';
 import type { CredentialSource } from './credential-source.ts';
+import { findAuthFile } from './find-auth-file.ts';
 import { LoginBroker } from './login-broker.ts';
 import { LoginUpstream, TokenUpstream } from './login-upstream.ts';
 import { PrincipalKeys } from './principal-keys.ts';
 import { TokenEndpoint } from './token-endpoint.ts';
 
-/** What health tells of the credentials; never a secret. */
+/** The credentials as health shows them, without secrets. */
 export type CredentialsReport = {
   method: 'api_key' | 'oauth' | 'none';
   /** `auth.json`, or the variable that holds the secret. */
@@ -23,7 +23,7 @@ export type CredentialsReport = {
 
 type Sources = readonly [CredentialSource, ...CredentialSource[]];
 
-/** Everything that can pay for model requests, and the choice among it, made anew for each. */
+/** Chooses the credentials of each model request among all sources. */
 export class Credentials implements ModelUpstream {
   readonly #sources: Sources;
   readonly #keys: PrincipalKeys;
@@ -31,7 +31,7 @@ export class Credentials implements ModelUpstream {
   readonly #missing: string;
   readonly #log: Logger;
   readonly #sourceOf = new WeakMap<Authorization, CredentialSource>();
-  #told: string | null | undefined;
+  #announcedOrigin: string | null | undefined;
   #injected = false;
 
   constructor(config: Config, log: Logger) {
@@ -48,18 +48,18 @@ export class Credentials implements ModelUpstream {
     ].join(' ');
   }
 
-  /** Where requests go now, or would go. */
+  /** Base URL of the source that is in use, or of the first source. */
   get baseUrl(): string {
     return (this.#find() ?? this.#sources[0]).baseUrl;
   }
 
-  /** Why no work can be taken, as `problem`; some principals may have keys of their own, though. */
+  /** Why turns are refused. Undefined if some principal has a key of its own. */
   get refusal(): AppError | undefined {
     const { problem } = this;
     return problem && this.#keys.list().length === 0 ? problem : undefined;
   }
 
-  /** What keeps the server itself from paying: `credentials_missing` or `login_revoked`. */
+  /** Why the server has no usable credentials: `credentials_missing` or `login_revoked`. */
   get problem(): AppError | undefined {
     const source = this.#find();
     return source ? source.problem : new AppError('credentials_missing', this.#missing);
@@ -95,7 +95,7 @@ export class Credentials implements ModelUpstream {
     return (await this.#sourceOf.get(rejected)?.renew?.(rejected)) ?? false;
   }
 
-  /** Looks at the start whether they can be used, which renews a login that has expired. */
+  /** Logs at the start whether the credentials work, which renews an expired login. */
   async check(): Promise<void> {
     await this.authorize().catch((error) => {
       this.#log.warn({ err: error }, 'No credentials for the model');
@@ -103,8 +103,8 @@ export class Credentials implements ModelUpstream {
   }
 
   #announce({ method, origin }: CredentialSource): void {
-    if (this.#told === origin) return;
-    this.#told = origin;
+    if (this.#announcedOrigin === origin) return;
+    this.#announcedOrigin = origin;
     this.#injected = false;
     this.#log.info({ method, origin }, ANNOUNCEMENTS[method]);
   }
@@ -124,7 +124,7 @@ const ANNOUNCEMENTS = {
   api_key: 'Using an API key',
 } as const;
 
-/** In the order of choice. A login that is refused is not made up for by a key, which costs more. */
+/** In the order of preference. A key never replaces a refused login, because the key costs more. */
 function sourcesOf(config: Config, file: AuthFile, log: Logger): Sources {
   const { CHATGPT_BASE_URL: baseUrl, CODEX_AUTH_METHOD: method } = config;
   const key = new ApiKeyUpstream(config, file);

@@ -2,14 +2,14 @@ import { DatabaseSync } from 'node:sqlite';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../../errors.ts';
 
-/** Longer than one renewal takes, which is what the holder does. */
+/** Longer than one renewal, for which the lock is held. */
 const WAIT_LIMIT_MS = 30_000;
-const LOOK_AGAIN_MS = 50;
+const POLL_INTERVAL_MS = 50;
 
 /**
- * Lets one process at a time change a file of credentials. SQLite locks the file beside it through the kernel, which
- * lets go when a process dies, whichever container it ran in: no lock is ever stale.
- * Throws `login_read_only` where the directory cannot be written.
+ * Holds a lock beside a file of credentials while `work` runs. It is a lock of SQLite, which the kernel
+ * releases when a process dies in any container, so a lock is never stale.
+ * Throws `login_read_only` if the directory cannot be written.
  */
 export async function withFileLock<T>(file: string, work: () => Promise<T>): Promise<T> {
   const database = open(file);
@@ -17,7 +17,7 @@ export async function withFileLock<T>(file: string, work: () => Promise<T>): Pro
     const deadline = performance.now() + WAIT_LIMIT_MS;
     while (!take(database, file)) {
       if (performance.now() > deadline) throw takesTooLong();
-      await sleep(LOOK_AGAIN_MS);
+      await sleep(POLL_INTERVAL_MS);
     }
     return await work();
   } finally {
@@ -33,7 +33,7 @@ function open(file: string): DatabaseSync {
   }
 }
 
-/** Answers whether the lock was free. */
+/** Returns whether the lock was free. */
 function take(database: DatabaseSync, file: string): boolean {
   try {
     database.exec('BEGIN EXCLUSIVE');
@@ -45,12 +45,12 @@ function take(database: DatabaseSync, file: string): boolean {
 }
 
 function readOnly(file: string, cause: unknown): AppError {
-  const message = `The directory of ${file} can't be written, so that what it holds cannot change.`;
+  const message = `The directory of ${file} can't be written, so the file cannot be changed.`;
   return new AppError('login_read_only', message, { cause });
 }
 
 function takesTooLong(): AppError {
   const seconds = WAIT_LIMIT_MS / 1000;
-  const message = `Another process has been changing credentials for more than ${seconds} s.`;
+  const message = `Another process has locked the credentials for more than ${seconds} s.`;
   return new AppError('model_unavailable', message);
 }

@@ -1,13 +1,13 @@
 import type { Config } from '../../config/config.ts';
 import { PrincipalKeys } from './principal-keys.ts';
 
-/** Hosts of GitHub take any name, and this is the one that they name. */
+/** The user name that GitHub documents for tokens; other names work too. */
 const USER = 'x-access-token';
 
-/** Whose a credential is, or everybody's. */
-type Place = { host: string; principal?: string | undefined };
+/** The host of a credential, and its principal, unless it is for all. */
+type CredentialScope = { host: string; principal?: string | undefined };
 
-/** What hosts of git repositories want to be shown, for all callers or for one, in DATA_DIR/git-credentials.json. */
+/** Credentials of git hosts, for all callers or for one, in DATA_DIR/git-credentials.json. */
 export class GitCredentials {
   readonly #keys: PrincipalKeys;
 
@@ -15,8 +15,8 @@ export class GitCredentials {
     this.#keys = new PrincipalKeys(config, 'git-credentials.json');
   }
 
-  /** The header for a repository; the caller's own credential first. Throws `credentials_unreadable`. */
-  authorizationFor({ host, principal }: Place): string | undefined {
+  /** The Authorization header for a host; the credential of the principal comes first. Throws `credentials_unreadable`. */
+  authorizationFor({ host, principal }: CredentialScope): string | undefined {
     const own = principal === undefined ? undefined : this.#keys.find(nameOf({ host, principal }));
     const secret = own ?? this.#keys.find(nameOf({ host }));
     if (secret === undefined) return undefined;
@@ -25,13 +25,13 @@ export class GitCredentials {
   }
 
   /** A token, or `USER:PASSWORD`. Throws `credentials_unreadable`. */
-  set(place: Place, secret: string): Promise<void> {
-    return this.#keys.set(nameOf(place), secret);
+  set(scope: CredentialScope, secret: string): Promise<void> {
+    return this.#keys.set(nameOf(scope), secret);
   }
 
-  /** Answers whether there was one. */
-  remove(place: Place): Promise<boolean> {
-    return this.#keys.remove(nameOf(place));
+  /** Returns whether it existed. */
+  remove(scope: CredentialScope): Promise<boolean> {
+    return this.#keys.remove(nameOf(scope));
   }
 
   list(): { name: string; addedAt: string }[] {
@@ -41,7 +41,7 @@ export class GitCredentials {
   }
 }
 
-function nameOf({ host, principal }: Place): string {
+function nameOf({ host, principal }: CredentialScope): string {
   const name = host.toLowerCase();
   return principal === undefined ? name : `${name} ${principal}`;
 }

@@ -5,7 +5,7 @@ const KEY_BYTES = 32;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** Seals secrets with a key that is derived from a passphrase; which takes some 50 ms. */
+/** Encrypts secrets with a key that is derived from a passphrase, which takes 50 ms. */
 export class KeyCipher {
   readonly #key: Buffer;
 
@@ -13,7 +13,7 @@ export class KeyCipher {
     this.#key = scryptSync(passphrase, salt, KEY_BYTES);
   }
 
-  /** Answers base64 of nonce, tag and ciphertext. It opens for the same owner alone. */
+  /** Returns base64 of nonce, tag and ciphertext, which opens for the same owner only. */
   seal(secret: string, owner: string): string {
     const nonce = randomBytes(NONCE_BYTES);
     const cipher = createCipheriv(ALGORITHM, this.#key, nonce).setAAD(Buffer.from(owner));
@@ -21,7 +21,7 @@ export class KeyCipher {
     return Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64');
   }
 
-  /** Undefined if it was sealed with another key, for another owner, or changed since. */
+  /** Undefined if the text was sealed with another key or for another owner, or was changed. */
   open(sealed: string, owner: string): string | undefined {
     try {
       const bytes = Buffer.from(sealed, 'base64');

@@ -6,13 +6,13 @@ import { withFileLock } from './file-lock.ts';
 import { type Login, toLogin } from './login.ts';
 import { LoginRefusedError, type RenewedTokens, type TokenEndpoint } from './token-endpoint.ts';
 
-/** A token that is younger than this and refused is refused for another reason than its age. */
-const YOUNG_MS = 60_000;
-/** Between attempts to renew a login, or to write it, that is still good. */
-const LATER_MS = 10_000;
-/** The Codex CLI takes no lock: what it has just renewed is in the file a moment later. */
-const LOOKS_FOR_ANOTHER = 5;
-const LOOK_EVERY_MS = 300;
+/** A refusal of a token younger than this has another reason than its age. */
+const FRESH_MS = 60_000;
+/** Between attempts to renew, or to write, a login that is still valid. */
+const RETRY_DELAY_MS = 10_000;
+/** The Codex CLI takes no lock: a login that it renewed is in the file a moment later. */
+const REREAD_ATTEMPTS = 5;
+const REREAD_INTERVAL_MS = 300;
 
 export type LoginBrokerOptions = {
   file: AuthFile;
@@ -22,17 +22,17 @@ export type LoginBrokerOptions = {
 };
 
 /**
- * The one owner of the ChatGPT login in this process. A refresh token can be used once, so every agent
- * shares one renewal, other processes are kept out meanwhile, and a login that somebody else renewed
- * or replaced is taken from the file.
+ * The one owner of the ChatGPT login in this process. A refresh token can be used once, so all agents
+ * share one renewal under a lock between processes, and a login that another process renewed or
+ * replaced is read from the file.
  */
 export class LoginBroker {
   readonly #file: AuthFile;
   readonly #endpoint: TokenEndpoint;
   readonly #log: Logger;
   readonly #now: () => number;
-  /** What was read of the file last. */
-  #seen: SavedAuth | undefined;
+  /** The last content of the file. */
+  #lastRead: SavedAuth | undefined;
   #login: Login | undefined;
   #tokens: Tokens | undefined;
   #renewing: Promise<void> | undefined;
@@ -52,18 +52,18 @@ export class LoginBroker {
     return this.#file.path;
   }
 
-  /** The login as it is now, whether it has expired or not. */
-  get known(): Login | undefined {
-    return this.#look();
+  /** The current login, expired or not. */
+  get current(): Login | undefined {
+    return this.#readFile();
   }
 
-  /** `login_revoked`, until there is another login in the file. */
+  /** `login_revoked`, until the file has another login. */
   get problem(): AppError | undefined {
-    this.#look();
+    this.#readFile();
     return this.#refusal;
   }
 
-  /** A login whose access token is good. Throws as `ModelUpstream.authorize`. */
+  /** A login with a valid access token. Throws like `ModelUpstream.authorize`. */
   async login(): Promise<Login> {
     const login = this.#usable();
     if (this.#unwritten) await this.#writeAgain();
@@ -74,35 +74,35 @@ export class LoginBroker {
       await this.#renew(login);
     } catch (error) {
       if (expired || this.#refusal) throw error;
-      this.#nextTry = this.#now() + LATER_MS;
+      this.#nextTry = this.#now() + RETRY_DELAY_MS;
       this.#log.warn({ err: error }, 'ChatGPT login not renewed ahead of its expiry');
     }
     return this.#usable();
   }
 
-  /** Told of an access token that was refused: whether there is another one now. */
+  /** Replaces a refused access token; returns whether there is another one now. */
   async replace(accessToken: string): Promise<boolean> {
     const login = this.#usable();
     if (login.accessToken !== accessToken) return true;
-    const isYoung = this.#now() - this.#renewedAt < YOUNG_MS && !this.#isExpired(login);
-    if (login.refreshToken === undefined || isYoung) return false;
+    const isFresh = this.#now() - this.#renewedAt < FRESH_MS && !this.#isExpired(login);
+    if (login.refreshToken === undefined || isFresh) return false;
     await this.#renew(login);
     return this.#usable().accessToken !== accessToken;
   }
 
-  #look(): Login | undefined {
+  #readFile(): Login | undefined {
     const saved = this.#file.read();
-    if (saved === this.#seen) return this.#login;
-    const isSameLogin = tokensKey(saved) === tokensKey(this.#seen);
-    this.#seen = saved;
-    // Touched by somebody, but still what was used up: what is known here is newer.
+    if (saved === this.#lastRead) return this.#login;
+    const isSameLogin = tokensKey(saved) === tokensKey(this.#lastRead);
+    this.#lastRead = saved;
+    // The file was touched, but its refresh token is used up: the login in memory is newer.
     if (isSameLogin && this.#unwritten) return this.#login;
     this.#unwritten = false;
-    this.#adopt(saved?.tokens);
+    this.#setTokens(saved?.tokens);
     return this.#login;
   }
 
-  #adopt(tokens: Tokens | undefined): void {
+  #setTokens(tokens: Tokens | undefined): void {
     const isNew =
       tokens?.refresh_token !== this.#tokens?.refresh_token ||
       tokens?.access_token !== this.#tokens?.access_token;
@@ -115,7 +115,7 @@ export class LoginBroker {
   }
 
   #usable(): Login {
-    const login = this.#look();
+    const login = this.#readFile();
     if (this.#refusal) throw this.#refusal;
     if (login) return login;
     throw new AppError('credentials_missing', `No OAuth tokens found in ${this.#file.path}.`);
@@ -142,25 +142,25 @@ export class LoginBroker {
     }
   }
 
-  /** Answers the login that somebody else put into the file meanwhile, if so. */
+  /** Returns the login that another process wrote to the file meanwhile, if any. */
   async #exchange(login: Login): Promise<Login | undefined> {
     const { refreshToken } = login;
     if (refreshToken === undefined) throw this.#refuse('it has no refresh token');
     try {
       const renewed = await this.#endpoint.refresh(refreshToken);
-      // Whoever logged out, or in as somebody else, meanwhile is right.
-      if (this.#look()?.refreshToken === refreshToken) this.#take(renewed);
+      // A logout or another login in the meantime wins.
+      if (this.#readFile()?.refreshToken === refreshToken) this.#applyRenewal(renewed);
       return undefined;
     } catch (error) {
       if (!(error instanceof LoginRefusedError)) throw error;
-      const another = await this.#lookForAnother(refreshToken);
+      const another = await this.#awaitNewLogin(refreshToken);
       if (another) return another;
       throw this.#refuse(error.reason);
     }
   }
 
-  #take({ access_token, refresh_token, id_token }: RenewedTokens): void {
-    this.#adopt({
+  #applyRenewal({ access_token, refresh_token, id_token }: RenewedTokens): void {
+    this.#setTokens({
       ...this.#tokens,
       access_token,
       ...(refresh_token && { refresh_token }),
@@ -171,36 +171,36 @@ export class LoginBroker {
     this.#write();
   }
 
-  /** What could not be written is still good here, and written later. */
+  /** A login that could not be written stays valid in memory and is written later. */
   #write(): void {
     if (!this.#tokens) return;
     try {
       this.#file.saveTokens(this.#tokens);
-      this.#seen = this.#file.read();
+      this.#lastRead = this.#file.read();
       this.#unwritten = false;
     } catch (error) {
       this.#unwritten = true;
-      this.#nextTry = this.#now() + LATER_MS;
-      this.#log.error({ err: error }, 'Renewed ChatGPT login not written; trying again');
+      this.#nextTry = this.#now() + RETRY_DELAY_MS;
+      this.#log.error({ err: error }, 'Renewed ChatGPT login not written; retrying');
     }
   }
 
   async #writeAgain(): Promise<void> {
     if (this.#now() < this.#nextTry) return;
-    this.#nextTry = this.#now() + LATER_MS;
+    this.#nextTry = this.#now() + RETRY_DELAY_MS;
     const write = async () => {
-      this.#look();
+      this.#readFile();
       if (this.#unwritten) this.#write();
     };
     await withFileLock(this.#file.path, write).catch((error) =>
-      this.#log.error({ err: error }, 'Renewed ChatGPT login not written; trying again'),
+      this.#log.error({ err: error }, 'Renewed ChatGPT login not written; retrying'),
     );
   }
 
-  async #lookForAnother(refreshToken: string): Promise<Login | undefined> {
-    for (let looks = 0; looks < LOOKS_FOR_ANOTHER; looks += 1) {
-      if (looks > 0) await sleep(LOOK_EVERY_MS);
-      const login = this.#look();
+  async #awaitNewLogin(refreshToken: string): Promise<Login | undefined> {
+    for (let attempt = 0; attempt < REREAD_ATTEMPTS; attempt += 1) {
+      if (attempt > 0) await sleep(REREAD_INTERVAL_MS);
+      const login = this.#readFile();
       if (login && login.refreshToken !== refreshToken) return login;
     }
     return undefined;

@@ -4,7 +4,7 @@ import type { CredentialSource } from './credential-source.ts';
 import { authorizationOf, type Login, toLogin } from './login.ts';
 import type { LoginBroker } from './login-broker.ts';
 
-/** The ChatGPT backend, paid with the login of auth.json. */
+/** The ChatGPT backend, with the login of auth.json. */
 export class LoginUpstream implements CredentialSource {
   readonly method = 'oauth';
   readonly origin = 'auth.json';
@@ -17,7 +17,7 @@ export class LoginUpstream implements CredentialSource {
   }
 
   get present(): boolean {
-    return this.#broker.known !== undefined;
+    return this.#broker.current !== undefined;
   }
 
   get problem(): AppError | undefined {
@@ -25,7 +25,7 @@ export class LoginUpstream implements CredentialSource {
   }
 
   get expiresAt(): number | undefined {
-    return this.#broker.known?.expiresAt;
+    return this.#broker.current?.expiresAt;
   }
 
   async authorize(): Promise<Authorization> {
@@ -37,7 +37,7 @@ export class LoginUpstream implements CredentialSource {
   }
 }
 
-/** The ChatGPT backend, paid with an access token that nobody can renew. */
+/** The ChatGPT backend, with an access token that cannot be renewed. */
 export class TokenUpstream implements CredentialSource {
   readonly method = 'oauth';
   readonly origin = 'CHATGPT_OAUTH_TOKEN';
@@ -66,6 +66,6 @@ export class TokenUpstream implements CredentialSource {
     const { problem } = this;
     if (problem) throw problem;
     if (this.#login) return authorizationOf(this.#login, this.baseUrl);
-    throw new AppError('credentials_missing', 'No CHATGPT_OAUTH_TOKEN is set.');
+    throw new AppError('credentials_missing', 'CHATGPT_OAUTH_TOKEN is not set.');
   }
 }

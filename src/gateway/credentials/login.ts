@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Authorization } from '../model-upstream.ts';
 import type { Tokens } from './auth-file.ts';
 
-/** How long before its expiry a token is renewed, at most; a short-lived one in its last tenth. */
+/** Longest time before its expiry that a token is renewed; a short-lived token is renewed in its last tenth. */
 const RENEWAL_AHEAD_MS = 5 * 60_000;
 const RENEWAL_SHARE = 0.1;
 
@@ -22,7 +22,7 @@ const claimsSchema = z.object({
     .catch(undefined),
 });
 
-/** A ChatGPT login: tokens and what they say of themselves. */
+/** A ChatGPT login: tokens and their claims. */
 export type Login = {
   accessToken: string;
   /** Can be used once. Absent: the login cannot be renewed. */
@@ -38,7 +38,7 @@ export type Login = {
   renewAt?: number | undefined;
 };
 
-/** Reads a login out of its tokens, without a look at their signatures: they are ours to hand on. */
+/** Reads the claims of tokens without checking signatures: the server only forwards the tokens. */
 export function toLogin(tokens: Tokens): Login {
   const access = claimsOf(tokens.access_token);
   const id = claimsOf(tokens.id_token ?? '');
@@ -62,7 +62,7 @@ export function toLogin(tokens: Tokens): Login {
   };
 }
 
-/** What Codex itself sends with a ChatGPT login. */
+/** The headers that Codex sends with a ChatGPT login. */
 export function authorizationOf(login: Login, baseUrl: string): Authorization {
   const { accessToken, accountId, refreshToken, idToken, fedRamp } = login;
   return {

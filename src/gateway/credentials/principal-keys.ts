@@ -11,7 +11,7 @@ const SALT_BYTES = 16;
 
 const contentSchema = z.object({
   version: z.literal(1),
-  /** Of the key that CREDENTIALS_KEY gives. */
+  /** Salt of the key that is derived from CREDENTIALS_KEY. */
   salt: z.base64(),
   keys: z.array(
     z.object({ principal: z.string(), sealed: z.base64(), added_at: z.iso.datetime() }),
@@ -19,7 +19,7 @@ const contentSchema = z.object({
 });
 type Content = z.output<typeof contentSchema>;
 
-/** Secrets by name, sealed in a file of DATA_DIR: above all, the API keys that principals brought for themselves. */
+/** Secrets by name, encrypted in a file of DATA_DIR, such as the API keys of principals. */
 export class PrincipalKeys {
   readonly #file: PrivateFile<Content>;
   readonly #passphrase: string | undefined;
@@ -33,7 +33,7 @@ export class PrincipalKeys {
     this.#passphrase = config.CREDENTIALS_KEY;
   }
 
-  /** Who has a key, by name. Throws `credentials_unreadable`. */
+  /** Principals with a key, by name. Throws `credentials_unreadable`. */
   list(): { principal: string; addedAt: string }[] {
     const keys = this.#read()?.keys ?? [];
     return keys
@@ -41,17 +41,17 @@ export class PrincipalKeys {
       .sort((one, other) => one.principal.localeCompare(other.principal));
   }
 
-  /** Throws `credentials_unreadable`: nobody else shall pay because a key could not be read. */
+  /** Throws `credentials_unreadable`, so that nobody else pays if the key cannot be read. */
   find(principal: string): string | undefined {
     const content = this.#read();
     const entry = content?.keys.find((each) => each.principal === principal);
     return content && entry && this.#open(content, entry);
   }
 
-  /** Keeps a key, in the place of an earlier one. Throws `credentials_unreadable`. */
+  /** Stores a key, replacing an earlier one. Throws `credentials_unreadable`. */
   async set(principal: string, key: string): Promise<void> {
     await this.#change((content) => {
-      // One passphrase opens all of them, or nobody could tell which is for which.
+      // All keys must open with one passphrase.
       for (const entry of content.keys.slice(0, 1)) this.#open(content, entry);
       const sealed = this.#cipherOf(content).seal(key, principal);
       const others = content.keys.filter((each) => each.principal !== principal);
@@ -59,7 +59,7 @@ export class PrincipalKeys {
     });
   }
 
-  /** Answers whether there was one. */
+  /** Returns whether it existed. */
   async remove(principal: string): Promise<boolean> {
     let removed = false;
     await this.#change(({ keys }) => {
@@ -88,13 +88,13 @@ export class PrincipalKeys {
   #open(content: Content, { principal, sealed }: Content['keys'][number]): string {
     const key = this.#cipherOf(content).open(sealed, principal);
     if (key !== undefined) return key;
-    throw unreadable(`CREDENTIALS_KEY is not the one that ${this.#file.path} was written with.`);
+    throw unreadable(`${this.#file.path} was written with another CREDENTIALS_KEY.`);
   }
 
   #cipherOf({ salt }: Content): KeyCipher {
     if (this.#cipher?.salt === salt) return this.#cipher.cipher;
     if (this.#passphrase === undefined) {
-      throw unreadable('Secrets are stored with CREDENTIALS_KEY, which is not set.');
+      throw unreadable('CREDENTIALS_KEY is not set, and stored secrets need it.');
     }
     const cipher = new KeyCipher(this.#passphrase, Buffer.from(salt, 'base64'));
     this.#cipher = { salt, cipher };

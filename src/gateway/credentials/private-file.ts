@@ -6,7 +6,7 @@ import type { z } from 'zod';
 const OWNER_ONLY = 0o600;
 const OWNER_ONLY_DIRECTORY = 0o700;
 
-/** A JSON file with secrets, for its owner alone, that other processes change too. */
+/** A JSON file with secrets that only its owner can read, and that other processes change too. */
 export class PrivateFile<T> {
   readonly path: string;
   readonly #schema: z.ZodType<T>;
@@ -22,7 +22,7 @@ export class PrivateFile<T> {
     return this.#identify() !== undefined;
   }
 
-  /** What the file holds now; the same object until it changes, undefined if there is no such file. */
+  /** The content of the file; the same object until the file changes, undefined if there is no file. */
   read(): T | undefined {
     const identity = this.#identify();
     if (identity === undefined) {
@@ -30,7 +30,7 @@ export class PrivateFile<T> {
       this.#content = undefined;
     } else if (identity !== this.#identity) {
       const content = this.#parse();
-      // The Codex CLI does not replace its file, it writes into it: what is read may be half of it.
+      // The Codex CLI writes into its file, so a read may see half of it.
       if (content === undefined) return this.#content;
       this.#identity = identity;
       this.#content = content;
@@ -38,7 +38,7 @@ export class PrivateFile<T> {
     return this.#content;
   }
 
-  /** Replaces the file as a whole. */
+  /** Replaces the file atomically. */
   write(content: T): void {
     const text = `${JSON.stringify(content, undefined, 2)}\n`;
     const next = path.join(path.dirname(this.path), `.${path.basename(this.path)}.${randomUUID()}`);
@@ -47,7 +47,7 @@ export class PrivateFile<T> {
       fs.renameSync(next, this.path);
     } catch (error) {
       fs.rmSync(next, { force: true });
-      // A file that is mounted by itself cannot be replaced, and a used refresh token is worth nothing.
+      // A file that is a mount of its own cannot be replaced, and losing the new refresh token is worse.
       if ((error as NodeJS.ErrnoException).code !== 'EBUSY') throw error;
       fs.writeFileSync(this.path, text, { mode: OWNER_ONLY, flush: true });
     }

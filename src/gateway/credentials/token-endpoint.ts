@@ -1,9 +1,8 @@
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
 
-/** How long the authorization server may take. */
 const ANSWER_LIMIT_MS = 15_000;
-/** The registered client of the Codex CLI; a refresh token is worth something to its client only. */
+/** The registered client of the Codex CLI; a refresh token is valid for its client only. */
 const CODEX_CLI_ID = 'app_EMoamEEZ73f0CkXaXp7hrann';
 
 const REFUSALS = new Set([
@@ -27,7 +26,7 @@ const errorSchema = z.object({
 
 export type RenewedTokens = z.output<typeof renewedSchema>;
 
-/** The authorization server does not take a refresh token, now or ever. */
+/** The authorization server refused a refresh token for good. */
 export class LoginRefusedError extends Error {
   override readonly name = 'LoginRefusedError';
   /** Such as `refresh_token_reused`. */
@@ -52,7 +51,7 @@ export class TokenEndpoint {
     this.#clientId = clientIdOf(config);
   }
 
-  /** Uses a refresh token up. Throws {@link LoginRefusedError}, or `model_unavailable` if it may pass. */
+  /** Uses a refresh token up. Throws {@link LoginRefusedError}, or `model_unavailable` for a temporary failure. */
   async refresh(refreshToken: string): Promise<RenewedTokens> {
     const response = await this.#post('/oauth/token', {
       client_id: this.#clientId,
@@ -66,7 +65,6 @@ export class TokenEndpoint {
     throw unavailable('it answered without an access token');
   }
 
-  /** Ends a login for good. */
   async revoke(refreshToken: string): Promise<void> {
     const response = await this.#post('/oauth/revoke', {
       token: refreshToken,
@@ -94,7 +92,7 @@ export class TokenEndpoint {
   }
 }
 
-/** The id behind the name that stands for the Codex CLI's. */
+/** The client id; `codex-cli` means the id of the Codex CLI. */
 export function clientIdOf({ OAUTH_CLIENT_ID: id }: { OAUTH_CLIENT_ID: string }): string {
   return id === 'codex-cli' ? CODEX_CLI_ID : id;
 }
@@ -102,7 +100,7 @@ export function clientIdOf({ OAUTH_CLIENT_ID: id }: { OAUTH_CLIENT_ID: string })
 function failureOf(status: number, body: unknown): Error {
   const { error, code } = errorSchema.safeParse(body).data ?? {};
   const reason = (typeof error === 'string' ? error : error?.code) ?? code ?? '';
-  // Anything else of the answer stays here: it may repeat the token.
+  // The rest of the answer is not shown: it may repeat the token.
   const known = REFUSALS.has(reason);
   if (known || status === 401) return new LoginRefusedError(known ? reason : `HTTP ${status}`);
   return unavailable(`it answered ${status}`);

@@ -1,12 +1,12 @@
 const QUIET_MS = 60_000;
-/** An agent that tries ever new hosts is not heard of more often. */
+/** Hosts of one agent that are reported per minute. */
 const MOST_HOSTS = 30;
 
-/** Says which denials are worth an event: each host of an agent at most once a minute. */
-export class DenialNotices {
+/** Limits the events of denials: each host of an agent at most once a minute. */
+export class DenialThrottle {
   readonly #told = new Map<string, Map<string, number>>();
 
-  isDue(agentId: string, host: string): boolean {
+  shouldReport(agentId: string, host: string): boolean {
     const now = performance.now();
     const hosts = this.#told.get(agentId) ?? new Map<string, number>();
     this.#told.set(agentId, hosts);
@@ -16,7 +16,6 @@ export class DenialNotices {
     return true;
   }
 
-  /** Forgets an agent that is gone. */
   forget(agentId: string): void {
     this.#told.delete(agentId);
   }

@@ -8,13 +8,13 @@ const LONGEST_ASKED = 255;
 type Request = {
   agentId: string;
   method: string;
-  /** What was asked for, as it came. */
+  /** The requested target as the client sent it. */
   asked: string;
   target: EgressTarget | undefined;
 };
 
-/** One connection of an agent, from its request until nothing moves any more. */
-export class Passage {
+/** One connection of an agent, from its request to its close. */
+export class EgressConnection {
   readonly agentId: string;
   readonly target: EgressTarget | undefined;
   readonly #method: string;
@@ -35,12 +35,12 @@ export class Passage {
     this.#asked = asked.slice(0, LONGEST_ASKED);
   }
 
-  /** How the target is named to people. */
+  /** The target as messages show it. */
   get shown(): string {
     return this.target ? shownTarget(this.target) : this.#asked;
   }
 
-  /** Why it failed or was cut, if it was. */
+  /** Why the connection failed or was cut. */
   get reason(): RefusalReason | undefined {
     return this.#reason;
   }
@@ -55,12 +55,12 @@ export class Passage {
     this.#movedAt = performance.now();
   }
 
-  /** Says how to end the connection to the program of the agent. */
+  /** Sets how the connection to the client in the container is closed. */
   onCut(cutClient: () => void): void {
     this.#cutClient = cutClient;
   }
 
-  /** Notes why it fails; the first reason counts. */
+  /** Sets the reason of a failure; the first reason wins. */
   fail(reason: RefusalReason): void {
     this.#reason ??= reason;
   }
@@ -71,8 +71,8 @@ export class Passage {
     this.#cutClient();
   }
 
-  /** Answers how many bytes have moved since it was asked last. */
-  takeMoved(): number {
+  /** Bytes since the last call. */
+  takeMovedBytes(): number {
     const { bytesUp, bytesDown } = this.#bytes();
     const moved = bytesUp + bytesDown - this.#moved;
     if (moved > 0) this.#movedAt = performance.now();

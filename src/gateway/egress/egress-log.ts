@@ -2,13 +2,13 @@ import type { Logger } from 'pino';
 import type { EgressRecord } from './egress-record.ts';
 import type { EgressStore } from './egress-store.ts';
 
-/** Each write waits for the disk: many connections share one. */
+/** Each write waits for the disk, so connections share one. */
 const WRITE_MS = 1_000;
 const MOST_UNWRITTEN = 500;
-/** While nothing can be written, the oldest go beyond so many. */
+/** Records that are kept in memory while writes fail; older ones are dropped. */
 const MOST_HELD = 10_000;
 
-/** Remembers the last connections of each agent. What ended in the last second dies with the server. */
+/** Keeps the last connections of each agent. A crash of the server loses those of the last second. */
 export class EgressLog {
   readonly #store: EgressStore;
   readonly #kept: number;
@@ -16,7 +16,7 @@ export class EgressLog {
   #unwritten: EgressRecord[] = [];
   #timer: NodeJS.Timeout | undefined;
 
-  /** `kept`: how many records an agent has at most. */
+  /** `kept`: records of each agent. */
   constructor({ store, kept, log }: { store: EgressStore; kept: number; log: Logger }) {
     this.#store = store;
     this.#kept = kept;
@@ -29,7 +29,7 @@ export class EgressLog {
     else this.#timer ??= setTimeout(() => this.#write(), WRITE_MS).unref();
   }
 
-  /** The last ones of an agent, the newest first. */
+  /** The newest first. */
   list(agentId: string, limit: number): EgressRecord[] {
     this.#write();
     return this.#store.records(agentId, limit);
@@ -48,7 +48,7 @@ export class EgressLog {
       this.#store.append(this.#unwritten, this.#kept);
       this.#unwritten = [];
     } catch (error) {
-      this.#log.error({ err: error }, 'Connections of agents could not be recorded');
+      this.#log.error({ err: error }, 'Egress records could not be written; retrying');
       this.#unwritten = this.#unwritten.slice(-MOST_HELD);
       this.#timer = setTimeout(() => this.#write(), WRITE_MS).unref();
     }

@@ -2,27 +2,29 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type net from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
-import { DenialNotices } from './denial-throttle.ts';
-import type { Dialler } from './dialler.ts';
-import { Passage } from './egress-connection.ts';
+import { DenialThrottle } from './denial-throttle.ts';
+import type { Dialer } from './dialer.ts';
+import { EgressConnection } from './egress-connection.ts';
 import type { EgressRecord } from './egress-record.ts';
 import {
+  answerResponse,
+  answerSocket,
   EgressRefusal,
   howToAllow,
   REFUSALS,
+  type RefusalAnswer,
   type RefusalReason,
   refusalSentence,
 } from './egress-refusal.ts';
 import type { EgressRules } from './egress-rules.ts';
 import { connectTarget, type EgressTarget, httpTarget } from './egress-target.ts';
 import { forwardRequest } from './forward-request.ts';
-import { type PassageLimits, Passages } from './open-connections.ts';
-import { answerResponse, answerSocket } from './refusal-answer.ts';
+import { type ConnectionLimits, OpenConnections } from './open-connections.ts';
 import { splice } from './splice.ts';
 
 const FORBIDDEN = 403;
 
-/** An attempt that was denied, of which somebody may want to know who can allow it. */
+/** A denied connection, and how an operator can allow it. */
 export type EgressDenial = {
   agentId: string;
   method: string;
@@ -34,33 +36,33 @@ export type EgressDenial = {
 };
 
 export type EgressProxyOptions = {
-  rules: Pick<EgressRules, 'objection' | 'onChange'>;
-  dialler: Pick<Dialler, 'dial'>;
-  limits: PassageLimits;
-  /** Hears of each connection when it has ended, or was refused. */
+  rules: Pick<EgressRules, 'denialReason' | 'onChange'>;
+  dialer: Pick<Dialer, 'dial'>;
+  limits: ConnectionLimits;
+  /** Called when a connection ends or is refused. */
   onRecord: (record: EgressRecord) => void;
-  /** Hears of denials, of each host at most once a minute. */
+  /** Called for denials, at most once a minute for each host of an agent. */
   onDenied: (denial: EgressDenial) => void;
   log: Logger;
 };
 
 type Relayed = {
   target: EgressTarget;
-  /** As it is recorded. */
+  /** The method to record. */
   method: string;
   asked: string;
   response: ServerResponse;
 };
 
-/** The way of agents to anything but the model: nowhere, unless a rule allows it. */
+/** The forward proxy of agents. It denies every target that no rule allows. */
 export class EgressProxy {
   readonly #options: EgressProxyOptions;
-  readonly #passages: Passages;
-  readonly #notices = new DenialNotices();
+  readonly #connections: OpenConnections;
+  readonly #denials = new DenialThrottle();
 
   constructor(options: EgressProxyOptions) {
     this.#options = options;
-    this.#passages = new Passages(options.limits, options.onRecord);
+    this.#connections = new OpenConnections(options.limits, options.onRecord);
     options.rules.onChange((agentId) => this.#cutForbidden(agentId));
   }
 
@@ -70,92 +72,102 @@ export class EgressProxy {
     { request, client, head }: { request: IncomingMessage; client: Duplex; head: Buffer },
   ): Promise<void> {
     const { method = '', url: asked = '' } = request;
-    const passage = new Passage({ agentId, method, asked, target: connectTarget(asked) });
+    const connection = new EgressConnection({
+      agentId,
+      method,
+      asked,
+      target: connectTarget(asked),
+    });
     client.on('error', () => client.destroy());
-    passage.onCut(() => client.destroy());
+    connection.onCut(() => client.destroy());
     try {
-      const upstream = await this.#open(passage, client);
+      const upstream = await this.#open(connection, client);
       client.write('HTTP/1.1 200 Connection established\r\n\r\n');
       if (head.length > 0) upstream.write(head);
       splice(client, upstream, (reason) => {
-        if (reason) passage.fail(reason);
-        this.#passages.end(passage);
+        if (reason) connection.fail(reason);
+        this.#connections.end(connection);
       });
     } catch (error) {
-      answerSocket(client, this.#refuse(passage, error));
+      answerSocket(client, this.#refuse(connection, error));
     }
   }
 
   /** Serves a request of plain HTTP in absolute form. */
   async forward(agentId: string, request: IncomingMessage, response: ServerResponse) {
     const { method = '', url: asked = '' } = request;
-    const passage = new Passage({ agentId, method, asked, target: httpTarget(method, asked) });
-    passage.onCut(() => {
+    const connection = new EgressConnection({
+      agentId,
+      method,
+      asked,
+      target: httpTarget(method, asked),
+    });
+    connection.onCut(() => {
       if (response.headersSent) response.destroy();
     });
     try {
-      const upstream = await this.#open(passage, response);
+      const upstream = await this.#open(connection, response);
       await forwardRequest({ request, response, upstream });
-      this.#passages.end(passage);
+      this.#connections.end(connection);
     } catch (error) {
-      answerResponse(response, this.#refuse(passage, error));
+      answerResponse(response, this.#refuse(connection, error));
     }
   }
 
   /**
-   * Makes a connection for a request that the server itself answers for an agent, by the same rules,
-   * and counts it as the agent's. Answers how it was refused or broke, which `response` tells then.
+   * Opens a connection on behalf of an agent by the same rules, for a request that the server answers.
+   * Returns why it was refused or failed; `response` is answered with that.
    */
   async relay(
     agentId: string,
     { target, method, asked, response }: Relayed,
     use: (upstream: net.Socket) => Promise<void>,
-  ): Promise<{ status: number; sentence: string } | undefined> {
-    const passage = new Passage({ agentId, method, asked, target });
-    passage.onCut(() => {
+  ): Promise<RefusalAnswer | undefined> {
+    const connection = new EgressConnection({ agentId, method, asked, target });
+    connection.onCut(() => {
       if (response.headersSent) response.destroy();
     });
     try {
-      await use(await this.#open(passage, response));
-      this.#passages.end(passage);
+      await use(await this.#open(connection, response));
+      this.#connections.end(connection);
       return undefined;
     } catch (error) {
-      const refused = this.#refuse(passage, error);
+      const refused = this.#refuse(connection, error);
       answerResponse(response, refused);
       return refused;
     }
   }
 
-  /** The connections of an agent that are open, as they are now, the newest first. */
+  /** The open connections of an agent, the newest first. */
   openOf(agentId: string): EgressRecord[] {
-    const open = this.#passages.of(agentId).map((passage) => passage.record());
+    const open = this.#connections.of(agentId).map((connection) => connection.record());
     return open.reverse();
   }
 
-  /** Nothing of an agent that was locked out is kept. */
   forget(agentId: string): void {
-    this.#notices.forget(agentId);
+    this.#denials.forget(agentId);
   }
 
   /** Cuts and records what is open. */
   close(): void {
-    this.#passages.close();
+    this.#connections.close();
   }
 
-  async #open(passage: Passage, client: Duplex | ServerResponse): Promise<net.Socket> {
+  async #open(connection: EgressConnection, client: Duplex | ServerResponse): Promise<net.Socket> {
     const gone = new AbortController();
     client.once('close', () => gone.abort());
-    this.#passages.begin(passage);
-    const { target } = passage;
+    this.#connections.begin(connection);
+    const { target } = connection;
     if (!target) throw new EgressRefusal('bad_target');
-    const objection = this.#options.rules.objection(passage.agentId, target);
-    if (objection) throw new EgressRefusal(objection);
-    this.#passages.admit(passage);
-    const upstream = await this.#options.dialler.dial(target, gone.signal);
-    upstream.on('error', () => passage.fail('broken'));
-    passage.connected(upstream);
-    // Until now there was nothing that could have been cut.
-    const forbidden = passage.reason ?? this.#options.rules.objection(passage.agentId, target);
+    const denial = this.#options.rules.denialReason(connection.agentId, target);
+    if (denial) throw new EgressRefusal(denial);
+    this.#connections.admit(connection);
+    const upstream = await this.#options.dialer.dial(target, gone.signal);
+    upstream.on('error', () => connection.fail('broken'));
+    connection.connected(upstream);
+    // A rule may have changed while the connection was being opened.
+    const forbidden =
+      connection.reason ?? this.#options.rules.denialReason(connection.agentId, target);
     if (forbidden || gone.signal.aborted) {
       upstream.destroy();
       throw new EgressRefusal(forbidden ?? 'client_gone');
@@ -163,31 +175,32 @@ export class EgressProxy {
     return upstream;
   }
 
-  /** Ends a passage that failed; answers what to tell who asked for it. */
-  #refuse(passage: Passage, error: unknown): { status: number; sentence: string } {
+  /** Ends a failed connection; returns the answer to the client. */
+  #refuse(connection: EgressConnection, error: unknown): RefusalAnswer {
     if (!(error instanceof EgressRefusal)) {
       this.#options.log.debug({ err: error }, 'A connection of an agent broke');
     }
-    passage.fail(error instanceof EgressRefusal ? error.reason : 'broken');
-    const reason = passage.reason ?? 'broken';
-    this.#passages.end(passage);
+    connection.fail(error instanceof EgressRefusal ? error.reason : 'broken');
+    const reason = connection.reason ?? 'broken';
+    this.#connections.end(connection);
     const { status } = REFUSALS[reason];
-    if (status === FORBIDDEN) this.#tell(passage, reason);
-    return { status, sentence: refusalSentence(passage.shown, reason) };
+    if (status === FORBIDDEN) this.#reportDenial(connection, reason);
+    return { status, sentence: refusalSentence(connection.shown, reason) };
   }
 
-  #tell(passage: Passage, reason: RefusalReason): void {
-    const { agentId, method, host, port } = passage.record();
-    if (!this.#notices.isDue(agentId, host)) return;
+  #reportDenial(connection: EgressConnection, reason: RefusalReason): void {
+    const { agentId, method, host, port } = connection.record();
+    if (!this.#denials.shouldReport(agentId, host)) return;
     const denial = { agentId, method, host, port, reason };
     this.#options.log.info(denial, 'network access denied');
-    this.#options.onDenied({ ...denial, howToAllow: howToAllow(passage.shown, reason) });
+    this.#options.onDenied({ ...denial, howToAllow: howToAllow(connection.shown, reason) });
   }
 
   #cutForbidden(agentId: string): void {
-    for (const passage of this.#passages.of(agentId)) {
-      const objection = passage.target && this.#options.rules.objection(agentId, passage.target);
-      if (objection) passage.cut(objection);
+    for (const connection of this.#connections.of(agentId)) {
+      const denial =
+        connection.target && this.#options.rules.denialReason(agentId, connection.target);
+      if (denial) connection.cut(denial);
     }
   }
 }

@@ -1,6 +1,6 @@
 import type { EgressVerdict, RefusalReason } from './egress-refusal.ts';
 
-/** A connection that an agent made or was refused, as it is remembered. */
+/** A connection of an agent, allowed or refused. */
 export type EgressRecord = {
   agentId: string;
   startedAt: Date;
@@ -8,26 +8,25 @@ export type EgressRecord = {
   /** `CONNECT`, or the method of a plain HTTP request. */
   method: string;
   host: string;
-  /** 0 where what was asked for is no target. */
+  /** 0 if the requested target is invalid. */
   port: number;
-  /** Where it was connected to. */
+  /** The IP address of the connection. */
   address?: string;
   bytesUp: number;
   bytesDown: number;
   verdict: EgressVerdict;
-  /** Why it was refused, failed or was cut. */
   reason?: RefusalReason;
 };
 
-/** What was decided for one agent. */
+/** A rule for one agent. */
 export type EgressRuleRecord = {
   agentId: string;
-  /** As `parseEgressRule` reads it; an agent has it once. */
+  /** In the form of `parseEgressRule`; unique for an agent. */
   rule: string;
   effect: 'allow' | 'deny';
   /** The id of the principal. */
   decidedBy: string;
   createdAt: Date;
-  /** When it no longer counts; undefined: never. */
+  /** Undefined: the rule never expires. */
   expiresAt?: Date;
 };

@@ -4,14 +4,14 @@ import type { EgressTarget } from './egress-target.ts';
 import { bracketed, normalHost } from './host-name.ts';
 import { EGRESS_PRESETS } from './presets.ts';
 
-/** What an agent may, or may not, reach. */
+/** A pattern of targets. */
 export type EgressRule = {
-  /** As it is written, in its shortest form; the name of its preset if it is of one. */
+  /** The shortest form of the rule, or the name of its preset. */
   text: string;
   /** A name or address, `*.` before a name for everything below it, or `*` for any. */
   host: string;
   ports: readonly number[];
-  /** Undefined: either way. */
+  /** Undefined: both. */
   way?: EgressTarget['way'];
   /** Of plain HTTP; undefined: any. */
   methods?: readonly string[];
@@ -52,10 +52,11 @@ type Written = {
 
 function objectionTo({ host, scheme, port, methods = [] }: Written): string | undefined {
   const unknown = methods.find((one) => one === 'CONNECT' || !METHODS.includes(one));
-  if (unknown !== undefined) return `"${unknown}" is no method of plain HTTP`;
-  if (methods.length > 0 && scheme === 'https') return 'the methods of https cannot be seen';
-  if (port !== undefined && (port < 1 || port > PORT_MAX)) return 'there is no such port';
-  // Rather a preset that was misspelt than a host.
+  if (unknown !== undefined) return `"${unknown}" is not a method of plain HTTP`;
+  if (methods.length > 0 && scheme === 'https') return 'the gateway cannot see methods of https';
+  if (port !== undefined && (port < 1 || port > PORT_MAX))
+    return 'a port is a number from 1 to 65535';
+  // Probably a misspelt preset.
   const isWord = host !== '*' && !/[.:]/.test(host) && scheme === undefined && port === undefined;
   return isWord ? 'it is neither a preset nor a name with a dot' : undefined;
 }
@@ -81,7 +82,6 @@ function ruleOf({ host, way, port, methods }: Parts): EgressRule {
   };
 }
 
-/** Whether a rule speaks of where somebody wants to go. */
 export function ruleMatches(rule: EgressRule, target: EgressTarget): boolean {
   if (!rule.ports.includes(target.port) || !hostMatches(rule.host, target.host)) return false;
   if (rule.way !== undefined && rule.way !== target.way) return false;
@@ -97,7 +97,7 @@ function hostPattern(text: string): string | undefined {
   if (text === '*') return text;
   const wild = text.startsWith('*.');
   const host = normalHost(wild ? text.slice(2) : text);
-  // A star elsewhere is no name; one before an address would mean nothing.
+  // A star is valid before a name only.
   if (host === undefined || host.includes('*')) return undefined;
   if (!wild) return host;
   return /^[\d.]+$|:/.test(host) ? undefined : `*.${host}`;

@@ -4,16 +4,15 @@ import { type EgressRule, parseEgressRule, ruleMatches } from './egress-rule.ts'
 import type { EgressStore } from './egress-store.ts';
 import type { EgressTarget } from './egress-target.ts';
 
-/** What `once` means: package managers open many connections for one command. */
+/** Duration of `once`: package managers open many connections for one command. */
 const ONCE_MS = 600_000;
 const MOST_RULES = 500;
 
-/** Undefined: it is allowed. */
-type Objection = 'not_allowed' | 'taken_back' | undefined;
+type DenialReason = 'not_allowed' | 'taken_back' | undefined;
 
 type Decided = { by: string };
 
-/** Who may go where: the rules for all agents, and those that were decided for one. */
+/** The egress rules for all agents, and those of each agent. */
 export class EgressRules {
   readonly #forAll: readonly EgressRule[];
   readonly #store: EgressStore;
@@ -25,8 +24,8 @@ export class EgressRules {
     this.#store = store;
   }
 
-  /** What speaks against it. A rule that denies wins over all that allow. */
-  objection(agentId: string, target: EgressTarget): Objection {
+  /** Why a target is denied; undefined if it is allowed. A deny rule wins over all allow rules. */
+  denialReason(agentId: string, target: EgressTarget): DenialReason {
     const records = this.list(agentId);
     const matching = (effect: EgressRuleRecord['effect']) =>
       records.some((one) => one.effect === effect && recordMatches(one, target));
@@ -35,28 +34,25 @@ export class EgressRules {
     return matching('allow') ? undefined : 'not_allowed';
   }
 
-  /**
-   * Lets an agent go somewhere: for ten minutes, or for ever. Takes the place of the same rule that
-   * allowed or denied. Throws `invalid_input`.
-   */
+  /** Allows a target, `once` for ten minutes. Replaces the same rule of the agent. Throws `invalid_input`. */
   allow(agentId: string, rule: string, { by, for: time }: Decided & { for: 'once' | 'always' }) {
     const expiresAt = time === 'once' ? new Date(Date.now() + ONCE_MS) : undefined;
     return this.#put({ agentId, rule, effect: 'allow', decidedBy: by, expiresAt });
   }
 
-  /** Forbids it, whatever allows it, and cuts what is open. Throws `invalid_input`. */
+  /** Denies a target over all allow rules, and cuts open connections. Throws `invalid_input`. */
   deny(agentId: string, rule: string, { by }: Decided): EgressRuleRecord {
     return this.#put({ agentId, rule, effect: 'deny', decidedBy: by });
   }
 
-  /** Forgets what was decided; answers whether there was such a rule. */
+  /** Returns whether the agent had such a rule. */
   remove(agentId: string, rule: string): boolean {
     const removed = this.#store.removeRule(agentId, canonical(rule));
     this.#changed(agentId);
     return removed;
   }
 
-  /** What counts now, the oldest first. */
+  /** The rules that have not expired, the oldest first. */
   list(agentId: string): EgressRuleRecord[] {
     const now = Date.now();
     return this.#store
@@ -64,12 +60,11 @@ export class EgressRules {
       .filter(({ expiresAt }) => expiresAt === undefined || expiresAt.getTime() > now);
   }
 
-  /** The rules for all agents, as they are written. */
+  /** The rules for all agents, as text. */
   get forAll(): string[] {
     return [...new Set(this.#forAll.map(({ text }) => text))];
   }
 
-  /** Hears of every change for an agent. */
   onChange(listener: (agentId: string) => void): void {
     this.#listeners.add(listener);
   }
@@ -79,7 +74,10 @@ export class EgressRules {
     const { agentId } = asked;
     const kept = this.list(agentId);
     if (kept.length >= MOST_RULES && !kept.some((one) => one.rule === rule)) {
-      throw new AppError('invalid_input', `An agent has at most ${MOST_RULES} rules.`);
+      throw new AppError(
+        'invalid_input',
+        `The agent has reached its limit of ${MOST_RULES} egress rules. Remove some first.`,
+      );
     }
     const record = { ...asked, rule, createdAt: new Date(), ...(expiresAt && { expiresAt }) };
     this.#store.removeExpiredRules(agentId, record.createdAt);

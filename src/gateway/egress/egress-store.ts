@@ -1,10 +1,10 @@
 import type { EgressRecord, EgressRuleRecord } from './egress-record.ts';
 
-/** Where agents may go besides the model, and where they went. Both go with their agent. */
+/** Egress rules and connections of agents. Both are removed with their agent. */
 export interface EgressStore {
   /** Inserts, or replaces the same rule of the agent. */
   putRule(rule: EgressRuleRecord): void;
-  /** Answers whether there was one. */
+  /** Returns whether it existed. */
   removeRule(agentId: string, rule: string): boolean;
   removeExpiredRules(agentId: string, now: Date): void;
   /** The oldest first, expired ones included. */

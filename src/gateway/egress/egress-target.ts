@@ -1,6 +1,6 @@
 import { bracketed, hostOf } from './host-name.ts';
 
-/** Where a program of an agent wants to go. */
+/** The target of a connection. */
 export type EgressTarget = {
   /** `connect`: bytes of any kind, mostly TLS; `http`: a request that can be read. */
   way: 'connect' | 'http';
@@ -12,14 +12,14 @@ export type EgressTarget = {
 
 const AUTHORITY = /^(\[[^\]\s]+\]|[^\s/?#@\\:[\]]+):(\d{1,5})$/;
 
-/** What CONNECT asks for, such as `example.org:443`; undefined if that makes no sense. */
+/** The target of CONNECT, such as `example.org:443`; undefined if invalid. */
 export function connectTarget(authority: string): EgressTarget | undefined {
   const [, host, port] = AUTHORITY.exec(authority) ?? [];
   const url = host === undefined ? null : URL.parse(`http://${host}:${port}/`);
   return url ? targetOf(url, { way: 'connect', method: 'CONNECT' }) : undefined;
 }
 
-/** What a request in absolute form asks for; undefined if it is none of plain HTTP. */
+/** The target of a request in absolute form; undefined if it is not plain HTTP. */
 export function httpTarget(method: string, address: string): EgressTarget | undefined {
   const url = URL.parse(address);
   return url?.protocol === 'http:' ? targetOf(url, { way: 'http', method }) : undefined;

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
-import { Dialler, type DiallerOptions } from './dialler.ts';
+import { Dialer, type DialerOptions } from './dialer.ts';
 import { EgressLog } from './egress-log.ts';
 import { type EgressDenial, EgressProxy } from './egress-proxy.ts';
 import type { EgressRecord } from './egress-record.ts';
@@ -23,21 +23,21 @@ export type EgressOptions = {
   config: EgressConfig;
   store: EgressStore;
   onDenied: (denial: EgressDenial) => void;
-  /** Hears of every connection when it ends, denied ones too. */
+  /** Called when a connection ends or is denied. */
   onRecord?: (record: EgressRecord) => void;
-  /** Other ways to resolve names and to connect. */
-  dialler?: Partial<DiallerOptions>;
+  /** Replaces how names are resolved and connections are made. */
+  dialer?: Partial<DialerOptions>;
   log: Logger;
 };
 
-/** Everything that lets agents reach more than the model. */
+/** Egress of agents to everything but the model. */
 export type Egress = {
   rules: EgressRules;
   proxy: EgressProxy;
   git: GitForwarder;
-  /** Connections of an agent: those that are open, then those that ended, each the newest first. */
+  /** Open connections of an agent, then ended ones, each the newest first. */
   connections(agentId: string, limit: number): ListedConnection[];
-  /** Cuts what is open, and writes down what was not yet. */
+  /** Cuts open connections and writes their records. */
   close(): void;
 };
 
@@ -45,13 +45,13 @@ export type ListedConnection = EgressRecord & { open: boolean };
 
 /** Throws `invalid_input` for rules and ranges that can't be used. */
 export function buildEgress(options: EgressOptions): Egress {
-  const { config, store, onDenied, onRecord, dialler, log } = options;
+  const { config, store, onDenied, onRecord, dialer, log } = options;
   const rules = new EgressRules(config.EGRESS_ALLOW, store);
   const records = new EgressLog({ store, kept: config.EGRESS_LOG_KEPT, log });
   const reachable = new ReachableAddresses(config.EGRESS_ALLOW_PRIVATE);
   const proxy = new EgressProxy({
     rules,
-    dialler: new Dialler({ reachable, ...dialler }),
+    dialer: new Dialer({ reachable, ...dialer }),
     limits: {
       connections: config.MAX_EGRESS_CONNECTIONS,
       idleMs: config.EGRESS_IDLE_TIMEOUT * 1000,

@@ -4,18 +4,18 @@ import type net from 'node:net';
 import { pipeline } from 'node:stream/promises';
 import { endToEndHeaders } from './hop-headers.ts';
 
-/** Methods whose requests, if they have no body, say nothing of its length. */
+/** Methods whose requests have no content-length if they have no body. */
 const BODILESS = new Set(['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE']);
 
 type Forwarded = {
   /** In absolute form. */
   request: IncomingMessage;
   response: ServerResponse;
-  /** Open, and used for this request alone. */
+  /** An open connection for this request only. */
   upstream: net.Socket;
 };
 
-/** Sends a request on and its answer back. Throws if either breaks; `upstream` is closed then. */
+/** Forwards a request and its answer. Throws if either breaks. Closes `upstream`. */
 export async function forwardRequest({ request, response, upstream }: Forwarded): Promise<void> {
   const { method = 'GET', url = '' } = request;
   const { host, pathname, search } = new URL(url);
@@ -25,7 +25,7 @@ export async function forwardRequest({ request, response, upstream }: Forwarded)
     createConnection: () => upstream,
     method,
     path: `${pathname}${search}`,
-    // Of the target that was checked, whatever the request says: servers choose a site by it.
+    // The host of the checked target, not of the request: servers choose a site by it.
     headers: [
       ...['host', host, 'connection', 'close'],
       ...bodyHeaders(request),
@@ -33,14 +33,14 @@ export async function forwardRequest({ request, response, upstream }: Forwarded)
     ],
     signal: gone.signal,
   });
-  // Once the answer is there, what becomes of the rest of the request does not matter.
+  // Once the answer has begun, a failure of the request does not matter.
   sent.on('error', () => undefined);
   try {
     request.pipe(sent);
     const [answer] = (await once(sent, 'response')) as [IncomingMessage];
     const { statusCode = 502, statusMessage } = answer;
-    // One request for each connection, and its headers by themselves: Node 24 damages what goes to a
-    // stream of HTTP/2 if headers, body and end are written at once.
+    // One request per connection, and its headers flushed: Node 24 corrupts an HTTP/2 stream if headers,
+    // body and end are written at once.
     const headers = [...endToEndHeaders(answer.rawHeaders), 'connection', 'close'];
     response.writeHead(statusCode, statusMessage, headers);
     response.flushHeaders();
@@ -50,7 +50,7 @@ export async function forwardRequest({ request, response, upstream }: Forwarded)
   }
 }
 
-/** How long the body is, said anew, since headers could say it in two ways. */
+/** One header for the length of the body: a request could carry two that disagree. */
 function bodyHeaders({ headers, method = 'GET' }: IncomingMessage): string[] {
   const encoding = headers['transfer-encoding'];
   if (encoding !== undefined) return ['transfer-encoding', encoding];

@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import { Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
-/** What git asks of a repository to read it; nothing else is asked for it. */
+/** The requests with which git reads a repository; all others are denied. */
 const READS = new Set(['GET info/refs?service=git-upload-pack', 'POST git-upload-pack']);
 const REQUEST_HEADERS = [
   ...['accept', 'accept-encoding', 'accept-language', 'content-type', 'content-encoding'],
@@ -16,14 +16,13 @@ const REFS = '/info/refs';
 type Run = {
   /** Of the repository. */
   url: URL;
-  /** Open, and used for this request alone. */
+  /** An open connection for this request only. */
   socket: Duplex;
   authorization: string | undefined;
   response: ServerResponse;
   budget: { bytes: number; readonly maxBytes: number };
 };
 
-/** Why a request did not get through. */
 export type GitFailure = {
   kind: 'denied' | 'unauthorized' | 'too_large' | 'failed';
   /** A sentence. */
@@ -32,7 +31,7 @@ export type GitFailure = {
 
 type Outcome = { failure?: GitFailure; redirect?: URL };
 
-/** One request of git's smart protocol, on its way from a container to the host of a repository. */
+/** One request of git's smart protocol from a container to the host of a repository. */
 export class GitExchange {
   readonly method: string;
   readonly #path: string;
@@ -44,12 +43,12 @@ export class GitExchange {
     this.#request = request;
   }
 
-  /** `path` below that of the repository. Undefined for what does not only read. */
+  /** `path` is relative to the repository. Undefined for a request that does not only read. */
   static of(request: IncomingMessage, path: string): GitExchange | undefined {
     return READS.has(`${request.method} ${path}`) ? new GitExchange(request, path) : undefined;
   }
 
-  /** Sends the request on and its answer back. Throws if either breaks. */
+  /** Forwards the request and its answer. Throws if either breaks. */
   async run({ url, socket, authorization, response, budget }: Run): Promise<Outcome> {
     const gone = new AbortController();
     const leave = () => gone.abort();
@@ -64,7 +63,7 @@ export class GitExchange {
         const value = headers[name];
         return typeof value === 'string' ? [name, value] : [];
       });
-      // What asks for a login, or leads elsewhere, is not for the git in the container.
+      // A redirect to another host must not reach git in the container.
       const status = statusCode >= 300 && statusCode < 400 ? 502 : statusCode;
       response.writeHead(status, [...known, 'connection', 'close']);
       response.flushHeaders();
@@ -105,7 +104,7 @@ export class GitExchange {
     return answer;
   }
 
-  /** Only the first request is led on, and never to another host: the credential is for this one. */
+  /** Follows redirects of the first request only, and never to another host, which must not get the credential. */
   #redirectOf(from: URL, location: string | undefined): URL | undefined {
     const to = location === undefined ? null : URL.parse(location, `${from.href}/`);
     if (this.method !== 'GET' || to?.origin !== from.origin) return undefined;

@@ -11,16 +11,16 @@ const PREFIX = '/git/';
 const TOKEN_BYTES = 24;
 const HTTPS_PORT = 443;
 const HTTP_PORT = 80;
-/** A repository that was renamed leads on to its new name. */
+/** A renamed repository redirects to its new name. */
 const MOST_REDIRECTS = 3;
 
-/** Leave for one agent to read one repository, until it is taken back. */
+/** Lets one agent read one repository until the grant is disposed. */
 export type GitGrant = Disposable & {
-  /** Where the repository is on the gateway, for git in the container. */
+  /** Path of the repository on the gateway. */
   path: string;
-  /** Why the last request failed that did not get through, if one did. */
+  /** The last failure of a request. */
   readonly failure: GitFailure | undefined;
-  /** What was fetched so far. */
+  /** Bytes that were fetched so far. */
   readonly bytes: number;
 };
 
@@ -30,16 +30,15 @@ type Granted = { agentId: string; url: URL } & GrantOptions & {
   };
 
 export type GrantOptions = {
-  /** The header that the repository wants; sent over https alone. */
+  /** Authorization header for the repository; sent over https only. */
   authorization?: string | undefined;
-  /** Of all that is fetched. */
+  /** Limit of all fetched bytes. */
   maxBytes: number;
 };
 
 /**
- * Fetches repositories for agents: git in the container asks the gateway, which asks the host of the
- * repository and adds the credential that the container shall not have. Each grant is for one
- * repository and for reading; where agents may go, the egress rules decide here as for all else.
+ * Fetches repositories for agents: git in the container asks the gateway, which adds a credential that
+ * never enters the container. A grant is for one repository, read-only. The egress rules apply.
  */
 export class GitForwarder {
   readonly #proxy: Pick<EgressProxy, 'relay'>;
@@ -66,7 +65,7 @@ export class GitForwarder {
     };
   }
 
-  /** Whether a request is for this. */
+  /** Whether a request is for the forwarder. */
   serves(url: string): boolean {
     return url.startsWith(PREFIX);
   }
@@ -80,7 +79,7 @@ export class GitForwarder {
       response.writeHead(404, { connection: 'close' }).end();
       return;
     }
-    // Each request on its way hears when it ends, and a pipeline more than once.
+    // Every redirect adds listeners.
     response.setMaxListeners(20);
     for (let redirects = 0; redirects <= MOST_REDIRECTS; redirects += 1) {
       const next = await this.#forward(granted, exchange, response);
@@ -91,7 +90,7 @@ export class GitForwarder {
     response.writeHead(502, { connection: 'close' }).end();
   }
 
-  /** Answers where else to ask, if the host says so. */
+  /** Returns the URL of a redirect, if any. */
   async #forward(
     granted: Granted,
     exchange: GitExchange,
@@ -129,7 +128,7 @@ export class GitForwarder {
   }
 }
 
-/** TLS is opened here and not in the container: rules for it are about a host, as those of CONNECT. */
+/** The gateway opens TLS itself, so https counts as CONNECT for the rules. */
 function targetOf(url: URL, method: string): EgressTarget | undefined {
   const host = hostOf(url);
   if (host === undefined) return undefined;

@@ -1,4 +1,4 @@
-/** What concerns one connection only, or is said anew for the next one. */
+/** Headers of one hop only (RFC 9110), and those that the next hop sets itself. */
 const HOP_BY_HOP = new Set([
   'connection',
   'expect',
@@ -13,7 +13,7 @@ const HOP_BY_HOP = new Set([
   'upgrade',
 ]);
 
-/** Those raw headers, name before value, that go on to the other end; none of those named besides. */
+/** The raw headers to forward, name before value, without `besides`. */
 export function endToEndHeaders(raw: readonly string[], ...besides: string[]): string[] {
   const pairs = raw.flatMap((name, index) =>
     index % 2 === 0 ? [[name, raw[index + 1] ?? ''] as const] : [],

@@ -1,17 +1,17 @@
 const LONGEST_NAME = 253;
 
 /**
- * A host as it is compared and resolved: lower case, punycode, without the dot of the root, and an
- * IP address in its usual form, IPv6 without brackets. Undefined for what is none.
+ * The canonical form of a host: lower case, punycode, without a trailing dot; an IP address in its
+ * usual form, IPv6 without brackets. Undefined if the text is not a host.
  */
 export function normalHost(text: string): string | undefined {
-  // What ends a host in a URL would make the rest of it disappear.
+  // The URL parser would drop what follows these characters.
   if (text === '' || /[\s/?#@\\]/.test(text)) return undefined;
   const url = URL.parse(`http://${text}/`);
   return url?.port === '' && url.username === '' ? withoutDecoration(url.hostname) : undefined;
 }
 
-/** The host of a parsed URL, in the same form. */
+/** The canonical host of a URL. */
 export function hostOf(url: URL): string | undefined {
   return withoutDecoration(url.hostname);
 }
@@ -21,7 +21,7 @@ function withoutDecoration(hostname: string): string | undefined {
   return bare === '' || bare.length > LONGEST_NAME ? undefined : bare;
 }
 
-/** As it stands before a port. */
+/** The host in the form that precedes a port. */
 export function bracketed(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }

@@ -1,6 +1,6 @@
 const HOUR_MS = 3_600_000;
 
-/** Counts what agents move in the running hour; the count begins anew with each hour and server. */
+/** Counts the bytes of agents in the current hour. A restart of the server resets the count. */
 export class HourlyBudget {
   readonly #limit: number;
   readonly #used = new Map<string, number>();

@@ -4,9 +4,9 @@ const TRY_MS = 2_000;
 const TRIES = 3;
 
 /**
- * Asks the name servers of this machine, or others, for all addresses of a name; throws if it has
- * none. Not as the system resolves names: that takes one of a few threads until the answer comes,
- * and slow name servers of an agent's choice would keep others, the model's connections too, waiting.
+ * Resolves all addresses of a name with the name servers of this machine, or others; throws if it has
+ * none. It avoids getaddrinfo, which occupies one of a few threads: slow name servers that an agent
+ * chooses would delay all other lookups, those of the model too.
  */
 export function nameResolver(servers?: readonly string[]): (name: string) => Promise<string[]> {
   const resolver = new dns.Resolver({ timeout: TRY_MS, tries: TRIES });

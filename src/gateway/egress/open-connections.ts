@@ -1,70 +1,70 @@
-import type { Passage } from './egress-connection.ts';
+import type { EgressConnection } from './egress-connection.ts';
 import type { EgressRecord } from './egress-record.ts';
 import { EgressRefusal } from './egress-refusal.ts';
 import { HourlyBudget } from './hourly-budget.ts';
 
-const LOOK_MS = 1_000;
+const CHECK_INTERVAL_MS = 1_000;
 
-export type PassageLimits = {
-  /** Of one agent at a time. */
+export type ConnectionLimits = {
+  /** Open connections of one agent. */
   connections: number;
-  /** Without a byte either way. */
+  /** Longest time without a byte in either direction. */
   idleMs: number;
-  /** Of one agent in an hour, both ways; 0: no limit. A connection goes beyond it by what it moves in a second. */
+  /** Bytes of one agent per hour in both directions; 0: no limit. Checked once a second. */
   hourlyBytes: number;
 };
 
-/** The connections that are open, and what bounds them. */
-export class Passages {
-  readonly #open = new Set<Passage>();
-  readonly #limits: PassageLimits;
+/** The open connections and their limits. */
+export class OpenConnections {
+  readonly #open = new Set<EgressConnection>();
+  readonly #limits: ConnectionLimits;
   readonly #budget: HourlyBudget;
   readonly #timer: NodeJS.Timeout;
   readonly #onEnd: (record: EgressRecord) => void;
 
-  /** `onEnd` hears of every connection once, the refused ones too. */
-  constructor(limits: PassageLimits, onEnd: (record: EgressRecord) => void) {
+  /** `onEnd` is called once for every connection, also refused ones. */
+  constructor(limits: ConnectionLimits, onEnd: (record: EgressRecord) => void) {
     this.#limits = limits;
     this.#budget = new HourlyBudget(limits.hourlyBytes);
     this.#onEnd = onEnd;
-    this.#timer = setInterval(() => this.#look(), LOOK_MS).unref();
+    this.#timer = setInterval(() => this.#check(), CHECK_INTERVAL_MS).unref();
   }
 
-  /** From here on {@link end} must follow. */
-  begin(passage: Passage): void {
-    this.#open.add(passage);
+  /** Requires a later {@link end}. */
+  begin(connection: EgressConnection): void {
+    this.#open.add(connection);
   }
 
-  /** Throws {@link EgressRefusal} if the agent may not have one more. */
-  admit({ agentId }: Passage): void {
+  /** Throws {@link EgressRefusal} if the agent is over a limit. */
+  admit({ agentId }: EgressConnection): void {
     if (this.of(agentId).length > this.#limits.connections) throw new EgressRefusal('too_many');
     if (this.#budget.isSpent(agentId)) throw new EgressRefusal('hourly_limit');
   }
 
-  end(passage: Passage): void {
-    if (!this.#open.delete(passage)) return;
-    this.#budget.spend(passage.agentId, passage.takeMoved());
-    this.#onEnd(passage.record());
+  end(connection: EgressConnection): void {
+    if (!this.#open.delete(connection)) return;
+    this.#budget.spend(connection.agentId, connection.takeMovedBytes());
+    this.#onEnd(connection.record());
   }
 
-  /** Of one agent, the oldest first. */
-  of(agentId: string): Passage[] {
-    return [...this.#open].filter((passage) => passage.agentId === agentId);
+  /** The oldest first. */
+  of(agentId: string): EgressConnection[] {
+    return [...this.#open].filter((connection) => connection.agentId === agentId);
   }
 
   close(): void {
     clearInterval(this.#timer);
-    for (const passage of this.#open) {
-      passage.cut('shutdown');
-      this.end(passage);
+    for (const connection of this.#open) {
+      connection.cut('shutdown');
+      this.end(connection);
     }
   }
 
-  #look(): void {
-    for (const passage of this.#open) {
-      this.#budget.spend(passage.agentId, passage.takeMoved());
-      if (this.#budget.isSpent(passage.agentId)) passage.cut('hourly_limit');
-      else if (passage.idleMs > this.#limits.idleMs) passage.cut('idle');
+  #check(): void {
+    for (const connection of this.#open) {
+      this.#budget.spend(connection.agentId, connection.takeMovedBytes());
+      if (this.#budget.isSpent(connection.agentId)) connection.cut('hourly_limit');
+      else if (connection.idleMs > this.#limits.idleMs) connection.cut('idle');
     }
   }
 }

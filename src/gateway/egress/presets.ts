@@ -1,4 +1,4 @@
-/** Rules by name, for what package managers fetch from. docs/egress.md shows this table. */
+/** Rules for package managers, by name. docs/egress.md shows this table. */
 export const EGRESS_PRESETS: Readonly<Record<string, readonly string[]>> = {
   npm: ['https://registry.npmjs.org'],
   pypi: ['https://pypi.org', 'https://files.pythonhosted.org'],

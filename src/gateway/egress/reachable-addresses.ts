@@ -6,19 +6,19 @@ import { AppError } from '../../errors.ts';
 type Address = ipaddr.IPv4 | ipaddr.IPv6;
 type Range = [Address, number];
 
-/** What a setting may open: networks of one's own. Nothing else that is not public. */
+/** Private ranges that a setting may open. */
 const OPENABLE = ranges(
   ...['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16'],
   ...['100.64.0.0/10', '198.18.0.0/15', 'fc00::/7'],
 );
-/** Where clouds tell machines their secrets, outside the link-local range. */
+/** Metadata services of clouds outside the link-local range. */
 const METADATA = ranges(
   ...['100.100.100.200/32', '168.63.129.16/32', '192.0.0.192/32'],
   ...['fd00:ec2::/32', 'fd20:ce::/32'],
 );
 const GLOBAL_IPV6 = ranges('2000::/3');
 
-/** Which addresses agents may be connected to: public ones, and private ones that were named. */
+/** The addresses that agents may reach: public ones, and private ones from the settings. */
 export class ReachableAddresses {
   readonly #opened: readonly Range[];
   readonly #own: () => readonly string[];
@@ -30,7 +30,7 @@ export class ReachableAddresses {
   }
 
   has(text: string): boolean {
-    // Only the usual forms: another reader of an odd one may take it for another address.
+    // Canonical forms only: other parsers may read an unusual form as another address.
     if (net.isIP(text) === 0 || text.includes('%')) return false;
     // `process` makes an IPv4 address of one that is mapped into IPv6.
     const address = ipaddr.process(text);
@@ -40,16 +40,16 @@ export class ReachableAddresses {
   }
 }
 
-/** Reads a range that a setting opens. Throws `invalid_input`, naming the range. */
+/** Parses a private range of a setting. Throws `invalid_input`. */
 export function parsePrivateRange(text: string): Range {
-  if (!ipaddr.isValidCIDR(text)) throw badRange(text, 'it is no range in CIDR notation');
+  if (!ipaddr.isValidCIDR(text)) throw badRange(text, 'it is not a range in CIDR notation');
   const [base, bits] = ipaddr.parseCIDR(text);
   const lies = OPENABLE.some(([around, most]) => bits >= most && isIn([[around, most]], base));
-  if (!lies) throw badRange(text, 'it is no private range');
+  if (!lies) throw badRange(text, 'it is not a private range');
   return [base, bits];
 }
 
-/** What no list of ranges knows as special, and in IPv6 only what is given out for the internet. */
+/** Unicast without a special purpose; in IPv6, only the range that is assigned to the internet. */
 function isPublic(address: Address): boolean {
   if (address.range() !== 'unicast') return false;
   return address.kind() === 'ipv4' || isIn(GLOBAL_IPV6, address);

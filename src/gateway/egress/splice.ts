@@ -2,8 +2,8 @@ import type net from 'node:net';
 import type { Duplex } from 'node:stream';
 
 /**
- * Makes one connection of two. Each end may close its half and go on reading; a cut on one side is
- * one on the other. `onEnd` is called once, when both are gone.
+ * Joins two connections. Each side may half-close and go on reading; a reset of one side resets the
+ * other. Calls `onEnd` once, when both are closed.
  */
 export function splice(
   client: Duplex,
@@ -19,11 +19,11 @@ export function splice(
   const abort = () => {
     if (upstream.closed) return;
     reason = 'client_gone';
-    // A socket whose end is on its way can't be reset: it would never close.
+    // A socket that has ended cannot be reset: it would never close.
     if (upstream.writableEnded) upstream.destroy();
     else upstream.resetAndDestroy();
   };
-  // Of a stream of HTTP/2: one that was cut seems to have ended a moment before.
+  // An HTTP/2 stream that was reset seems to have ended a moment before.
   client.once('aborted', abort);
   client.once('close', () => {
     if (client.readableEnded) upstream.destroySoon();
@@ -32,7 +32,7 @@ export function splice(
   });
   upstream.once('close', () => {
     if (!upstream.readableEnded) client.destroy();
-    // What was received goes out first; nobody takes what still comes.
+    // Sends what was received, then closes.
     else if (!client.readableEnded) destroyWhenSent(client);
     closed();
   });

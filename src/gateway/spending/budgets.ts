@@ -19,7 +19,7 @@ type BudgetSettings = Pick<
 >;
 
 export type BudgetOptions = {
-  /** Whose an agent is, if it is known. */
+  /** The owner of an agent, if known. */
   agents: { get(agentId: string): { owner: string } | undefined };
   ledger: Ledger;
   prices: Prices;
@@ -27,9 +27,16 @@ export type BudgetOptions = {
   log: Logger;
 };
 
-type Bound = { what: string; spent: number; limit: number; unit: 'USD' | 'tokens' };
+type LimitSetting = Exclude<keyof BudgetSettings, 'COST_ALERT_THRESHOLD'>;
+type Bound = {
+  what: string;
+  setting: LimitSetting;
+  spent: number;
+  limit: number;
+  unit: 'USD' | 'tokens';
+};
 
-/** Counts what the model costs, and says when it is enough. */
+/** Records the cost of the model, and refuses requests over budget. */
 export class Budgets {
   readonly #options: BudgetOptions;
   readonly #alerted = new Set<string>();
@@ -39,7 +46,7 @@ export class Budgets {
     this.#options = options;
   }
 
-  /** Counts one answer of a model; answers what it cost. Without a model it cost the server nothing. */
+  /** Records one answer of a model; returns its cost. Null as model: the server is not billed. */
   record(
     agentId: string,
     model: string | null,
@@ -49,14 +56,14 @@ export class Budgets {
     const costUsd = model === null ? 0 : prices.costOf(model, usage);
     if (costUsd === undefined && model !== null && !this.#unpriced.has(model)) {
       this.#unpriced.add(model);
-      log.warn({ model }, 'A model has no price: its tokens count, and cost nothing');
+      log.warn({ model }, 'The model has no price in PRICES_FILE: its tokens cost nothing');
     }
     const spent = { tokens: usage.total_tokens, costUsd: costUsd ?? 0 };
     ledger.add({ owner: this.#ownerOf(agentId), agentId }, spent);
     return spent;
   }
 
-  /** Why an agent may not ask the model again, in the middle of a turn that has spent so much; undefined if it may. */
+  /** Why model requests of an agent are refused, in a turn that has spent so much; undefined if they are allowed. */
   refusal(
     agentId: string,
     turn?: Spent,
@@ -66,13 +73,11 @@ export class Budgets {
     for (const bound of bounds) this.#alert(agentId, bound);
     const broken = bounds.find(({ spent, limit }) => spent >= limit);
     if (!broken) return undefined;
-    const { what, spent, limit, unit } = broken;
+    const { what, setting, spent, limit, unit } = broken;
     return new AppError(
       'budget_exceeded',
-      `${what}: ${shown(spent, unit)} of ${shown(limit, unit)} are used.`,
-      {
-        data: { budget: { what, spent, limit, unit } },
-      },
+      `${what}: ${shown(spent, unit)} of ${shown(limit, unit)} are used (${setting}).`,
+      { data: { budget: { what, spent, limit, unit } } },
     );
   }
 
@@ -80,26 +85,28 @@ export class Budgets {
     const { config, ledger } = this.#options;
     const agent = ledger.total({ agentId });
     const own = ledger.total({ owner });
-    const bound = (what: string, unit: Bound['unit'], spent: Spent, limit: number): Bound => ({
-      ...{ what, unit, limit },
-      spent: unit === 'USD' ? spent.costUsd : spent.tokens,
+    const bound = (what: string, setting: LimitSetting, { costUsd, tokens }: Spent): Bound => ({
+      ...{ what, setting, limit: config[setting] },
+      ...(setting.endsWith('TOKEN_LIMIT')
+        ? { unit: 'tokens', spent: tokens }
+        : { unit: 'USD', spent: costUsd }),
     });
     return [
-      bound('The budget of this month', 'USD', ledger.total({}), config.MONTHLY_BUDGET_LIMIT),
-      bound('Your budget of this month', 'USD', own, config.PRINCIPAL_BUDGET_LIMIT),
-      bound('Your tokens of this month', 'tokens', own, config.PRINCIPAL_TOKEN_LIMIT),
-      bound('The budget of this agent and month', 'USD', agent, config.AGENT_BUDGET_LIMIT),
-      bound('The tokens of this agent and month', 'tokens', agent, config.AGENT_TOKEN_LIMIT),
+      bound('The budget of this month', 'MONTHLY_BUDGET_LIMIT', ledger.total({})),
+      bound('Your budget of this month', 'PRINCIPAL_BUDGET_LIMIT', own),
+      bound('Your tokens of this month', 'PRINCIPAL_TOKEN_LIMIT', own),
+      bound('The budget of this agent and month', 'AGENT_BUDGET_LIMIT', agent),
+      bound('The tokens of this agent and month', 'AGENT_TOKEN_LIMIT', agent),
       ...(turn
         ? [
-            bound('The budget of a turn', 'USD', turn, config.TURN_BUDGET_LIMIT),
-            bound('The tokens of a turn', 'tokens', turn, config.TURN_TOKEN_LIMIT),
+            bound('The budget of a turn', 'TURN_BUDGET_LIMIT', turn),
+            bound('The tokens of a turn', 'TURN_TOKEN_LIMIT', turn),
           ]
         : []),
     ];
   }
 
-  /** Once a month for each agent and bound. */
+  /** Warns once a month for each agent and limit. */
   #alert(agentId: string, { what, spent, limit, unit }: Bound): void {
     const key = `${thisMonth()} ${agentId} ${what}`;
     if (spent < limit * this.#options.config.COST_ALERT_THRESHOLD || this.#alerted.has(key)) return;

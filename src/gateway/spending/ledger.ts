@@ -1,12 +1,12 @@
 import type { Logger } from 'pino';
 import type { SpendingScope, SpendingStore, Spent } from './spending-store.ts';
 
-/** A commit to the disk for each answer of the model would slow turns down; a crash loses this much. */
+/** A write for each answer would slow turns down. A crash loses this much. */
 const FLUSH_MS = 1_000;
 
 type Entry = { month: string; by: Required<SpendingScope>; spent: Spent };
 
-/** What was spent, up to now: the store and what is not written yet. */
+/** All spending: what is stored, and what is not written yet. */
 export class Ledger {
   readonly #store: SpendingStore;
   readonly #log: Logger;
@@ -23,7 +23,7 @@ export class Ledger {
     this.#timer ??= setTimeout(() => this.flush(), FLUSH_MS).unref();
   }
 
-  /** In this month. */
+  /** Spending of this month. */
   total(scope: SpendingScope): Spent {
     const month = thisMonth();
     const total = this.#store.total(month, scope);
@@ -35,7 +35,7 @@ export class Ledger {
     return total;
   }
 
-  /** Writes what is not written yet; keeps it for the next time if that fails. Never throws. */
+  /** Writes pending entries; retries later if that fails. Never throws. */
   flush(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -46,13 +46,13 @@ export class Ledger {
         this.#pending.shift();
       }
     } catch (error) {
-      this.#log.error({ err: error }, 'What was spent could not be written; trying again');
+      this.#log.error({ err: error }, 'Spending could not be written; retrying');
       this.#timer = setTimeout(() => this.flush(), FLUSH_MS).unref();
     }
   }
 }
 
-/** By the calendar of UTC, such as `2026-11`. */
+/** In UTC, such as `2026-11`. */
 export function thisMonth(): string {
   return new Date().toISOString().slice(0, 7);
 }

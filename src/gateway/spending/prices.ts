@@ -13,7 +13,7 @@ export type PricedUsage = Pick<
   'input_tokens' | 'cached_input_tokens' | 'output_tokens'
 >;
 
-/** What models cost, in US dollars for a million tokens, as a file says. */
+/** Prices of models in US dollars per million tokens, from a file. */
 export class Prices {
   readonly #prices: z.output<typeof pricesSchema>;
 
@@ -21,7 +21,6 @@ export class Prices {
     this.#prices = prices;
   }
 
-  /** Throws an error that says what is wrong with the file. */
   static read(file: string | URL): Prices {
     try {
       return new Prices(pricesSchema.parse(JSON.parse(fs.readFileSync(file, 'utf8'))));
@@ -31,7 +30,7 @@ export class Prices {
     }
   }
 
-  /** Dollars; undefined if the file does not know the model. Providers add dates to names: the longest name that fits counts. */
+  /** Dollars; undefined if the file has no price. The longest prefix of the name wins, as providers append dates. */
   costOf(model: string, usage: PricedUsage): number | undefined {
     const name = Object.keys(this.#prices)
       .filter((known) => model === known || model.startsWith(`${known}-`))

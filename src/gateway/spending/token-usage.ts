@@ -1,4 +1,4 @@
-/** Tokens of the model, over so many of its requests. */
+/** Tokens of a number of model requests. */
 export type TokenUsage = {
   input_tokens: number;
   cached_input_tokens: number;
@@ -17,7 +17,6 @@ export const NO_USAGE: Readonly<TokenUsage> = {
   model_requests: 0,
 };
 
-/** All of them together; what is undefined counts as nothing. */
 export function sumOfUsage(usages: readonly (Partial<TokenUsage> | undefined)[]): TokenUsage {
   const sum = { ...NO_USAGE };
   for (const usage of usages) {

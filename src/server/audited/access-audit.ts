@@ -3,12 +3,12 @@ import { type AuditLog, SERVER } from '../../audit/audit-log.ts';
 import type { TokenRecord, TokenStore } from '../../callers/authentication/token-store.ts';
 import { type Principal, principalId } from '../../identity/principal.ts';
 
-/** The command line writes tokens beside the server, which looks for that so often. */
-const LOOK_MS = 10_000;
-/** Callers of whom it is known that they have come. */
+/** How often the server looks for tokens that the command line wrote. */
+const POLL_INTERVAL_MS = 10_000;
+/** Callers that are remembered. */
 const REMEMBERED = 10_000;
 
-/** Has the audit tell who came in, who did not, and which tokens were made and revoked. */
+/** Audits logins, refused logins, and created and revoked tokens. */
 export class AccessAudit {
   readonly #audit: AuditLog;
   readonly #tokens: TokenStore;
@@ -20,10 +20,10 @@ export class AccessAudit {
     this.#audit = audit;
     this.#tokens = tokens;
     this.#known = stateOf(tokens.list());
-    this.#timer = setInterval(() => this.look(), LOOK_MS).unref();
+    this.#timer = setInterval(() => this.poll(), POLL_INTERVAL_MS).unref();
   }
 
-  /** The first time of each caller since the server started: every call has a record of its own. */
+  /** Audits the first call of each caller since the server started: every call has a record of its own. */
   loggedIn(principal: Principal, address: string): void {
     const key = `${principal.tenant}\n${principal.id}\n${principal.roles.join()}`;
     if (this.#seen.get(key)) return;
@@ -36,8 +36,8 @@ export class AccessAudit {
     this.#audit.append({ type: 'login_failed', principal: SERVER, data: { address, reason } });
   }
 
-  /** Looks for tokens that were made or revoked since the last look. */
-  look(): void {
+  /** Audits tokens that were created or revoked since the last poll. */
+  poll(): void {
     const records = this.#tokens.list();
     for (const { tokenId, principal: name, tenant, roles, revokedAt } of records) {
       const wasRevoked = this.#known.get(tokenId);
@@ -49,10 +49,9 @@ export class AccessAudit {
     this.#known = stateOf(records);
   }
 
-  /** Looks for the last time. */
   close(): void {
     clearInterval(this.#timer);
-    this.look();
+    this.poll();
   }
 }
 

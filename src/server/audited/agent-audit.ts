@@ -7,7 +7,7 @@ const TYPES = {
   remove: 'agent_removed',
 } as const;
 
-/** Has the audit tell which agents are taken down, and why. A pause ends nothing. */
+/** Audits agents that are stopped, archived or removed. A pause is not recorded. */
 export function auditAgents(events: AgentEvents, audit: AuditLog): void {
   events.listen((event) => {
     const entry = entryOf(event);
@@ -18,7 +18,7 @@ export function auditAgents(events: AgentEvents, audit: AuditLog): void {
 function entryOf(event: AgentEvent): AuditEntry | undefined {
   if (event.type !== 'agent_taken' || event.step === 'pause') return undefined;
   const { step, agentId, reason } = event;
-  // Else it is somebody who cleans up or cancels.
+  // Otherwise a caller cleans up or cancels.
   const byItself = reason !== 'cleanup' && reason !== 'halt';
   return { type: TYPES[step], agentId, data: { reason }, ...(byItself && { principal: SERVER }) };
 }

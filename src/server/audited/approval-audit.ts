@@ -3,20 +3,20 @@ import type { AuditEntry, AuditLog } from '../../audit/audit-log.ts';
 
 type Heard = { listen(listener: (event: ApprovalEvent) => void): unknown };
 
-type Circumstances = Pick<AuditEntry, 'sessionId' | 'correlationId'>;
+type AuditContext = Pick<AuditEntry, 'sessionId' | 'correlationId'>;
 
-/** Has the audit tell what waited for people, and what they decided. */
+/** Audits approvals and decisions. */
 export function auditApprovals(
   approvals: Heard,
   audit: AuditLog,
-  circumstances: (turnId: string) => Circumstances,
+  contextOf: (turnId: string) => AuditContext,
 ): void {
   approvals.listen(({ type, approval }) => {
     const { approvalId, agentId, turnId, tenant, requestedBy, decisions } = approval;
     const { kind, risk, state, operation } = approval;
     const last = type === 'approval_decided' ? decisions.at(-1)?.by : undefined;
     const data = { approvalId, kind, risk, state, operation, requestedBy, decisions };
-    const { sessionId, correlationId } = circumstances(turnId);
+    const { sessionId, correlationId } = contextOf(turnId);
     const of = { agentId, turnId, sessionId, correlationId };
     audit.append({ type, principal: { id: last ?? requestedBy, tenant }, ...of, data });
   });

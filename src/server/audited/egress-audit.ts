@@ -2,32 +2,32 @@ import { LRUCache } from 'lru-cache';
 import type { AuditEntry, AuditLog } from '../../audit/audit-log.ts';
 import type { EgressRecord } from '../../gateway/egress/egress-record.ts';
 
-/** Records of one agent in each minute: a program that tries and tries must not fill the disk. */
+/** Records of one agent per minute: a retrying program must not fill the disk. */
 const RECORDS = 60;
 const MINUTE_MS = 60_000;
 /** Agents whose minute is known: the first to be forgotten is who was silent for longest. */
 const REMEMBERED = 10_000;
 
-/** Who has an agent do what it does at a time, and in which turn, if in one. */
-export type CircumstancesOf = (
+/** The principal, and the turn if any, for which an agent acts at a time. */
+export type AuditContextOf = (
   agentId: string,
   at: Date,
 ) => Pick<AuditEntry, 'principal' | 'sessionId' | 'turnId' | 'correlationId'>;
 
 type Minute = { since: number; records: number; omitted: number };
 
-/** Has the audit tell what agents reached, and what they were denied. */
+/** Audits connections of agents, allowed and denied. */
 export class EgressAudit {
   readonly #audit: AuditLog;
-  readonly #circumstances: CircumstancesOf;
+  readonly #contextOf: AuditContextOf;
   readonly #minutes = new LRUCache<string, Minute>({ max: REMEMBERED });
 
-  constructor(audit: AuditLog, circumstances: CircumstancesOf) {
+  constructor(audit: AuditLog, contextOf: AuditContextOf) {
     this.#audit = audit;
-    this.#circumstances = circumstances;
+    this.#contextOf = contextOf;
   }
 
-  /** What goes beyond the records of a minute is counted, and told with the first of a later one. */
+  /** Records beyond the limit of a minute are counted; the next record carries their number. */
   record({
     agentId,
     startedAt,
@@ -51,8 +51,8 @@ export class EgressAudit {
       ...{ bytesUp: moved.bytesUp, bytesDown: moved.bytesDown },
       ...(omitted > 0 && { omitted }),
     };
-    const circumstances = this.#circumstances(agentId, startedAt);
-    this.#audit.append({ type: 'egress', ...circumstances, agentId, data });
+    const context = this.#contextOf(agentId, startedAt);
+    this.#audit.append({ type: 'egress', ...context, agentId, data });
   }
 
   #minuteOf(agentId: string): Minute {

@@ -5,25 +5,24 @@ import { DATABASE_VERSION } from './migrations.ts';
 import { DATABASE_FILE, SqliteStore } from './sqlite-store.ts';
 
 const PREFIX = '.doctor-';
-/** Older ones are of a process that was killed. */
+/** Older copies are left by killed processes. */
 const STALE_MS = 3_600_000;
 const ATTEMPTS = 20;
-/** It changes whenever the log begins anew. */
+/** Changes when the write-ahead log restarts. */
 const LOG_HEADER_BYTES = 32;
 const SHOWN_PROBLEMS = 5;
 
-/** What is to be known of a database before it is trusted. */
 export type DatabaseState = {
   version: number;
-  /** The version that this server brings it to. */
+  /** The version that this server migrates to. */
   newest: number;
-  /** What SQLite finds wrong with it. */
+  /** Problems that SQLite finds. */
   problems: string[];
 };
 
 /**
- * The database of a directory as it is at one moment. The running server that owns it keeps all
- * others out, so that they look at a copy; nobody who uses the database is disturbed.
+ * A consistent copy of the database of a directory. A running server locks its database, so others read
+ * a copy, without disturbing the server.
  */
 export class DatabaseCopy implements Disposable {
   readonly #directory: string;
@@ -32,7 +31,7 @@ export class DatabaseCopy implements Disposable {
     this.#directory = directory;
   }
 
-  /** Undefined if there is no database. Throws if the files can't be read or copied. */
+  /** Undefined if there is no database. Throws if the files cannot be read or copied. */
   static take(directory: string): DatabaseCopy | undefined {
     if (!fs.existsSync(path.join(directory, DATABASE_FILE))) return undefined;
     removeStale(directory);
@@ -46,7 +45,7 @@ export class DatabaseCopy implements Disposable {
     }
   }
 
-  /** Throws if it is no database at all. */
+  /** Throws if the file is not a database. */
   inspect(): DatabaseState {
     using database = new DatabaseSync(path.join(this.#directory, DATABASE_FILE));
     const version = Number(database.prepare('PRAGMA user_version').get()?.user_version);
@@ -63,7 +62,7 @@ export class DatabaseCopy implements Disposable {
     };
   }
 
-  /** The copy as a store; what is written to it is lost. */
+  /** The copy as a store; writes to it are lost. */
   open(): SqliteStore {
     return SqliteStore.open(this.#directory);
   }
@@ -74,8 +73,8 @@ export class DatabaseCopy implements Disposable {
 }
 
 /**
- * The log is copied last: what the server moves from it into the database meanwhile is in both. Only
- * a log that began anew between the two has lost what the copy of the database lacks.
+ * Copies the log last: a checkpoint meanwhile leaves its pages in both. Only a log that restarted
+ * between the two copies lacks pages.
  */
 function copyAtOneMoment(directory: string, target: string): void {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
@@ -87,7 +86,7 @@ function copyAtOneMoment(directory: string, target: string): void {
   throw new Error('the database changes too fast to be copied');
 }
 
-/** Names the log as long as it is only appended to; without a log nothing is written. */
+/** Identifies the log while it is only appended to; without a log nothing is written. */
 function generation(directory: string): string {
   const file = path.join(directory, `${DATABASE_FILE}-wal`);
   if (!fs.existsSync(file)) return '';

@@ -4,9 +4,9 @@ import { DatabaseSync } from 'node:sqlite';
 import { DATABASE_FILE } from './sqlite-store.ts';
 
 /**
- * Whether another process has the database of a directory open, as a running server does. False if
- * there is none, or it is too damaged to tell. Not for a process that has it open itself: to close
- * the file a second time would let go of its lock.
+ * Whether another process, such as a running server, has the database open. False if there is none, or
+ * if it is damaged. Must not be called by a process that has the database open: closing the file a
+ * second time would release its lock.
  */
 export function isInUse(directory: string): boolean {
   const file = path.join(directory, DATABASE_FILE);
@@ -20,7 +20,7 @@ export function isInUse(directory: string): boolean {
   }
 }
 
-/** The process that has the database open, where the system tells. */
+/** The process that has the database open, on Linux. */
 export function lockHolder(directory: string): number | undefined {
   try {
     const { ino } = fs.statSync(path.join(directory, DATABASE_FILE));

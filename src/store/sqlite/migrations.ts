@@ -1,3 +1,4 @@
+import fs from 'node:fs';
 import type { DatabaseSync } from 'node:sqlite';
 
 /** Step n brings a database of version n to version n + 1. Steps are never edited, only added. */
@@ -165,15 +166,38 @@ const STEPS: readonly string[] = [
 /** The version of a database that is up to date. */
 export const DATABASE_VERSION = STEPS.length;
 
-/** Brings the tables up to date. Throws, and changes nothing, if a newer server wrote them. */
-export function migrate(database: DatabaseSync): void {
-  const version = Number(database.prepare('PRAGMA user_version').get()?.user_version);
-  if (version > STEPS.length) {
-    throw new Error(
-      `the database has version ${version}, and this server knows versions up to ${STEPS.length}; use a newer server`,
-    );
+/** The database was written by a newer server. */
+export class NewerDatabaseError extends Error {
+  override readonly name = 'NewerDatabaseError';
+
+  constructor(version: number) {
+    super(`it has version ${version}, and this server supports versions up to ${DATABASE_VERSION}`);
   }
-  if (version === STEPS.length) return;
+}
+
+/**
+ * Brings the tables up to date, after a copy of the file was made as it was: `FILE.v3` of version 3.
+ * Throws {@link NewerDatabaseError}, and what SQLite or the file system say; then nothing is changed.
+ */
+export function migrate(database: DatabaseSync, file: string): void {
+  const version = Number(database.prepare('PRAGMA user_version').get()?.user_version);
+  if (version > DATABASE_VERSION) throw new NewerDatabaseError(version);
+  if (version === DATABASE_VERSION) return;
+  if (version > 0) copyDatabase(database, `${file}.v${version}`);
   const steps = STEPS.slice(version).join(';');
-  database.exec(`BEGIN; ${steps}; PRAGMA user_version = ${STEPS.length}; COMMIT;`);
+  database.exec(`BEGIN; ${steps}; PRAGMA user_version = ${DATABASE_VERSION}; COMMIT;`);
+}
+
+/** The copy is whole and on the disk when this returns. */
+function copyDatabase(database: DatabaseSync, copy: string): void {
+  const part = `${copy}.part`;
+  fs.rmSync(part, { force: true });
+  database.prepare('VACUUM INTO ?').run(part);
+  const descriptor = fs.openSync(part, 'r+');
+  try {
+    fs.fsyncSync(descriptor);
+  } finally {
+    fs.closeSync(descriptor);
+  }
+  fs.renameSync(part, copy);
 }

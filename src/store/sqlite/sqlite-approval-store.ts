@@ -70,7 +70,7 @@ export class SqliteApprovalStore implements ApprovalStore {
   }
 }
 
-// What this class wrote is read back as it was: the database belongs to the server alone.
+// Rows are trusted: only this class writes them.
 function toRecord(row: Row): ApprovalRecord {
   const details: ApprovalRecord = JSON.parse(String(row.details));
   return {

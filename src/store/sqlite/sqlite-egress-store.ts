@@ -26,7 +26,7 @@ export class SqliteEgressStore implements EgressStore {
       'DELETE FROM egress_rules WHERE agent_id = ? AND expires_at <= ?',
     );
     this.#rules = database.prepare('SELECT * FROM egress_rules WHERE agent_id = ? ORDER BY rowid');
-    // A connection may end after its agent was removed.
+    // A connection may end after its agent is removed.
     this.#append = database.prepare(`
       INSERT INTO egress_log (agent_id, started_at, duration_ms, method, host, port, address,
         bytes_up, bytes_down, verdict, reason)
@@ -76,7 +76,7 @@ export class SqliteEgressStore implements EgressStore {
   }
 }
 
-// What this class wrote is read back as it was: the database belongs to the server alone.
+// Rows are trusted: only this class writes them.
 function toRule(row: Row): EgressRuleRecord {
   return {
     agentId: String(row.agent_id),

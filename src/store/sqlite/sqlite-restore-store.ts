@@ -1,6 +1,6 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
-import type { RestoreRecord } from '../../snapshots/restore-record.ts';
-import type { RestoreStore } from '../../snapshots/snapshot-store.ts';
+import type { RestoreRecord } from '../../snapshots/restore.ts';
+import type { RestoreStore } from '../../snapshots/restore-store.ts';
 
 export class SqliteRestoreStore implements RestoreStore {
   readonly #put: StatementSync;
@@ -15,9 +15,9 @@ export class SqliteRestoreStore implements RestoreStore {
     this.#remove = database.prepare('DELETE FROM restores WHERE agent_id = ?');
   }
 
-  put({ agentId, restoreId, begins, becomes }: RestoreRecord): void {
-    const told = becomes === undefined ? null : JSON.stringify(becomes);
-    this.#put.run(agentId, restoreId, Number(begins), told);
+  put({ agentId, restoreId, isNewAgent, target }: RestoreRecord): void {
+    const json = target === undefined ? null : JSON.stringify(target);
+    this.#put.run(agentId, restoreId, Number(isNewAgent), json);
   }
 
   list(): RestoreRecord[] {
@@ -33,7 +33,7 @@ function toRecord(row: Record<string, SQLOutputValue>): RestoreRecord {
   return {
     agentId: String(row.agent_id),
     restoreId: String(row.restore_id),
-    begins: row.begins === 1,
-    ...(row.becomes !== null && { becomes: JSON.parse(String(row.becomes)) }),
+    isNewAgent: row.begins === 1,
+    ...(row.becomes !== null && { target: JSON.parse(String(row.becomes)) }),
   };
 }

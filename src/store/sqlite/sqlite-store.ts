@@ -8,25 +8,26 @@ import type { SlotStore } from '../../agents/warm-pool/slot-store.ts';
 import type { ApprovalStore } from '../../approvals/approval-store.ts';
 import type { EgressStore } from '../../gateway/egress/egress-store.ts';
 import type { SpendingStore } from '../../gateway/spending/spending-store.ts';
-import type { BackupStore, RestoreStore } from '../../snapshots/snapshot-store.ts';
+import type { RestoreStore } from '../../snapshots/restore-store.ts';
+import type { SnapshotStore } from '../../snapshots/snapshot-store.ts';
 import type { TurnStore } from '../../turns/turn-store.ts';
 import { DataDirError } from '../data-dir-error.ts';
 import type { Store } from '../store.ts';
-import { migrate } from './migrations.ts';
+import { migrate, NewerDatabaseError } from './migrations.ts';
 import { SqliteAgentStore } from './sqlite-agent-store.ts';
 import { SqliteApprovalStore } from './sqlite-approval-store.ts';
-import { SqliteBackupStore } from './sqlite-backup-store.ts';
 import { SqliteEgressStore } from './sqlite-egress-store.ts';
 import { SqliteRestoreStore } from './sqlite-restore-store.ts';
 import { SqliteSlotStore } from './sqlite-slot-store.ts';
+import { SqliteSnapshotStore } from './sqlite-snapshot-store.ts';
 import { SqliteSpendingStore } from './sqlite-spending-store.ts';
 import { SqliteThreadStore } from './sqlite-thread-store.ts';
 import { SqliteTurnStore } from './sqlite-turn-store.ts';
-import { storageError, tellingFullDisk } from './storage-errors.ts';
+import { storageError, withStorageErrors } from './storage-errors.ts';
 
 export const DATABASE_FILE = 'codex-mcp.sqlite';
-/** Who only looks holds the lock for a moment. */
-const LOCK_PATIENCE_MS = 1000;
+/** A reader such as doctor holds the lock for a moment. */
+const BUSY_TIMEOUT_MS = 1000;
 
 /** The embedded store: one SQLite file, owned by one server at a time. */
 export class SqliteStore implements Store {
@@ -38,7 +39,7 @@ export class SqliteStore implements Store {
   readonly slots: SlotStore;
   readonly spending: SpendingStore;
   readonly egress: EgressStore;
-  readonly backups: BackupStore;
+  readonly snapshots: SnapshotStore;
   readonly restores: RestoreStore;
   readonly #directory: string;
   readonly #database: DatabaseSync;
@@ -48,15 +49,15 @@ export class SqliteStore implements Store {
     this.#directory = directory;
     this.#database = database;
     this.installationId = readInstallationId(database);
-    this.agents = tellingFullDisk(new SqliteAgentStore(database));
-    this.threads = tellingFullDisk(new SqliteThreadStore(database));
-    this.turns = tellingFullDisk(new SqliteTurnStore(database, (work) => this.transaction(work)));
-    this.approvals = tellingFullDisk(new SqliteApprovalStore(database));
-    this.slots = tellingFullDisk(new SqliteSlotStore(database));
-    this.backups = tellingFullDisk(new SqliteBackupStore(database));
-    this.restores = tellingFullDisk(new SqliteRestoreStore(database));
-    this.spending = tellingFullDisk(new SqliteSpendingStore(database));
-    this.egress = tellingFullDisk(
+    this.agents = withStorageErrors(new SqliteAgentStore(database));
+    this.threads = withStorageErrors(new SqliteThreadStore(database));
+    this.turns = withStorageErrors(new SqliteTurnStore(database, (work) => this.transaction(work)));
+    this.approvals = withStorageErrors(new SqliteApprovalStore(database));
+    this.slots = withStorageErrors(new SqliteSlotStore(database));
+    this.snapshots = withStorageErrors(new SqliteSnapshotStore(database));
+    this.restores = withStorageErrors(new SqliteRestoreStore(database));
+    this.spending = withStorageErrors(new SqliteSpendingStore(database));
+    this.egress = withStorageErrors(
       new SqliteEgressStore(database, (work) => this.transaction(work)),
     );
   }
@@ -79,7 +80,7 @@ export class SqliteStore implements Store {
       this.#database.exec('COMMIT');
       return result;
     } catch (error) {
-      // On a full disk SQLite has done so by itself.
+      // On a full disk SQLite has rolled back itself.
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
       throw storageError(error);
     }
@@ -112,14 +113,14 @@ export class SqliteStore implements Store {
 }
 
 function openDatabase(file: string): DatabaseSync {
-  const database = new DatabaseSync(file, { timeout: LOCK_PATIENCE_MS });
+  const database = new DatabaseSync(file, { timeout: BUSY_TIMEOUT_MS });
   try {
-    // The exclusive lock ends with the process, however it dies, and keeps a second server out.
+    // The exclusive lock keeps a second server out, and ends with the process.
     database.exec('PRAGMA locking_mode = EXCLUSIVE');
     database.exec('PRAGMA journal_mode = WAL');
     database.exec('PRAGMA synchronous = FULL');
     database.exec('PRAGMA foreign_keys = ON');
-    migrate(database);
+    migrate(database, file);
     return database;
   } catch (error) {
     database.close();
@@ -137,6 +138,9 @@ function readInstallationId(database: DatabaseSync): string {
 
 function explain(directory: string, error: unknown): string {
   const reason = error instanceof Error ? error.message : String(error);
+  if (error instanceof NewerDatabaseError) {
+    return `DATA_DIR is "${directory}", whose database was written by a newer server: ${reason}. It was left as it is: start that server, or set another DATA_DIR.`;
+  }
   if (/database is locked/.test(reason)) {
     return `DATA_DIR is "${directory}", which another running server uses. Stop it, or set another DATA_DIR.`;
   }

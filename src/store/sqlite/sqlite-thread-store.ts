@@ -56,7 +56,7 @@ export class SqliteThreadStore implements ThreadStore {
   }
 }
 
-// What this class wrote is read back as it was: the database belongs to the server alone.
+// Rows are trusted: only this class writes them.
 function toRecord(row: Record<string, SQLOutputValue>): ThreadRecord {
   return {
     threadId: String(row.thread_id),

@@ -4,7 +4,6 @@ import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqli
 import type { TokenRecord, TokenStore } from '../../callers/authentication/token-store.ts';
 
 const FILE = 'access.sqlite';
-/** The command line and the server write at the same time only by chance. */
 const BUSY_MS = 5_000;
 
 const TABLE = `
@@ -21,7 +20,7 @@ const TABLE = `
     last_used_at INTEGER
   ) STRICT`;
 
-/** A database of its own: that of the server belongs to one process, this one to the command line too. */
+/** In a database of its own, which the command line can open beside the server. */
 export class SqliteTokenStore implements TokenStore {
   readonly #database: DatabaseSync;
   readonly #get: StatementSync;
@@ -47,7 +46,7 @@ export class SqliteTokenStore implements TokenStore {
     this.#touch = database.prepare('UPDATE tokens SET last_used_at = ? WHERE token_id = ?');
   }
 
-  /** Makes the database where there is none, readable by this user alone. */
+  /** Opens or creates the database, which only this user can read. */
   static open(dataDir: string): SqliteTokenStore {
     fs.mkdirSync(dataDir, { recursive: true, mode: 0o700 });
     const file = path.join(dataDir, FILE);

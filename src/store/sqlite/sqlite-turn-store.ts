@@ -41,7 +41,7 @@ export class SqliteTurnStore implements TurnStore {
     this.#put = database.prepare(`
       INSERT INTO turns (${COLUMNS.join(', ')}) VALUES (${COLUMNS.map(() => '?').join(', ')})
       ON CONFLICT (turn_id) DO UPDATE SET ${updates.join(', ')}`);
-    // In the order of the calls: a clock may be set back between two of them.
+    // By rowid: a clock may be set back between two calls.
     this.#list = database.prepare(`
       SELECT turns.* FROM turns JOIN agents USING (agent_id)
       WHERE (?1 IS NULL OR agent_id IN (SELECT value FROM json_each(?1)))
@@ -130,7 +130,7 @@ function json(value: unknown): string | null {
   return value === undefined ? null : JSON.stringify(value);
 }
 
-// What this class wrote is read back as it was: the database belongs to the server alone.
+// Rows are trusted: only this class writes them.
 function toRecord(row: Row): TurnRecord {
   const agentId = String(row.agent_id);
   const tool = String(row.tool);

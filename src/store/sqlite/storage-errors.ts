@@ -1,10 +1,10 @@
 import { AppError } from '../../errors.ts';
 
-/** Primary result code of SQLite; the extended ones have it in their lowest byte. */
+/** Primary result code of SQLite, which extended codes have in their lowest byte. */
 const SQLITE_FULL = 13;
 
-/** The same part of the store, whose calls fail with a code where the disk is full. */
-export function tellingFullDisk<T extends object>(part: T): T {
+/** Wraps a store so that its calls throw `storage_full` if the disk is full. */
+export function withStorageErrors<T extends object>(part: T): T {
   return new Proxy(part, {
     get(target, name) {
       const member: unknown = Reflect.get(target, name);
@@ -20,10 +20,10 @@ export function tellingFullDisk<T extends object>(part: T): T {
   });
 }
 
-/** A failure of SQLite with its code, if it has one. */
+/** `storage_full` for a full disk, else the error itself. */
 export function storageError(error: unknown): unknown {
   if (!isFull(error)) return error;
-  const message = 'The disk of DATA_DIR is full, so that nothing can be written down.';
+  const message = 'The disk of DATA_DIR is full; nothing can be written.';
   return new AppError('storage_full', message, { cause: error });
 }
 

@@ -39,9 +39,9 @@ test('a password goes from a URL and the rest of it stays', () => {
 
 test('our own secrets are known by their value, in URLs too', () => {
   const own = new Redactor();
-  own.know('correct horse & battery');
-  own.know('short');
-  own.know(undefined);
+  own.addSecret('correct horse & battery');
+  own.addSecret('short');
+  own.addSecret(undefined);
   expect(own.text('it is correct horse & battery, and short')).toBe(
     'it is [redacted KNOWN_SECRET], and short',
   );

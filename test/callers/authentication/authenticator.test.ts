@@ -239,7 +239,7 @@ test('the audit tells who came in, who did not, and of tokens that others made',
   const beside = SqliteTokenStore.open(directory);
   cleanups.push(() => beside.close());
   const { record } = new ApiTokens(beside).create(developer);
-  audit.look();
+  audit.poll();
   const ann = { id: 'ann', tenant: 'default', roles: ['developer'] } as const;
   audit.loggedIn(ann, '10.0.0.1');
   audit.loggedIn(ann, '10.0.0.1');

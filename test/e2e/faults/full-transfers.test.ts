@@ -39,7 +39,7 @@ test('a snapshot that fills the disk of DATA_DIR is none, and the agent works on
   const free = freeBytes(disk.directory);
   await expect(call(client, 'snapshot', { agent_id: 'a' })).rejects.toMatchObject({
     code: 'storage_full',
-    message: expect.stringContaining('there is no snapshot'),
+    message: expect.stringContaining('no snapshot was made'),
   });
   expect(fs.readdirSync(path.join(disk.directory, 'snapshots'))).toEqual([]);
   expect(freeBytes(disk.directory)).toBeGreaterThan(free - SOME);

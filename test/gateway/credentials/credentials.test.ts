@@ -1,8 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { findAuthFile } from '../../../src/gateway/credentials/auth-places.ts';
 import { Credentials } from '../../../src/gateway/credentials/credentials.ts';
+import { findAuthFile } from '../../../src/gateway/credentials/find-auth-file.ts';
 import { UpstreamClient } from '../../../src/gateway/upstream-client.ts';
 import { loadConfig } from '../../../src/server/load-config.ts';
 import { ACCOUNT_ID } from '../../fakes/stand-in-authority.ts';

@@ -168,7 +168,7 @@ test('who logs in while the login before is renewed has the last word', async ()
   const waiting = broker.login();
   const next = rig.authority.issue();
   rig.writeLogin(next);
-  expect(broker.known?.accessToken).toBe(next.access_token);
+  expect(broker.current?.accessToken).toBe(next.access_token);
   expect((await waiting).accessToken).toBe(next.access_token);
   expect(rig.read().tokens).toEqual(next);
 });

@@ -33,7 +33,7 @@ const ALLOWED = { EGRESS_ALLOW: 'allowed.test,*.wild.test' };
 
 test('bytes go both ways unchanged, more than fit into any buffer, and are counted', async () => {
   await using host = await startEcho();
-  await using rig = await startRig({ out: { environment: ALLOWED, dialler: standIn(host.port) } });
+  await using rig = await startRig({ out: { environment: ALLOWED, dialer: standIn(host.port) } });
   const { socket, status } = await openTunnelTo(rig.port, 'Allowed.test.:443');
   expect(status).toBe(200);
   const sent = randomBytes(8 * 1024 * 1024);
@@ -67,7 +67,7 @@ test('an end that says it is done still hears the other, whichever is first', as
     socket.end(`you said ${question}`);
   };
   await using asked = await startHost((socket) => void answer(socket));
-  const out = { environment: ALLOWED, dialler: standIn(asked.port) };
+  const out = { environment: ALLOWED, dialer: standIn(asked.port) };
   await using rig = await startRig({ out });
   const first = await openTunnelTo(rig.port, 'allowed.test:443');
   first.socket.end('hello');
@@ -80,8 +80,8 @@ test('an end that says it is done still hears the other, whichever is first', as
       heard += chunk;
     });
   });
-  const dialler = standIn(greeting.port);
-  await using second = await startRig({ out: { environment: ALLOWED, dialler } });
+  const dialer = standIn(greeting.port);
+  await using second = await startRig({ out: { environment: ALLOWED, dialer } });
   const { socket } = await openTunnelTo(second.port, 'allowed.test:443');
   expect(await readAll(socket)).toBe('welcome');
   socket.end('thanks');
@@ -92,7 +92,7 @@ test('a cut on one side is one on the other', async () => {
   await using host = await startHost((socket) => {
     socket.resume().once('end', () => socket.destroy());
   });
-  await using rig = await startRig({ out: { environment: ALLOWED, dialler: standIn(host.port) } });
+  await using rig = await startRig({ out: { environment: ALLOWED, dialer: standIn(host.port) } });
   const first = await openTunnelTo(rig.port, 'allowed.test:443');
   await until(() => host.sockets.length === 1);
   host.sockets[0]?.resetAndDestroy();
@@ -112,12 +112,12 @@ test('what no rule allows is denied without asking for its address, and told onc
     asked += 1;
     return [PUBLIC_ADDRESS];
   };
-  await using rig = await startRig({ out: { environment: ALLOWED, dialler: { resolve } } });
+  await using rig = await startRig({ out: { environment: ALLOWED, dialer: { resolve } } });
   for (const target of ['secret-data.evil.test:443', 'secret-data.evil.test:443']) {
     const answer = await refusalOf(rig.port, target);
     expect(answer).toMatch(/^HTTP\/1\.1 403 Forbidden\r\n/);
     expect(answer).toContain(
-      'network access is denied by the gateway: secret-data.evil.test:443 is not on the allow-list of this agent. Whoever runs this agent can allow it: with the tool allow_egress, or for all agents with EGRESS_ALLOW=secret-data.evil.test:443.\n',
+      'network access is denied by the gateway: secret-data.evil.test:443 is not on the allow-list of this agent. The operator can allow it with the tool allow_egress, or for all agents with EGRESS_ALLOW=secret-data.evil.test:443.\n',
     );
   }
   expect(await refusalOf(rig.port, 'wild.test:443')).toContain('wild.test:443 is not on');
@@ -142,11 +142,11 @@ test('an address that is not public is not reached, however it is written or res
     'mixed.wild.test': [PUBLIC_ADDRESS, '10.0.0.1'],
     'mapped.wild.test': ['::ffff:127.0.0.1'],
   };
-  const dialler = {
+  const dialer = {
     resolve: async (name: string) => answers[name] ?? [PUBLIC_ADDRESS],
     connect: () => expect.unreachable('nothing is connected'),
   };
-  await using rig = await startRig({ out: { environment: { EGRESS_ALLOW: '*' }, dialler } });
+  await using rig = await startRig({ out: { environment: { EGRESS_ALLOW: '*' }, dialer } });
   const literals = ['2130706433', '0x7f.1', '127.0.0.1.', '[::1]', '[::ffff:7f00:1]', '0'];
   for (const host of [...Object.keys(answers), ...literals]) {
     const answer = await refusalOf(rig.port, `${host}:443`);
@@ -160,14 +160,14 @@ test('a name that leads elsewhere the second time is resolved once', async () =>
   await using host = await startEcho();
   const answers = [[PUBLIC_ADDRESS], ['127.0.0.1']];
   const connectedTo: (readonly string[])[] = [];
-  const dialler = {
+  const dialer = {
     resolve: async () => answers.shift() ?? ['127.0.0.1'],
     connect: (addresses: readonly string[]) => {
       connectedTo.push(addresses);
       return net.connect({ host: '127.0.0.1', port: host.port, allowHalfOpen: true });
     },
   };
-  await using rig = await startRig({ out: { environment: ALLOWED, dialler } });
+  await using rig = await startRig({ out: { environment: ALLOWED, dialer } });
   const { socket, status } = await openTunnelTo(rig.port, 'allowed.test:443');
   expect(status).toBe(200);
   socket.end('x');
@@ -180,15 +180,15 @@ test('what does not answer or has no address is said', async () => {
   await using gone = await startEcho();
   const { port } = gone;
   await gone[Symbol.asyncDispose]();
-  await using refused = await startRig({ out: { environment: ALLOWED, dialler: standIn(port) } });
+  await using refused = await startRig({ out: { environment: ALLOWED, dialer: standIn(port) } });
   expect(await refusalOf(refused.port, 'allowed.test:443')).toMatch(
     /^HTTP\/1\.1 502 [\s\S]*answer/,
   );
   const hangs = { ...standIn(port), resolve: () => new Promise<never>(() => {}), timeoutMs: 50 };
-  await using late = await startRig({ out: { environment: ALLOWED, dialler: hangs } });
+  await using late = await startRig({ out: { environment: ALLOWED, dialer: hangs } });
   expect(await refusalOf(late.port, 'allowed.test:443')).toMatch(/^HTTP\/1\.1 504 [\s\S]*in time/);
   const unknown = { resolve: async () => Promise.reject(new Error('ENOTFOUND')) };
-  await using lost = await startRig({ out: { environment: ALLOWED, dialler: unknown } });
+  await using lost = await startRig({ out: { environment: ALLOWED, dialer: unknown } });
   expect(await refusalOf(lost.port, 'allowed.test:443')).toContain('has no address');
   expect(lost.out.denied).toEqual([]);
   expect(lost.out.egress.connections('agent-1', 1)).toMatchObject([
@@ -199,7 +199,7 @@ test('what does not answer or has no address is said', async () => {
 test('an agent has so many connections, idle ones are cut, and the model is asked meanwhile', async () => {
   await using host = await startEcho();
   const environment = { ...ALLOWED, MAX_EGRESS_CONNECTIONS: '2', EGRESS_IDLE_TIMEOUT: '1' };
-  await using rig = await startRig({ out: { environment, dialler: standIn(host.port) } });
+  await using rig = await startRig({ out: { environment, dialer: standIn(host.port) } });
   const open = [
     await openTunnelTo(rig.port, 'allowed.test:443'),
     await openTunnelTo(rig.port, 'allowed.test:443'),
@@ -215,16 +215,16 @@ test('an agent has so many connections, idle ones are cut, and the model is aske
 test('the bytes of an hour are bounded', async () => {
   await using host = await startEcho();
   const environment = { ...ALLOWED, EGRESS_HOURLY_LIMIT: '100k' };
-  await using rig = await startRig({ out: { environment, dialler: standIn(host.port) } });
+  await using rig = await startRig({ out: { environment, dialer: standIn(host.port) } });
   const { socket } = await openTunnelTo(rig.port, 'allowed.test:443');
   socket.write(Buffer.alloc(100 * 1024));
   await closed(socket);
-  expect(await refusalOf(rig.port, 'allowed.test:443')).toContain('used up its bytes of this hour');
+  expect(await refusalOf(rig.port, 'allowed.test:443')).toContain('used its bytes of this hour');
 });
 
 test('a rule for one agent counts at once, a denial wins and cuts', async () => {
   await using host = await startEcho();
-  await using rig = await startRig({ out: { environment: ALLOWED, dialler: standIn(host.port) } });
+  await using rig = await startRig({ out: { environment: ALLOWED, dialer: standIn(host.port) } });
   const { rules } = rig.out.egress;
   rules.allow('agent-1', 'Other.test:8443', { for: 'once', by: 'somebody' });
   const { socket, status } = await openTunnelTo(rig.port, 'other.test:8443');
@@ -237,14 +237,18 @@ test('a rule for one agent counts at once, a denial wins and cuts', async () => 
   rules.deny('agent-1', 'other.test:8443', { by: 'somebody' });
   expect(await closed(socket)).toBe('ECONNRESET');
   rules.deny('agent-1', 'allowed.test', { by: 'somebody' });
-  expect(await refusalOf(rig.port, 'other.test:8443')).toContain('was forbidden to this agent');
-  expect(await refusalOf(rig.port, 'allowed.test:443')).toContain('was forbidden to this agent');
+  expect(await refusalOf(rig.port, 'other.test:8443')).toContain(
+    'is denied by a rule of this agent',
+  );
+  expect(await refusalOf(rig.port, 'allowed.test:443')).toContain(
+    'is denied by a rule of this agent',
+  );
   expect(rules.remove('agent-1', 'allowed.test')).toBe(true);
   expect((await openTunnelTo(rig.port, 'allowed.test:443')).status).toBe(200);
 });
 
 test('a rule that was for once ends, and one for another agent is none', async () => {
-  await using rig = await startRig({ out: { dialler: standIn(1) } });
+  await using rig = await startRig({ out: { dialer: standIn(1) } });
   const rule = { agentId: 'agent-1', rule: 'a.test', effect: 'allow', decidedBy: 'x' } as const;
   const ended = new Date(Date.now() - 1);
   rig.out.store.egress.putRule({ ...rule, createdAt: ended, expiresAt: ended });
@@ -256,7 +260,7 @@ test('a rule that was for once ends, and one for another agent is none', async (
 
 test('an agent that is locked out is cut off', async () => {
   await using host = await startEcho();
-  await using rig = await startRig({ out: { environment: ALLOWED, dialler: standIn(host.port) } });
+  await using rig = await startRig({ out: { environment: ALLOWED, dialer: standIn(host.port) } });
   const { socket } = await openTunnelTo(rig.port, 'allowed.test:443');
   await until(() => host.sockets.length === 1);
   rig.gateway.revoke('agent-1');

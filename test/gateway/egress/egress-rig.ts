@@ -4,7 +4,7 @@ import os from 'node:os';
 import path from 'node:path';
 import { pino } from 'pino';
 import { newAgent } from '../../../src/agents/agent.ts';
-import type { DiallerOptions } from '../../../src/gateway/egress/dialler.ts';
+import type { DialerOptions } from '../../../src/gateway/egress/dialer.ts';
 import { buildEgress, type Egress } from '../../../src/gateway/egress/egress.ts';
 import type { EgressDenial } from '../../../src/gateway/egress/egress-proxy.ts';
 import { loadConfig } from '../../../src/server/load-config.ts';
@@ -15,7 +15,7 @@ export const PUBLIC_ADDRESS = '93.184.216.34';
 
 export type EgressRigOptions = {
   environment?: Record<string, string>;
-  dialler?: Partial<DiallerOptions>;
+  dialer?: Partial<DialerOptions>;
 };
 
 export type EgressRig = Disposable & {
@@ -25,7 +25,7 @@ export type EgressRig = Disposable & {
 };
 
 /** The egress of a server that knows `agent-1`, over a database of its own. */
-export function openEgress({ environment = {}, dialler }: EgressRigOptions = {}): EgressRig {
+export function openEgress({ environment = {}, dialer }: EgressRigOptions = {}): EgressRig {
   const dataDir = fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-egress-'));
   const store = SqliteStore.open(dataDir);
   store.agents.put(newAgent('agent-1'));
@@ -34,7 +34,7 @@ export function openEgress({ environment = {}, dialler }: EgressRigOptions = {})
     config: loadConfig(environment),
     store: store.egress,
     onDenied: (denial) => denied.push(denial),
-    ...(dialler && { dialler }),
+    ...(dialer && { dialer }),
     log: pino({ level: 'silent' }),
   });
   return {
@@ -50,7 +50,7 @@ export function openEgress({ environment = {}, dialler }: EgressRigOptions = {})
 }
 
 /** Has every name at the public address, and a server on loopback stand for it. */
-export function standIn(port: number): Partial<DiallerOptions> {
+export function standIn(port: number): Partial<DialerOptions> {
   return {
     resolve: async () => [PUBLIC_ADDRESS],
     connect: () => net.connect({ host: '127.0.0.1', port, allowHalfOpen: true, noDelay: true }),

@@ -36,13 +36,13 @@ describe('a rule', () => {
     ['*.10.0.0.1', 'no host'],
     ['example.org/path', 'no host'],
     ['user@example.org', 'no host'],
-    ['example.org:0', 'no such port'],
-    ['example.org:65536', 'no such port'],
+    ['example.org:0', 'a port is a number'],
+    ['example.org:65536', 'a port is a number'],
     ['ftp://example.org', 'no host'],
-    ['GET https://example.org', 'https cannot be seen'],
-    ['CONNECT example.org', '"CONNECT" is no method'],
-    ['foo example.org', '"FOO" is no method'],
-    ['GET| http://example.org', 'no method'],
+    ['GET https://example.org', 'cannot see methods of https'],
+    ['CONNECT example.org', '"CONNECT" is not a method'],
+    ['foo example.org', '"FOO" is not a method'],
+    ['GET| http://example.org', 'is not a method'],
   ])('"%s" can not be one', (written, reason) => {
     expect(() => parseEgressRule(written)).toThrow(`The rule "${written}" can't be used: `);
     expect(() => parseEgressRule(written)).toThrow(reason);

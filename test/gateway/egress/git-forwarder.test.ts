@@ -16,10 +16,10 @@ async function openForwarder(environment: Record<string, string> = {}) {
     response.end('refs'.repeat(1000));
   });
   await once(host.listen(0, '127.0.0.1'), 'listening');
-  const dialler = standIn((host.address() as AddressInfo).port);
+  const dialer = standIn((host.address() as AddressInfo).port);
   const rig = openEgress({
     environment: { EGRESS_ALLOW: 'http://git.example.com', ...environment },
-    dialler,
+    dialer,
   });
   const { git } = rig.egress;
   const gateway = http.createServer((request, response) => {

@@ -1,7 +1,7 @@
 import dgram from 'node:dgram';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import { Dialler } from '../../../src/gateway/egress/dialler.ts';
+import { Dialer } from '../../../src/gateway/egress/dialer.ts';
 import { nameResolver } from '../../../src/gateway/egress/name-resolver.ts';
 import { ReachableAddresses } from '../../../src/gateway/egress/reachable-addresses.ts';
 
@@ -80,13 +80,13 @@ test('a name that leads to this machine by IPv6 alone is not reached', async () 
   await using server = await startNameServer({
     'sly.test': { a: [[1, 2, 3, 4]], aaaa: [[...Array(10).fill(0), 0xff, 0xff, 127, 0, 0, 1]] },
   });
-  const dialler = new Dialler({
+  const dialer = new Dialer({
     reachable: new ReachableAddresses(),
     resolve: nameResolver([server.address]),
     connect: () => expect.unreachable('nothing is connected'),
   });
   const target = { way: 'connect', method: 'CONNECT', host: 'sly.test', port: 443 } as const;
-  const dialled = dialler.dial(target, new AbortController().signal);
-  await expect(dialled).rejects.toMatchObject({ reason: 'not_public' });
+  const dialed = dialer.dial(target, new AbortController().signal);
+  await expect(dialed).rejects.toMatchObject({ reason: 'not_public' });
   expect(server.asked.toSorted()).toEqual([`sly.test ${TYPE_A}`, `sly.test ${TYPE_AAAA}`]);
 });

@@ -34,7 +34,7 @@ async function startSite(serve: Serve = (_request, response) => response.end('ok
 }
 
 const startProxy = (site: Site, rules = 'site.test', more: Record<string, string> = {}) =>
-  startRig({ out: { environment: { EGRESS_ALLOW: rules, ...more }, dialler: standIn(site.port) } });
+  startRig({ out: { environment: { EGRESS_ALLOW: rules, ...more }, dialer: standIn(site.port) } });
 
 const get = { method: 'GET', token: '' };
 
@@ -141,7 +141,7 @@ test('one that does not come ends in time, and a client that leaves ends it', as
   await using rig = await startProxy(site, 'site.test', { EGRESS_IDLE_TIMEOUT: '1' });
   expect(await ask(rig.port, { ...get, path: 'http://site.test/' })).toMatchObject({
     status: 504,
-    body: expect.stringContaining('was silent for too long'),
+    body: expect.stringContaining('sent nothing for too long'),
   });
   const leaving = new AbortController();
   const left = ask(rig.port, { ...get, path: 'http://site.test/', signal: leaving.signal });

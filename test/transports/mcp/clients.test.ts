@@ -40,12 +40,12 @@ describe.each(CLIENTS)('%s', (_name, connect) => {
     expect(result.structuredContent).toBeUndefined();
     const [line, , ...rest] = textOf(result).split('\n');
     expect(line).toBe(
-      'model_rate_limited: The provider says wait. Wait, or raise the limit at the provider. Try again in 7 s.',
+      'model_rate_limited: The provider says wait. Wait, or raise the limit at the model provider. Try again in 7 s.',
     );
     expect(JSON.parse(rest.join('\n'))).toEqual({
       code: 'model_rate_limited',
       message: 'The provider says wait.',
-      hint: 'Wait, or raise the limit at the provider.',
+      hint: 'Wait, or raise the limit at the model provider.',
       retryable: true,
       retry_after_seconds: 6.2,
       correlation_id: expect.stringMatching(/^[0-9a-f-]{36}$/),

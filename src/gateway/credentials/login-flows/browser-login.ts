@@ -12,9 +12,9 @@ const SCOPE = 'openid profile email offline_access api.connectors.read api.conne
 
 export type BrowserLoginOptions = {
   config: AuthorityConfig;
-  /** Of this machine, where the browser comes back to; 0 takes a free one. */
+  /** Port that the browser is redirected to; 0 takes a free one. */
   port: number;
-  /** Shows the user where to log in. */
+  /** Shows the user the URL of the login. */
   show: (url: string) => void;
   /** Ends the wait for the user. */
   signal: AbortSignal;
@@ -35,7 +35,7 @@ export async function loginByBrowser(options: BrowserLoginOptions): Promise<Toke
     const bound = (server.address() as AddressInfo).port;
     const redirectUri = `http://localhost:${bound}${CALLBACK_PATH}`;
     const granted = waitForGrant(server, { config, state, signal });
-    // The user may take away the browser's answer before it is waited for.
+    // It may reject before it is awaited.
     granted.catch(() => undefined);
     const challenge = await oauth.calculatePKCECodeChallenge(verifier);
     show(authorizationUrl(config, { redirectUri, state, challenge }));
@@ -54,7 +54,7 @@ async function listen(port: number): Promise<http.Server> {
     return server;
   } catch (error) {
     const { message } = error as Error;
-    const advice = `The browser cannot come back to OAUTH_CALLBACK_PORT: ${message}.`;
+    const advice = `The browser cannot be redirected to OAUTH_CALLBACK_PORT: ${message}.`;
     throw new AppError('login_failed', advice, { cause: error });
   }
 }
@@ -73,7 +73,7 @@ function authorizationUrl(
     code_challenge: challenge,
     code_challenge_method: 'S256',
     state,
-    // Codex's own: which organizations there are, and the short way through the pages.
+    // Parameters of Codex: list the organizations, and shorten the pages.
     id_token_add_organizations: 'true',
     codex_cli_simplified_flow: 'true',
     originator: 'codex_cli_rs',
@@ -83,7 +83,7 @@ function authorizationUrl(
 
 type GrantOptions = { config: AuthorityConfig; state: string; signal: AbortSignal };
 
-/** Waits until the browser brings a code, or a refusal, of this very login. */
+/** Waits for the code, or the refusal, of this login. */
 function waitForGrant(server: http.Server, options: GrantOptions): Promise<Grant> {
   const { config, state, signal } = options;
   const authority = authorityOf(config);
@@ -92,7 +92,7 @@ function waitForGrant(server: http.Server, options: GrantOptions): Promise<Grant
     server.on('request', (request: IncomingMessage, answer: ServerResponse) => {
       const url = new URL(request.url ?? '', 'http://localhost');
       if (url.pathname !== CALLBACK_PATH) return page(answer, 404, 'There is nothing here.');
-      // Of another login, or made up: the one that is waited for may still come.
+      // Another login, or a forged request: ours may still come.
       if (url.searchParams.get('state') !== state) return page(answer, 400, FOREIGN);
       try {
         const { server: issuer, client } = authority;
@@ -105,9 +105,9 @@ function waitForGrant(server: http.Server, options: GrantOptions): Promise<Grant
   });
 }
 
-const FOREIGN = 'This is not the login that is waited for.';
+const FOREIGN = 'This page belongs to another login.';
 const FAILED = 'The login failed. The terminal says why.';
-const DONE = 'You are logged in. This page can be closed.';
+const DONE = 'You are logged in. You can close this page.';
 
 async function finish(answer: ServerResponse, work: () => Promise<Tokens>): Promise<Tokens> {
   try {
@@ -125,7 +125,7 @@ function page(answer: ServerResponse, status: number, sentence: string): void {
   answer.end(`<!doctype html><title>codex-mcp-server</title><p>${sentence}</p>\n`);
 }
 
-/** Says why an authorization server gave no login. Without the cause: that may hold tokens. */
+/** The failure of a login, without its cause, which may hold tokens. */
 export function loginFailed(error: unknown): AppError {
   const { error: name, error_description: words, message } = error as Record<string, unknown>;
   const reason = [name, words].filter((part) => typeof part === 'string').join(': ');

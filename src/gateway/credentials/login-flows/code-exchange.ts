@@ -7,7 +7,7 @@ export type AuthorityConfig = { OAUTH_ISSUER: string; OAUTH_CLIENT_ID: string };
 
 const EXCHANGE_LIMIT_MS = 15_000;
 
-/** The authorization server and what we are to it, as the OAuth library wants them. */
+/** The authorization server and our client, in the form of oauth4webapi. */
 export function authorityOf(config: AuthorityConfig) {
   const issuer = config.OAUTH_ISSUER;
   const server: oauth.AuthorizationServer = {
@@ -18,7 +18,7 @@ export function authorityOf(config: AuthorityConfig) {
   return { server, client: { client_id: clientIdOf(config) } };
 }
 
-/** Makes the tokens of a login out of a code that was validated. */
+/** Exchanges a validated code for tokens. */
 export async function exchangeCode(
   config: AuthorityConfig,
   code: { parameters: URLSearchParams; redirectUri: string; verifier: string },
@@ -32,7 +32,7 @@ export async function exchangeCode(
     code.redirectUri,
     code.verifier,
     {
-      // The settings allow that on loopback alone.
+      // The settings allow http on loopback only.
       [oauth.allowInsecureRequests]: true,
       signal: AbortSignal.timeout(EXCHANGE_LIMIT_MS),
     },

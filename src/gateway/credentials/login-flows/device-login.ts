@@ -21,14 +21,14 @@ type Device = z.output<typeof deviceSchema>;
 
 export type DeviceLoginOptions = {
   config: AuthorityConfig;
-  /** Shows the user where to enter which code. */
+  /** Shows the user the URL and the code to enter there. */
   show: (url: string, code: string) => void;
   /** Ends the wait for the user. */
   signal: AbortSignal;
 };
 
 /**
- * Logs in by a browser on any machine. The flow is Codex's own, not RFC 8628: who polls gets a code
+ * Logs in by a browser on any machine. The flow is that of Codex, not RFC 8628: polling returns a code
  * with its verifier. Throws `login_failed`, and the reason of the signal.
  */
 export async function loginByDevice({ config, show, signal }: DeviceLoginOptions): Promise<Tokens> {

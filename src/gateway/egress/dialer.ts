@@ -8,26 +8,23 @@ import type { ReachableAddresses } from './reachable-addresses.ts';
 
 /** Name resolution included. */
 const CONNECT_TIMEOUT_MS = 10_000;
-/** Of a name that has more, the first ones are tried. */
+/** Addresses of one name that are tried. */
 const MOST_ADDRESSES = 8;
 
-export type DiallerOptions = {
+export type DialerOptions = {
   reachable: Pick<ReachableAddresses, 'has'>;
-  /** All addresses of a name. Default: as its name servers say. */
+  /** All addresses of a name. Default: {@link nameResolver}. */
   resolve?: (name: string) => Promise<readonly string[]>;
-  /** Begins to connect to one of the addresses, and to nothing else. */
+  /** Starts to connect to one of the addresses. */
   connect?: (addresses: readonly string[], port: number) => net.Socket;
   timeoutMs?: number;
 };
 
-/**
- * Connects to addresses that were checked. A name is resolved once: what it leads to later, or to
- * others, does not matter.
- */
-export class Dialler {
-  readonly #options: Required<DiallerOptions>;
+/** Connects to checked addresses only: a name is resolved once, so it cannot change after the check. */
+export class Dialer {
+  readonly #options: Required<DialerOptions>;
 
-  constructor(options: DiallerOptions) {
+  constructor(options: DialerOptions) {
     this.#options = {
       resolve: nameResolver(),
       connect: connectTo,
@@ -50,7 +47,7 @@ export class Dialler {
     }
   }
 
-  /** A name with one address that may not be reached is not reached at its others either. */
+  /** Throws if any address of the name is not reachable, even if others are. */
   async #addressesOf(host: string, signal: AbortSignal): Promise<readonly string[]> {
     const addresses = net.isIP(host) ? [host] : await this.#resolve(host, signal);
     const { reachable } = this.#options;
@@ -85,7 +82,7 @@ export class Dialler {
 function connectTo(addresses: readonly string[], port: number): net.Socket {
   const answers = addresses.map((address) => ({ address, family: net.isIP(address) }));
   return net.connect({
-    // Never resolved: the lookup answers what was checked.
+    // Never resolved: the lookup returns the checked addresses.
     host: 'checked.invalid',
     lookup: (_name, _options, callback) => callback(null, answers),
     port,

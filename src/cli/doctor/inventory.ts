@@ -6,20 +6,20 @@ import type {
 } from '../../runtime/container-runtime.ts';
 import type { Store } from '../../store/store.ts';
 
-/** What the database and the runtime say of the agents, side by side. */
-export type Survey = {
+/** Agents in the database and in the runtime. */
+export type Inventory = {
   store: Store;
-  /** Knows containers by the names of slots. */
+  /** Names containers by slots. */
   engine: ContainerRuntime;
-  /** Knows them by the names of agents. */
+  /** Names containers by agents. */
   runtime: ContainerRuntime;
   containers: ReadonlyMap<string, ContainerSummary>;
   volumes: ReadonlyMap<string, VolumeSummary>;
-  /** Agents with turns that have not ended. */
+  /** Agents with unfinished turns. */
   busy: ReadonlySet<string>;
 };
 
-export async function survey(store: Store, engine: ContainerRuntime): Promise<Survey> {
+export async function takeInventory(store: Store, engine: ContainerRuntime): Promise<Inventory> {
   const runtime = new SlottedRuntime(engine, store.slots);
   const [containers, volumes] = await Promise.all([runtime.list(), runtime.listVolumes()]);
   return {

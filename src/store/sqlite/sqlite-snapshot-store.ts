@@ -1,10 +1,10 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
-import type { BackupRecord } from '../../snapshots/snapshot.ts';
-import type { BackupStore } from '../../snapshots/snapshot-store.ts';
+import type { SnapshotRecord } from '../../snapshots/snapshot.ts';
+import type { SnapshotStore } from '../../snapshots/snapshot-store.ts';
 
 const ORDER = 'ORDER BY created_at DESC, rowid DESC';
 
-export class SqliteBackupStore implements BackupStore {
+export class SqliteSnapshotStore implements SnapshotStore {
   readonly #get: StatementSync;
   readonly #list: StatementSync;
   readonly #listOf: StatementSync;
@@ -22,38 +22,38 @@ export class SqliteBackupStore implements BackupStore {
     this.#remove = database.prepare('DELETE FROM backups WHERE backup_id = ?');
   }
 
-  get(backupId: string): BackupRecord | undefined {
-    const row = this.#get.get(backupId);
+  get(snapshotId: string): SnapshotRecord | undefined {
+    const row = this.#get.get(snapshotId);
     return row && toRecord(row);
   }
 
-  list(agentId?: string): BackupRecord[] {
+  list(agentId?: string): SnapshotRecord[] {
     const rows = agentId === undefined ? this.#list.all() : this.#listOf.all(agentId);
     return rows.map(toRecord);
   }
 
-  add(backup: BackupRecord): void {
+  add(snapshot: SnapshotRecord): void {
     this.#add.run(
-      backup.backupId,
-      backup.agentId,
-      backup.name,
-      backup.owner,
-      backup.tenant,
-      backup.label ?? null,
-      backup.bytes,
-      backup.sha256,
-      backup.createdAt.getTime(),
+      snapshot.snapshotId,
+      snapshot.agentId,
+      snapshot.name,
+      snapshot.owner,
+      snapshot.tenant,
+      snapshot.label ?? null,
+      snapshot.bytes,
+      snapshot.sha256,
+      snapshot.createdAt.getTime(),
     );
   }
 
-  remove(backupId: string): void {
-    this.#remove.run(backupId);
+  remove(snapshotId: string): void {
+    this.#remove.run(snapshotId);
   }
 }
 
-function toRecord(row: Record<string, SQLOutputValue>): BackupRecord {
+function toRecord(row: Record<string, SQLOutputValue>): SnapshotRecord {
   return {
-    backupId: String(row.backup_id),
+    snapshotId: String(row.backup_id),
     agentId: String(row.agent_id),
     name: String(row.name),
     owner: String(row.owner),

@@ -5,22 +5,22 @@ import type { Store } from '../../store/store.ts';
 import { changedAgents, movedAgents, unknownAgents } from './agent-findings.ts';
 import { type Check, counted, ok, problem, warning } from './check.ts';
 import { type Finding, finding, repairable } from './finding.ts';
-import { type Survey, survey } from './survey.ts';
+import { type Inventory, takeInventory } from './inventory.ts';
 
-type LeftoverOptions = {
+type AgentsCheckOptions = {
   store: Store;
   engine: ContainerRuntime;
-  /** Where agents are that run as processes. */
+  /** Directory of agents of the process runtime. */
   agentsDirectory: string;
-  /** A server that runs has slots in the making, and turns at work. */
+  /** A running server may have unfinished slots and turns. */
   serverRuns: boolean;
 };
 
-/** How the agents are, and what is not as it should be. */
-export async function findLeftovers(
-  options: LeftoverOptions,
+/** A summary of the agents, and all findings. */
+export async function checkAgents(
+  options: AgentsCheckOptions,
 ): Promise<{ summary: Check; findings: Finding[] }> {
-  const seen = await survey(options.store, options.engine);
+  const seen = await takeInventory(options.store, options.engine);
   const summary = summarize(seen);
   const processes = await strayProcesses(seen, options.agentsDirectory);
   const turns = options.serverRuns ? [] : unfinishedTurns(seen);
@@ -31,7 +31,7 @@ export async function findLeftovers(
   return { summary, findings: [...agents, ...processes, ...slots, ...turns] };
 }
 
-function summarize({ store, containers, volumes, busy }: Survey): Check {
+function summarize({ store, containers, volumes, busy }: Inventory): Check {
   const states = [...containers.values()].map(({ state }) => state);
   const shown = (['running', 'paused', 'stopped'] as const)
     .map((state) => `${states.filter((each) => each === state).length} ${state}`)
@@ -41,8 +41,8 @@ function summarize({ store, containers, volumes, busy }: Survey): Check {
   return ok('Agents', `${agents}${turns}; containers: ${shown}; ${volumes.size} with volumes`);
 }
 
-/** Containers made ahead of agents that no agent can get. */
-async function badSlots({ store, engine }: Survey): Promise<Finding[]> {
+/** Containers of the warm pool that no agent can claim. */
+async function badSlots({ store, engine }: Inventory): Promise<Finding[]> {
   const unclaimed = store.slots.list().filter(({ agentId }) => agentId === undefined);
   const judged = await Promise.all(
     unclaimed.map(async (slot) => ({
@@ -55,8 +55,8 @@ async function badSlots({ store, engine }: Survey): Promise<Finding[]> {
     .map(({ slotId }) => {
       const check = warning(
         'Warm pool',
-        `"${slotId}" is half made, or was touched by hand`,
-        'A server clears it away when it starts.',
+        `"${slotId}" is incomplete, or was changed by hand`,
+        'The next start of the server removes it.',
       );
       return repairable(check, 'remove it', async () => {
         store.slots.setReady(slotId, false);
@@ -66,8 +66,8 @@ async function badSlots({ store, engine }: Survey): Promise<Finding[]> {
     });
 }
 
-/** Processes of agents whose Codex does not run, or that would run in containers. */
-async function strayProcesses({ engine, busy }: Survey, directory: string): Promise<Finding[]> {
+/** Processes of agents that have no running Codex, or that belong into containers. */
+async function strayProcesses({ engine, busy }: Inventory, directory: string): Promise<Finding[]> {
   const families = await listAgentFamilies(directory);
   const judged = await Promise.all(
     families.map(async (family) => ({
@@ -80,10 +80,10 @@ async function strayProcesses({ engine, busy }: Survey, directory: string): Prom
     .map(({ agentId, pids, end }) => {
       const check = problem(
         'Processes',
-        `${counted(pids.length, 'process', 'processes')} of the agent "${agentId}" outside of any container: ${pids.join(', ')}`,
-        'Nobody else ends them.',
+        `${counted(pids.length, 'process', 'processes')} of the agent "${agentId}" running outside of any container: ${pids.join(', ')}`,
+        'Nothing else ends them.',
       );
-      // What they work at is taken up by the next server.
+      // The next server resumes their turn.
       return busy.has(agentId) ? finding(check) : repairable(check, 'end them', end);
     });
 }
@@ -93,10 +93,10 @@ async function isAwake(engine: ContainerRuntime, agentId: string): Promise<boole
   return container !== undefined && container.state !== 'stopped';
 }
 
-function unfinishedTurns({ store }: Survey): Finding[] {
+function unfinishedTurns({ store }: Inventory): Finding[] {
   const turns = store.turns.unfinished();
   if (turns.length === 0) return [];
   const agents = [...new Set(turns.map(({ agentId }) => `"${agentId}"`))].join(', ');
   const message = `${counted(turns.length, 'turn')} of ${agents} did not end`;
-  return [finding(warning('Turns', message, 'The next start of the server takes them up.'))];
+  return [finding(warning('Turns', message, 'The next start of the server resumes them.'))];
 }

@@ -7,30 +7,30 @@ import { DataDirError } from '../../store/data-dir-error.ts';
 import { DatabaseCopy } from '../../store/sqlite/database-copy.ts';
 import { SqliteStore } from '../../store/sqlite/sqlite-store.ts';
 import type { Store } from '../../store/store.ts';
+import { checkAgents } from './agents-check.ts';
 import { type Check, failure, problem, warning } from './check.ts';
 import { checkDatabase } from './database-check.ts';
 import { checkDataDir } from './disk-check.ts';
 import { checkEngine } from './engine-check.ts';
 import { type Finding, repaired } from './finding.ts';
-import { findLeftovers } from './leftovers.ts';
 import { checkCredentials, checkModel } from './model-check.ts';
 import { checkServer } from './server-check.ts';
 import { checkSettings } from './settings-check.ts';
 import { checkSkills } from './skills-check.ts';
 
-/** An engine that needs longer to answer a question is not well. */
-const PATIENCE_SECONDS = 15;
-/** What a running server does to an agent takes less, so that only what lasts is told. */
-const SECOND_LOOK_MS = 2_000;
+/** A healthy engine answers faster. */
+const ENGINE_TIMEOUT_SECONDS = 15;
+/** A running server changes agents in less time, so a finding that remains is real. */
+const RECHECK_DELAY_MS = 2_000;
 
-export type ExaminationOptions = {
+export type DiagnosisOptions = {
   environment: Readonly<Record<string, string | undefined>>;
   envFile: string;
   repair: boolean;
 };
 
-/** Looks at one thing after another, and puts right what it may. Each check comes as it is done. */
-export async function* examine(options: ExaminationOptions): AsyncGenerator<Check> {
+/** Runs all checks and, with `repair`, the repairs. Yields each check when it is done. */
+export async function* diagnose(options: DiagnosisOptions): AsyncGenerator<Check> {
   const { checks, config } = checkSettings(options.environment, options.envFile);
   yield* checks;
   if (!config) return;
@@ -40,8 +40,10 @@ export async function* examine(options: ExaminationOptions): AsyncGenerator<Chec
   const server = await checkServer(config);
   yield* server.checks;
   const { runtime, checks: engineChecks } = await checkEngine({
-    // What repairs may take as long as it needs.
-    config: options.repair ? config : { ...config, DOCKER_OPERATION_TIMEOUT: patience(config) },
+    // A repair may take longer.
+    config: options.repair
+      ? config
+      : { ...config, DOCKER_OPERATION_TIMEOUT: engineTimeout(config) },
     installationId: database.installation?.id ?? 'unknown',
     hasContainers: database.installation?.hasContainers ?? false,
     log: pino({ level: 'silent' }),
@@ -52,11 +54,11 @@ export async function* examine(options: ExaminationOptions): AsyncGenerator<Chec
   yield await checkModel(config);
   if (!runtime || !database.installation) return;
   const { repair } = options;
-  yield* examineAgents({ config, runtime, serverRuns: server.runs, repair });
+  yield* diagnoseAgents({ config, runtime, serverRuns: server.runs, repair });
 }
 
-function patience({ DOCKER_OPERATION_TIMEOUT }: Config): number {
-  return Math.min(DOCKER_OPERATION_TIMEOUT, PATIENCE_SECONDS);
+function engineTimeout({ DOCKER_OPERATION_TIMEOUT }: Config): number {
+  return Math.min(DOCKER_OPERATION_TIMEOUT, ENGINE_TIMEOUT_SECONDS);
 }
 
 type AgentOptions = {
@@ -66,21 +68,21 @@ type AgentOptions = {
   repair: boolean;
 };
 
-async function* examineAgents(options: AgentOptions): AsyncGenerator<Check> {
+async function* diagnoseAgents(options: AgentOptions): AsyncGenerator<Check> {
   try {
     if (options.repair && !options.serverRuns) yield* repairAgents(options);
-    else yield* lookAtAgents(options);
+    else yield* inspectAgents(options);
   } catch (error) {
-    if (error instanceof DataDirError) yield problem('Agents', error.message, 'Run this again.');
+    if (error instanceof DataDirError) yield problem('Agents', error.message, 'Run doctor again.');
     else yield failure('Agents', error);
   }
 }
 
 async function* repairAgents(options: AgentOptions): AsyncGenerator<Check> {
-  // As long as it is open no server can start.
+  // The open store keeps a server from starting.
   const store = SqliteStore.open(options.config.DATA_DIR);
   try {
-    const { summary, findings } = await look(store, options);
+    const { summary, findings } = await inspect(store, options);
     yield summary;
     for (const finding of findings) yield await repaired(finding);
   } finally {
@@ -88,36 +90,36 @@ async function* repairAgents(options: AgentOptions): AsyncGenerator<Check> {
   }
 }
 
-async function* lookAtAgents(options: AgentOptions): AsyncGenerator<Check> {
-  const first = await lookAtCopy(options);
+async function* inspectAgents(options: AgentOptions): AsyncGenerator<Check> {
+  const first = await inspectCopy(options);
   if (!first) return;
   yield first.summary;
-  const lasting = options.serverRuns ? await stillThere(first.findings, options) : first.findings;
+  const lasting = options.serverRuns ? await recheck(first.findings, options) : first.findings;
   yield* lasting.map(({ check }) => check);
   if (options.repair && lasting.some(({ repair }) => repair)) {
-    const message = 'A server runs, and owns all of this: nothing was touched';
-    yield warning('Repair', message, 'Stop it, and run this again.');
+    const message = 'A running server owns the agents: nothing was repaired';
+    yield warning('Repair', message, 'Stop the server, and run doctor --repair again.');
   }
 }
 
-async function stillThere(found: Finding[], options: AgentOptions): Promise<Finding[]> {
+async function recheck(found: Finding[], options: AgentOptions): Promise<Finding[]> {
   if (found.length === 0) return [];
-  await sleep(SECOND_LOOK_MS);
-  const again = (await lookAtCopy(options))?.findings ?? [];
+  await sleep(RECHECK_DELAY_MS);
+  const again = (await inspectCopy(options))?.findings ?? [];
   return found.filter(({ key }) => again.some((other) => other.key === key));
 }
 
-async function lookAtCopy(options: AgentOptions) {
+async function inspectCopy(options: AgentOptions) {
   using copy = DatabaseCopy.take(options.config.DATA_DIR);
   const store = copy?.open();
   if (!store) return undefined;
   try {
-    return await look(store, options);
+    return await inspect(store, options);
   } finally {
     store.close();
   }
 }
 
-function look(store: Store, { config, runtime: engine, ...options }: AgentOptions) {
-  return findLeftovers({ ...options, store, engine, agentsDirectory: agentsDirectory(config) });
+function inspect(store: Store, { config, runtime: engine, ...options }: AgentOptions) {
+  return checkAgents({ ...options, store, engine, agentsDirectory: agentsDirectory(config) });
 }

@@ -1,0 +1,9 @@
+import type { RestoreRecord } from './restore.ts';
+
+/** Restores that have not ended, at most one of each agent. */
+export interface RestoreStore {
+  /** Inserts or replaces. */
+  put(restore: RestoreRecord): void;
+  list(): RestoreRecord[];
+  remove(agentId: string): void;
+}
