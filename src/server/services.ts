@@ -9,10 +9,8 @@ import { WarmPool } from '../agents/warm-pool/warm-pool.ts';
 import { Approvals } from '../approvals/approvals.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Redactor } from '../audit/redaction/redactor.ts';
-import { Access } from '../callers/access.ts';
 import type { Authenticator } from '../callers/authentication/authenticator.ts';
-import { Changes } from '../callers/changes/changes.ts';
-import { Promotion } from '../callers/changes/promotion.ts';
+import { CallerViews } from '../callers/caller-views.ts';
 import { RateLimits } from '../callers/rate-limits.ts';
 import type { Config } from '../config/config.ts';
 import { Credentials } from '../gateway/credentials/credentials.ts';
@@ -29,7 +27,6 @@ import { Backups } from '../snapshots/snapshots.ts';
 import { UnfinishedRestores } from '../snapshots/unfinished-restores.ts';
 import type { Store } from '../store/store.ts';
 import { allTools, TOOL_ALIASES, TURN_KINDS } from '../tools/catalog.ts';
-import { checkHealth } from '../tools/health/health-check.ts';
 import { Toolbox } from '../tools/toolbox.ts';
 import { BetweenTurns } from '../turns/admission/exclusive-access.ts';
 import { TurnQueues } from '../turns/admission/turn-queues.ts';
@@ -41,6 +38,7 @@ import { WorkspaceFiles } from '../workspaces/transfers/workspace-files.ts';
 import { auditAgents } from './audited/agent-audit.ts';
 import { auditApprovals } from './audited/approval-audit.ts';
 import { type CircumstancesOf, EgressAudit } from './audited/egress-audit.ts';
+import { checkHealth } from './health/health-check.ts';
 
 const PRICES_FILE = new URL('../../prices.json', import.meta.url);
 
@@ -70,9 +68,9 @@ export async function createServices(options: ServiceOptions) {
   const work = createTurns(options, { ...engine, ...ways, ...home, ...contents });
   const { turns } = work;
   const below = { ...engine, ...ways, ...home, ...contents, ...work };
-  const access = createAccess(options, below);
-  const calls = createToolbox(options, { ...below, ...access });
-  return { ...below, ...access, ...calls };
+  const views = createViews(options, below);
+  const calls = createToolbox(options, { ...below, views });
+  return { ...below, views, ...calls };
 }
 
 type Engine = Awaited<ReturnType<typeof createEngine>>;
@@ -180,37 +178,23 @@ function createTurns(options: ServiceOptions, below: Engine & Ways & Home & Cont
 }
 
 /** What callers may do with all that. */
-function createAccess({ store, audit, config }: ServiceOptions, below: Below) {
-  const { runtime, mcpServers, agents, directories, files, sources, backups } = below;
-  const { turns, betweenTurns, forks, approvals } = below;
-  const access = new Access({
-    ...{ store, agents, turns, betweenTurns, forks, approvals, directories, backups },
-    ...{ runtime, mcpServers, audit, config },
-    transfers: { files, sources, disk: agents.disk, audit, config },
-  });
-  const changes = new Changes({ access, audit, config });
-  const promotion = new Promotion({ access, agents, store, audit, config });
-  return { access, changes, promotion };
+function createViews({ store, audit, config }: ServiceOptions, below: Below): CallerViews {
+  return new CallerViews({ ...below, snapshots: below.backups, store, audit, config });
 }
 
 /** What they call, and how often they may. */
 function createToolbox(
   { store, audit, config, version }: ServiceOptions,
-  below: Below & ReturnType<typeof createAccess>,
+  below: Below & { views: CallerViews },
 ) {
-  const { runtime, runtimeWarning, preparation, credentials, egress, agents, turns } = below;
-  const { access, changes, promotion } = below;
+  const { runtime, runtimeWarning, preparation, credentials, agents, views } = below;
   const health = () =>
     checkHealth({
       ...{ runtime, runtimeWarning, preparation, agents },
       ...{ store, audit, credentials, config, version },
     });
   const rates = new RateLimits(config);
-  const tools = allTools({
-    ...{ access, agents, turns, changes, promotion },
-    ...{ store, runtime, egress, config, health },
-  });
-  const toolbox = new Toolbox(tools, {
+  const toolbox = new Toolbox(allTools(views, health), {
     ...{ aliases: TOOL_ALIASES, maxCalls: config.MAX_CONCURRENT_CALLS, rates, audit },
   });
   return { health, rates, toolbox };
