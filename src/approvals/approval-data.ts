@@ -7,13 +7,17 @@ const MOST_ANSWERS = 20;
 
 /** How somebody decides, over every transport. */
 export const verdictInput = {
-  approve: z.boolean().describe('false declines, which ends it at once.'),
-  reason: z.string().max(LONGEST_REASON).optional().describe('Kept with the decision.'),
+  approve: z.boolean().describe('true approves. false declines, which ends the request at once.'),
+  reason: z
+    .string()
+    .max(LONGEST_REASON)
+    .optional()
+    .describe('Why. The reason is kept with the decision.'),
   answers: z
     .record(z.string().max(200), z.string().max(LONGEST_ANSWER))
     .refine((answers) => Object.keys(answers).length <= MOST_ANSWERS, 'too many answers')
     .optional()
-    .describe('Of a user_input: what you answer, by the id of the question.'),
+    .describe('For a request of kind user_input: the answers by the ids of their questions.'),
 };
 
 /** An approval as clients see it. */

@@ -2,11 +2,11 @@ import { z } from 'zod';
 import {
   APPROVAL_POLICIES,
   CALL_MODES,
-  REASONING_EFFORTS,
   SANDBOXES,
   type ThreadSettings,
 } from '../../agents/conversations/thread.ts';
 import { invalidField } from '../../callers/invalid-field.ts';
+import { workInput } from './work.ts';
 
 /** Names that other systems use. */
 const SANDBOX_ALIASES = {
@@ -52,9 +52,11 @@ export const codexSettingsInput = {
     .describe('The prompt that Codex shortens a long conversation with.'),
   config: z
     .strictObject({
-      ...Object.fromEntries(CONFIG_KEYS.map((key) => [key, configValue])),
-      model: z.string().min(1).max(100).optional(),
-      model_reasoning_effort: z.enum(REASONING_EFFORTS).optional(),
+      ...Object.fromEntries(
+        CONFIG_KEYS.map((key) => [key, configValue.describe(`The setting ${key} of Codex.`)]),
+      ),
+      model: workInput.model,
+      model_reasoning_effort: workInput.reasoning_effort,
     })
     .optional()
     .describe('Settings of Codex, by their own names, for this conversation.'),

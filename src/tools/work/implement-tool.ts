@@ -10,13 +10,13 @@ import { checkInput, checkOutput, checkSection, requireCheckCommand } from './ch
 import { contextFiles, contextInput, contextSection } from './context-files.ts';
 import { implementOutput } from './output-schemas.ts';
 import { listInput, section, textInput } from './prompt.ts';
-import { workTool } from './work.ts';
+import { workInput, workTool } from './work.ts';
 
 const MOST_CANDIDATES = 8;
 
 const candidateInput = z.strictObject({
-  model: z.string().min(1).max(100).optional(),
-  reasoning_effort: z.enum(REASONING_EFFORTS).optional(),
+  model: workInput.model,
+  reasoning_effort: workInput.reasoning_effort,
 });
 
 const candidatesInput = z

@@ -4,7 +4,7 @@ import { committed } from '../../callers/changes/selection.ts';
 import { AppError } from '../../errors.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
 import { READ_TURN } from '../annotations.ts';
-import { id } from '../arguments.ts';
+import { turnId } from '../arguments.ts';
 import type { Caller, Tool } from '../tool.ts';
 import { undoneOutput } from './changed-files.ts';
 import { contextFiles, contextInput, contextSection, namedFiles } from './context-files.ts';
@@ -21,7 +21,7 @@ const args = z.object({
   context_files: contextFiles,
 });
 
-const turnTarget = z.strictObject({ turn_id: id });
+const turnTarget = z.strictObject({ turn_id: turnId });
 const input = {
   ...args.shape,
   ...contextInput,

@@ -11,7 +11,7 @@ const LONGEST_TIMEOUT_SECONDS = 86_400;
 const MAX_SKILLS = 10;
 
 /** Arguments of every tool that runs a turn. */
-const workInput = {
+export const workInput = {
   agent_id: agentNameSchema
     .optional()
     .describe(
@@ -22,11 +22,11 @@ const workInput = {
     .min(1)
     .max(100)
     .optional()
-    .describe('The model of this turn. Default: the model of the agent.'),
+    .describe('The model of this turn. Default: that of the conversation or the agent.'),
   reasoning_effort: z
     .enum(REASONING_EFFORTS)
     .optional()
-    .describe('How long the model thinks. Default: the effort of the agent.'),
+    .describe('How long the model thinks. Default: as set for the conversation or the agent.'),
   skills: z
     .array(z.string().min(1).max(100))
     .max(MAX_SKILLS)

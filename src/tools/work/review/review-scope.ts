@@ -34,7 +34,15 @@ export const scopeArgs = {
     .describe('What to review, in any form: code, a diff, the paths of files.'),
   diffs: z.string().trim().min(1).optional().describe('Unified diffs, as git prints them.'),
   files: z
-    .array(z.union([workspacePath, z.strictObject({ path: workspacePath, content: z.string() })]))
+    .array(
+      z.union([
+        workspacePath,
+        z.strictObject({
+          path: workspacePath.describe('The path that findings name.'),
+          content: z.string().describe('The text of the file.'),
+        }),
+      ]),
+    )
     .min(1)
     .max(FILES_IN_PROMPT)
     .optional()
@@ -42,8 +50,11 @@ export const scopeArgs = {
   target: z
     .union([
       z.literal('uncommitted'),
-      z.strictObject({ commit: revision }),
-      z.strictObject({ base: revision, head: revision.optional() }),
+      z.strictObject({ commit: revision.describe('The commit to review.') }),
+      z.strictObject({
+        base: revision.describe('The commit or branch that head branched off.'),
+        head: revision.optional().describe('The last commit of the change. Default: HEAD.'),
+      }),
     ])
     .optional()
     .describe(
