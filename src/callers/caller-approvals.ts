@@ -5,7 +5,7 @@ import {
   noApproval,
   type Verdict,
 } from '../approvals/approvals.ts';
-import { may, type Principal } from '../identity/principal.ts';
+import { may } from '../identity/principal.ts';
 import { CallerView } from './caller-view.ts';
 
 export type ApprovalServices = { approvals: Approvals };
@@ -89,12 +89,8 @@ export class CallerApprovals extends CallerView<ApprovalServices> {
 
   /** An approver uses the same names for agents of others as an administrator. */
   #agentId(name: string): string {
-    return this.services.ownerships.idOf(this.#namer, name);
-  }
-
-  get #namer(): Principal {
-    const { roles } = this.principal;
-    return this.#isApprover ? { ...this.principal, roles: [...roles, 'admin'] } : this.principal;
+    const asApprover = this.#isApprover;
+    return this.services.ownerships.idOf(this.principal, name, { asApprover });
   }
 
   /** Undefined unless the caller may use certain agents only. An approver sees requests of all agents. */

@@ -3,7 +3,7 @@ import { AppError } from '../errors.ts';
 import type { Egress, ListedConnection } from '../gateway/egress/egress.ts';
 import type { EgressRuleRecord } from '../gateway/egress/egress-record.ts';
 import { bracketed } from '../gateway/egress/host-name.ts';
-import { may } from '../identity/principal.ts';
+import { may, type Permission } from '../identity/principal.ts';
 import { CallerView } from './caller-view.ts';
 
 export type EgressServices = { egress: Egress };
@@ -20,8 +20,7 @@ type Decided<T> = T & { agent: string };
 export class CallerEgress extends CallerView<EgressServices> {
   /** Rules and the last connections. Throws `agent_not_found` or `forbidden`. */
   list(name: string, limit: number) {
-    this.demand('read');
-    const { agentId } = this.#find(name);
+    const { agentId } = this.#find(name, 'read');
     const { egress } = this.services;
     const connections: ConnectionView[] = egress.connections(agentId, limit);
     return { ...this.#rulesOf(agentId), rulesForAll: egress.rules.forAll, connections };
@@ -53,14 +52,14 @@ export class CallerEgress extends CallerView<EgressServices> {
     return { agent: this.nameOf(agentId), rules: this.services.egress.rules.list(agentId) };
   }
 
-  #find(name: string): AgentRecord {
+  #find(name: string, permission: Permission): AgentRecord {
+    this.demand(permission);
     return this.services.ownerships.find(this.principal, name, { asApprover: true });
   }
 
   /** Nobody but an administrator decides about agents of their own. */
   #findToDecide(name: string): string {
-    this.demand('approve');
-    const { agentId, owner } = this.#find(name);
+    const { agentId, owner } = this.#find(name, 'approve');
     if (owner !== this.principal.id || may(this.principal, 'administer')) return agentId;
     throw new AppError('forbidden', 'Another approver has to decide about your own agents.');
   }

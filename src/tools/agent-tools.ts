@@ -5,7 +5,7 @@ import type { CallerViews } from '../callers/caller-views.ts';
 import { TURN_STATES } from '../turns/turn.ts';
 import { QUERY } from './annotations.ts';
 import { agentId, noInput } from './arguments.ts';
-import type { Tool } from './tool.ts';
+import { defineTool } from './tool.ts';
 
 const openCalls = z.number().int().describe('Calls that run or wait now.');
 
@@ -22,8 +22,8 @@ const activeOutput = z.object({
   total: z.number().int(),
 });
 
-export function listActiveTool(views: CallerViews): Tool<typeof noInput, typeof activeOutput> {
-  return {
+export const listActiveTool = (views: CallerViews) =>
+  defineTool({
     name: 'list_active_agents',
     title: 'List active agents',
     description:
@@ -41,8 +41,7 @@ export function listActiveTool(views: CallerViews): Tool<typeof noInput, typeof 
         }));
       return { agents: active, total: active.length };
     },
-  };
-}
+  });
 
 const amount = z.number().nullable();
 const seconds = z.number().int().nullable();
@@ -70,8 +69,8 @@ const statusOutput = z.object({
     .describe('If nobody calls the agent. Null: never, or the step is past.'),
 });
 
-export function agentStatusTool(views: CallerViews): Tool<typeof statusInput, typeof statusOutput> {
-  return {
+export const agentStatusTool = (views: CallerViews) =>
+  defineTool({
     name: 'get_agent_status',
     title: 'Show an agent',
     description:
@@ -101,8 +100,7 @@ export function agentStatusTool(views: CallerViews): Tool<typeof statusInput, ty
         calls_waiting: agent.openCalls,
       };
     },
-  };
-}
+  });
 
 /** How an agent is now, and how long if nobody calls it. */
 export function agentState({ name, status, pinned, secondsUntil }: AgentView) {

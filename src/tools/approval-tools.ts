@@ -5,7 +5,7 @@ import { RISKS } from '../approvals/risk.ts';
 import type { CallerViews } from '../callers/caller-views.ts';
 import { QUERY } from './annotations.ts';
 import { filterByAgent, id, limit } from './arguments.ts';
-import type { Tool } from './tool.ts';
+import { defineTool } from './tool.ts';
 
 const DEFAULT_LIMIT = 20;
 const LARGEST_LIMIT = 200;
@@ -46,8 +46,8 @@ const listInput = z.strictObject({
 });
 const listOutput = z.object({ approvals: z.array(approval) });
 
-export function listApprovalsTool(views: CallerViews): Tool<typeof listInput, typeof listOutput> {
-  return {
+export const listApprovalsTool = (views: CallerViews) =>
+  defineTool({
     name: 'list_approvals',
     title: 'List approvals',
     description:
@@ -59,16 +59,15 @@ export function listApprovalsTool(views: CallerViews): Tool<typeof listInput, ty
     run: async ({ state, agent_id: agent, limit }, { principal }) => ({
       approvals: views.approvals(principal).list({ state, agent, limit }).map(approvalData),
     }),
-  };
-}
+  });
 
 const decideInput = z.strictObject({
   approval_id: id.describe('From list_approvals.'),
   ...verdictInput,
 });
 
-export function decideApprovalTool(views: CallerViews): Tool<typeof decideInput, typeof approval> {
-  return {
+export const decideApprovalTool = (views: CallerViews) =>
+  defineTool({
     name: 'decide_approval',
     title: 'Approve or decline',
     description:
@@ -79,5 +78,4 @@ export function decideApprovalTool(views: CallerViews): Tool<typeof decideInput,
     output: approval,
     run: async ({ approval_id, ...verdict }, { principal }) =>
       approvalData(views.approvals(principal).decide(approval_id, verdict)),
-  };
-}
+  });

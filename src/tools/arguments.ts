@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { agentNameSchema } from '../identity/agent-id.ts';
 
 const LONGEST_ID = 100;
+const LONGEST_TIMEOUT_SECONDS = 86_400;
 
 /** Arguments that several tools take. */
-
 export const agentId = agentNameSchema.describe('The agent.');
 
 export const optionalAgentId = agentNameSchema
@@ -21,6 +21,8 @@ export const turnId = id.describe('The turn_id of a result, or one from list_tur
 
 export const limit = (largest: number, standard: number) =>
   z.number().int().min(1).max(largest).default(standard).describe('The most entries to return.');
+
+export const timeoutSeconds = z.number().int().min(1).max(LONGEST_TIMEOUT_SECONDS).optional();
 
 /** What a call without arguments takes. */
 export const noInput = z.strictObject({});

@@ -4,7 +4,7 @@ import { commitSchema } from '../turns/files/turn-commits.ts';
 import { FILE_ACTIONS, type FileChange } from '../workspaces/file-change.ts';
 import { QUERY, WRITE } from './annotations.ts';
 import { id, optionalAgentId, turnId } from './arguments.ts';
-import type { Tool } from './tool.ts';
+import { defineTool } from './tool.ts';
 
 const LARGEST_PATHS = 100;
 const LARGEST_CONTEXT = 1000;
@@ -65,10 +65,8 @@ const changesOutput = z.object({
   notes: z.array(z.string()),
 });
 
-export function getChangesTool(
-  views: CallerViews,
-): Tool<typeof changesInput, typeof changesOutput> {
-  return {
+export const getChangesTool = (views: CallerViews) =>
+  defineTool({
     name: 'get_changes',
     title: 'Show changes',
     description:
@@ -96,8 +94,7 @@ export function getChangesTool(
         truncated: unlisted > 0 || (!stat_only && report.changes.some(({ cut }) => cut)),
       };
     },
-  };
-}
+  });
 
 const revertInput = z.strictObject({ turn_id: turnId.describe('A turn that changed files.') });
 const revertOutput = z.object({
@@ -109,8 +106,8 @@ const revertOutput = z.object({
   notes: z.array(z.string()),
 });
 
-export function revertTurnTool(views: CallerViews): Tool<typeof revertInput, typeof revertOutput> {
-  return {
+export const revertTurnTool = (views: CallerViews) =>
+  defineTool({
     name: 'revert_turn',
     title: 'Revert a turn',
     description:
@@ -126,8 +123,7 @@ export function revertTurnTool(views: CallerViews): Tool<typeof revertInput, typ
         changes: done.changes.map((change) => described(change, false)),
       };
     },
-  };
-}
+  });
 
 function described(change: FileChange, statOnly: boolean): z.output<typeof fileChange> {
   const { file, action, oldFile, additions, deletions, binary, diff } = change;

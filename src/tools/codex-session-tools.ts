@@ -5,7 +5,7 @@ import type { SessionView } from '../callers/caller-sessions.ts';
 import type { CallerViews } from '../callers/caller-views.ts';
 import { QUERY, UPDATE } from './annotations.ts';
 import { id, optionalAgentId } from './arguments.ts';
-import type { Tool } from './tool.ts';
+import { defineTool } from './tool.ts';
 
 const MOST_SESSIONS = 200;
 
@@ -34,8 +34,8 @@ const session = z.object({
 });
 const infoOutput = z.object({ sessions: z.array(session), total: z.number().int() });
 
-export function sessionInfoTool(views: CallerViews): Tool<typeof infoInput, typeof infoOutput> {
-  return {
+export const sessionInfoTool = (views: CallerViews) =>
+  defineTool({
     name: 'codex-session-info',
     title: 'Show conversations',
     description:
@@ -49,8 +49,7 @@ export function sessionInfoTool(views: CallerViews): Tool<typeof infoInput, type
       const found = session_id === undefined ? listed() : [own.get(session_id)];
       return { sessions: found.slice(0, MOST_SESSIONS).map(describe), total: found.length };
     },
-  };
-}
+  });
 
 const cleanupInput = z.strictObject({
   force: z
@@ -69,10 +68,8 @@ const cleanupOutput = z.object({
   total: z.number().int(),
 });
 
-export function sessionCleanupTool(
-  views: CallerViews,
-): Tool<typeof cleanupInput, typeof cleanupOutput> {
-  return {
+export const sessionCleanupTool = (views: CallerViews) =>
+  defineTool({
     name: 'codex-cleanup',
     title: 'Clean up sessions',
     description:
@@ -87,8 +84,7 @@ export function sessionCleanupTool(
         total: cleaned.length,
       };
     },
-  };
-}
+  });
 
 function describe({ threadId, agent, status, settings, model, sandbox, ...times }: SessionView) {
   return {

@@ -8,13 +8,13 @@ import {
 import type { CallerViews } from '../callers/caller-views.ts';
 import { UPDATE } from './annotations.ts';
 import { agentId } from './arguments.ts';
-import type { Tool } from './tool.ts';
+import { defineTool } from './tool.ts';
 
 const input = z.strictObject({ agent_id: agentId, ...settingsInput });
 const output = z.object({ agent_id: z.string(), ...settingsOutput });
 
-export function configureTool(views: CallerViews): Tool<typeof input, typeof output> {
-  return {
+export const configureTool = (views: CallerViews) =>
+  defineTool({
     name: 'configure_agent',
     title: 'Configure an agent',
     description:
@@ -28,5 +28,4 @@ export function configureTool(views: CallerViews): Tool<typeof input, typeof out
         .change(agent_id, changeOf(given));
       return { agent_id: name, ...settingsData(settings) };
     },
-  };
-}
+  });

@@ -3,7 +3,7 @@ import type { ConnectionView, EgressRuleView } from '../callers/caller-egress.ts
 import type { CallerViews } from '../callers/caller-views.ts';
 import { QUERY, UPDATE } from './annotations.ts';
 import { agentId, limit } from './arguments.ts';
-import type { Tool } from './tool.ts';
+import { defineTool } from './tool.ts';
 
 const CONNECTIONS_LISTED = 100;
 const MOST_CONNECTIONS = 1000;
@@ -44,8 +44,8 @@ const listOutput = z.object({
     .describe('Open connections first, then ended ones, each the newest first.'),
 });
 
-export function listEgressTool(views: CallerViews): Tool<typeof listInput, typeof listOutput> {
-  return {
+export const listEgressTool = (views: CallerViews) =>
+  defineTool({
     name: 'list_egress',
     title: 'List network access',
     description:
@@ -62,8 +62,7 @@ export function listEgressTool(views: CallerViews): Tool<typeof listInput, typeo
         connections: found.connections.map(describeConnection),
       };
     },
-  };
-}
+  });
 
 const destination = {
   agent_id: agentId,
@@ -85,8 +84,8 @@ const allowInput = z.strictObject({
 });
 const ruleOutput = rule.extend({ agent_id: z.string() });
 
-export function allowEgressTool(views: CallerViews): Tool<typeof allowInput, typeof ruleOutput> {
-  return {
+export const allowEgressTool = (views: CallerViews) =>
+  defineTool({
     name: 'allow_egress',
     title: 'Allow network access',
     description:
@@ -98,8 +97,7 @@ export function allowEgressTool(views: CallerViews): Tool<typeof allowInput, typ
       const { agent, ...made } = views.egress(principal).allow(agent_id, where, duration);
       return { agent_id: agent, ...describeRule(made) };
     },
-  };
-}
+  });
 
 const denyInput = z.strictObject({
   ...destination,
@@ -113,8 +111,8 @@ const denyOutput = z.object({
   rules: z.array(rule).describe('The rules of this agent after the call.'),
 });
 
-export function denyEgressTool(views: CallerViews): Tool<typeof denyInput, typeof denyOutput> {
-  return {
+export const denyEgressTool = (views: CallerViews) =>
+  defineTool({
     name: 'deny_egress',
     title: 'Deny network access',
     description:
@@ -129,8 +127,7 @@ export function denyEgressTool(views: CallerViews): Tool<typeof denyInput, typeo
         : egress.deny(agent_id, where);
       return { agent_id: agent, rules: rules.map(describeRule) };
     },
-  };
-}
+  });
 
 function describeRule({ rule, effect, decidedBy, createdAt, expiresAt }: EgressRuleView) {
   return {

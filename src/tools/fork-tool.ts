@@ -3,7 +3,7 @@ import type { CallerViews } from '../callers/caller-views.ts';
 import { agentIdSchema } from '../identity/agent-id.ts';
 import { UPDATE } from './annotations.ts';
 import { optionalAgentId } from './arguments.ts';
-import type { Tool } from './tool.ts';
+import { defineTool } from './tool.ts';
 
 const input = z.strictObject({
   agent_id: optionalAgentId,
@@ -16,8 +16,8 @@ const output = z.object({
   forked_from: z.string(),
 });
 
-export function forkTool(views: CallerViews): Tool<typeof input, typeof output> {
-  return {
+export const forkTool = (views: CallerViews) =>
+  defineTool({
     name: 'fork_agent',
     title: 'Fork an agent',
     description:
@@ -31,5 +31,4 @@ export function forkTool(views: CallerViews): Tool<typeof input, typeof output> 
       const copy = await views.workspaces(principal).fork(source, new_agent_id, signal);
       return { agent_id: copy, forked_from: source };
     },
-  };
-}
+  });

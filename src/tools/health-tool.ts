@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { QUERY } from './annotations.ts';
 import { noInput } from './arguments.ts';
-import type { Tool } from './tool.ts';
+import { defineTool } from './tool.ts';
 
 export const healthReport = z.object({
   ready: z.boolean().describe('Whether the server can serve a call now.'),
@@ -47,10 +47,8 @@ export const healthReport = z.object({
 export type HealthReport = z.output<typeof healthReport>;
 
 /** Returns the same as `GET /health`. */
-export function healthTool(
-  health: () => Promise<HealthReport>,
-): Tool<typeof noInput, typeof healthReport> {
-  return {
+export const healthTool = (health: () => Promise<HealthReport>) =>
+  defineTool({
     name: 'health_check',
     title: 'Check the server',
     description:
@@ -60,5 +58,4 @@ export function healthTool(
     input: noInput,
     output: healthReport,
     run: () => health(),
-  };
-}
+  });

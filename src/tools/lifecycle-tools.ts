@@ -5,15 +5,15 @@ import type { CallerViews } from '../callers/caller-views.ts';
 import { agentNameSchema } from '../identity/agent-id.ts';
 import { UPDATE } from './annotations.ts';
 import { agentId } from './arguments.ts';
-import type { Tool } from './tool.ts';
+import { defineTool } from './tool.ts';
 
 const AGENTS_LISTED = 1000;
 
 const pinInput = z.strictObject({ agent_id: agentId });
 const pinOutput = z.object({ agent_id: z.string(), pinned: z.boolean() });
 
-export function pinTool(views: CallerViews): Tool<typeof pinInput, typeof pinOutput> {
-  return {
+export const pinTool = (views: CallerViews) =>
+  defineTool({
     name: 'pin',
     title: 'Pin an agent',
     description:
@@ -25,11 +25,10 @@ export function pinTool(views: CallerViews): Tool<typeof pinInput, typeof pinOut
       agent_id: await views.lifecycle(principal).pin(agent_id),
       pinned: true,
     }),
-  };
-}
+  });
 
-export function unpinTool(views: CallerViews): Tool<typeof pinInput, typeof pinOutput> {
-  return {
+export const unpinTool = (views: CallerViews) =>
+  defineTool({
     name: 'unpin',
     title: 'Unpin an agent',
     description:
@@ -41,8 +40,7 @@ export function unpinTool(views: CallerViews): Tool<typeof pinInput, typeof pinO
       agent_id: views.lifecycle(principal).unpin(agent_id),
       pinned: false,
     }),
-  };
-}
+  });
 
 const cleanupInput = z.strictObject({
   agent_id: agentNameSchema.optional().describe('Cleans up this agent only. Default: all agents.'),
@@ -77,8 +75,8 @@ const cleanupOutput = z.object({
   total: z.number().int(),
 });
 
-export function cleanupTool(views: CallerViews): Tool<typeof cleanupInput, typeof cleanupOutput> {
-  return {
+export const cleanupTool = (views: CallerViews) =>
+  defineTool({
     name: 'cleanup_inactive_agents',
     title: 'Clean up inactive agents',
     description:
@@ -98,8 +96,7 @@ export function cleanupTool(views: CallerViews): Tool<typeof cleanupInput, typeo
       }));
       return { agents, total: cleaned.length };
     },
-  };
-}
+  });
 
 function outcomeOf({ step, outcome }: CleanedAgent) {
   const removes = step === 'remove';

@@ -3,7 +3,7 @@ import type { CallerViews } from '../callers/caller-views.ts';
 import { agentNameSchema } from '../identity/agent-id.ts';
 import { WRITE } from './annotations.ts';
 import { id } from './arguments.ts';
-import type { Tool } from './tool.ts';
+import { defineTool } from './tool.ts';
 
 const input = z.strictObject({
   turn_id: id.describe('The turn of the implement call that had candidates.'),
@@ -22,8 +22,8 @@ const output = z.object({
   kept: z.array(z.string()).describe('Candidates that are busy or pinned.'),
 });
 
-export function promoteTool(views: CallerViews): Tool<typeof input, typeof output> {
-  return {
+export const promoteTool = (views: CallerViews) =>
+  defineTool({
     name: 'promote_candidate',
     title: 'Promote a candidate',
     description:
@@ -40,5 +40,4 @@ export function promoteTool(views: CallerViews): Tool<typeof input, typeof outpu
         commits: commits.map(({ id, ref, branch }) => ({ id, ref, ...(branch && { branch }) })),
       };
     },
-  };
-}
+  });

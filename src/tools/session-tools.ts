@@ -7,7 +7,7 @@ import type { CallerViews } from '../callers/caller-views.ts';
 import type { Principal } from '../identity/principal.ts';
 import { QUERY } from './annotations.ts';
 import { filterByAgent, limit, optionalAgentId } from './arguments.ts';
-import type { Tool } from './tool.ts';
+import { defineTool } from './tool.ts';
 import { describeTurn, turnSummary } from './turn-tools.ts';
 
 const LAST_TURNS = 5;
@@ -43,8 +43,8 @@ const listOutput = z.object({
   total: z.number().int().describe('How many agents there are, beyond the limit too.'),
 });
 
-export function listSessionsTool(views: CallerViews): Tool<typeof listInput, typeof listOutput> {
-  return {
+export const listSessionsTool = (views: CallerViews) =>
+  defineTool({
     name: 'list_sessions',
     title: 'List sessions',
     description:
@@ -59,8 +59,7 @@ export function listSessionsTool(views: CallerViews): Tool<typeof listInput, typ
         : own.list(limit);
       return { sessions: await describe(views, principal, agents), total };
     },
-  };
-}
+  });
 
 /** What the next turn of an agent goes by. */
 const effectiveSettings = z.object({
@@ -103,8 +102,8 @@ const mineOutput = z.object({
   last_turns: z.array(turnSummary.omit({ agent_id: true })),
 });
 
-export function mySessionTool(views: CallerViews): Tool<typeof mineInput, typeof mineOutput> {
-  return {
+export const mySessionTool = (views: CallerViews) =>
+  defineTool({
     name: 'get_my_session_info',
     title: 'Show my session',
     description:
@@ -136,8 +135,7 @@ export function mySessionTool(views: CallerViews): Tool<typeof mineInput, typeof
         last_turns: turns.map(describeTurn),
       };
     },
-  };
-}
+  });
 
 async function describe(
   views: CallerViews,

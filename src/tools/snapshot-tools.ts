@@ -4,7 +4,7 @@ import type { CallerViews } from '../callers/caller-views.ts';
 import { agentIdSchema } from '../identity/agent-id.ts';
 import { QUERY, UPDATE, WRITE } from './annotations.ts';
 import { filterByAgent, optionalAgentId } from './arguments.ts';
-import type { Tool } from './tool.ts';
+import { defineTool } from './tool.ts';
 
 const LABEL_LENGTH = 200;
 
@@ -33,8 +33,8 @@ const takeOutput = snapshotShape.extend({
   removed: z.array(z.string()).describe('Older snapshots that were deleted to make room.'),
 });
 
-export function snapshotTool(views: CallerViews): Tool<typeof takeInput, typeof takeOutput> {
-  return {
+export const snapshotTool = (views: CallerViews) =>
+  defineTool({
     name: 'snapshot',
     title: 'Take a snapshot',
     description:
@@ -49,14 +49,13 @@ export function snapshotTool(views: CallerViews): Tool<typeof takeInput, typeof 
       const { snapshot, hasConversation, omitted, removed } = made;
       return { ...describe(snapshot), conversation: hasConversation, omitted, removed };
     },
-  };
-}
+  });
 
 const listInput = z.strictObject({ agent_id: filterByAgent });
 const listOutput = z.object({ snapshots: z.array(snapshotShape) });
 
-export function listSnapshotsTool(views: CallerViews): Tool<typeof listInput, typeof listOutput> {
-  return {
+export const listSnapshotsTool = (views: CallerViews) =>
+  defineTool({
     name: 'list_snapshots',
     title: 'List snapshots',
     description:
@@ -67,8 +66,7 @@ export function listSnapshotsTool(views: CallerViews): Tool<typeof listInput, ty
     run: async ({ agent_id }, { principal }) => ({
       snapshots: views.snapshots(principal).list(agent_id).map(describe),
     }),
-  };
-}
+  });
 
 const restoreInput = z.strictObject({
   snapshot_id: snapshotId,
@@ -88,8 +86,8 @@ const restoreOutput = z.object({
   mcp_servers_left_out: z.array(z.string()).describe('MCP servers that this server does not have.'),
 });
 
-export function restoreTool(views: CallerViews): Tool<typeof restoreInput, typeof restoreOutput> {
-  return {
+export const restoreTool = (views: CallerViews) =>
+  defineTool({
     name: 'restore',
     title: 'Restore a snapshot',
     description:
@@ -107,16 +105,13 @@ export function restoreTool(views: CallerViews): Tool<typeof restoreInput, typeo
         ...{ conversation: hasConversation, mcp_servers_left_out: leftOut },
       };
     },
-  };
-}
+  });
 
 const deleteInput = z.strictObject({ snapshot_id: snapshotId });
 const deleteOutput = z.object({ deleted: z.string(), freed_bytes: z.number() });
 
-export function deleteSnapshotTool(
-  views: CallerViews,
-): Tool<typeof deleteInput, typeof deleteOutput> {
-  return {
+export const deleteSnapshotTool = (views: CallerViews) =>
+  defineTool({
     name: 'delete_snapshot',
     title: 'Delete a snapshot',
     description:
@@ -128,8 +123,7 @@ export function deleteSnapshotTool(
       const { snapshotId, bytes } = views.snapshots(principal).remove(snapshot_id);
       return { deleted: snapshotId, freed_bytes: bytes };
     },
-  };
-}
+  });
 
 function describe({ snapshotId, agent, label, bytes, sha256, createdAt }: SnapshotView) {
   return {

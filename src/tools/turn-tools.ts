@@ -4,7 +4,7 @@ import type { CallerViews } from '../callers/caller-views.ts';
 import { TURN_STATES, type TurnRecord } from '../turns/turn.ts';
 import { QUERY } from './annotations.ts';
 import { filterByAgent, limit, turnId } from './arguments.ts';
-import type { Tool } from './tool.ts';
+import { defineTool } from './tool.ts';
 
 /** Most clients end a call after 60 s. */
 const DEFAULT_WAIT_SECONDS = 50;
@@ -31,8 +31,8 @@ const turnWithResult = turnSummary.extend({
 
 const getInput = z.strictObject({ turn_id: turnId });
 
-export function getTurnTool(views: CallerViews): Tool<typeof getInput, typeof turnWithResult> {
-  return {
+export const getTurnTool = (views: CallerViews) =>
+  defineTool({
     name: 'get_turn',
     title: 'Show a turn',
     description:
@@ -42,8 +42,7 @@ export function getTurnTool(views: CallerViews): Tool<typeof getInput, typeof tu
     output: turnWithResult,
     run: async ({ turn_id }, { principal }) =>
       describeTurnWithResult(views.turns(principal).get(turn_id)),
-  };
-}
+  });
 
 const waitInput = getInput.extend({
   timeout_seconds: z
@@ -55,8 +54,8 @@ const waitInput = getInput.extend({
     .describe('The longest time to wait. The turn goes on after it.'),
 });
 
-export function waitTurnTool(views: CallerViews): Tool<typeof waitInput, typeof turnWithResult> {
-  return {
+export const waitTurnTool = (views: CallerViews) =>
+  defineTool({
     name: 'wait_turn',
     title: 'Wait for a turn',
     description:
@@ -71,16 +70,15 @@ export function waitTurnTool(views: CallerViews): Tool<typeof waitInput, typeof 
       const waiter = { signal, progress, onApproval };
       return describeTurnWithResult(await views.turns(call.principal).wait(turn_id, waiter));
     },
-  };
-}
+  });
 
 const steerInput = z.strictObject({
   turn_id: turnId,
   message: z.string().trim().min(1).describe('What Codex should know or do differently.'),
 });
 
-export function steerTool(views: CallerViews): Tool<typeof steerInput, typeof turnSummary> {
-  return {
+export const steerTool = (views: CallerViews) =>
+  defineTool({
     name: 'steer',
     title: 'Steer a turn',
     description:
@@ -90,11 +88,10 @@ export function steerTool(views: CallerViews): Tool<typeof steerInput, typeof tu
     output: turnSummary,
     run: async ({ turn_id, message }, { principal }) =>
       describeTurn(await views.turns(principal).steer(turn_id, message)),
-  };
-}
+  });
 
-export function cancelTurnTool(views: CallerViews): Tool<typeof getInput, typeof turnWithResult> {
-  return {
+export const cancelTurnTool = (views: CallerViews) =>
+  defineTool({
     name: 'cancel_turn',
     title: 'Cancel a turn',
     description:
@@ -105,8 +102,7 @@ export function cancelTurnTool(views: CallerViews): Tool<typeof getInput, typeof
     output: turnWithResult,
     run: async ({ turn_id }, { principal }) =>
       describeTurnWithResult(await views.turns(principal).cancel(turn_id)),
-  };
-}
+  });
 
 const listInput = z.strictObject({
   agent_id: filterByAgent,
@@ -114,8 +110,8 @@ const listInput = z.strictObject({
 });
 const listOutput = z.object({ turns: z.array(turnSummary) });
 
-export function listTurnsTool(views: CallerViews): Tool<typeof listInput, typeof listOutput> {
-  return {
+export const listTurnsTool = (views: CallerViews) =>
+  defineTool({
     name: 'list_turns',
     title: 'List turns',
     description: 'Lists the last turns of your agents, the newest first; use it to find a turn_id.',
@@ -125,8 +121,7 @@ export function listTurnsTool(views: CallerViews): Tool<typeof listInput, typeof
     run: async ({ agent_id: agent, limit }, { principal }) => ({
       turns: views.turns(principal).list({ agent, limit }).map(describeTurn),
     }),
-  };
-}
+  });
 
 export function describeTurn(turn: TurnRecord): z.input<typeof turnSummary> {
   return {

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import type { CallerViews } from '../../callers/caller-views.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
 import { READ_TURN } from '../annotations.ts';
-import type { Tool } from '../tool.ts';
 import { undoneOutput } from './changed-files.ts';
 import { auditOutput } from './output-schemas.ts';
 import { listInput, section } from './prompt.ts';
@@ -33,12 +32,11 @@ export const auditKind: TurnKind<typeof args, typeof auditOutput> = {
   result: (answer, { undone }) => ({ ...answer, undone_changes: undone }),
 };
 
-export function auditTool(views: CallerViews): Tool {
-  return workTool(views, auditKind, {
+export const auditTool = (views: CallerViews) =>
+  workTool(views, auditKind, {
     title: 'Audit code',
     description:
       "Audits a diff, code or the agent's workspace for security and quality; use it to get findings with severity, file, lines and CWE id, and a result for each standard that you name. Codex changes no files.",
     annotations: READ_TURN,
     output: z.object({ ...auditOutput.shape, ...undoneOutput }),
   });
-}

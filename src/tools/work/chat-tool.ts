@@ -2,7 +2,6 @@ import { z } from 'zod';
 import type { CallerViews } from '../../callers/caller-views.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
 import { READ_TURN } from '../annotations.ts';
-import type { Tool } from '../tool.ts';
 import { undoneOutput } from './changed-files.ts';
 import { chatOutput } from './output-schemas.ts';
 import { section, textInput } from './prompt.ts';
@@ -26,12 +25,11 @@ export const chatKind: TurnKind<typeof args, typeof chatOutput> = {
   result: (answer, { undone }) => ({ ...answer, undone_changes: undone }),
 };
 
-export function chatTool(views: CallerViews): Tool {
-  return workTool(views, chatKind, {
+export const chatTool = (views: CallerViews) =>
+  workTool(views, chatKind, {
     title: 'Talk with the agent',
     description:
       'Answers a message in the conversation of the agent and suggests next steps; use it to ask about the workspace or about earlier work. Codex changes no files.',
     annotations: READ_TURN,
     output: z.object({ ...chatOutput.shape, ...undoneOutput }),
   });
-}

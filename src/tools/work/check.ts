@@ -6,11 +6,11 @@ import {
   describeEnd,
   hasPassed,
 } from '../../turns/checks/check.ts';
+import { timeoutSeconds } from '../arguments.ts';
 import { section } from './prompt.ts';
 
 const LONGEST_COMMAND = 10_000;
 const MOST_ROUNDS = 10;
-const LONGEST_TIMEOUT_SECONDS = 86_400;
 
 /** Arguments of tools whose work can be checked. */
 export const checkInput = {
@@ -31,13 +31,7 @@ export const checkInput = {
     .max(MOST_ROUNDS)
     .optional()
     .describe('The most times that Codex works until check_command passes.'),
-  check_timeout_seconds: z
-    .number()
-    .int()
-    .min(1)
-    .max(LONGEST_TIMEOUT_SECONDS)
-    .optional()
-    .describe('Limits one run of check_command.'),
+  check_timeout_seconds: timeoutSeconds.describe('Limits one run of check_command.'),
 };
 
 type CheckInput = z.output<z.ZodObject<typeof checkInput>>;

@@ -5,7 +5,6 @@ import { invalidField } from '../../callers/invalid-field.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
 import { WRITE_TURN } from '../annotations.ts';
 import { id } from '../arguments.ts';
-import type { Tool } from '../tool.ts';
 import { commitOutput, undoneOutput } from './changed-files.ts';
 import { codexSettingsInput, settingsOf } from './codex-settings.ts';
 import { textInput } from './prompt.ts';
@@ -48,8 +47,8 @@ const output = z.object({
 
 const codexInput = z.object({ prompt: args.shape.prompt, ...codexSettingsInput });
 
-export function codexTool(views: CallerViews): Tool {
-  return workTool(views, codexKind, {
+export const codexTool = (views: CallerViews) =>
+  workTool(views, codexKind, {
     title: 'Start a conversation with Codex',
     description:
       "Starts a new conversation with Codex in the agent's workspace, as `codex mcp-server` did; use it for prompts that no other tool fits, or to choose sandbox, approval policy and instructions. Returns the last message of Codex and the threadId for codex-reply. Calls to one agent run one after another, and calls to different agents run in parallel.",
@@ -65,7 +64,6 @@ export function codexTool(views: CallerViews): Tool {
       },
     },
   });
-}
 
 const replyId = id.optional();
 const replyInput = z.object({
@@ -75,8 +73,8 @@ const replyInput = z.object({
   conversation_id: replyId.describe('Another name for threadId.'),
 });
 
-export function replyTool(views: CallerViews): Tool {
-  return workTool(views, replyKind, {
+export const replyTool = (views: CallerViews) =>
+  workTool(views, replyKind, {
     title: 'Continue a conversation',
     description:
       'Continues a conversation that codex started, or the one of an agent (session_id); use it to send the next prompt, after restarts of the server too. The sandbox, approval policy and instructions stay those of the conversation. Requires one of threadId, session_id and conversation_id.',
@@ -98,7 +96,6 @@ export function replyTool(views: CallerViews): Tool {
       },
     },
   });
-}
 
 function threadIdOf({ threadId, session_id, conversation_id }: z.output<typeof replyInput>) {
   const given = new Set([threadId, session_id, conversation_id].filter((id) => id !== undefined));

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import type { CallerViews } from '../../callers/caller-views.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
 import { READ_TURN } from '../annotations.ts';
-import type { Tool } from '../tool.ts';
 import { undoneOutput } from './changed-files.ts';
 import { contextFiles, contextInput, contextSection, namedFiles } from './context-files.ts';
 import { debugOutput } from './output-schemas.ts';
@@ -33,8 +32,8 @@ export const debugKind: TurnKind<typeof args, typeof debugOutput> = {
   result: (answer, { undone }) => ({ ...answer, undone_changes: undone }),
 };
 
-export function debugTool(views: CallerViews): Tool {
-  return workTool(views, debugKind, {
+export const debugTool = (views: CallerViews) =>
+  workTool(views, debugKind, {
     title: 'Find a root cause',
     description:
       'Finds the root cause of a problem and proposes solutions, each with its confidence; use it when you do not know why something fails. Codex may run code, and its file changes are undone. To repair the problem, call fix with the same agent_id.',
@@ -45,4 +44,3 @@ export function debugTool(views: CallerViews): Tool {
       request: (own) => ({ args: own }),
     },
   });
-}

@@ -3,7 +3,6 @@ import type { CallerViews } from '../../callers/caller-views.ts';
 import { AppError } from '../../errors.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
 import { WRITE_TURN } from '../annotations.ts';
-import type { Tool } from '../tool.ts';
 import { changeOutput, changeResult, writeKind } from './changed-files.ts';
 import { checkInput, checkSection, requireCheckCommand } from './check.ts';
 import { contextFiles, contextInput, contextSection } from './context-files.ts';
@@ -34,8 +33,8 @@ export const fixKind: TurnKind<typeof args, typeof fixOutput> = {
   result: (answer, files, { check }) => ({ ...answer, ...changeResult(answer, files, check) }),
 };
 
-export function fixTool(views: CallerViews): Tool {
-  return workTool(views, fixKind, {
+export const fixTool = (views: CallerViews) =>
+  workTool(views, fixKind, {
     title: 'Fix a problem',
     description:
       "Repairs the cause of failing tests, errors or symptoms in the agent's workspace; use it when something is broken and you can show how. Requires at least one of failing_tests, error_output and symptoms. The result holds the diff of every changed file, made by git.",
@@ -50,7 +49,6 @@ export function fixTool(views: CallerViews): Tool {
       },
     },
   });
-}
 
 function requireEvidence(input: Record<string, unknown>): void {
   const given = EVIDENCE.map((name) => input[name]);

@@ -4,7 +4,6 @@ import type { CallerViews } from '../../callers/caller-views.ts';
 import type { CandidateRequest } from '../../turns/turn.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
 import { WRITE_TURN } from '../annotations.ts';
-import type { Tool } from '../tool.ts';
 import { changeOutput, changeResult, codeChange, writeKind } from './changed-files.ts';
 import { checkInput, checkOutput, checkSection, requireCheckCommand } from './check.ts';
 import { contextFiles, contextInput, contextSection } from './context-files.ts';
@@ -65,8 +64,8 @@ export const implementKind: TurnKind<typeof args, typeof implementOutput> = {
   result: (answer, files, { check }) => ({ ...answer, ...changeResult(answer, files, check) }),
 };
 
-export function implementTool(views: CallerViews): Tool {
-  return workTool(views, implementKind, {
+export const implementTool = (views: CallerViews) =>
+  workTool(views, implementKind, {
     title: 'Implement a change',
     description:
       "Implements a task in the agent's workspace by editing files and running commands; use it for every change of code that is not a repair. The result holds the diff of every changed file, made by git.",
@@ -84,7 +83,6 @@ export function implementTool(views: CallerViews): Tool {
       },
     },
   });
-}
 
 function candidatesOf(
   asked: z.output<typeof candidatesInput>,

@@ -2,7 +2,6 @@ import { z } from 'zod';
 import type { CallerViews } from '../../callers/caller-views.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
 import { READ_TURN } from '../annotations.ts';
-import type { Tool } from '../tool.ts';
 import { undoneOutput } from './changed-files.ts';
 import { contextFiles, contextInput, contextSection, namedFiles } from './context-files.ts';
 import { planOutput } from './output-schemas.ts';
@@ -33,8 +32,8 @@ export const planKind: TurnKind<typeof args, typeof planOutput> = {
   result: (answer, { undone }) => ({ ...answer, undone_changes: undone }),
 };
 
-export function planTool(views: CallerViews): Tool {
-  return workTool(views, planKind, {
+export const planTool = (views: CallerViews) =>
+  workTool(views, planKind, {
     title: 'Plan a change',
     description:
       "Plans a task after reading the agent's workspace; use it before implement to get steps, files, decisions and risks. Codex changes no files. To carry out the plan, call implement with the same agent_id.",
@@ -45,4 +44,3 @@ export function planTool(views: CallerViews): Tool {
       request: (own) => ({ args: own }),
     },
   });
-}

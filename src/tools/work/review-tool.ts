@@ -5,7 +5,7 @@ import { AppError } from '../../errors.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
 import { READ_TURN } from '../annotations.ts';
 import { turnId } from '../arguments.ts';
-import type { Caller, Tool } from '../tool.ts';
+import type { Caller } from '../tool.ts';
 import { undoneOutput } from './changed-files.ts';
 import { contextFiles, contextInput, contextSection, namedFiles } from './context-files.ts';
 import { reviewOutput } from './output-schemas.ts';
@@ -69,8 +69,8 @@ export const reviewKind: TurnKind<typeof args, typeof reviewOutput> = {
 const { comments, ...scores } = reviewOutput.shape;
 const comment = comments.element.extend({ suggestion: z.string().optional() });
 
-export function reviewTool(views: CallerViews): Tool {
-  return workTool(views, reviewKind, {
+export const reviewTool = (views: CallerViews) =>
+  workTool(views, reviewKind, {
     title: 'Review code',
     description:
       "Reviews a diff, code, files or a change of the agent's workspace; use it to get findings with file and lines, scores and recommendations. Codex changes no files. Requires exactly one of content, diffs, files and target.",
@@ -102,7 +102,6 @@ export function reviewTool(views: CallerViews): Tool {
       },
     },
   });
-}
 
 function turnOf(views: CallerViews, { principal }: Caller, turnId: string) {
   const { turn, commit } = committed(views.turns(principal).get(turnId));

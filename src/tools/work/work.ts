@@ -5,9 +5,9 @@ import type { CallerViews } from '../../callers/caller-views.ts';
 import { agentNameSchema } from '../../identity/agent-id.ts';
 import { TURN_STATES, type TurnRequest } from '../../turns/turn.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
+import { timeoutSeconds } from '../arguments.ts';
 import type { Caller, Tool } from '../tool.ts';
 
-const LONGEST_TIMEOUT_SECONDS = 86_400;
 const MAX_SKILLS = 10;
 
 /** Arguments of every tool that runs a turn. */
@@ -32,15 +32,9 @@ export const workInput = {
     .max(MAX_SKILLS)
     .optional()
     .describe('Names of skills that Codex has to use. get_my_session_info lists them.'),
-  timeout_seconds: z
-    .number()
-    .int()
-    .min(1)
-    .max(LONGEST_TIMEOUT_SECONDS)
-    .optional()
-    .describe(
-      'Limits the whole call, waiting included. Default: TOOL_DEFAULT_TIMEOUT of the server.',
-    ),
+  timeout_seconds: timeoutSeconds.describe(
+    'Limits the whole call, waiting included. Default: TOOL_DEFAULT_TIMEOUT of the server.',
+  ),
   source: sourceSchema.optional(),
   wait: z
     .boolean()
