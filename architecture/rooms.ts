@@ -128,6 +128,31 @@ export const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   ws: ['src/codex/connection/', 'src/transports/rest/'],
 };
 
+/**
+ * What tools and transports reach through the views of a caller alone: the services, ports and stores
+ * below `callers`, which know no rights. Nouns such as records, states and schemas are for everybody.
+ */
+export const BEHIND_VIEWS = {
+  rooms: ['transports', 'tools'],
+  places: [
+    'src/agents/agent-forks.ts',
+    'src/agents/agent-manager.ts',
+    'src/agents/agent-store.ts',
+    'src/agents/conversations/thread-store.ts',
+    'src/agents/disk-usage.ts',
+    'src/agents/life/',
+    'src/approvals/approval-store.ts',
+    'src/approvals/approvals.ts',
+    'src/codex/',
+    'src/gateway/',
+    'src/runtime/',
+    'src/snapshots/',
+    'src/turns/admission/',
+    'src/turns/turn-service.ts',
+    'src/turns/turn-store.ts',
+  ],
+} as const;
+
 export type Room = { name: string; files: readonly string[]; what: string };
 
 /** The room that a file of `src` stands in; undefined for one that no room names. */

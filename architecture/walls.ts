@@ -1,5 +1,5 @@
 import type { Import } from './imports.ts';
-import { ADAPTERS, isAt, ROOMS, type Room, roomOf, STORE } from './rooms.ts';
+import { ADAPTERS, BEHIND_VIEWS, isAt, ROOMS, type Room, roomOf, STORE } from './rooms.ts';
 
 /** What breaks the order of the rooms: a sentence for each import or circle, none if all is in order. */
 export function findFaults(imports: readonly Import[]): string[] {
@@ -26,6 +26,11 @@ function roomFaults({ from }: Import, to: string): string[] {
   const [room, other] = [roomOf(from), roomOf(to)];
   if (!room) return [`${from} stands in no room: give it one in architecture/rooms.ts.`];
   if (!other) return [`${from} imports ${to}, which stands in no room of src.`];
+  if (isBehindViews(room, to)) {
+    return [
+      `${from} imports ${to}: ask a view of src/callers, which checks what its caller may do.`,
+    ];
+  }
   if (room === other || mayImport(room, other)) return [];
   const below = ROOMS.slice(floorOf(room) + 1).map(({ name }) => name);
   return [
@@ -37,6 +42,11 @@ function roomFaults({ from }: Import, to: string): string[] {
 function mayImport(room: Room, other: Room): boolean {
   if (other === STORE) return STORE.importedBy.some((name) => name === room.name);
   return floorOf(other) > floorOf(room);
+}
+
+function isBehindViews({ name }: Room, to: string): boolean {
+  const { rooms, places } = BEHIND_VIEWS;
+  return rooms.some((each) => each === name) && places.some((place) => isAt(to, place));
 }
 
 /** Counted from the top. */

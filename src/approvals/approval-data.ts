@@ -7,13 +7,17 @@ const MOST_ANSWERS = 20;
 
 /** The input of a decision over every transport. */
 export const verdictInput = {
-  approve: z.boolean().describe('false declines the request, which ends it.'),
-  reason: z.string().max(LONGEST_REASON).optional().describe('Stored with the decision.'),
+  approve: z.boolean().describe('true approves. false declines, which ends the request at once.'),
+  reason: z
+    .string()
+    .max(LONGEST_REASON)
+    .optional()
+    .describe('Why. The reason is kept with the decision.'),
   answers: z
     .record(z.string().max(200), z.string().max(LONGEST_ANSWER))
     .refine((answers) => Object.keys(answers).length <= MOST_ANSWERS, 'too many answers')
     .optional()
-    .describe('For user_input: your answers, by the id of the question.'),
+    .describe('For a request of kind user_input: the answers by the ids of their questions.'),
 };
 
 /** An approval as clients see it. */

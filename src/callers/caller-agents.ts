@@ -1,102 +1,120 @@
-import type { AgentRecord } from '../agents/agent.ts';
-import type { AgentEvent, AgentEvents } from '../agents/agent-events.ts';
+import type { AgentRecord, AgentStatus } from '../agents/agent.ts';
+import type { AgentEvent } from '../agents/agent-events.ts';
+import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AgentStore } from '../agents/agent-store.ts';
-import type { ThreadRecord } from '../agents/conversations/thread.ts';
-import type { ThreadStore } from '../agents/conversations/thread-store.ts';
-import { AppError } from '../errors.ts';
-import { demand } from '../identity/permission.ts';
-import { may, type Permission, type Principal } from '../identity/principal.ts';
-import type { Ownerships } from './ownership.ts';
+import { type DiskUsage, measureDisk } from '../agents/disk-usage.ts';
+import {
+  type AgentStep,
+  idleSecondsOf,
+  type LifeSettings,
+  secondsUntil,
+} from '../agents/life/agent-life.ts';
+import type { Config } from '../config/config.ts';
+import type { ContainerRuntime, ContainerStats } from '../runtime/container-runtime.ts';
+import type { TurnService } from '../turns/turn-service.ts';
+import { CallerView } from './caller-view.ts';
+import { type EffectiveSettings, effectiveSettings } from './effective-settings.ts';
 
-type Options = {
-  store: { agents: AgentStore; threads: ThreadStore };
-  events: AgentEvents;
-  ownerships: Ownerships;
+export type AgentServices = {
+  store: { agents: AgentStore };
+  agents: AgentManager;
+  turns: Pick<TurnService, 'load'>;
+  runtime: ContainerRuntime;
+  config: LifeSettings & Pick<Config, 'CODEX_MODEL' | 'CODEX_REASONING'>;
 };
 
-/** The agents of one caller. To everybody else's it is blind: they are `agent_not_found`. */
-export class CallerAgents {
-  readonly #store: { agents: AgentStore; threads: ThreadStore };
-  readonly #events: AgentEvents;
-  readonly #ownerships: Ownerships;
-  readonly #principal: Principal;
+/** An agent as its caller sees it. */
+export type AgentView = {
+  name: string;
+  /** The conversation; absent before the first turn. */
+  threadId: string | undefined;
+  status: AgentStatus;
+  pinned: boolean;
+  /** Absent while the agent is busy. */
+  idleSeconds: number | undefined;
+  /** How long until each step if nobody calls. Absent: never, or the step is past. */
+  secondsUntil: Partial<Record<AgentStep, number>>;
+  /** Calls that run or wait. */
+  openCalls: number;
+  createdAt: Date;
+  lastUsedAt: Date;
+};
 
-  constructor({ store, events, ownerships }: Options, principal: Principal) {
-    this.#store = store;
-    this.#events = events;
-    this.#ownerships = ownerships;
-    this.#principal = principal;
-  }
+/** What an agent uses. What cannot be measured now is absent. */
+export type AgentUsage = Partial<ContainerStats & DiskUsage> & {
+  diskLimitBytes: number | undefined;
+};
 
-  /** Throws `forbidden`. */
-  demand(permission: Permission): void {
-    demand(this.#principal, permission);
-  }
-
-  /** The last used first. Throws `forbidden`. */
-  list(): AgentRecord[] {
+/** The agents of one caller. The agents of others are `agent_not_found`. */
+export class CallerAgents extends CallerView<AgentServices> {
+  /** The last used first, at most `limit`; `total` counts all. Throws `forbidden`. */
+  list(limit?: number): { agents: AgentView[]; total: number } {
     this.demand('read');
-    return this.#store.agents.list().filter((record) => this.sees(record));
+    const records = this.services.ownerships.list(this.principal);
+    const agents = records.slice(0, limit).map((record) => this.#view(record));
+    return { agents, total: records.length };
   }
 
   /** Throws `agent_not_found` or `forbidden`. */
-  get(name: string): AgentRecord {
-    this.demand('read');
-    return this.#ownerships.find(this.#principal, name);
+  get(name: string): AgentView {
+    return this.#view(this.recordOf(name, 'read'));
   }
 
-  /** The same, undefined if there is none yet. */
-  find(name: string): AgentRecord | undefined {
-    this.demand('read');
-    const record = this.#store.agents.get(this.#ownerships.idOf(this.#principal, name));
-    return record && this.sees(record) ? record : undefined;
+  /** Undefined for an agent that does not exist yet. Throws like `get` where the name is not allowed. */
+  find(name: string): AgentView | undefined {
+    const record = this.recordIfAny(name);
+    return record && this.#view(record);
   }
 
-  /** An agent that the caller sees or decides about. Throws `agent_not_found` or `forbidden`. */
-  getForApproval(name: string): AgentRecord {
-    this.demand('read');
-    return this.#ownerships.find(this.#principal, name, { asApprover: true });
+  /** Measures without waking the agent. Throws like `get`. */
+  async usage(name: string): Promise<AgentUsage> {
+    const { runtime, agents } = this.services;
+    const { agentId } = this.recordOf(name, 'read');
+    // An engine that does not answer leaves the numbers out.
+    const container = await runtime.inspect(agentId).catch(() => undefined);
+    const [stats, disk] = await Promise.all([
+      runtime.stats(agentId).catch(() => undefined),
+      container?.state === 'running' ? measureDisk(runtime, agentId) : undefined,
+    ]);
+    if (disk) agents.disk.note(agentId, disk);
+    return { ...stats, ...disk, diskLimitBytes: agents.disk.limitBytes };
   }
 
-  /**
-   * An agent about which the caller may decide: of others in its tenant, as nobody approves their
-   * own; administrators decide about all. Throws `agent_not_found` or `forbidden`.
-   */
-  getToApprove(name: string): AgentRecord {
-    this.demand('approve');
-    const record = this.getForApproval(name);
-    if (record.owner !== this.#principal.id || may(this.#principal, 'administer')) return record;
-    throw new AppError('forbidden', 'Somebody else has to decide about your own agents.');
+  /** What the agent goes by. Throws like `get`. */
+  settings(name: string): Promise<EffectiveSettings> {
+    return effectiveSettings(this.services, this.recordOf(name, 'read'));
   }
 
-  /** Whether an agent is there for the caller. */
-  sees(record: AgentRecord): boolean {
-    return this.#ownerships.sees(this.#principal, record);
+  /** The container of each agent, by its name; none while the engine does not answer. */
+  async containerIds(names: readonly string[]): Promise<ReadonlyMap<string, string | undefined>> {
+    const agentIds = names.map((name) => this.recordOf(name, 'read').agentId);
+    const containers = await this.services.runtime.list().catch(() => []);
+    const ids = new Map(containers.map(({ agentId, id }) => [agentId, id]));
+    return new Map(names.map((name, index) => [name, ids.get(agentIds[index] ?? '')]));
   }
 
-  /** What the caller calls it. */
-  nameOf(agentId: string): string {
-    return this.#ownerships.nameFor(this.#principal, agentId);
-  }
-
-  /** A conversation with its agent: the agent's own one, or one that a caller began. */
-  findThread(threadId: string): { agent: AgentRecord; begun?: ThreadRecord } | undefined {
-    this.demand('read');
-    const begun = this.#store.threads.get(threadId);
-    const agent = begun
-      ? this.#store.agents.get(begun.agentId)
-      : this.#store.agents.findByThread(threadId);
-    if (!agent || !this.sees(agent)) return undefined;
-    return { agent, ...(begun && { begun }) };
-  }
-
-  /** Hears what happens to the agents of the caller, with their names; call what is returned to stop. */
+  /** Calls the listener for each event of an agent that the caller sees; returns how to stop that. */
   listen(listener: (event: AgentEvent) => void): () => void {
     this.demand('read');
-    return this.#events.listen((event) => {
+    const { agents, ownerships } = this.services;
+    return agents.events.listen((event) => {
       const asApprover = event.type === 'egress_denied';
-      if (!this.#ownerships.seesId(this.#principal, event.agentId, { asApprover })) return;
+      if (!ownerships.seesId(this.principal, event.agentId, { asApprover })) return;
       listener({ ...event, agentId: this.nameOf(event.agentId) });
     });
+  }
+
+  #view(record: AgentRecord): AgentView {
+    const { agents, turns, config } = this.services;
+    const { agentId, threadId, pinned, createdAt, lastUsedAt } = record;
+    const life = agents.lifeOf(record);
+    const now = new Date();
+    return {
+      name: this.nameOf(agentId),
+      ...{ threadId, status: life.status, pinned, createdAt, lastUsedAt },
+      idleSeconds: life.status === 'busy' ? undefined : Math.round(idleSecondsOf(life, now)),
+      secondsUntil: secondsUntil(life, now, config),
+      openCalls: turns.load(agentId),
+    };
   }
 }

@@ -4,51 +4,44 @@ import { assertReplaceable, type Filled, type Sources } from '../agents/sources/
 import type { AuditLog } from '../audit/audit-log.ts';
 import { auditCall } from '../audit/call-record.ts';
 import type { Config } from '../config/config.ts';
-import type { Principal } from '../identity/principal.ts';
 import type { ArchiveReport } from '../workspaces/transfers/archive-rules.ts';
 import { transferBounds } from '../workspaces/transfers/transfer-bounds.ts';
 import type { GivenReport, WorkspaceFiles } from '../workspaces/transfers/workspace-files.ts';
 import { callerPath } from '../workspaces/workspace-path.ts';
-import type { CallerWorkspaces } from './caller-workspaces.ts';
+import { CallerView } from './caller-view.ts';
+import { CallerWorkspaces, type WorkspaceServices } from './caller-workspaces.ts';
 
-export type TransferServices = {
+export type FileServices = {
   files: WorkspaceFiles;
   sources: Pick<Sources, 'apply'>;
-  disk: DiskWatch;
+  agents: { readonly disk: DiskWatch };
   audit: AuditLog;
   config: Pick<Config, 'TRANSFER_MAX_BYTES' | 'TRANSFER_MAX_ENTRIES'>;
 };
 
-/** Archives into and out of the workspaces of one caller's agents. */
-export class CallerFiles {
-  readonly #services: TransferServices;
-  readonly #workspaces: CallerWorkspaces;
-  readonly #principal: Principal;
-
-  constructor(services: TransferServices, workspaces: CallerWorkspaces, principal: Principal) {
-    this.#services = services;
-    this.#workspaces = workspaces;
-    this.#principal = principal;
-  }
+/** Files of one caller's agents as archives of tar. */
+export class CallerFiles extends CallerView<FileServices & WorkspaceServices> {
+  readonly #workspaces = new CallerWorkspaces(this.services, this.principal);
 
   /**
-   * Unpacks an archive of tar into a directory of the workspace, `''` for all of it; begins the agent
-   * if it is not there. Throws what `CallerWorkspaces.change` and `WorkspaceFiles.put` throw, or why
-   * the signal was aborted before all had arrived.
+   * Unpacks an archive into a directory of the workspace, `''` for the whole workspace; creates an
+   * agent that does not exist. Throws what `CallerWorkspaces.change` and `WorkspaceFiles.put` throw, or
+   * the reason of a signal that aborts before the archive has arrived.
    */
   async put(
     name: string,
     archive: AsyncIterable<Uint8Array>,
     { path, replace, signal }: { path: string; replace: boolean; signal: AbortSignal },
   ): Promise<ArchiveReport> {
-    const { files, disk, audit } = this.#services;
+    const { files, agents, audit } = this.services;
+    const { disk } = agents;
     const base = callerPath(path);
     audit.assertWritable();
     return this.#witness('put_files', name, () =>
       this.#workspaces.change(name, async (_link, agent) => {
         const { agentId } = agent;
         if (replace) assertReplaceable(agent);
-        const bounds = transferBounds(this.#services, agentId);
+        const bounds = transferBounds({ disk, config: this.services.config }, agentId);
         try {
           return await files.put(agentId, archive, { bounds, base, replace, git: 'skip', signal });
         } finally {
@@ -59,20 +52,20 @@ export class CallerFiles {
   }
 
   /**
-   * Begins an agent, or wakes it, and fills its workspace; answers whether it was filled now, and with notes. Throws
-   * what `CallerWorkspaces.change` and `Sources.apply` throw.
+   * Wakes an agent, or creates it, and fills its workspace; returns whether this call filled it.
+   * Throws what `CallerWorkspaces.change` and `Sources.apply` throw.
    */
   async begin(
     name: string,
     { source, signal }: { source: Source | undefined; signal: AbortSignal },
   ): Promise<Filled> {
-    this.#services.audit.assertWritable();
+    this.services.audit.assertWritable();
     return this.#witness('begin_agent', name, () =>
       this.#workspaces.change(
         name,
         async (_link, { agentId }) =>
           source
-            ? this.#services.sources.apply(agentId, source, signal)
+            ? this.services.sources.apply(agentId, source, signal)
             : { filled: false, notes: [] },
         source?.path,
       ),
@@ -80,17 +73,17 @@ export class CallerFiles {
   }
 
   /**
-   * Hands a file or a directory to `send` as an archive of tar, once its first bytes are there, and what
-   * was in it once it was read to its end; the
-   * agent stays awake until `send` is done. Throws what `CallerWorkspaces.read` throws, `path_not_found`, and
-   * why the signal was aborted before there was anything to send.
+   * Calls `send` with the archive of a file or a directory once its first bytes have arrived. `report`
+   * tells what was in the archive, and throws before the archive was read to its end. The agent stays
+   * awake until `send` returns. Throws what `CallerWorkspaces.read` throws, `path_not_found`, and the
+   * reason of a signal that aborts before the first bytes.
    */
   async get(
     name: string,
     { path, git, signal }: { path: string; git: boolean; signal: AbortSignal },
     send: (archive: AsyncIterable<Uint8Array>, report: () => GivenReport) => Promise<void>,
   ): Promise<void> {
-    const { files, config } = this.#services;
+    const { files, config } = this.services;
     const base = callerPath(path);
     const bounds = { bytes: config.TRANSFER_MAX_BYTES, entries: config.TRANSFER_MAX_ENTRIES };
     await this.#witness('get_files', name, () =>
@@ -115,7 +108,7 @@ export class CallerFiles {
     agentId: string,
     work: () => Promise<T>,
   ): Promise<T> {
-    return auditCall(this.#services.audit, { tool, principal: this.#principal, agentId }, work);
+    return auditCall(this.services.audit, { tool, principal: this.principal, agentId }, work);
   }
 }
 

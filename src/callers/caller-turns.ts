@@ -1,15 +1,14 @@
 import type { HostDirectories } from '../agents/host/host-directories.ts';
-import { demand } from '../identity/permission.ts';
-import { may, type Permission, type Principal } from '../identity/principal.ts';
+import { may, type Permission } from '../identity/principal.ts';
 import type { TurnRecord, TurnRequest } from '../turns/turn.ts';
 import { noTurn } from '../turns/turn-register.ts';
 import type { TurnService, Waiter } from '../turns/turn-service.ts';
-import type { JournaledEvent, TurnQuery } from '../turns/turn-store.ts';
-import type { Ownerships } from './ownership.ts';
+import type { JournaledEvent, TurnQuery, TurnStore } from '../turns/turn-store.ts';
+import { CallerView } from './caller-view.ts';
 
-type Options = {
+export type TurnServices = {
+  store: { turns: TurnStore };
   turns: TurnService;
-  ownerships: Ownerships;
   directories: HostDirectories;
 };
 
@@ -17,32 +16,17 @@ type CallerQuery = Omit<TurnQuery, 'agentIds' | 'owner' | 'tenant'> & {
   agent?: string | undefined;
 };
 
-/**
- * The turns of one caller: those of the agents that it sees, which it knows by its own names. Those
- * of others are `turn_not_found`.
- */
-export class CallerTurns {
-  readonly #turns: TurnService;
-  readonly #ownerships: Ownerships;
-  readonly #directories: HostDirectories;
-  readonly #principal: Principal;
-
-  constructor({ turns, ownerships, directories }: Options, principal: Principal) {
-    this.#turns = turns;
-    this.#ownerships = ownerships;
-    this.#directories = directories;
-    this.#principal = principal;
-  }
-
-  /** See `TurnService.submit`; `agentId` is what the caller calls the agent. Throws `forbidden` too. */
+/** The turns of the agents that one caller sees. The turns of others are `turn_not_found`. */
+export class CallerTurns extends CallerView<TurnServices> {
+  /** See `TurnService.submit`; `agentId` is the caller's name of the agent. Throws `forbidden` too. */
   submit(request: TurnRequest): TurnRecord {
-    return this.#shown(this.#turns.submit(...this.#begin(request)));
+    return this.#shown(this.services.turns.submit(...this.#begin(request)));
   }
 
   /** See `TurnService.run`. */
   async run(request: TurnRequest, caller: Waiter): Promise<Record<string, unknown>> {
     const [own, agent] = this.#begin(request);
-    const result = await this.#turns.run(own, agent, caller);
+    const result = await this.services.turns.run(own, agent, caller);
     return this.#shownResult(result);
   }
 
@@ -54,31 +38,44 @@ export class CallerTurns {
   /** See `TurnService.wait`. */
   async wait(turnId: string, waiter: Waiter): Promise<TurnRecord> {
     this.#find(turnId, 'read');
-    return this.#shown(await this.#turns.wait(turnId, waiter));
+    return this.#shown(await this.services.turns.wait(turnId, waiter));
   }
 
   latestProgress(turnId: string): { message: string; at: Date } | undefined {
     this.#find(turnId, 'read');
-    return this.#turns.latestProgress(turnId);
+    return this.services.turns.latestProgress(turnId);
   }
 
-  /** The newest first. Throws `agent_not_found` for the name of an agent that is not there. */
+  /** The newest first. Throws `agent_not_found` for a name that the caller may not use. */
   list({ agent, ...query }: CallerQuery): TurnRecord[] {
-    demand(this.#principal, 'read');
-    const agentIds = agent === undefined ? this.#allowedIds() : [this.#agentId(agent)];
-    return this.#turns
+    this.demand('read');
+    const agentIds = agent === undefined ? this.#allowedIds() : [this.idOf(agent)];
+    return this.services.turns
       .list({ ...query, ...(agentIds && { agentIds }), ...this.#scope() })
       .map((record) => this.#shown(record));
   }
 
+  /** How many turns of an agent are kept. Throws like `list`. */
+  count(agent: string): number {
+    const record = this.recordIfAny(agent);
+    return record ? this.services.store.turns.count(record.agentId) : 0;
+  }
+
+  /** The turn of an agent that runs, or else waits longest. Throws like `list`. */
+  current(agent: string): TurnRecord | undefined {
+    const record = this.recordIfAny(agent);
+    const unfinished = record ? this.services.store.turns.unfinished() : [];
+    return unfinished.find(({ agentId }) => agentId === record?.agentId);
+  }
+
   async cancel(turnId: string): Promise<TurnRecord> {
     this.#find(turnId, 'work');
-    return this.#shown(await this.#turns.cancel(turnId));
+    return this.#shown(await this.services.turns.cancel(turnId));
   }
 
   async steer(turnId: string, message: string): Promise<TurnRecord> {
     this.#find(turnId, 'work');
-    return this.#shown(await this.#turns.steer(turnId, message));
+    return this.#shown(await this.services.turns.steer(turnId, message));
   }
 
   follow(
@@ -86,41 +83,37 @@ export class CallerTurns {
     options: { after: number; signal: AbortSignal },
   ): AsyncIterable<JournaledEvent> {
     this.#find(turnId, 'read');
-    return this.#turns.follow(turnId, options);
+    return this.services.turns.follow(turnId, options);
   }
 
   #begin(request: TurnRequest) {
-    demand(this.#principal, 'work');
-    const agent = this.#ownerships.begin(this.#principal, request.agentId);
+    this.demand('work');
+    const agent = this.services.ownerships.findOrNew(this.principal, request.agentId);
     const { path } = request.source ?? {};
-    if (path !== undefined) this.#directories.admit(this.#principal, agent, path);
-    const { id: principal, tenant } = this.#principal;
+    if (path !== undefined) this.services.directories.admit(this.principal, agent, path);
+    const { id: principal, tenant } = this.principal;
     return [{ ...request, agentId: agent.agentId, principal, tenant }, agent] as const;
   }
 
   #find(turnId: string, permission: Permission): TurnRecord {
-    demand(this.#principal, permission);
-    const record = this.#turns.get(turnId);
-    if (this.#ownerships.seesId(this.#principal, record.agentId)) return record;
+    this.demand(permission);
+    const record = this.services.turns.get(turnId);
+    if (this.services.ownerships.seesId(this.principal, record.agentId)) return record;
     throw noTurn(turnId);
   }
 
-  #agentId(name: string): string {
-    return this.#ownerships.idOf(this.#principal, name);
-  }
-
-  /** Of the only agents that the caller may use, if there are such. */
+  /** Undefined unless the caller may use certain agents only. */
   #allowedIds(): string[] | undefined {
-    return this.#principal.agents?.map((name) => this.#agentId(name));
+    return this.principal.agents?.map((name) => this.idOf(name));
   }
 
   #scope(): Pick<TurnQuery, 'owner' | 'tenant'> {
-    const { id: owner, tenant } = this.#principal;
-    return may(this.#principal, 'administer') ? { tenant } : { owner };
+    const { id: owner, tenant } = this.principal;
+    return may(this.principal, 'administer') ? { tenant } : { owner };
   }
 
   #shown(record: TurnRecord): TurnRecord {
-    const agentId = this.#ownerships.nameFor(this.#principal, record.agentId);
+    const agentId = this.nameOf(record.agentId);
     const { result } = record;
     return { ...record, agentId, ...(result && { result: this.#shownResult(result) }) };
   }
@@ -134,6 +127,6 @@ export class CallerTurns {
   #named(result: Record<string, unknown>): Record<string, unknown> {
     const { agent_id: agentId } = result;
     if (typeof agentId !== 'string') return result;
-    return { ...result, agent_id: this.#ownerships.nameFor(this.#principal, agentId) };
+    return { ...result, agent_id: this.nameOf(agentId) };
   }
 }

@@ -4,52 +4,41 @@ import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AgentStore } from '../agents/agent-store.ts';
 import type { HostDirectories } from '../agents/host/host-directories.ts';
 import type { AgentLink } from '../agents/links/agent-link.ts';
-import { demand } from '../identity/permission.ts';
-import type { Principal } from '../identity/principal.ts';
 import type { ExclusiveAccess } from '../turns/admission/exclusive-access.ts';
-import type { Ownerships } from './ownership.ts';
+import { CallerView } from './caller-view.ts';
+import { derivedName } from './derived-name.ts';
 
-type Options = {
+export type WorkspaceServices = {
   store: { agents: AgentStore };
   agents: AgentManager;
   exclusive: ExclusiveAccess;
   forks: AgentForks;
-  ownerships: Ownerships;
   directories: HostDirectories;
 };
 
 type Use<T> = (link: AgentLink, agent: AgentRecord) => Promise<T>;
 
-/** The files of one caller's agents, which wake for it. Those of others are `agent_not_found`. */
-export class CallerWorkspaces {
-  readonly #options: Options;
-  readonly #principal: Principal;
-
-  constructor(options: Options, principal: Principal) {
-    this.#options = options;
-    this.#principal = principal;
-  }
-
-  /** Looks at the files, perhaps while a turn changes them. Throws `agent_not_found` or `forbidden`. */
+/** The workspaces of one caller's agents. Each use wakes the agent. Others' agents are `agent_not_found`. */
+export class CallerWorkspaces extends CallerView<WorkspaceServices> {
+  /** Reads files, perhaps while a turn changes them. Throws `agent_not_found` or `forbidden`. */
   async read<T>(name: string, use: Use<T>): Promise<T> {
-    const { agents, store, ownerships } = this.#options;
-    demand(this.#principal, 'read');
-    const agent = ownerships.find(this.#principal, name);
+    const { agents, store } = this.services;
+    const agent = this.recordOf(name, 'read');
     store.agents.touch(agent.agentId, new Date());
     return agents.withAgent(agent.agentId, (link) => use(link, agent));
   }
 
   /**
-   * Changes the files while no turn does; begins the agent if it is not there. Throws what
-   * `ExclusiveAccess.write` throws, `agent_not_found` or `forbidden`. With `directory`, that becomes the
-   * workspace before the agent wakes; throws what `HostDirectories.attach` throws.
+   * Changes files while no turn runs; creates an agent that does not exist. Throws what
+   * `ExclusiveAccess.write` throws, `agent_not_found` or `forbidden`. A `directory` of the machine becomes
+   * the workspace before the agent wakes; throws what `HostDirectories.attach` throws.
    */
   async change<T>(name: string, use: Use<T>, directory?: string): Promise<T> {
-    const { exclusive, ownerships, directories } = this.#options;
-    demand(this.#principal, 'work');
-    const agent = ownerships.begin(this.#principal, name);
+    const { exclusive, ownerships, directories } = this.services;
+    this.demand('work');
+    const agent = ownerships.findOrNew(this.principal, name);
     if (directory === undefined) return exclusive.write(agent, (link) => use(link, agent));
-    directories.admit(this.#principal, agent, directory);
+    directories.admit(this.principal, agent, directory);
     return exclusive.write(
       agent,
       (link) => use(link, agent),
@@ -57,25 +46,22 @@ export class CallerWorkspaces {
     );
   }
 
-  /**
-   * Looks at the files while no turn changes them. Throws `agent_busy`, `agent_not_found` or `forbidden`.
-   */
-  async still<T>(name: string, use: Use<T>): Promise<T> {
-    const { exclusive, ownerships } = this.#options;
-    demand(this.#principal, 'work');
-    const agent = ownerships.find(this.#principal, name);
-    return exclusive.read(agent, (link) => use(link, agent));
+  /** Reads files while no turn runs. Throws `agent_busy`, `agent_not_found` or `forbidden`. */
+  async readIdle<T>(name: string, use: Use<T>): Promise<T> {
+    const agent = this.recordOf(name, 'work');
+    return this.services.exclusive.read(agent, (link) => use(link, agent));
   }
 
   /**
-   * Begins an agent with copies of the files and the conversation of one. Throws what
-   * `AgentForks.fork` throws, `agent_busy`, `agent_not_found` or `forbidden`.
+   * Creates an agent, by default one with a generated name, from copies of the files and the
+   * conversation of one; returns its name. Throws what `AgentForks.fork` throws, `agent_busy`,
+   * `agent_not_found` or `forbidden`.
    */
-  async fork(name: string, forkName: string, signal: AbortSignal): Promise<AgentRecord> {
-    const { exclusive, forks, ownerships } = this.#options;
-    demand(this.#principal, 'work');
-    const source = ownerships.find(this.#principal, name);
-    const fork = ownerships.begin(this.#principal, forkName);
-    return exclusive.run(source, () => forks.fork(source, fork, signal));
+  async fork(name: string, forkName: string | undefined, signal: AbortSignal): Promise<string> {
+    const { exclusive, forks, ownerships } = this.services;
+    const source = this.recordOf(name, 'work');
+    const fork = ownerships.findOrNew(this.principal, forkName ?? derivedName(name, 'fork'));
+    const { agentId } = await exclusive.run(source, () => forks.fork(source, fork, signal));
+    return this.nameOf(agentId);
   }
 }

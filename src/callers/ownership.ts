@@ -5,17 +5,17 @@ import { AppError } from '../errors.ts';
 import { agentIdSchema } from '../identity/agent-id.ts';
 import { may, type Principal } from '../identity/principal.ts';
 
-/** Between the name of an agent and its owner, where somebody else than the owner speaks of it. */
+/** Between the name of an agent and its owner, in the names that other principals use. */
 const OF = '@';
-/** Agents that were removed are still spoken of for a while. */
+/** Events may name an agent that was removed a moment ago. */
 const REMEMBERED = 10_000;
 
-/** Whether those who approve what others ask for see it, too. */
+/** Whether approvers see the agents of others in their tenant. */
 type View = { asApprover?: boolean };
 
 /**
- * Whose each agent is. Every principal has names of its own for its agents, so that nobody meets, or
- * can tell, what others call theirs; an administrator names those of others as `name@owner`.
+ * The owner of each agent. Every principal names its own agents, so two principals can use one name
+ * for two agents. An administrator names an agent of another principal as `name@owner`.
  */
 export class Ownerships {
   readonly #agents: AgentStore;
@@ -25,13 +25,13 @@ export class Ownerships {
     this.#agents = agents;
   }
 
-  /** What the server calls the agent that a principal means, whether it exists or not. Throws `agent_not_found`. */
+  /** The server's id of the agent that a principal names, whether it exists or not. Throws `agent_not_found`. */
   idOf(principal: Principal, named: string, view: View = {}): string {
-    return agentIdOf(this.meant(principal, named, view));
+    return agentIdOf(this.#resolve(principal, named, view));
   }
 
-  /** Whose it is, or would be. Throws `agent_not_found` if the principal may not even name it. */
-  meant(principal: Principal, named: string, view: View = {}): Ownership {
+  /** The owner that a name implies, whether the agent exists or not. Throws `agent_not_found` for a name that the principal may not use. */
+  #resolve(principal: Principal, named: string, view: View = {}): Ownership {
     const [name = '', ...rest] = named.split(OF);
     const owner = rest.length > 0 ? rest.join(OF) : principal.id;
     const { tenant } = principal;
@@ -43,45 +43,55 @@ export class Ownerships {
     throw noAgent(named);
   }
 
-  /** The record of the agent that a principal means. Throws `agent_not_found` also if it is not for it. */
+  /** Throws `agent_not_found` for an agent that does not exist or that the principal does not see. */
   find(principal: Principal, named: string, view: View = {}): AgentRecord {
-    const record = this.#agents.get(this.idOf(principal, named, view));
-    if (record && this.sees(principal, record, view)) return record;
+    const record = this.findIfAny(principal, named, view);
+    if (record) return record;
     throw noAgent(named);
   }
 
-  /** The record of a new agent. Throws `agent_not_found` if its id is another's: administrators make none for others. */
-  begin(principal: Principal, named: string): AgentRecord {
-    const meant = this.meant(principal, named);
-    const agentId = agentIdOf(meant);
+  /** Throws `agent_not_found` for a name that the principal may not use. */
+  findIfAny(principal: Principal, named: string, view: View = {}): AgentRecord | undefined {
+    const record = this.#agents.get(this.idOf(principal, named, view));
+    return record && this.sees(principal, record, view) ? record : undefined;
+  }
+
+  /** The record of an agent, a new one if it does not exist. Throws `agent_not_found` where the agent would belong to somebody else. */
+  findOrNew(principal: Principal, named: string): AgentRecord {
+    const ownership = this.#resolve(principal, named);
+    const agentId = agentIdOf(ownership);
     const record = this.#agents.get(agentId);
-    if (record ? this.sees(principal, record) : meant.owner === principal.id) {
-      return record ?? newAgent(agentId, meant);
+    if (record ? this.sees(principal, record) : ownership.owner === principal.id) {
+      return record ?? newAgent(agentId, ownership);
     }
     throw noAgent(named);
   }
 
-  /** Whether an agent is there for a principal. */
+  /** The agents that a principal sees, the last used first. */
+  list(principal: Principal): AgentRecord[] {
+    return this.#agents.list().filter((record) => this.sees(principal, record));
+  }
+
   sees(principal: Principal, { owner, tenant, name }: Ownership, view: View = {}): boolean {
     if (owner === principal.id) return principal.agents?.includes(name) ?? true;
     return seesOthers(principal, view) && tenant === principal.tenant;
   }
 
-  /** The same by the id of an agent, which may have been removed a moment ago. */
+  /** Also for an agent that was removed a moment ago. */
   seesId(principal: Principal, agentId: string, view: View = {}): boolean {
-    const ownership = this.ofId(agentId);
+    const ownership = this.#ofId(agentId);
     return ownership !== undefined && this.sees(principal, ownership, view);
   }
 
-  /** What a principal calls an agent that it sees. */
+  /** The name that a principal uses for an agent that it sees. */
   nameFor(principal: Principal, agentId: string): string {
-    const ownership = this.ofId(agentId);
+    const ownership = this.#ofId(agentId);
     if (!ownership) return agentId;
     const { name, owner } = ownership;
     return owner === principal.id ? name : `${name}${OF}${owner}`;
   }
 
-  ofId(agentId: string): Ownership | undefined {
+  #ofId(agentId: string): Ownership | undefined {
     const record = this.#agents.get(agentId);
     if (!record) return this.#known.get(agentId);
     this.#known.set(agentId, record);

@@ -5,10 +5,10 @@ import type { Principal } from '../identity/principal.ts';
 
 const WINDOW_SECONDS = 60;
 
-/** How much of a limit is left, as the `RateLimit` headers tell it. */
+/** What is left of a limit, for the `RateLimit` headers. */
 export type RateState = { limit: number; remaining: number; resetSeconds: number };
 
-/** How often callers may call: each agent, and each caller in all. 0: as often as they like. */
+/** Limits calls to each agent, and requests of each caller. 0: no limit. */
 export class RateLimits {
   readonly #calls: Limiter;
   readonly #requests: Limiter;
@@ -18,7 +18,7 @@ export class RateLimits {
     this.#requests = new Limiter(config.REQUEST_LIMIT_RPM, 'requests of yours');
   }
 
-  /** Counts a call that has an agent work. Throws `rate_limited`. */
+  /** Counts a call that runs a turn. Throws `rate_limited`. */
   async takeCall(principal: Principal, agent: string): Promise<void> {
     await this.#calls.take(`${principal.id}\n${agent}`);
   }

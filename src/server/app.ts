@@ -7,14 +7,11 @@ import { redactorOf } from '../audit/redaction/redactor-of.ts';
 import { SqliteAuditLog } from '../audit/sqlite-audit-log.ts';
 import { ApiTokens } from '../callers/authentication/api-tokens.ts';
 import { Authenticator } from '../callers/authentication/authenticator.ts';
-import type { CallerAgents } from '../callers/caller-agents.ts';
 import { type Config, isLoopback } from '../config/config.ts';
 import { SqliteStore } from '../store/sqlite/sqlite-store.ts';
 import { SqliteTokenStore } from '../store/sqlite/sqlite-token-store.ts';
 import type { Store } from '../store/store.ts';
-import { outlookOf } from '../tools/agent-tools.ts';
 import { buildHttpServer } from '../transports/http-server.ts';
-import type { AgentFeed } from '../transports/rest/agent-routes.ts';
 import { AccessAudit } from './audited/access-audit.ts';
 import { startIdleReaper } from './idle-reaper.ts';
 import { createServices, type Services } from './services.ts';
@@ -101,19 +98,19 @@ function openAudit({ config, redactor, log }: ServerOptions): SqliteAuditLog {
 }
 
 function createHttp(
-  { access, agents, changes, health, rates, toolbox }: Services,
+  { views, health, rates, toolbox }: Services,
   options: ServerOptions & { authenticator: Authenticator; audit: AuditLog },
 ): FastifyInstance {
-  const { config } = options;
   return buildHttpServer({
-    turns: (principal) => access.turns(principal),
-    settings: (principal) => access.settings(principal),
-    approvals: (principal) => access.approvals(principal),
-    files: (principal) => access.files(principal),
-    backups: (principal) => access.backups(principal),
-    agents: (principal) => agentFeed(access.agents(principal), agents, config),
-    workspaces: (principal) => access.workspaces(principal),
-    ...{ rates, toolbox, changes, health },
+    turns: (principal) => views.turns(principal),
+    settings: (principal) => views.settings(principal),
+    approvals: (principal) => views.approvals(principal),
+    files: (principal) => views.files(principal),
+    snapshots: (principal) => views.snapshots(principal),
+    agents: (principal) => views.agents(principal),
+    changes: (principal) => views.changes(principal),
+    workspaces: (principal) => views.workspaces(principal),
+    ...{ rates, toolbox, health },
     ...options,
   });
 }
@@ -134,19 +131,6 @@ function authenticatorOf({
     log.warn('Nobody can call yet: make a token with codex-hangar token create');
   }
   return authenticator;
-}
-
-function agentFeed(own: CallerAgents, agents: Services['agents'], config: Config): AgentFeed {
-  return {
-    listen: (listener) => own.listen(listener),
-    outlooks(name) {
-      const records = name === undefined ? own.list() : [own.get(name)];
-      return records.map((record) => ({
-        agent_id: own.nameOf(record.agentId),
-        ...outlookOf({ agents, config }, record),
-      }));
-    },
-  };
 }
 
 function urlOf(address: AddressInfo | string | null, host: string): string {

@@ -10,10 +10,8 @@ import { WarmPool } from '../agents/warm-pool/warm-pool.ts';
 import { Approvals } from '../approvals/approvals.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Redactor } from '../audit/redaction/redactor.ts';
-import { Access } from '../callers/access.ts';
 import type { Authenticator } from '../callers/authentication/authenticator.ts';
-import { Changes } from '../callers/changes/changes.ts';
-import { Promotion } from '../callers/changes/promotion.ts';
+import { CallerViews } from '../callers/caller-views.ts';
 import { RateLimits } from '../callers/rate-limits.ts';
 import { KeyedQueue } from '../concurrency/keyed-queue.ts';
 import type { Config } from '../config/config.ts';
@@ -31,7 +29,6 @@ import { Snapshots } from '../snapshots/snapshots.ts';
 import { UnfinishedRestores } from '../snapshots/unfinished-restores.ts';
 import type { Store } from '../store/store.ts';
 import { allTools, TOOL_ALIASES, TURN_KINDS } from '../tools/catalog.ts';
-import { checkHealth } from '../tools/health/health-check.ts';
 import { Toolbox } from '../tools/toolbox.ts';
 import { ExclusiveAccess } from '../turns/admission/exclusive-access.ts';
 import { TurnApprovals } from '../turns/admission/turn-approvals.ts';
@@ -47,6 +44,7 @@ import { WorkspaceFiles } from '../workspaces/transfers/workspace-files.ts';
 import { auditAgents } from './audited/agent-audit.ts';
 import { auditApprovals } from './audited/approval-audit.ts';
 import { EgressAudit } from './audited/egress-audit.ts';
+import { checkHealth } from './health/health-check.ts';
 
 const PRICES_FILE = new URL('../../prices.json', import.meta.url);
 
@@ -71,9 +69,9 @@ export async function createServices(options: ServiceOptions) {
   const contents = createWorkspaces(options, { ...runtimes, ...gateways, ...homes });
   const inner = { ...runtimes, ...pending, ...gateways, ...homes, ...contents };
   const work = { ...inner, ...createTurns(options, inner) };
-  const access = createAccess(options, work);
-  const calls = createToolbox(options, { ...work, ...access });
-  return { ...work, ...access, ...calls };
+  const views = createViews(options, work);
+  const calls = createToolbox(options, { ...work, views });
+  return { ...work, views, ...calls };
 }
 
 type RuntimeServices = Awaited<ReturnType<typeof createRuntime>>;
@@ -207,36 +205,22 @@ function createTurns(options: ServiceOptions, inner: InnerServices) {
 }
 
 /** What callers may do with all that. */
-function createAccess({ store, audit, config }: ServiceOptions, work: WorkServices) {
-  const { runtime, mcpServers, agents, directories, files, sources, snapshots } = work;
-  const { turns, exclusive, forks, approvals } = work;
-  const access = new Access({
-    ...{ store, agents, turns, exclusive, forks, approvals, directories, backups: snapshots },
-    ...{ runtime, mcpServers, audit, config },
-    transfers: { files, sources, disk: agents.disk, audit, config },
-  });
-  const changes = new Changes({ access, audit, config });
-  const promotion = new Promotion({ access, agents, store, audit, config });
-  return { access, changes, promotion };
+function createViews({ store, audit, config }: ServiceOptions, work: WorkServices): CallerViews {
+  return new CallerViews({ ...work, store, audit, config });
 }
 
 function createToolbox(
   { store, audit, config, version }: ServiceOptions,
-  work: WorkServices & ReturnType<typeof createAccess>,
+  work: WorkServices & { views: CallerViews },
 ) {
-  const { runtime, runtimeWarning, preparation, credentials, egress, agents, turns } = work;
-  const { access, changes, promotion } = work;
+  const { runtime, runtimeWarning, preparation, credentials, agents, views } = work;
   const health = () =>
     checkHealth({
       ...{ runtime, runtimeWarning, preparation, agents },
       ...{ store, audit, credentials, config, version },
     });
   const rates = new RateLimits(config);
-  const tools = allTools({
-    ...{ access, agents, turns, changes, promotion },
-    ...{ store, runtime, egress, config, health },
-  });
-  const toolbox = new Toolbox(tools, {
+  const toolbox = new Toolbox(allTools(views, health), {
     ...{ aliases: TOOL_ALIASES, maxCalls: config.MAX_CONCURRENT_CALLS, rates, audit },
   });
   return { health, rates, toolbox };

@@ -1,167 +1,110 @@
 import { z } from 'zod';
-import { AGENT_STATUSES, type AgentRecord } from '../agents/agent.ts';
-import type { AgentManager } from '../agents/agent-manager.ts';
-import { measureDisk } from '../agents/disk-usage.ts';
-import { idleSecondsOf, type LifeSettings, secondsUntil } from '../agents/life/agent-life.ts';
-import type { Access } from '../callers/access.ts';
-import { agentNameSchema } from '../identity/agent-id.ts';
-import type { ContainerRuntime } from '../runtime/container-runtime.ts';
+import { AGENT_STATUSES } from '../agents/agent.ts';
+import type { AgentView } from '../callers/caller-agents.ts';
+import type { CallerViews } from '../callers/caller-views.ts';
 import { TURN_STATES } from '../turns/turn.ts';
-import type { TurnService } from '../turns/turn-service.ts';
-import type { TurnStore } from '../turns/turn-store.ts';
-import { LOOKING } from './annotations.ts';
-import type { Tool } from './tool.ts';
+import { QUERY } from './annotations.ts';
+import { agentId, noInput } from './arguments.ts';
+import { defineTool } from './tool.ts';
 
-type AgentServices = {
-  access: Access;
-  agents: AgentManager;
-  turns: TurnService;
-  store: { turns: TurnStore };
-  runtime: ContainerRuntime;
-  config: LifeSettings;
-};
+const openCalls = z.number().int().describe('Calls that run or wait now.');
 
-const activeInput = z.strictObject({});
 const activeOutput = z.object({
   agents: z.array(
     z.object({
       agent_id: z.string(),
       status: z.enum(AGENT_STATUSES),
       pinned: z.boolean(),
-      idle_seconds: z.number().int().nullable().describe('Null while it works.'),
-      calls_waiting: z.number().int().describe('Calls that run or wait now.'),
+      idle_seconds: z.number().int().nullable().describe('Null while the agent is busy.'),
+      calls_waiting: openCalls,
     }),
   ),
   total: z.number().int(),
 });
 
-/** The agents that hold memory now. */
-export function listActiveTool({
-  access,
-  agents,
-  turns,
-}: AgentServices): Tool<typeof activeInput, typeof activeOutput> {
-  return {
+export const listActiveTool = (views: CallerViews) =>
+  defineTool({
     name: 'list_active_agents',
     title: 'List active agents',
-    description: 'Lists the agents that work, are idle or are paused: those that hold memory now.',
-    annotations: LOOKING,
-    input: activeInput,
+    description:
+      'Lists the agents that are busy, idle or paused; use it to see which agents hold memory now. For all agents call list_sessions.',
+    annotations: QUERY,
+    input: noInput,
     output: activeOutput,
     async run(_input, { principal }) {
-      const own = access.agents(principal);
-      const active = own
-        .list()
-        .map((record) => ({ record, life: agents.lifeOf(record) }))
-        .filter(({ life }) => life.status !== 'stopped' && life.status !== 'archived')
-        .map(({ record, life }) => ({
-          agent_id: own.nameOf(record.agentId),
-          status: life.status,
-          pinned: record.pinned,
-          idle_seconds: life.status === 'busy' ? null : Math.round(idleSecondsOf(life, new Date())),
-          calls_waiting: turns.load(record.agentId),
+      const { agents } = views.agents(principal).list();
+      const active = agents
+        .filter(({ status }) => status !== 'stopped' && status !== 'archived')
+        .map(({ name, status, pinned, idleSeconds = null, openCalls }) => ({
+          ...{ agent_id: name, status, pinned },
+          ...{ idle_seconds: idleSeconds, calls_waiting: openCalls },
         }));
       return { agents: active, total: active.length };
     },
-  };
-}
+  });
 
 const amount = z.number().nullable();
 const seconds = z.number().int().nullable();
-const statusInput = z.strictObject({ agent_id: agentNameSchema });
+const statusInput = z.strictObject({ agent_id: agentId });
 const statusOutput = z.object({
   agent_id: z.string(),
   session_id: z.string().nullable(),
   status: z.enum(AGENT_STATUSES),
   pinned: z.boolean(),
-  cpu_percent: amount.describe('Of one CPU. Numbers that cannot be told now are null.'),
+  cpu_percent: amount.describe('100 is one CPU. A number that cannot be measured now is null.'),
   memory_bytes: amount,
   memory_limit_bytes: amount,
   pids: amount.describe('Processes and threads.'),
-  workspace_bytes: amount.describe('Null while it is paused or stopped.'),
+  workspace_bytes: amount.describe('Null while the agent is paused or stopped.'),
   home_bytes: amount,
   disk_limit_bytes: amount.describe(
-    'What workspace and home may take together; turns that write are refused beyond it.',
+    'The most that workspace and home may use together. Turns that write fail beyond it.',
   ),
   current_turn: z
     .object({ turn_id: z.string(), tool: z.string(), state: z.enum(TURN_STATES) })
     .nullable(),
-  calls_waiting: z.number().int().describe('Calls that run or wait now.'),
+  calls_waiting: openCalls,
   seconds_until: z
     .object({ paused: seconds, stopped: seconds, archived: seconds, removed: seconds })
-    .describe('If nobody calls. Null: never, or already.'),
+    .describe('If nobody calls the agent. Null: never, or the step is past.'),
 });
 
-/** What one agent does, uses, and has before it. */
-export function agentStatusTool(
-  services: AgentServices,
-): Tool<typeof statusInput, typeof statusOutput> {
-  return {
+export const agentStatusTool = (views: CallerViews) =>
+  defineTool({
     name: 'get_agent_status',
     title: 'Show an agent',
     description:
-      'Shows what an agent does now, its CPU, memory and disk, and when it will be paused, stopped, archived and removed.',
-    annotations: LOOKING,
+      'Shows what an agent does and uses now, and when it is paused, stopped, archived and removed; use it to see whether an agent is busy, short of disk or about to be removed. The call does not wake the agent.',
+    annotations: QUERY,
     input: statusInput,
     output: statusOutput,
     async run({ agent_id }, { principal }) {
-      const own = services.access.agents(principal);
-      const record = own.get(agent_id);
-      const { agentId } = record;
+      const agents = views.agents(principal);
+      const {
+        cpuPercent: cpu,
+        memoryBytes = null,
+        memoryLimitBytes = null,
+        ...used
+      } = await agents.usage(agent_id);
+      const { pids = null, workspaceBytes = null, homeBytes = null, diskLimitBytes = null } = used;
+      const agent = agents.get(agent_id);
+      const turn = views.turns(principal).current(agent_id);
       return {
-        agent_id: own.nameOf(agentId),
-        ...(await usage(services, agentId)),
-        ...state(services, record),
+        ...agentState(agent),
+        session_id: agent.threadId ?? null,
+        cpu_percent: cpu === undefined ? null : Math.round(cpu * 10) / 10,
+        ...{ memory_bytes: memoryBytes, memory_limit_bytes: memoryLimitBytes, pids },
+        ...{ workspace_bytes: workspaceBytes, home_bytes: homeBytes },
+        disk_limit_bytes: diskLimitBytes,
+        current_turn: turn ? { turn_id: turn.turnId, tool: turn.tool, state: turn.state } : null,
+        calls_waiting: agent.openCalls,
       };
     },
-  };
-}
+  });
 
-function state({ agents, turns, store, config }: AgentServices, record: AgentRecord) {
-  const { agentId } = record;
-  const [turn] = store.turns.unfinished().filter((each) => each.agentId === agentId);
-  return {
-    ...outlookOf({ agents, config }, record),
-    session_id: record.threadId ?? null,
-    current_turn: turn ? { turn_id: turn.turnId, tool: turn.tool, state: turn.state } : null,
-    calls_waiting: turns.load(agentId),
-  };
-}
-
-/** How an agent is, and how long if nobody calls. */
-export function outlookOf(
-  { agents, config }: Pick<AgentServices, 'agents' | 'config'>,
-  record: AgentRecord,
-) {
-  const life = agents.lifeOf(record);
-  const until = secondsUntil(life, new Date(), config);
-  return {
-    status: life.status,
-    pinned: record.pinned,
-    seconds_until: {
-      paused: until.pause ?? null,
-      stopped: until.stop ?? null,
-      archived: until.archive ?? null,
-      removed: until.remove ?? null,
-    },
-  };
-}
-
-/** Measuring wakes nobody: of an agent that sleeps, or an engine that is away, there is nothing to tell. */
-async function usage({ runtime, agents }: AgentServices, agentId: string) {
-  const container = await runtime.inspect(agentId).catch(() => undefined);
-  const [stats, disk] = await Promise.all([
-    runtime.stats(agentId).catch(() => undefined),
-    container?.state === 'running' ? measureDisk(runtime, agentId) : undefined,
-  ]);
-  if (disk) agents.disk.note(agentId, disk);
-  return {
-    cpu_percent: stats ? Math.round(stats.cpuPercent * 10) / 10 : null,
-    memory_bytes: stats?.memoryBytes ?? null,
-    memory_limit_bytes: stats?.memoryLimitBytes ?? null,
-    pids: stats?.pids ?? null,
-    workspace_bytes: disk?.workspaceBytes ?? null,
-    home_bytes: disk?.homeBytes ?? null,
-    disk_limit_bytes: agents.disk.limitBytes ?? null,
-  };
+/** How an agent is now, and how long if nobody calls it. */
+export function agentState({ name, status, pinned, secondsUntil }: AgentView) {
+  const { pause = null, stop = null, archive = null, remove = null } = secondsUntil;
+  const until = { paused: pause, stopped: stop, archived: archive, removed: remove };
+  return { agent_id: name, status, pinned, seconds_until: until };
 }

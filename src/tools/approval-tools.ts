@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { APPROVAL_KINDS, APPROVAL_STATES } from '../approvals/approval.ts';
 import { approvalData, verdictInput } from '../approvals/approval-data.ts';
 import { RISKS } from '../approvals/risk.ts';
-import type { Access } from '../callers/access.ts';
-import { agentNameSchema } from '../identity/agent-id.ts';
-import { LOOKING } from './annotations.ts';
-import type { Tool } from './tool.ts';
+import type { CallerViews } from '../callers/caller-views.ts';
+import { QUERY } from './annotations.ts';
+import { filterByAgent, id, limit } from './arguments.ts';
+import { defineTool } from './tool.ts';
 
 const DEFAULT_LIMIT = 20;
 const LARGEST_LIMIT = 200;
@@ -14,7 +14,9 @@ const approval = z.object({
   approval_id: z.string(),
   agent_id: z.string(),
   turn_id: z.string(),
-  kind: z.enum(APPROVAL_KINDS).describe('A call before it runs, or what Codex asks for in one.'),
+  kind: z
+    .enum(APPROVAL_KINDS)
+    .describe('What waits: a call before it runs, or a request of Codex during a turn.'),
   operation: z.string(),
   arguments: z.record(z.string(), z.unknown()),
   risk: z.enum(RISKS),
@@ -35,46 +37,45 @@ const approval = z.object({
 });
 
 const listInput = z.strictObject({
-  state: z.enum(APPROVAL_STATES).optional().describe('Only those in this state.'),
-  agent_id: agentNameSchema.optional().describe('Only those of this agent.'),
-  limit: z.number().int().min(1).max(LARGEST_LIMIT).default(DEFAULT_LIMIT),
+  state: z
+    .enum(APPROVAL_STATES)
+    .optional()
+    .describe('Returns approvals in this state only. Default: all.'),
+  agent_id: filterByAgent,
+  limit: limit(LARGEST_LIMIT, DEFAULT_LIMIT),
 });
 const listOutput = z.object({ approvals: z.array(approval) });
 
-/** What waits for people, and what they decided. */
-export function listApprovalsTool(access: Access): Tool<typeof listInput, typeof listOutput> {
-  return {
+export const listApprovalsTool = (views: CallerViews) =>
+  defineTool({
     name: 'list_approvals',
     title: 'List approvals',
     description:
-      'Lists what waits for somebody to approve it, and what was decided, the newest first: your own requests, or as an approver those of your tenant.',
-    annotations: LOOKING,
+      'Lists requests that wait for approval and decided ones, the newest first; use it to see why a call waits, or as an approver to find what to decide. Approvers see the requests of their tenant, others see their own.',
+    annotations: QUERY,
     servedWhenFull: true,
     input: listInput,
     output: listOutput,
     run: async ({ state, agent_id: agent, limit }, { principal }) => ({
-      approvals: access.approvals(principal).list({ state, agent, limit }).map(approvalData),
+      approvals: views.approvals(principal).list({ state, agent, limit }).map(approvalData),
     }),
-  };
-}
+  });
 
 const decideInput = z.strictObject({
-  approval_id: z.string().min(1).max(100).describe('From list_approvals.'),
+  approval_id: id.describe('From list_approvals.'),
   ...verdictInput,
 });
 
-/** Decides on one. */
-export function decideApprovalTool(access: Access): Tool<typeof decideInput, typeof approval> {
-  return {
+export const decideApprovalTool = (views: CallerViews) =>
+  defineTool({
     name: 'decide_approval',
     title: 'Approve or decline',
     description:
-      'Approves or declines what waits for it. Only for approvers, and only on a decision that a person made: nobody approves what they asked for themselves.',
-    annotations: { ...LOOKING, readOnlyHint: false, destructiveHint: true },
+      'Approves or declines a request; use it only after a person has decided. Requires the role approver, and nobody but an administrator decides about their own requests.',
+    annotations: { ...QUERY, readOnlyHint: false, destructiveHint: true },
     servedWhenFull: true,
     input: decideInput,
     output: approval,
     run: async ({ approval_id, ...verdict }, { principal }) =>
-      approvalData(access.approvals(principal).decide(approval_id, verdict)),
-  };
-}
+      approvalData(views.approvals(principal).decide(approval_id, verdict)),
+  });

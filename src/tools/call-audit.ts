@@ -3,7 +3,7 @@ import { toAppError } from '../errors.ts';
 import type { TurnRecord } from '../turns/turn.ts';
 import type { Caller } from './tool.ts';
 
-const ARGUMENTS_NAMED = 40;
+const MOST_ARGUMENTS = 40;
 
 type Called = {
   name: string;
@@ -11,7 +11,7 @@ type Called = {
   call: Caller;
 };
 
-/** Has the audit tell of calls: how each ended, and of its arguments the names and sizes. */
+/** Audits calls: how each ended, and the names and sizes of its arguments. */
 export class CallAudit {
   readonly #audit: AuditLog;
 
@@ -59,17 +59,17 @@ export class CallAudit {
   }
 }
 
-/** Whatever a caller gave for an id; what is too long for one is cut. */
+/** An id as the caller gave it, cut where it is too long. */
 function named(args: unknown, name: string): string | undefined {
   if (typeof args !== 'object' || args === null || !(name in args)) return undefined;
   const value: unknown = Reflect.get(args, name);
   return typeof value === 'string' ? value.slice(0, 128) : undefined;
 }
 
-/** Such as `{ message: 'text of 120', paths: 'list of 3' }`: what was said stays with who said it. */
+/** Such as `{ message: 'text of 120', paths: 'list of 3' }`: the audit keeps no contents. */
 function sizesOf(args: unknown): Record<string, string> {
   if (typeof args !== 'object' || args === null) return {};
-  const entries = Object.entries(args).slice(0, ARGUMENTS_NAMED);
+  const entries = Object.entries(args).slice(0, MOST_ARGUMENTS);
   return Object.fromEntries(entries.map(([name, value]) => [name, sizeOf(value)]));
 }
 

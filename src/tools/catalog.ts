@@ -1,15 +1,5 @@
-import type { AgentManager } from '../agents/agent-manager.ts';
-import type { AgentStore } from '../agents/agent-store.ts';
-import type { ThreadStore } from '../agents/conversations/thread-store.ts';
-import type { Access } from '../callers/access.ts';
-import type { Changes } from '../callers/changes/changes.ts';
-import type { Promotion } from '../callers/changes/promotion.ts';
-import type { Config } from '../config/config.ts';
-import type { Egress } from '../gateway/egress/egress.ts';
-import type { ContainerRuntime } from '../runtime/container-runtime.ts';
+import type { CallerViews } from '../callers/caller-views.ts';
 import type { TurnKind } from '../turns/turn-kind.ts';
-import type { TurnService } from '../turns/turn-service.ts';
-import type { TurnStore } from '../turns/turn-store.ts';
 import { agentStatusTool, listActiveTool } from './agent-tools.ts';
 import { decideApprovalTool, listApprovalsTool } from './approval-tools.ts';
 import { getChangesTool, revertTurnTool } from './change-tools.ts';
@@ -17,8 +7,7 @@ import { sessionCleanupTool, sessionInfoTool } from './codex-session-tools.ts';
 import { configureTool } from './configure-tool.ts';
 import { allowEgressTool, denyEgressTool, listEgressTool } from './egress-tools.ts';
 import { forkTool } from './fork-tool.ts';
-import type { HealthReport } from './health/health-check.ts';
-import { healthTool } from './health-tool.ts';
+import { type HealthReport, healthTool } from './health-tool.ts';
 import { cleanupTool, pinTool, unpinTool } from './lifecycle-tools.ts';
 import { promoteTool } from './promote-tool.ts';
 import { listSessionsTool, mySessionTool } from './session-tools.ts';
@@ -45,7 +34,7 @@ import { implementKind, implementTool } from './work/implement-tool.ts';
 import { planKind, planTool } from './work/plan-tool.ts';
 import { reviewKind, reviewTool } from './work/review-tool.ts';
 
-/** Every kind of turn that tools submit. */
+/** Every kind of turn that a tool starts. */
 export const TURN_KINDS: readonly TurnKind[] = [
   planKind,
   implementKind,
@@ -57,63 +46,49 @@ export const TURN_KINDS: readonly TurnKind[] = [
   ...CODEX_KINDS,
 ];
 
-/** Names that callers of other systems use. They can be called and are not listed. */
+/** Names that other systems use for the same tools. They can be called and are not listed. */
 export const TOOL_ALIASES = { codex_chat: 'chat' } as const;
 
-type Services = {
-  access: Access;
-  agents: AgentManager;
-  turns: TurnService;
-  changes: Changes;
-  promotion: Promotion;
-  store: { agents: AgentStore; threads: ThreadStore; turns: TurnStore };
-  runtime: ContainerRuntime;
-  egress: Egress;
-  config: Config;
-  health: () => Promise<HealthReport>;
-};
-
 /** Every tool, in the order in which clients list them. */
-export function allTools(services: Services): readonly Tool[] {
-  const { access, changes, promotion, health } = services;
+export function allTools(views: CallerViews, health: () => Promise<HealthReport>): readonly Tool[] {
   return [
-    planTool(access),
-    implementTool(access),
-    reviewTool(access),
-    fixTool(access),
-    chatTool(access),
-    auditTool(access),
-    debugTool(access),
-    codexTool(services),
-    replyTool(services),
-    sessionInfoTool(services),
-    sessionCleanupTool(services),
-    listSessionsTool(services),
-    mySessionTool(services),
-    configureTool(access),
-    getTurnTool(access),
-    waitTurnTool(access),
-    steerTool(access),
-    cancelTurnTool(access),
-    listTurnsTool(access),
-    getChangesTool(changes),
-    revertTurnTool(changes),
-    listApprovalsTool(access),
-    decideApprovalTool(access),
-    listActiveTool(services),
-    agentStatusTool(services),
-    forkTool(access),
-    promoteTool(promotion),
-    snapshotTool(access),
-    listSnapshotsTool(access),
-    restoreTool(access),
-    deleteSnapshotTool(access),
-    pinTool(services),
-    unpinTool(services),
-    cleanupTool(services),
-    listEgressTool(services),
-    allowEgressTool(services),
-    denyEgressTool(services),
+    planTool(views),
+    implementTool(views),
+    reviewTool(views),
+    fixTool(views),
+    chatTool(views),
+    auditTool(views),
+    debugTool(views),
+    codexTool(views),
+    replyTool(views),
+    sessionInfoTool(views),
+    sessionCleanupTool(views),
+    listSessionsTool(views),
+    mySessionTool(views),
+    configureTool(views),
+    getTurnTool(views),
+    waitTurnTool(views),
+    steerTool(views),
+    cancelTurnTool(views),
+    listTurnsTool(views),
+    getChangesTool(views),
+    revertTurnTool(views),
+    listApprovalsTool(views),
+    decideApprovalTool(views),
+    listActiveTool(views),
+    agentStatusTool(views),
+    forkTool(views),
+    promoteTool(views),
+    snapshotTool(views),
+    listSnapshotsTool(views),
+    restoreTool(views),
+    deleteSnapshotTool(views),
+    pinTool(views),
+    unpinTool(views),
+    cleanupTool(views),
+    listEgressTool(views),
+    allowEgressTool(views),
+    denyEgressTool(views),
     healthTool(health),
   ];
 }

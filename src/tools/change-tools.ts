@@ -1,82 +1,90 @@
 import { z } from 'zod';
-import type { Changes } from '../callers/changes/changes.ts';
-import { agentNameSchema } from '../identity/agent-id.ts';
+import type { CallerViews } from '../callers/caller-views.ts';
 import { commitSchema } from '../turns/files/turn-commits.ts';
 import { FILE_ACTIONS, type FileChange } from '../workspaces/file-change.ts';
-import { LOOKING, WRITING } from './annotations.ts';
-import type { Tool } from './tool.ts';
+import { QUERY, WRITE } from './annotations.ts';
+import { id, optionalAgentId, turnId } from './arguments.ts';
+import { defineTool } from './tool.ts';
 
 const LARGEST_PATHS = 100;
 const LARGEST_CONTEXT = 1000;
 const LEAST_BYTES = 1024;
 const LARGEST_BYTES = 64 * 1024 * 1024;
 
-const turnId = z.string().min(1).max(100);
-
 const fileChange = z.object({
   file: z.string(),
   action: z.enum(FILE_ACTIONS),
-  old_file: z.string().optional().describe('What a renamed file was called.'),
+  old_file: z.string().optional().describe('The former path of a renamed file.'),
   additions: z.number().int(),
   deletions: z.number().int(),
   binary: z.boolean(),
-  diff: z.string().optional().describe('As git prints it; not with stat_only.'),
+  diff: z.string().optional().describe('A diff of git. Absent with stat_only.'),
 });
 
 const changesInput = z.strictObject({
-  agent_id: agentNameSchema.optional().describe('Default: the agent of your session.'),
-  turn_id: turnId.optional().describe('What this turn changed.'),
-  from_turn: turnId.optional().describe('What was changed from this turn on, it included.'),
-  to_turn: turnId.optional().describe('… up to this one, it included. Default: the last.'),
-  session_id: turnId
+  agent_id: optionalAgentId,
+  turn_id: turnId.optional().describe('Returns the changes of this turn.'),
+  from_turn: turnId
     .optional()
-    .describe('What was changed from the first to the last turn of this conversation.'),
+    .describe('Returns the changes from this turn on. Default: the first turn.'),
+  to_turn: turnId
+    .optional()
+    .describe('Returns the changes up to and including this turn. Default: the last turn.'),
+  session_id: id.optional().describe('Returns the changes of all turns of this conversation.'),
   paths: z
     .array(z.string().min(1).max(4096))
     .max(LARGEST_PATHS)
     .default([])
-    .describe('Only these files or directories, relative to the workspace.'),
-  context_lines: z.number().int().min(0).max(LARGEST_CONTEXT).default(3),
-  stat_only: z.boolean().default(false).describe('Without the diffs.'),
+    .describe(
+      'Returns changes of these files or directories only, relative to the workspace. Default: all.',
+    ),
+  context_lines: z
+    .number()
+    .int()
+    .min(0)
+    .max(LARGEST_CONTEXT)
+    .default(3)
+    .describe('Unchanged lines around each change.'),
+  stat_only: z.boolean().default(false).describe('true: leaves the diffs out.'),
   max_bytes: z
     .number()
     .int()
     .min(LEAST_BYTES)
     .max(LARGEST_BYTES)
     .optional()
-    .describe('Of all diffs together; the bounds of the server hold besides.'),
+    .describe('The most bytes of all diffs together. Default: the limits of the server.'),
 });
 const changesOutput = z.object({
   agent_id: z.string(),
-  from: z.string().nullable().describe('The commit before; null: no files.'),
-  to: z.string().nullable().describe('The commit after; null: the files as they are now.'),
+  from: z.string().nullable().describe('The commit before the changes. Null: there was none.'),
+  to: z.string().nullable().describe('The commit after the changes. Null: the present files.'),
   commits: z.array(z.object({ turn_id: z.string(), commit: commitSchema })),
   changes: z.array(fileChange),
   diffstat: z.string(),
-  truncated: z.boolean().describe('Whether diffs or files are left out.'),
+  truncated: z.boolean().describe('true: diffs or files were left out.'),
   notes: z.array(z.string()),
 });
 
-/** What turns changed. */
-export function getChangesTool(changes: Changes): Tool<typeof changesInput, typeof changesOutput> {
-  return {
+export const getChangesTool = (views: CallerViews) =>
+  defineTool({
     name: 'get_changes',
     title: 'Show changes',
     description:
-      'Shows the diffs of a turn, of a range of turns or of a whole conversation, with renames. Without any of them: how the files of the agent differ from the last commit in its repository (HEAD).',
-    annotations: LOOKING,
+      'Shows the diffs of a turn, of a range of turns or of a conversation; use it to review what Codex changed. Without turn_id, from_turn, to_turn and session_id it compares the present files of the agent with HEAD of its repository.',
+    annotations: QUERY,
     input: changesInput,
     output: changesOutput,
     async run({ paths, context_lines, stat_only, max_bytes, ...asked }, call) {
       const selection = {
         agent: asked.agent_id,
+        defaultAgent: call.defaultAgentId,
         turn: asked.turn_id,
         from: asked.from_turn,
         to: asked.to_turn,
         session: asked.session_id,
       };
       const scope = { paths, contextLines: context_lines, maxBytes: max_bytes };
-      const report = await changes.report(call, selection, scope);
+      const report = await views.changes(call.principal).report(selection, scope);
       const { agent, from = null, to = null, turns, unlisted, notes } = report;
       return {
         ...{ agent_id: agent, from, to, notes },
@@ -86,10 +94,9 @@ export function getChangesTool(changes: Changes): Tool<typeof changesInput, type
         truncated: unlisted > 0 || (!stat_only && report.changes.some(({ cut }) => cut)),
       };
     },
-  };
-}
+  });
 
-const revertInput = z.strictObject({ turn_id: turnId.describe('Of a call that changed files.') });
+const revertInput = z.strictObject({ turn_id: turnId.describe('A turn that changed files.') });
 const revertOutput = z.object({
   agent_id: z.string(),
   turn_id: z.string(),
@@ -99,26 +106,24 @@ const revertOutput = z.object({
   notes: z.array(z.string()),
 });
 
-/** Takes back what a turn changed. */
-export function revertTurnTool(changes: Changes): Tool<typeof revertInput, typeof revertOutput> {
-  return {
+export const revertTurnTool = (views: CallerViews) =>
+  defineTool({
     name: 'revert_turn',
     title: 'Revert a turn',
     description:
-      'Takes back what one turn changed, in the files as they are now: later changes stay. All of it or, on a conflict, nothing. The agent must not be at work.',
-    annotations: { ...WRITING, openWorldHint: false },
+      'Reverts the file changes of one turn and keeps later changes; use it to undo a call that went wrong. On a conflict with later changes the call fails with revert_conflict and changes nothing. The call fails with agent_busy while the agent works.',
+    annotations: WRITE,
     input: revertInput,
     output: revertOutput,
-    async run({ turn_id }, call) {
-      const done = await changes.revert(call, turn_id);
+    async run({ turn_id }, { principal }) {
+      const done = await views.changes(principal).revert(turn_id);
       return {
         ...{ agent_id: done.agent, turn_id, diffstat: done.diffstat, notes: done.notes },
         ...(done.commit && { commit: done.commit }),
         changes: done.changes.map((change) => described(change, false)),
       };
     },
-  };
-}
+  });
 
 function described(change: FileChange, statOnly: boolean): z.output<typeof fileChange> {
   const { file, action, oldFile, additions, deletions, binary, diff } = change;

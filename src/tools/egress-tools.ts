@@ -1,15 +1,12 @@
 import { z } from 'zod';
-import type { Access } from '../callers/access.ts';
-import type { Egress, ListedConnection } from '../gateway/egress/egress.ts';
-import type { EgressRuleRecord } from '../gateway/egress/egress-record.ts';
-import { bracketed } from '../gateway/egress/host-name.ts';
-import { agentNameSchema } from '../identity/agent-id.ts';
-import { LOOKING, SAFE } from './annotations.ts';
-import type { Tool } from './tool.ts';
-
-type EgressServices = { access: Access; egress: Egress };
+import type { ConnectionView, EgressRuleView } from '../callers/caller-egress.ts';
+import type { CallerViews } from '../callers/caller-views.ts';
+import { QUERY, UPDATE } from './annotations.ts';
+import { agentId, limit } from './arguments.ts';
+import { defineTool } from './tool.ts';
 
 const CONNECTIONS_LISTED = 100;
+const MOST_CONNECTIONS = 1000;
 const PORT_MAX = 65_535;
 
 const rule = z.object({
@@ -17,7 +14,7 @@ const rule = z.object({
   effect: z.enum(['allow', 'deny']),
   decided_by: z.string(),
   created_at: z.iso.datetime(),
-  expires_at: z.iso.datetime().nullable().describe('When it no longer counts. Null: never.'),
+  expires_at: z.iso.datetime().nullable().describe('Null: the rule does not expire.'),
 });
 
 const connection = z.object({
@@ -26,59 +23,55 @@ const connection = z.object({
   method: z.string().describe('CONNECT, or the method of a plain HTTP request.'),
   host: z.string(),
   port: z.number().int(),
-  address: z.string().nullable().describe('Where it was connected to.'),
+  address: z.string().nullable().describe('The IP address that was connected to.'),
   bytes_up: z.number().int(),
   bytes_down: z.number().int(),
   verdict: z.enum(['allowed', 'denied', 'failed']),
-  reason: z.string().nullable().describe('Why it was denied, failed or was cut.'),
+  reason: z.string().nullable().describe('Why the connection was denied, failed or was cut.'),
   open: z.boolean(),
 });
 
 const listInput = z.strictObject({
-  agent_id: agentNameSchema,
-  limit: z.number().int().min(1).max(1000).default(CONNECTIONS_LISTED),
+  agent_id: agentId,
+  limit: limit(MOST_CONNECTIONS, CONNECTIONS_LISTED),
 });
 const listOutput = z.object({
   agent_id: z.string(),
-  rules: z.array(rule).describe('What was decided for this agent.'),
-  rules_for_all: z.array(z.string()).describe('What EGRESS_ALLOW allows to every agent.'),
-  connections: z.array(connection).describe('Open ones first, then the last that ended.'),
+  rules: z.array(rule).describe('The rules of this agent.'),
+  rules_for_all: z.array(z.string()).describe('The rules of every agent, from EGRESS_ALLOW.'),
+  connections: z
+    .array(connection)
+    .describe('Open connections first, then ended ones, each the newest first.'),
 });
 
-/** Where an agent may go, and where it went. */
-export function listEgressTool({
-  access,
-  egress,
-}: EgressServices): Tool<typeof listInput, typeof listOutput> {
-  return {
+export const listEgressTool = (views: CallerViews) =>
+  defineTool({
     name: 'list_egress',
     title: 'List network access',
     description:
-      'Lists the last network connections that an agent made or was denied, and the rules that decide on them. Requests to the model are not among them.',
-    annotations: LOOKING,
+      'Lists the last network connections of an agent and the rules that allow or deny them; use it to find out why a download failed. Requests to the model are not listed.',
+    annotations: QUERY,
     input: listInput,
     output: listOutput,
     async run({ agent_id, limit }, { principal }) {
-      const own = access.agents(principal);
-      const { agentId } = own.getForApproval(agent_id);
+      const found = views.egress(principal).list(agent_id, limit);
       return {
-        agent_id: own.nameOf(agentId),
-        rules: egress.rules.list(agentId).map(describeRule),
-        rules_for_all: egress.rules.forAll,
-        connections: egress.connections(agentId, limit).map(describeConnection),
+        agent_id: found.agent,
+        rules: found.rules.map(describeRule),
+        rules_for_all: found.rulesForAll,
+        connections: found.connections.map(describeConnection),
       };
     },
-  };
-}
+  });
 
 const destination = {
-  agent_id: agentNameSchema,
+  agent_id: agentId,
   host: z
     .string()
     .min(1)
     .max(300)
     .describe(
-      'A host name, *.example.org for all below it, or a preset such as npm. With a method, as in `GET http://example.org`, only such requests of plain HTTP.',
+      'A host name, *.example.org for all subdomains, or a preset such as npm. With a method, as in `GET http://example.org`, the rule covers only such requests of plain HTTP.',
     ),
   port: z.number().int().min(1).max(PORT_MAX).optional().describe('Default: 443 and 80.'),
 };
@@ -87,98 +80,68 @@ const allowInput = z.strictObject({
   duration: z
     .enum(['once', 'always'])
     .default('once')
-    .describe('once: for ten minutes, however many connections a command needs.'),
+    .describe('once: ten minutes, for any number of connections. always: until deny_egress.'),
 });
-const decided = rule.extend({ agent_id: z.string() });
+const ruleOutput = rule.extend({ agent_id: z.string() });
 
-/** Opens a way out to one agent. */
-export function allowEgressTool({
-  access,
-  egress,
-}: EgressServices): Tool<typeof allowInput, typeof decided> {
-  return {
+export const allowEgressTool = (views: CallerViews) =>
+  defineTool({
     name: 'allow_egress',
     title: 'Allow network access',
     description:
-      'Lets an agent connect to a host, for ten minutes or for ever. What the agent knows can leave to that host.',
-    annotations: { ...SAFE, destructiveHint: true, openWorldHint: true },
+      'Allows an agent to connect to a host; use it when list_egress shows a denied connection that the work requires. The agent can send everything it knows to that host. Requires the role approver, and nobody but an administrator decides about their own agents.',
+    annotations: { ...UPDATE, destructiveHint: true, openWorldHint: true },
     input: allowInput,
-    output: decided,
+    output: ruleOutput,
     async run({ agent_id, duration, ...where }, { principal }) {
-      const own = access.agents(principal);
-      const { agentId } = own.getToApprove(agent_id);
-      const options = { for: duration, by: principal.id };
-      const made = egress.rules.allow(agentId, ruleText(where), options);
-      return { agent_id: own.nameOf(agentId), ...describeRule(made) };
+      const { agent, ...made } = views.egress(principal).allow(agent_id, where, duration);
+      return { agent_id: agent, ...describeRule(made) };
     },
-  };
-}
+  });
 
 const denyInput = z.strictObject({
   ...destination,
   forget: z
     .boolean()
     .default(false)
-    .describe('Only forget what was decided for this host; EGRESS_ALLOW decides again.'),
+    .describe('true: removes the rule of this agent for the host, so that EGRESS_ALLOW decides.'),
 });
 const denyOutput = z.object({
   agent_id: z.string(),
-  rules: z.array(rule).describe('What is decided for this agent now.'),
+  rules: z.array(rule).describe('The rules of this agent after the call.'),
 });
 
-/** Closes a way out to one agent. */
-export function denyEgressTool({
-  access,
-  egress,
-}: EgressServices): Tool<typeof denyInput, typeof denyOutput> {
-  return {
+export const denyEgressTool = (views: CallerViews) =>
+  defineTool({
     name: 'deny_egress',
     title: 'Deny network access',
     description:
-      'Forbids an agent a host that was allowed to it or to all agents, and cuts its connections there. Wins over every rule that allows.',
-    annotations: { ...SAFE, destructiveHint: true },
+      'Denies an agent a host and cuts its open connections to it; use it to take back allow_egress or to close a host that EGRESS_ALLOW opens to all agents. A rule that denies wins over every rule that allows.',
+    annotations: { ...UPDATE, destructiveHint: true },
     input: denyInput,
     output: denyOutput,
     async run({ agent_id, forget, ...where }, { principal }) {
-      const own = access.agents(principal);
-      const { agentId } = own.getToApprove(agent_id);
-      if (forget) egress.rules.remove(agentId, ruleText(where));
-      else egress.rules.deny(agentId, ruleText(where), { by: principal.id });
-      const rules = egress.rules.list(agentId).map(describeRule);
-      return { agent_id: own.nameOf(agentId), rules };
+      const egress = views.egress(principal);
+      const { agent, rules } = forget
+        ? egress.forget(agent_id, where)
+        : egress.deny(agent_id, where);
+      return { agent_id: agent, rules: rules.map(describeRule) };
     },
-  };
-}
+  });
 
-function ruleText({ host, port }: { host: string; port?: number | undefined }): string {
-  if (port === undefined) return host;
-  // An IPv6 address as it is usually given.
-  const bare = host.includes('/') || host.startsWith('[') ? host : bracketed(host);
-  return `${bare}:${port}`;
-}
-
-function describeRule({ rule, effect, decidedBy, createdAt, expiresAt }: EgressRuleRecord) {
+function describeRule({ rule, effect, decidedBy, createdAt, expiresAt }: EgressRuleView) {
   return {
-    rule,
-    effect,
-    decided_by: decidedBy,
+    ...{ rule, effect, decided_by: decidedBy },
     created_at: createdAt.toISOString(),
     expires_at: expiresAt?.toISOString() ?? null,
   };
 }
 
-function describeConnection(one: ListedConnection) {
+function describeConnection({ method, host, port, verdict, open, ...one }: ConnectionView) {
   return {
     started_at: one.startedAt.toISOString(),
-    duration_ms: one.durationMs,
-    method: one.method,
-    host: one.host,
-    port: one.port,
-    address: one.address ?? null,
-    bytes_up: one.bytesUp,
-    bytes_down: one.bytesDown,
-    verdict: one.verdict,
-    reason: one.reason ?? null,
-    open: one.open,
+    ...{ duration_ms: one.durationMs, method, host, port, address: one.address ?? null },
+    ...{ bytes_up: one.bytesUp, bytes_down: one.bytesDown },
+    ...{ verdict, reason: one.reason ?? null, open },
   };
 }

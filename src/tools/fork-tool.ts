@@ -1,47 +1,34 @@
-import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
-import type { Access } from '../callers/access.ts';
-import { agentIdSchema, agentNameSchema } from '../identity/agent-id.ts';
-import { SAFE } from './annotations.ts';
-import type { Tool } from './tool.ts';
-
-const ID_LENGTH = 64;
+import type { CallerViews } from '../callers/caller-views.ts';
+import { agentIdSchema } from '../identity/agent-id.ts';
+import { UPDATE } from './annotations.ts';
+import { optionalAgentId } from './arguments.ts';
+import { defineTool } from './tool.ts';
 
 const input = z.strictObject({
-  agent_id: agentNameSchema
-    .optional()
-    .describe('Which agent is copied. Default: the one of your session.'),
+  agent_id: optionalAgentId,
   new_agent_id: agentIdSchema
     .optional()
-    .describe('What the copy is called; no agent may have this id. Default: made for you.'),
+    .describe('The id of the copy, which no agent may have yet. Default: a generated id.'),
 });
 const output = z.object({
   agent_id: z.string().describe('The copy. Pass it to any tool that works.'),
   forked_from: z.string(),
 });
 
-/** A second agent that goes on from where one is. */
-export function forkTool(access: Access): Tool<typeof input, typeof output> {
-  return {
+export const forkTool = (views: CallerViews) =>
+  defineTool({
     name: 'fork_agent',
     title: 'Fork an agent',
     description:
-      'Copies an agent, its workspace and its conversation, to a new agent: to try something without touching the first, or several things at once. The agent must have nothing to do meanwhile.',
-    annotations: SAFE,
+      'Copies an agent with its workspace and conversation to a new agent; use it to try something without touching the original, or to try several things in parallel. The call fails with agent_busy while the agent works.',
+    annotations: UPDATE,
     input,
     output,
     async run({ agent_id, new_agent_id }, { principal, defaultAgentId, signal, progress }) {
       const source = agent_id ?? defaultAgentId;
       progress(`Copying agent ${source}`);
-      const workspaces = access.workspaces(principal);
-      const { agentId } = await workspaces.fork(source, new_agent_id ?? nameOfFork(source), signal);
-      return { agent_id: access.agents(principal).nameOf(agentId), forked_from: source };
+      const copy = await views.workspaces(principal).fork(source, new_agent_id, signal);
+      return { agent_id: copy, forked_from: source };
     },
-  };
-}
-
-function nameOfFork(source: string): string {
-  const mark = `-fork-${randomBytes(4).toString('hex')}`;
-  const [name = ''] = source.split('@');
-  return `${name.slice(0, ID_LENGTH - mark.length)}${mark}`;
-}
+  });

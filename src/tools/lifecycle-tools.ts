@@ -1,174 +1,109 @@
 import { z } from 'zod';
-import { AGENT_STATUSES, type AgentRecord } from '../agents/agent.ts';
-import type { AgentManager } from '../agents/agent-manager.ts';
-import type { AgentStore } from '../agents/agent-store.ts';
-import { type AgentStep, idleSecondsOf, mayTake } from '../agents/life/agent-life.ts';
-import { type Decision, type Swept, sweep } from '../agents/life/sweep.ts';
-import type { Access } from '../callers/access.ts';
-import type { CallerAgents } from '../callers/caller-agents.ts';
-import { AppError } from '../errors.ts';
+import { AGENT_STATUSES } from '../agents/agent.ts';
+import type { CleanedAgent } from '../callers/caller-lifecycle.ts';
+import type { CallerViews } from '../callers/caller-views.ts';
 import { agentNameSchema } from '../identity/agent-id.ts';
-import { SAFE } from './annotations.ts';
-import type { Tool } from './tool.ts';
+import { UPDATE } from './annotations.ts';
+import { agentId } from './arguments.ts';
+import { defineTool } from './tool.ts';
 
-type LifecycleServices = { access: Access; agents: AgentManager; store: { agents: AgentStore } };
+const AGENTS_LISTED = 1000;
 
-const pinInput = z.strictObject({ agent_id: agentNameSchema });
+const pinInput = z.strictObject({ agent_id: agentId });
 const pinOutput = z.object({ agent_id: z.string(), pinned: z.boolean() });
 
-/** For agents whose background processes must go on, or whose work must not be lost. */
-export function pinTool({
-  access,
-  agents,
-  store,
-}: LifecycleServices): Tool<typeof pinInput, typeof pinOutput> {
-  return {
+export const pinTool = (views: CallerViews) =>
+  defineTool({
     name: 'pin',
     title: 'Pin an agent',
     description:
-      'Keeps an agent from being paused, stopped, archived or removed for being idle, until it is unpinned. A paused one goes on at once.',
-    annotations: SAFE,
+      'Keeps an idle agent from being paused, stopped, archived or removed until unpin; use it when background processes of the agent have to go on or its files must not expire. A paused agent resumes at once.',
+    annotations: UPDATE,
     input: pinInput,
     output: pinOutput,
-    async run({ agent_id }, { principal }) {
-      const { agentId, name } = changeable(access.agents(principal), agent_id);
-      store.agents.setPinned(agentId, true);
-      if (agents.statusOf(agentId) === 'paused') await agents.withAgent(agentId, async () => {});
-      return { agent_id: name, pinned: true };
-    },
-  };
-}
+    run: async ({ agent_id }, { principal }) => ({
+      agent_id: await views.lifecycle(principal).pin(agent_id),
+      pinned: true,
+    }),
+  });
 
-export function unpinTool({
-  access,
-  store,
-}: LifecycleServices): Tool<typeof pinInput, typeof pinOutput> {
-  return {
+export const unpinTool = (views: CallerViews) =>
+  defineTool({
     name: 'unpin',
     title: 'Unpin an agent',
-    description: 'Lets an agent be paused, stopped, archived and removed again for being idle.',
-    annotations: SAFE,
+    description:
+      'Ends the effect of pin; use it when an idle agent may be paused, stopped, archived and removed again.',
+    annotations: UPDATE,
     input: pinInput,
     output: pinOutput,
-    async run({ agent_id }, { principal }) {
-      const { agentId, name } = changeable(access.agents(principal), agent_id);
-      store.agents.setPinned(agentId, false);
-      return { agent_id: name, pinned: false };
-    },
-  };
-}
+    run: async ({ agent_id }, { principal }) => ({
+      agent_id: views.lifecycle(principal).unpin(agent_id),
+      pinned: false,
+    }),
+  });
 
-/** The agent, if the caller may do something about it, and what the caller calls it. */
-function changeable(own: CallerAgents, named: string): { agentId: string; name: string } {
-  own.demand('work');
-  const { agentId } = own.get(named);
-  return { agentId, name: own.nameOf(agentId) };
-}
-
-const AGENTS_LISTED = 1000;
 const cleanupInput = z.strictObject({
-  agent_id: agentNameSchema.optional().describe('Only this one. Default: all.'),
+  agent_id: agentNameSchema.optional().describe('Cleans up this agent only. Default: all agents.'),
   older_than_seconds: z
     .number()
     .int()
     .min(0)
     .optional()
-    .describe('Only agents that were idle for so long. Default: all idle ones.'),
-  dry_run: z.boolean().default(false).describe('Only tell what would be done.'),
+    .describe('Cleans up agents that were idle for this long. Default: all idle agents.'),
+  dry_run: z
+    .boolean()
+    .default(false)
+    .describe('true: reports what would be done, and does nothing.'),
   remove: z
     .boolean()
     .default(false)
     .describe(
-      'Remove the agents with their files and conversations, sleeping ones too, instead of stopping them. Needs agent_id or older_than_seconds.',
+      'true: deletes the agents with their files and conversations, stopped agents too, instead of stopping them. Requires agent_id or older_than_seconds.',
     ),
 });
 const cleanupOutput = z.object({
   agents: z.array(
     z.object({
       agent_id: z.string(),
-      status: z.enum(AGENT_STATUSES).describe('What it was before.'),
+      status: z.enum(AGENT_STATUSES).describe('Before the clean-up.'),
       idle_seconds: z.number().int(),
       outcome: z
         .enum(['stopped', 'removed', 'would_stop', 'would_remove', 'in_use', 'failed'])
-        .describe('`in_use`: a call came first.'),
+        .describe('in_use: a call came first.'),
     }),
   ),
   total: z.number().int(),
 });
 
-/** Makes room now instead of when the reaper comes. */
-export function cleanupTool(
-  services: LifecycleServices,
-): Tool<typeof cleanupInput, typeof cleanupOutput> {
-  return {
+export const cleanupTool = (views: CallerViews) =>
+  defineTool({
     name: 'cleanup_inactive_agents',
     title: 'Clean up inactive agents',
     description:
-      'Stops the agents that are idle now; they wake on their next call. Never touches agents that work, have calls waiting or are pinned.',
-    annotations: { ...SAFE, destructiveHint: true },
+      'Stops idle agents, or with remove deletes them; use it to free memory or disk now. A stopped agent wakes on its next call with its files and conversation. Agents that are busy, pinned or have calls waiting are left alone.',
+    annotations: { ...UPDATE, destructiveHint: true },
     servedWhenFull: true,
     input: cleanupInput,
     output: cleanupOutput,
-    async run(input, { principal, log }) {
-      const own = services.access.agents(principal);
-      own.demand('work');
-      const decide = decisionOf(input);
-      const records = input.agent_id === undefined ? own.list() : [own.get(input.agent_id)];
-      const found = input.dry_run
-        ? rehearse(services, records, decide)
-        : await sweep({ ...services, records, reason: 'cleanup', log }, decide);
-      const reports = found.slice(0, AGENTS_LISTED).map((one) => report(own, one));
-      return { agents: reports, total: found.length };
+    async run({ agent_id: agent, older_than_seconds, dry_run, remove }, { principal, log }) {
+      const choice = { agent, olderThanSeconds: older_than_seconds, dryRun: dry_run, remove };
+      const cleaned = await views.lifecycle(principal).cleanUp(choice, log);
+      const agents = cleaned.slice(0, AGENTS_LISTED).map((one) => ({
+        agent_id: one.name,
+        status: one.status,
+        idle_seconds: one.idleSeconds,
+        outcome: outcomeOf(one),
+      }));
+      return { agents, total: cleaned.length };
     },
-  };
-}
-
-function decisionOf({
-  agent_id,
-  older_than_seconds,
-  remove,
-}: z.output<typeof cleanupInput>): Decision {
-  if (remove && agent_id === undefined && older_than_seconds === undefined) {
-    throw new AppError(
-      'invalid_input',
-      'remove needs agent_id or older_than_seconds: it deletes work.',
-    );
-  }
-  const step = remove ? 'remove' : 'stop';
-  const bound = older_than_seconds ?? 0;
-  return (life) =>
-    mayTake(step, life) && idleSecondsOf(life, new Date()) >= bound ? step : 'none';
-}
-
-type Found = Omit<Swept, 'outcome'> & { outcome: Swept['outcome'] | 'rehearsed' };
-
-function rehearse(
-  { agents }: LifecycleServices,
-  records: readonly AgentRecord[],
-  decide: Decision,
-): Found[] {
-  return records.flatMap((record) => {
-    const life = agents.lifeOf(record);
-    const step = decide(life, record.agentId);
-    return step === 'none' ? [] : [{ agentId: record.agentId, life, step, outcome: 'rehearsed' }];
   });
-}
 
-function report(own: CallerAgents, { agentId, life, step, outcome }: Found) {
-  return {
-    agent_id: own.nameOf(agentId),
-    status: life.status,
-    idle_seconds: Math.round(idleSecondsOf(life, new Date())),
-    outcome: wordOf(step, outcome),
-  };
-}
-
-function wordOf(step: AgentStep, outcome: Found['outcome']) {
+function outcomeOf({ step, outcome }: CleanedAgent) {
   const removes = step === 'remove';
   switch (outcome) {
     case 'taken':
       return removes ? 'removed' : 'stopped';
-    case 'rehearsed':
+    case 'planned':
       return removes ? 'would_remove' : 'would_stop';
     case 'in_use':
     case 'failed':

@@ -14,14 +14,21 @@ export type Tool<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodTy
   input: Input;
   /** Of an object. */
   output: Output;
-  /** Whether it has a few places of its own, since it tells what is wrong or makes room. */
+  /** Whether the tool is served beyond the limit of calls, because it makes room or says what is wrong. */
   servedWhenFull?: boolean;
   run(input: z.output<Input>, call: ToolCall): Promise<object>;
-  /** Where a call is a turn: begins it and does not wait. What the turn returns is what `run` does. */
+  /** Of a tool that runs a turn: starts the turn without waiting. The turn returns what `run` returns. */
   submit?(input: z.output<Input>, call: Caller): TurnRecord;
 };
 
-/** Hints of the MCP specification, each meaning what it says there. */
+/** Infers what `run` gets from the schema of the input. */
+export function defineTool<Input extends z.ZodObject, Output extends z.ZodType>(
+  tool: Tool<Input, Output>,
+): Tool<Input, Output> {
+  return tool;
+}
+
+/** The hints of the MCP specification. */
 type ToolAnnotations = {
   readOnlyHint: boolean;
   destructiveHint: boolean;
@@ -29,27 +36,25 @@ type ToolAnnotations = {
   openWorldHint: boolean;
 };
 
-/** The circumstances of a call, as the transport knows them. */
+/** What the transport knows of a call. */
 export type ToolCall = {
-  /** Who calls. */
   principal: Principal;
-  /** The agent meant by a call that names none: from `X-Agent-Id`, `?agent_id=`, or made for the client's session. */
+  /** The agent of a call that names none: from `X-Agent-Id`, `?agent_id=`, or generated for the client's session. */
   defaultAgentId: string;
   /** Aborted when the client cancels the call. */
   signal: AbortSignal;
   correlationId: string;
   log: Logger;
-  /** Tells the client what happens. Never throws; may be dropped. */
+  /** Sends a message to the client, which may be dropped. Never throws. */
   progress(message: string): void;
-  /** Hears what the call waits for people to approve, where the client can ask one. */
+  /** Called for each approval that the call waits for, where the client can ask a person. */
   onApproval?(approval: ApprovalRecord): void;
 };
 
-/** Who calls, and what it means where it names no agent. */
 export type Caller = Pick<ToolCall, 'principal' | 'defaultAgentId'> &
   Partial<Pick<ToolCall, 'correlationId'>>;
 
-/** What a client learns of a tool. */
+/** A tool as clients see it. */
 export type ToolDescription = {
   name: string;
   title: string;

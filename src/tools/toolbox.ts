@@ -16,21 +16,21 @@ import {
 
 const resultSchema = z.record(z.string(), z.unknown());
 
-/** Calls beyond the limit for those that help where the server is full. */
-const RESERVE = 32;
+/** Calls beyond the limit that `servedWhenFull` allows. */
+const RESERVED_CALLS = 32;
 
 type ToolboxOptions = {
-  /** How many calls are answered at the same time. */
+  /** How many calls run at the same time. */
   maxCalls: number;
-  /** How often agents may be called. */
+  /** Limits how often each agent is called. */
   rates?: Pick<RateLimits, 'takeCall'>;
-  /** Other names of tools, which are not listed. */
+  /** Further names of tools, which `list` leaves out. */
   aliases?: Readonly<Record<string, string>>;
-  /** Default: none is kept. */
+  /** Default: no audit. */
   audit?: AuditLog;
 };
 
-/** All tools by name: the one way in for every transport. */
+/** All tools by name. Every transport calls tools here. */
 export class Toolbox {
   readonly #tools: ReadonlyMap<string, Tool>;
   readonly #aliases: ReadonlyMap<string, string>;
@@ -58,8 +58,8 @@ export class Toolbox {
 
   /**
    * Checks the arguments, runs the tool and checks its result. Throws `unknown_tool`,
-   * `too_many_calls` or `invalid_input` with the problems in `data.issues`, or whatever code the
-   * tool ends with.
+   * `too_many_calls`, `rate_limited`, `invalid_input` with the problems in `data.issues`, and what the
+   * tool throws.
    */
   async call(name: string, args: unknown, call: ToolCall): Promise<Record<string, unknown>> {
     return this.#audit.witness({ name, args, call }, async () => {
@@ -71,16 +71,20 @@ export class Toolbox {
     });
   }
 
-  /** Does something that counts as an open call while it lasts. Throws `too_many_calls`. */
+  /** Runs an action that counts as an open call until it settles. Throws `too_many_calls`. */
   async hold<T>(
     action: () => Promise<T>,
     { servedWhenFull }: Pick<Tool, 'servedWhenFull'> = {},
   ): Promise<T> {
     const limit = this.#maxCalls;
-    if (this.#calls >= limit + (servedWhenFull ? RESERVE : 0)) {
-      throw new AppError('too_many_calls', `${limit} calls are open, as many as may be.`, {
-        data: { limit },
-      });
+    if (this.#calls >= limit + (servedWhenFull ? RESERVED_CALLS : 0)) {
+      throw new AppError(
+        'too_many_calls',
+        `The server has reached its limit of ${limit} open calls.`,
+        {
+          data: { limit },
+        },
+      );
     }
     this.#calls += 1;
     try {
@@ -90,16 +94,16 @@ export class Toolbox {
     }
   }
 
-  /** Whether a call of the tool is a turn, which can be submitted. Throws `unknown_tool`. */
+  /** Whether the tool runs a turn. Throws `unknown_tool`. */
   submits(name: string): boolean {
     return this.#find(name).submit !== undefined;
   }
 
-  /** Begins the turn of a call and does not wait for it. Throws as `call` does. */
+  /** Starts the turn of a call without waiting for it. Throws what `call` throws. */
   submit(name: string, args: unknown, caller: Caller): Promise<TurnRecord> {
     return this.#audit.witnessSubmit({ name, args, call: caller }, async () => {
       const tool = this.#find(name);
-      if (!tool.submit) throw new AppError('invalid_input', `Calls of ${name} are no turns.`);
+      if (!tool.submit) throw new AppError('invalid_input', `${name} does not run a turn.`);
       const input = parsed(tool, args);
       await this.#count(tool, input, caller);
       this.#audit.assertWritable();
@@ -107,12 +111,12 @@ export class Toolbox {
     });
   }
 
-  /** What `call` answers where the call is a turn that has ended, or throws. */
+  /** Returns or throws what `call` does for a turn that has ended. */
   outcome(turn: TurnRecord): Record<string, unknown> {
     return checked(this.#find(turn.tool), outcomeOf(turn));
   }
 
-  /** Only calls that have an agent work count: looking costs little. */
+  /** Only calls that run a turn count. */
   async #count(tool: Tool, input: Record<string, unknown>, caller: Caller): Promise<void> {
     if (!tool.submit) return;
     const { agent_id: named } = input;

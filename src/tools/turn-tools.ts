@@ -1,20 +1,18 @@
 import { z } from 'zod';
 import type { ApprovalRecord } from '../approvals/approval.ts';
-import type { Access } from '../callers/access.ts';
-import { agentNameSchema } from '../identity/agent-id.ts';
+import type { CallerViews } from '../callers/caller-views.ts';
 import { TURN_STATES, type TurnRecord } from '../turns/turn.ts';
-import { LOOKING } from './annotations.ts';
-import type { Tool } from './tool.ts';
+import { QUERY } from './annotations.ts';
+import { filterByAgent, limit, turnId } from './arguments.ts';
+import { defineTool } from './tool.ts';
 
-/** Below the 60 s after which most clients give a call up. */
+/** Most clients end a call after 60 s. */
 const DEFAULT_WAIT_SECONDS = 50;
 const LONGEST_WAIT_SECONDS = 3600;
 const DEFAULT_LIMIT = 20;
 const LARGEST_LIMIT = 200;
 
-const turnId = z.string().min(1).max(100).describe('From a result, or from list_turns.');
-
-const summary = z.object({
+export const turnSummary = z.object({
   turn_id: z.string(),
   agent_id: z.string(),
   tool: z.string(),
@@ -23,26 +21,28 @@ const summary = z.object({
   created_at: z.iso.datetime(),
   ended_at: z.iso.datetime().nullable(),
 });
-const whole = summary.extend({
-  result: z.record(z.string(), z.unknown()).nullable().describe('What the tool returned.'),
-  error: z.record(z.string(), z.unknown()).nullable().describe('Why it has no result.'),
+const turnWithResult = turnSummary.extend({
+  result: z
+    .record(z.string(), z.unknown())
+    .nullable()
+    .describe('The result of the tool. Null before the turn has completed.'),
+  error: z.record(z.string(), z.unknown()).nullable().describe('Why the turn has no result.'),
 });
 
 const getInput = z.strictObject({ turn_id: turnId });
 
-/** How a turn is now. */
-export function getTurnTool(access: Access): Tool<typeof getInput, typeof whole> {
-  return {
+export const getTurnTool = (views: CallerViews) =>
+  defineTool({
     name: 'get_turn',
     title: 'Show a turn',
     description:
-      'Shows how a call of a working tool is now: its state, and its result once it has ended.',
-    annotations: LOOKING,
+      'Shows the state of a turn, and its result once it has ended; use it to look at a call that was started with wait: false or whose answer was lost.',
+    annotations: QUERY,
     input: getInput,
-    output: whole,
-    run: async ({ turn_id }, { principal }) => describeWhole(access.turns(principal).get(turn_id)),
-  };
-}
+    output: turnWithResult,
+    run: async ({ turn_id }, { principal }) =>
+      describeTurnWithResult(views.turns(principal).get(turn_id)),
+  });
 
 const waitInput = getInput.extend({
   timeout_seconds: z
@@ -51,87 +51,79 @@ const waitInput = getInput.extend({
     .min(1)
     .max(LONGEST_WAIT_SECONDS)
     .default(DEFAULT_WAIT_SECONDS)
-    .describe('How long to wait at most. The turn itself goes on.'),
+    .describe('The longest time to wait. The turn goes on after it.'),
 });
 
-/** Waits for a turn. */
-export function waitTurnTool(access: Access): Tool<typeof waitInput, typeof whole> {
-  return {
+export const waitTurnTool = (views: CallerViews) =>
+  defineTool({
     name: 'wait_turn',
     title: 'Wait for a turn',
     description:
-      'Waits until a turn has ended, with progress, and returns it. Still running after timeout_seconds: call again.',
-    annotations: LOOKING,
+      'Waits until a turn has ended and returns its result; use it after a call with wait: false. If the turn has not ended after timeout_seconds, the call returns its state: call again.',
+    annotations: QUERY,
     input: waitInput,
-    output: whole,
+    output: turnWithResult,
     async run({ turn_id, timeout_seconds }, call) {
       const signal = AbortSignal.any([call.signal, AbortSignal.timeout(timeout_seconds * 1000)]);
       const progress = (message: string) => call.progress(message);
       const onApproval = (approval: ApprovalRecord) => call.onApproval?.(approval);
       const waiter = { signal, progress, onApproval };
-      return describeWhole(await access.turns(call.principal).wait(turn_id, waiter));
+      return describeTurnWithResult(await views.turns(call.principal).wait(turn_id, waiter));
     },
-  };
-}
+  });
 
 const steerInput = z.strictObject({
   turn_id: turnId,
   message: z.string().trim().min(1).describe('What Codex should know or do differently.'),
 });
 
-/** Says more to a turn that runs. */
-export function steerTool(access: Access): Tool<typeof steerInput, typeof summary> {
-  return {
+export const steerTool = (views: CallerViews) =>
+  defineTool({
     name: 'steer',
     title: 'Steer a turn',
     description:
-      'Says more to Codex while it works on a turn, without ending it: a correction, a hint, a wish. The turn goes on to its result.',
-    annotations: { ...LOOKING, readOnlyHint: false, idempotentHint: false },
+      'Sends a message to Codex during a turn; use it to correct or add something without a new call. The turn goes on and returns its result as before.',
+    annotations: { ...QUERY, readOnlyHint: false, idempotentHint: false },
     input: steerInput,
-    output: summary,
+    output: turnSummary,
     run: async ({ turn_id, message }, { principal }) =>
-      describe(await access.turns(principal).steer(turn_id, message)),
-  };
-}
+      describeTurn(await views.turns(principal).steer(turn_id, message)),
+  });
 
-/** Ends a turn. */
-export function cancelTurnTool(access: Access): Tool<typeof getInput, typeof whole> {
-  return {
+export const cancelTurnTool = (views: CallerViews) =>
+  defineTool({
     name: 'cancel_turn',
     title: 'Cancel a turn',
     description:
-      'Ends a turn that waits or runs, and everything that it started. What an implement had written stays.',
-    annotations: { ...LOOKING, readOnlyHint: false, destructiveHint: true },
+      'Cancels a turn that waits or runs, and kills every process that it started; use it when the result is no longer wanted. Files that implement, fix or codex has written stay.',
+    annotations: { ...QUERY, readOnlyHint: false, destructiveHint: true },
     servedWhenFull: true,
     input: getInput,
-    output: whole,
+    output: turnWithResult,
     run: async ({ turn_id }, { principal }) =>
-      describeWhole(await access.turns(principal).cancel(turn_id)),
-  };
-}
+      describeTurnWithResult(await views.turns(principal).cancel(turn_id)),
+  });
 
 const listInput = z.strictObject({
-  agent_id: agentNameSchema.optional().describe('Only turns of this agent.'),
-  limit: z.number().int().min(1).max(LARGEST_LIMIT).default(DEFAULT_LIMIT),
+  agent_id: filterByAgent,
+  limit: limit(LARGEST_LIMIT, DEFAULT_LIMIT),
 });
-const listOutput = z.object({ turns: z.array(summary) });
+const listOutput = z.object({ turns: z.array(turnSummary) });
 
-/** The last turns. */
-export function listTurnsTool(access: Access): Tool<typeof listInput, typeof listOutput> {
-  return {
+export const listTurnsTool = (views: CallerViews) =>
+  defineTool({
     name: 'list_turns',
     title: 'List turns',
-    description: 'Lists the last calls of the working tools, the newest first.',
-    annotations: LOOKING,
+    description: 'Lists the last turns of your agents, the newest first; use it to find a turn_id.',
+    annotations: QUERY,
     input: listInput,
     output: listOutput,
     run: async ({ agent_id: agent, limit }, { principal }) => ({
-      turns: access.turns(principal).list({ agent, limit }).map(describe),
+      turns: views.turns(principal).list({ agent, limit }).map(describeTurn),
     }),
-  };
-}
+  });
 
-function describe(turn: TurnRecord): z.input<typeof summary> {
+export function describeTurn(turn: TurnRecord): z.input<typeof turnSummary> {
   return {
     turn_id: turn.turnId,
     agent_id: turn.agentId,
@@ -143,6 +135,6 @@ function describe(turn: TurnRecord): z.input<typeof summary> {
   };
 }
 
-function describeWhole(turn: TurnRecord): z.input<typeof whole> {
-  return { ...describe(turn), result: turn.result ?? null, error: turn.error ?? null };
+function describeTurnWithResult(turn: TurnRecord): z.input<typeof turnWithResult> {
+  return { ...describeTurn(turn), result: turn.result ?? null, error: turn.error ?? null };
 }

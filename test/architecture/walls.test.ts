@@ -3,7 +3,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { importsOf, readImports } from '../../architecture/imports.ts';
 import { picture } from '../../architecture/picture.ts';
-import { ROOMS } from '../../architecture/rooms.ts';
+import { BEHIND_VIEWS, isAt, ROOMS } from '../../architecture/rooms.ts';
 import { withRooms } from '../../architecture/table.ts';
 import { findFaults } from '../../architecture/walls.ts';
 
@@ -64,6 +64,12 @@ describe('a fault is told, with who may be asked instead', () => {
     expect(faultsOf({ [inside]: text })).toBe('');
   });
 
+  test.each(BEHIND_VIEWS.rooms)('a service below the callers, imported by %s', (room) => {
+    const text = "import type { AgentManager } from '../agents/agent-manager.ts';";
+    expect(faultsOf({ [`src/${room}/a.ts`]: text })).toContain('ask a view of src/callers');
+    expect(faultsOf({ 'src/callers/a.ts': text, 'src/server/a.ts': text })).toBe('');
+  });
+
   test('a circle of files within a room, types included', () => {
     const told = faultsOf({
       'src/turns/a.ts': "import { b } from './b.ts';",
@@ -81,7 +87,16 @@ describe('a fault is told, with who may be asked instead', () => {
   });
 });
 
-test('each room may import the ones below it', () => {
+test('what is behind the views of callers is there', () => {
+  const files = readImports(ROOT, 'src').map(({ from }) => from);
+  for (const place of BEHIND_VIEWS.places)
+    expect(
+      files.some((file) => isAt(file, place)),
+      place,
+    ).toBe(true);
+});
+
+test('each room may import the ones below it, but for what is behind the views of callers', () => {
   const [top, ...below] = ROOMS.map(({ files: [place] }) => place.replace(/\/$/, '/a.ts'));
   const text = below.map(
     (to) => `import '${path.posix.relative('src', `./${to}`).replace(/^/, './')}';`,

@@ -4,7 +4,7 @@ import path from 'node:path';
 import readline from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { healthReport } from '../../src/tools/health/health-check.ts';
+import { healthReport } from '../../src/tools/health-tool.ts';
 
 const MAIN = path.join(import.meta.dirname, '../../src/main.ts');
 const KEPT_LINES = 12;

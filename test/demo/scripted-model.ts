@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { z } from 'zod';
 import type {
-  implementAnswer,
-  planAnswer,
-  reviewAnswer,
+  implementOutput,
+  planOutput,
+  reviewOutput,
 } from '../../src/tools/work/output-schemas.ts';
 import type { ModelRequest } from '../fakes/stand-in-model/model-request.ts';
 import type { Script } from '../fakes/stand-in-model/script.ts';
@@ -59,14 +59,14 @@ const ROLES: readonly Role[] = [
 ];
 
 /** The tests really run: a report of success without them would be a lie. */
-function reportOf(toolOutputs: readonly string[]): z.output<typeof implementAnswer> {
+function reportOf(toolOutputs: readonly string[]): z.output<typeof implementOutput> {
   const [failed = '', , passed = ''] = toolOutputs.slice(-3);
   if (!/fail 1\b/.test(failed)) throw new Error(`One test should fail first: ${failed}`);
   if (!/fail 0\b/.test(passed)) throw new Error(`All tests should pass at last: ${passed}`);
   return REPORT;
 }
 
-const PLAN: z.output<typeof planAnswer> = {
+const PLAN: z.output<typeof planOutput> = {
   task_breakdown: [
     'Write tests for accents, punctuation, surrounding spaces and empty text.',
     'Write slugify(): decompose accents, lower the case, join words with hyphens.',
@@ -85,7 +85,7 @@ const PLAN: z.output<typeof planAnswer> = {
   integration_points: ["import { slugify } from './slugify.js'"],
 };
 
-const REPORT: z.output<typeof implementAnswer> = {
+const REPORT: z.output<typeof implementOutput> = {
   changes: [
     { file: 'package.json', explanation: 'Says that JavaScript here is made of ES modules.' },
     { file: 'slugify.js', explanation: 'The function, with hyphens trimmed at both ends.' },
@@ -98,7 +98,7 @@ const REPORT: z.output<typeof implementAnswer> = {
   warnings: [],
 };
 
-const REVIEW: z.output<typeof reviewAnswer> = {
+const REVIEW: z.output<typeof reviewOutput> = {
   overall_rating: 'good',
   comments: [
     {

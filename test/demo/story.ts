@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { z } from 'zod';
 import { codeChange } from '../../src/tools/work/changed-files.ts';
-import { implementAnswer, planAnswer, reviewAnswer } from '../../src/tools/work/output-schemas.ts';
+import { implementOutput, planOutput, reviewOutput } from '../../src/tools/work/output-schemas.ts';
 import { workOutput } from '../../src/tools/work/work.ts';
 import { DemoClient } from './demo-client.ts';
 import type { DemoServer } from './demo-server.ts';
@@ -13,10 +13,10 @@ const TASK =
   'Add a function slugify(text) in slugify.js, an ES module, that turns a title into the part of an address, with tests in slugify.test.js that pass with node --test.';
 const CONSTRAINTS = ['No packages.', 'Accents are taken off; the letters under them stay.'];
 
-const planResult = planAnswer.extend(workOutput);
-const implementResult = implementAnswer.extend({ changes: z.array(codeChange), ...workOutput });
-const comment = reviewAnswer.shape.comments.element.extend({ suggestion: z.string().optional() });
-const reviewResult = reviewAnswer.extend({ comments: z.array(comment), ...workOutput });
+const planResult = planOutput.extend(workOutput);
+const implementResult = implementOutput.extend({ changes: z.array(codeChange), ...workOutput });
+const comment = reviewOutput.shape.comments.element.extend({ suggestion: z.string().optional() });
+const reviewResult = reviewOutput.extend({ comments: z.array(comment), ...workOutput });
 const sessionResult = z.object({
   session: z.object({
     session_id: z.string(),

@@ -10,19 +10,26 @@ export const settingsInput = {
     .string()
     .min(1)
     .nullish()
-    .describe('What an AGENTS.md would say, for all conversations of the agent. null: nothing.'),
+    .describe(
+      'Instructions for all conversations of the agent, as in an AGENTS.md. null removes them.',
+    ),
   base_instructions: z
     .string()
     .min(1)
     .nullish()
-    .describe("Instead of Codex's own instructions. null: those, in conversations begun since."),
-  model: z.string().min(1).max(100).nullish().describe('Model of turns that name none.'),
-  reasoning_effort: z.enum(REASONING_EFFORTS).nullish().describe('Effort of turns that name none.'),
+    .describe(
+      "Replaces Codex's own instructions. null restores those in conversations that begin later.",
+    ),
+  model: z.string().min(1).max(100).nullish().describe('The model of turns that name none.'),
+  reasoning_effort: z
+    .enum(REASONING_EFFORTS)
+    .nullish()
+    .describe('The reasoning effort of turns that name none.'),
   mcp_servers: z
     .array(z.string().min(1).max(32))
     .max(MAX_SERVERS)
     .nullish()
-    .describe("MCP servers that its Codex may use, by their names in the server's list."),
+    .describe("Names of MCP servers, from the server's list, that Codex may use."),
 };
 const settingsBody = z.strictObject(settingsInput);
 export type SettingsInput = z.output<typeof settingsBody>;

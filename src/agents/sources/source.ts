@@ -27,11 +27,11 @@ const gitSource = z.strictObject({
     .min(1)
     .max(DEEPEST)
     .optional()
-    .describe('How many commits of its history. Default: all.'),
+    .describe('How many commits of the history to fetch. Default: all.'),
   submodules: z
     .boolean()
     .optional()
-    .describe('Whether its submodules are fetched too, and theirs. Default: false.'),
+    .describe('true: fetches submodules too, recursively. Default: false.'),
 });
 
 const sourceFile = z
@@ -42,10 +42,13 @@ const sourceFile = z
         const problem = filePathProblem(path);
         if (problem !== undefined) context.addIssue({ code: 'custom', message: problem });
       })
-      .describe('Within the workspace.'),
-    content: z.string(),
-    encoding: z.enum(['utf8', 'base64']).optional().describe('Of the content. Default: utf8.'),
-    executable: z.boolean().optional(),
+      .describe('Path in the workspace.'),
+    content: z.string().describe('The text of the file, or its bytes as base64.'),
+    encoding: z
+      .enum(['utf8', 'base64'])
+      .optional()
+      .describe('The encoding of content. Default: utf8.'),
+    executable: z.boolean().optional().describe('true: makes the file executable.'),
   })
   .refine(({ content, encoding }) => encoding !== 'base64' || isBase64(content), {
     path: ['content'],
@@ -56,19 +59,24 @@ const sourceFile = z
 export const sourceSchema = z
   .strictObject({
     git: gitSource.optional().describe('A repository, cloned through the egress rules.'),
-    files: z.array(sourceFile).min(1).max(MOST_FILES).optional().describe('The files themselves.'),
+    files: z
+      .array(sourceFile)
+      .min(1)
+      .max(MOST_FILES)
+      .optional()
+      .describe('Files with their content.'),
     path: z
       .string()
       .min(1)
       .max(LONGEST_PATH)
       .optional()
       .describe(
-        "Absolute path of a directory of the server's machine, which is the workspace then, for ever: only of an agent that never ran, within WORKSPACE_ROOTS, for administrators.",
+        "Absolute path of a directory of the server's machine within WORKSPACE_ROOTS, which becomes the workspace for ever. Requires an agent that never ran, and the role admin.",
       ),
     replace: z
       .boolean()
       .optional()
-      .describe('Whether what is in the workspace, its .git included, makes room. Default: false.'),
+      .describe('true: deletes everything in the workspace first, .git included. Default: false.'),
   })
   .refine((given) => WAYS.filter((way) => given[way] !== undefined).length === 1, {
     message: 'give one of git, files and path',
@@ -78,7 +86,7 @@ export const sourceSchema = z
     message: 'what is in a directory of the machine is never replaced',
   })
   .describe(
-    'What the workspace is to hold before the work begins. Used on an empty workspace, and once: the same again changes nothing.',
+    'What to fill the workspace with before the work begins. Requires an empty workspace or replace. The same source again changes nothing.',
   );
 export type Source = z.output<typeof sourceSchema>;
 export type GitSource = z.output<typeof gitSource>;

@@ -2,15 +2,15 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import { type Principal, principalId } from '../../identity/principal.ts';
 import type { TokenRecord, TokenStore } from './token-store.ts';
 
-/** So that secret scanners and people know one when they see it. */
+/** Secret scanners and people recognize a token by its prefix. */
 const PREFIX = 'cmcp';
 const FORM = new RegExp(`^${PREFIX}_([0-9a-f]{12})_([A-Za-z0-9_-]{43})$`);
-/** How exactly the time of last use is known; each write costs a commit to the disk. */
+/** Precision of the time of last use. Each write costs a commit to the disk. */
 const TOUCH_MS = 60_000;
 
 type NewToken = Pick<TokenRecord, 'principal' | 'tenant' | 'roles' | 'agents' | 'expiresAt'>;
 
-/** Makes and knows static tokens, `cmcp_ID_SECRET`, of which only a hash is kept. */
+/** Static tokens, `cmcp_ID_SECRET`. Only the hash of a secret is stored. */
 export class ApiTokens {
   readonly #store: TokenStore;
 
@@ -18,12 +18,12 @@ export class ApiTokens {
     this.#store = store;
   }
 
-  /** Whether callers must have one: once there was a token, the door stays closed. */
+  /** Whether callers require a token: true for ever once a token was made. */
   get exist(): boolean {
     return this.#store.hasAny();
   }
 
-  /** The token is told once, here. */
+  /** Returns the token, which cannot be read again. */
   create(options: NewToken): { token: string; record: TokenRecord } {
     const tokenId = randomBytes(6).toString('hex');
     const secret = randomBytes(32).toString('base64url');
@@ -42,11 +42,11 @@ export class ApiTokens {
     return FORM.test(token);
   }
 
-  /** Whom a token stands for; undefined if it is wrong, revoked or expired. */
+  /** The principal of a token; undefined if the token is wrong, revoked or expired. */
   principalOf(token: string, now = new Date()): Principal | undefined {
     const [, tokenId = '', secret = ''] = FORM.exec(token) ?? [];
     const record = this.#store.get(tokenId);
-    // Compared also where there is nothing to compare with: an answer takes as long either way.
+    // Compared even without a record, so that the time of the answer tells nothing.
     const expected = Buffer.from(record?.secretSha256 ?? '00'.repeat(32), 'hex');
     const isRight = timingSafeEqual(sha256(secret), expected);
     if (!record || !isRight || !holds(record, now)) return undefined;

@@ -16,7 +16,7 @@ export type AuthenticatorOptions = {
     Pick<Config, 'JWT_SECRET' | 'OIDC_ISSUER' | 'ALLOW_UNAUTHENTICATED' | 'MAX_FAILED_LOGINS'>;
   /** Whether only this machine reaches the server. */
   isLoopback: boolean;
-  /** Hears who was let in and who was not. */
+  /** Called for each request that was let in or refused. */
   audit?: {
     loggedIn(principal: Principal, address: string): void;
     /** `reason` holds no secret. */
@@ -25,10 +25,10 @@ export type AuthenticatorOptions = {
   log: Logger;
 };
 
-/** How a request says who sends it. */
+/** The identity that a request claims. */
 type Credentials = { authorization: string | undefined; address: string };
 
-/** Tells who calls, by a static token, a JWT of our own or an access token of an authorization server. */
+/** Authenticates a caller by a static token, a JWT of our own or an access token of an authorization server. */
 export class Authenticator {
   readonly #options: AuthenticatorOptions;
   readonly #jwt: JwtVerifier | undefined;
@@ -45,8 +45,8 @@ export class Authenticator {
   }
 
   /**
-   * Whether callers without a token are let in, as the machine's own user: only where nobody has
-   * made a token or set up another way to tell callers apart.
+   * Whether callers without a token are let in as the machine's own user: only where no token was
+   * ever made and no other way to authenticate is set.
    */
   get isOpen(): boolean {
     const { tokens, isLoopback, config } = this.#options;
@@ -54,22 +54,22 @@ export class Authenticator {
     return isLoopback || config.ALLOW_UNAUTHENTICATED;
   }
 
-  /** Whether there is any way in, or has been. */
+  /** Whether there is, or ever was, a way to authenticate. */
   get canLogIn(): boolean {
     const isConfigured = this.#jwt !== undefined || this.#oidc !== undefined;
     return this.isOpen || isConfigured || this.#options.tokens.exist;
   }
 
   /**
-   * Throws `unauthorized`, `too_many_logins` where an address has failed too often, or
-   * `login_unavailable` where the authorization server cannot be asked.
+   * Throws `unauthorized`, `too_many_logins` for an address that failed too often, or
+   * `login_unavailable` while the authorization server does not answer.
    */
   async authenticate({ authorization, address }: Credentials): Promise<Principal> {
     if (authorization === undefined) {
       if (this.isOpen) return LOCAL;
-      throw new AppError('unauthorized', 'This server needs a token.');
+      throw new AppError('unauthorized', 'This server requires a token.');
     }
-    // A wrong token is refused also where none is needed: its sender believes in it.
+    // A wrong token is refused even where none is required, because its sender relies on it.
     const principal = await this.#principalOf(authorization).catch((error: unknown) => {
       if (error instanceof AppError) throw error;
       this.#options.log.info({ err: error, address }, 'A token was refused');
@@ -85,7 +85,7 @@ export class Authenticator {
     throw new AppError('unauthorized', 'The token is invalid, expired or revoked.');
   }
 
-  /** Whether a static token that was let in has been revoked since, or has expired. */
+  /** Whether a static token was revoked or has expired since it was let in. */
   isWithdrawn(authorization: string): boolean {
     const { tokens } = this.#options;
     const token = tokenOf(authorization);
@@ -101,13 +101,13 @@ export class Authenticator {
     return verifier?.principalOf(token);
   }
 
-  /** Right tokens are not counted: whoever shares an address with an attacker still gets in. */
+  /** Valid tokens are not counted, so a caller who shares an address with an attacker gets in. */
   async #countFailure(address: string): Promise<void> {
     try {
       await this.#failures.consume(address);
     } catch (error) {
       if (!(error instanceof RateLimiterRes)) throw error;
-      throw new AppError('too_many_logins', 'Too many wrong tokens came from this address.', {
+      throw new AppError('too_many_logins', 'Too many invalid tokens came from this address.', {
         cause: error,
         data: { retry_after_seconds: Math.ceil(error.msBeforeNext / 1000) },
       });
@@ -115,7 +115,7 @@ export class Authenticator {
   }
 }
 
-/** Bearer, or Basic with the token as password, as git sends it. */
+/** From Bearer, or from Basic with the token as password, as git sends it. */
 function tokenOf(authorization: string): string {
   const [scheme = '', value = ''] = authorization.split(/\s+/, 2);
   switch (scheme.toLowerCase()) {
@@ -126,7 +126,7 @@ function tokenOf(authorization: string): string {
         .toString()
         .replace(/^[^:]*:/, '');
     default:
-      // It is not told: who forgets it sends the token in its place.
+      // The message leaves the scheme out, because a token may stand in its place.
       throw new Error('the scheme is neither Bearer nor Basic');
   }
 }

@@ -2,10 +2,10 @@ import { z } from 'zod';
 import { agentIdSchema } from '../../identity/agent-id.ts';
 import { LOCAL, type Principal, principalId, ROLES, type Role } from '../../identity/principal.ts';
 
-/** Words of other systems for the same. */
+/** Names that other systems use. */
 const ROLE_ALIASES: Readonly<Record<string, Role>> = { code: 'developer' };
 
-/** Ids and tenants stand in logs, in headers and after the `@` of agents' names. */
+/** Ids and tenants appear in logs, in headers and after the `@` of agents' names. */
 export const principalIdSchema = z
   .string()
   .regex(/^[^\s@\p{C}][^\s\p{C}]{0,199}$/u, 'must be 1 to 200 characters without spaces');
@@ -18,7 +18,7 @@ const claimsSchema = z.object({
   agents: z.array(agentIdSchema).optional(),
 });
 
-/** Who is meant by the claims of a token whose signature holds. Throws a ZodError for claims that mean nothing. */
+/** The principal of a verified token. Throws a ZodError for invalid claims. */
 export function principalOfClaims(
   claims: Record<string, unknown>,
   { name, roles }: { name: (sub: string | undefined) => string; roles: readonly Role[] },
@@ -27,7 +27,7 @@ export function principalOfClaims(
   return { id: principalId(name(sub), tenant), tenant, roles, ...(agents && { agents }) };
 }
 
-/** The roles that claims such as `role: "code"` or `roles: ["viewer", "approver"]` name; unknown words give nothing. */
+/** The roles of claims such as `role: "code"` or `roles: ["viewer", "approver"]`. Unknown roles are ignored. */
 export function rolesOf(...claims: unknown[]): Role[] {
   const named = claims.flatMap((claim) => words.safeParse(claim).data ?? []);
   return ROLES.filter((role) => named.some((word) => (ROLE_ALIASES[word] ?? word) === role));

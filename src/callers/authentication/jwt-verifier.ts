@@ -2,7 +2,7 @@ import { jwtVerify } from 'jose';
 import type { Principal } from '../../identity/principal.ts';
 import { principalOfClaims, rolesOf } from './jwt-claims.ts';
 
-/** Tokens that whoever knows `JWT_SECRET` signs, with HS256. */
+/** Verifies tokens that were signed by HS256 with `JWT_SECRET`. */
 export class JwtVerifier {
   readonly #secret: Uint8Array;
 
@@ -10,7 +10,7 @@ export class JwtVerifier {
     this.#secret = new TextEncoder().encode(secret);
   }
 
-  /** Throws an error of jose or zod that says what is wrong with the token. */
+  /** Throws an error of jose or zod for an invalid token. */
   async principalOf(token: string): Promise<Principal> {
     const { payload } = await jwtVerify(token, this.#secret, { algorithms: ['HS256'] });
     const roles = rolesOf(payload.role, payload.roles);

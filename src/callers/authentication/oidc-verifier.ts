@@ -5,7 +5,7 @@ import { AppError } from '../../errors.ts';
 import type { Principal } from '../../identity/principal.ts';
 import { principalOfClaims, rolesOf } from './jwt-claims.ts';
 
-/** Signatures with a public key only: a shared one would let the server's callers sign. */
+/** Public keys only: with a shared key, callers could sign tokens. */
 const ALGORITHMS = [
   'RS256',
   'RS384',
@@ -27,7 +27,7 @@ export type OidcSettings = Pick<
   'OIDC_AUDIENCE' | 'OIDC_JWKS_URL' | 'OIDC_ROLES_CLAIM' | 'OIDC_DEFAULT_ROLE'
 >;
 
-/** Access tokens of an authorization server, checked with the keys that it publishes. */
+/** Verifies access tokens with the keys that the authorization server publishes. */
 export class OidcVerifier {
   readonly #issuer: string;
   readonly #settings: OidcSettings;
@@ -38,7 +38,7 @@ export class OidcVerifier {
     this.#settings = settings;
   }
 
-  /** Throws an error that says what is wrong with the token, or `login_unavailable`. */
+  /** Throws an error of jose or zod for an invalid token, or `login_unavailable`. */
   async principalOf(token: string): Promise<Principal> {
     const { OIDC_AUDIENCE, OIDC_ROLES_CLAIM, OIDC_DEFAULT_ROLE } = this.#settings;
     const { payload } = await jwtVerify(token, await this.#keySource(), {
@@ -49,7 +49,7 @@ export class OidcVerifier {
     });
     const named = rolesOf(payload[OIDC_ROLES_CLAIM]);
     const roles = named.length > 0 ? named : [OIDC_DEFAULT_ROLE];
-    // Others give out these ids, so they are kept apart from the server's own.
+    // The prefix keeps these ids apart from the server's own.
     return principalOfClaims(payload, { name: (sub) => `oidc:${sub}`, roles });
   }
 
@@ -79,12 +79,16 @@ export class OidcVerifier {
       const { issuer, jwks_uri } = metadataSchema.parse(await response.json());
       if (issuer.replace(/\/$/, '') === this.#issuer) return jwks_uri;
     }
-    throw new Error(`${this.#issuer} does not say where its keys are; set OIDC_JWKS_URL`);
+    throw new Error(`${this.#issuer} does not publish where its keys are; set OIDC_JWKS_URL`);
   }
 }
 
 function unavailable(cause: unknown): AppError {
-  return new AppError('login_unavailable', 'The keys of the authorization server cannot be had.', {
-    cause,
-  });
+  return new AppError(
+    'login_unavailable',
+    'The keys of the authorization server could not be fetched.',
+    {
+      cause,
+    },
+  );
 }

@@ -1,12 +1,12 @@
 import type { Principal, Role } from '../../identity/principal.ts';
 
-/** A static API token, without the secret that only its bearer knows. */
+/** A static API token without its secret, which only the bearer knows. */
 export type TokenRecord = {
-  /** Names it in lists and to revoke it; part of the token, and no secret. */
+  /** Names the token in lists and for revocation. The id is part of the token and not secret. */
   tokenId: string;
   /** SHA-256 of the secret, in hex. */
   secretSha256: string;
-  /** Its name in its tenant. */
+  /** Name of the principal in its tenant. */
   principal: string;
   tenant: string;
   roles: readonly Role[];
@@ -17,18 +17,15 @@ export type TokenRecord = {
   lastUsedAt?: Date;
 };
 
-/**
- * The tokens of a server. The command line writes them beside a server that runs, and what it
- * writes holds at once.
- */
+/** The tokens of a server. What the command line writes holds at once in a running server. */
 export interface TokenStore {
   get(tokenId: string): TokenRecord | undefined;
-  /** The newest first, revoked ones too. */
+  /** The newest first, revoked tokens included. */
   list(): TokenRecord[];
-  /** Whether there ever was one. */
+  /** Whether a token was ever made. */
   hasAny(): boolean;
   add(token: TokenRecord): void;
-  /** Whether there is such a token that was not revoked yet. */
+  /** Returns false for a token that does not exist or is revoked already. */
   revoke(tokenId: string, at: Date): boolean;
   touch(tokenId: string, usedAt: Date): void;
   close(): void;

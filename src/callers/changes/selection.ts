@@ -1,15 +1,18 @@
 import { AppError } from '../../errors.ts';
 import { type CommitReport, commitOf } from '../../turns/files/turn-commits.ts';
 import type { TurnRecord } from '../../turns/turn.ts';
-import type { CallerAgents } from '../caller-agents.ts';
+import type { CallerSessions } from '../caller-sessions.ts';
 import type { CallerTurns } from '../caller-turns.ts';
 
-/** Of an agent; older ones are looked up by their ids alone. */
+/** Of one agent. Older turns can be selected one by one only. */
 const TURNS_LOOKED_AT = 1000;
 
-/** Which changes: of a turn, of turns from one to another, of a conversation, or what no commit of the user has. */
+/** Which changes: of a turn, of a range of turns, of a conversation, or by default what HEAD does not hold. */
 export type Selection = {
+  /** The agent that they have to be of. */
   agent?: string | undefined;
+  /** The agent whose files are compared with HEAD where `agent` is absent. */
+  defaultAgent?: string | undefined;
   turn?: string | undefined;
   from?: string | undefined;
   to?: string | undefined;
@@ -19,59 +22,59 @@ export type Selection = {
 export type CommittedTurn = { turn: TurnRecord; commit: CommitReport };
 
 export type Selected = {
-  /** What the caller calls the agent. */
+  /** Name of the agent. */
   agent: string;
-  /** The oldest first; undefined where the present files are meant. */
+  /** The oldest first; absent for the present files. */
   turns?: readonly CommittedTurn[];
 };
 
-type Sight = { turns: CallerTurns; agents: CallerAgents; defaultAgent: string };
+type Views = { turns: CallerTurns; sessions: CallerSessions };
 
 /** Throws `turn_not_found`, `thread_not_found`, `agent_not_found`, `commit_not_found` or `invalid_input`. */
-export function select(sight: Sight, selection: Selection): Selected {
+export function select(views: Views, selection: Selection): Selected {
   const { agent, turn, from, to, session } = selection;
   const ways = [turn, from ?? to, session].filter((way) => way !== undefined);
   if (ways.length > 1) {
-    throw new AppError('invalid_input', 'Give a turn, a range of turns or a session, not several.');
+    throw new AppError('invalid_input', 'Give one of a turn, a range of turns and a session.');
   }
-  const selected = selectedBy(sight, selection);
+  const selected = selectedBy(views, selection);
   if (agent !== undefined && selected.agent !== agent) {
-    throw new AppError('turn_not_found', `Agent ${agent} has no such turns.`);
+    throw new AppError('turn_not_found', `These turns are not of agent ${agent}.`);
   }
   return selected;
 }
 
-function selectedBy(sight: Sight, { agent, turn, from, to, session }: Selection): Selected {
+function selectedBy(views: Views, { turn, from, to, session, ...whose }: Selection): Selected {
   if (turn !== undefined) {
-    const record = sight.turns.get(turn);
+    const record = views.turns.get(turn);
     return { agent: record.agentId, turns: [committed(record)] };
   }
-  if (session !== undefined) return ofSession(sight, session);
-  if (from !== undefined || to !== undefined) return between(sight, { from, to });
-  return { agent: agent ?? sight.defaultAgent };
+  if (session !== undefined) return ofSession(views, session);
+  if (from !== undefined || to !== undefined) return between(views, { from, to });
+  const { agent = whose.defaultAgent } = whose;
+  if (agent !== undefined) return { agent };
+  throw new AppError('invalid_input', 'Give an agent, a turn, a range of turns or a session.');
 }
 
 /** The turn with its commit. Throws `commit_not_found`. */
 export function committed(turn: TurnRecord): CommittedTurn {
   const commit = commitOf(turn);
   if (commit) return { turn, commit };
-  const why = turn.endedAt ? 'is in no commit' : 'has not ended, and is in no commit yet';
-  throw new AppError('commit_not_found', `The turn ${turn.turnId} ${why}.`);
+  const why = turn.endedAt ? 'has no commit' : 'has not ended and has no commit yet';
+  throw new AppError('commit_not_found', `Turn ${turn.turnId} ${why}.`);
 }
 
-function ofSession({ turns, agents }: Sight, session: string): Selected {
-  const found = agents.findThread(session);
-  if (!found) throw new AppError('thread_not_found', `There is no conversation "${session}".`);
-  const agent = agents.nameOf(found.agent.agentId);
+function ofSession({ turns, sessions }: Views, session: string): Selected {
+  const { agent } = sessions.get(session);
   const own = history(turns, agent).filter(({ turn }) => turn.sent?.threadId === session);
   return { agent, turns: own };
 }
 
-function between({ turns }: Sight, { from, to }: Pick<Selection, 'from' | 'to'>): Selected {
+function between({ turns }: Views, { from, to }: Pick<Selection, 'from' | 'to'>): Selected {
   const ends = [from, to].filter((id) => id !== undefined).map((id) => committed(turns.get(id)));
   const [{ turn: first } = { turn: undefined }] = ends;
   if (!first || ends.some(({ turn }) => turn.agentId !== first.agentId)) {
-    throw new AppError('invalid_input', 'Turns of two agents are no range.');
+    throw new AppError('invalid_input', 'from_turn and to_turn have to be turns of one agent.');
   }
   const all = history(turns, first.agentId);
   const at = (id: string) => all.findIndex(({ turn }) => turn.turnId === id);
@@ -81,11 +84,11 @@ function between({ turns }: Sight, { from, to }: Pick<Selection, 'from' | 'to'>)
   if (start >= 0 && range.length > 0) return { agent: first.agentId, turns: range };
   throw new AppError(
     'invalid_input',
-    `from_turn has to be before to_turn, and both among the last ${TURNS_LOOKED_AT} turns.`,
+    `from_turn has to come before to_turn, and both have to be among the last ${TURNS_LOOKED_AT} turns.`,
   );
 }
 
-/** The last turns of an agent that are in commits, the oldest first. */
+/** The last turns of an agent that have a commit, the oldest first. */
 function history(turns: CallerTurns, agent: string): CommittedTurn[] {
   return turns
     .list({ agent, limit: TURNS_LOOKED_AT })

@@ -5,17 +5,14 @@ import { lastWords } from '../../runtime/stderr-tail.ts';
 import type { Workspace } from '../../workspaces/workspace.ts';
 
 const GIT = 'git -c core.fsmonitor=false -c core.hooksPath=/dev/null';
-/** What the commits named need that a commit of the other side does not have, if that is known here. */
+/** Packs the named commits without what the commit `$KNOWN` of the other side holds. */
 const PACK = `cd "$WORKSPACE" && {
   printf '%s\\n' "$@"
   if [ -n "$KNOWN" ] && ${GIT} cat-file -e "$KNOWN" 2>/dev/null; then echo "^$KNOWN"; fi
 } | ${GIT} pack-objects --revs --stdout -q`;
 const UNPACK = `cd "$WORKSPACE" && exec ${GIT} index-pack --stdin >/dev/null`;
 
-/**
- * A conversation is one file, whose name ends with its id. Codex may add a line to it meanwhile, of
- * which tar warns by its status.
- */
+/** The file name of a conversation ends with its id. tar exits with 1 where Codex appends a line meanwhile. */
 const GIVE_CONVERSATION = `cd "$CODEX_HOME/sessions" && {
   find . -type f -name "*$THREAD.jsonl" | tar -cf - -T - || [ $? = 1 ]
 }`;
@@ -24,18 +21,18 @@ const TAKE_CONVERSATION =
 
 type Ends = { from: Workspace; to: Workspace; signal: AbortSignal };
 
-/** Gives the repository of one workspace commits of another. Throws `copy_failed`, if the signal is aborted too. */
+/** Copies commits to the repository of another workspace. Throws `copy_failed`, for an aborted signal too. */
 export function transferCommits(ends: Ends, ids: readonly string[], known = ''): Promise<void> {
   return transfer(ends, ['sh', '-c', PACK, 'sh', ...ids], ['sh', '-c', UNPACK], { KNOWN: known });
 }
 
-/** Gives one agent a conversation of another. Throws as above. */
+/** Copies a conversation to another agent. Throws like `transferCommits`. */
 export function transferConversation(ends: Ends, threadId: string): Promise<void> {
   const give = ['sh', '-c', GIVE_CONVERSATION];
   return transfer(ends, give, ['sh', '-c', TAKE_CONVERSATION], { THREAD: threadId });
 }
 
-/** Connects the output of a program in one container with the input of one in another. */
+/** Pipes the output of a program in one container into a program in another. */
 async function transfer(
   { from, to, signal }: Ends,
   give: readonly string[],
@@ -59,7 +56,7 @@ async function transfer(
   }
 }
 
-/** Who takes ends when it has all it needs, perhaps before it was given the last byte: its status tells. */
+/** The receiver may exit before it has read the last byte; its status tells whether it succeeded. */
 async function pump(
   { stdio: from }: ContainerProcess,
   { stdio: to, exited }: ContainerProcess,

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
 import { chooseRuntime } from '../../runtime/choose-runtime.ts';
 import type { ContainerRuntime, EngineInfo } from '../../runtime/container-runtime.ts';
-import { BOUND_THEM, unboundedAgents } from '../../tools/health/unenforced-limits.ts';
+import { BOUND_THEM, unboundedAgents } from '../../server/health/unenforced-limits.ts';
 import { CODEX_VERSION } from '../../version.ts';
 import { bytes, type Check, counted, failure, ok, warning } from './check.ts';
 import { checkCodexHere } from './codex-check.ts';

@@ -1,6 +1,6 @@
 import type { Config } from '../../config/config.ts';
 import { isInUse, lockHolder } from '../../store/sqlite/database-lock.ts';
-import { healthReport } from '../../tools/health/health-check.ts';
+import { healthReport } from '../../tools/health-tool.ts';
 import { VERSION } from '../../version.ts';
 import { addressOf, probeServer } from '../server-probe.ts';
 import { type Check, ok, problem, warning } from './check.ts';

@@ -1,21 +1,20 @@
 import { z } from 'zod';
-import type { Access } from '../../callers/access.ts';
+import type { CallerViews } from '../../callers/caller-views.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
-import { READING } from '../annotations.ts';
-import type { Tool } from '../tool.ts';
+import { READ_TURN } from '../annotations.ts';
 import { undoneOutput } from './changed-files.ts';
-import { auditAnswer } from './output-schemas.ts';
+import { auditOutput } from './output-schemas.ts';
 import { listInput, section } from './prompt.ts';
 import { workTool } from './work.ts';
 
 const args = z.object({
-  content: z.string().optional().describe('Code or a diff to audit. Default: the workspace.'),
+  content: z.string().optional().describe('Code or a diff to audit. Default: the whole workspace.'),
   target_files: listInput('Files or directories of the workspace to audit.'),
-  standards: listInput('What to check compliance with, such as OWASP ASVS or PCI DSS.'),
-  focus_areas: listInput('What to look at above all, such as authentication.'),
+  standards: listInput('Standards to check compliance with, such as OWASP ASVS or PCI DSS.'),
+  focus_areas: listInput('What to look at first, such as authentication.'),
 });
 
-export const auditKind: TurnKind<typeof args, typeof auditAnswer> = {
+export const auditKind: TurnKind<typeof args, typeof auditOutput> = {
   name: 'audit',
   access: () => 'read',
   args,
@@ -29,17 +28,15 @@ export const auditKind: TurnKind<typeof args, typeof auditAnswer> = {
       'Say for each of these standards how the code complies',
       standards,
     )}${section('Look above all at', focus_areas)}`,
-  answer: auditAnswer,
+  answer: auditOutput,
   result: (answer, { undone }) => ({ ...answer, undone_changes: undone }),
 };
 
-/** Has the agent look for weaknesses. */
-export function auditTool(access: Access): Tool {
-  return workTool(access, auditKind, {
+export const auditTool = (views: CallerViews) =>
+  workTool(views, auditKind, {
     title: 'Audit code',
     description:
-      "Codex audits a diff, code or the agent's workspace: security and quality findings with severity, place and CWE id, and results for each standard that you name. Changes nothing.",
-    annotations: READING,
-    output: z.object({ ...auditAnswer.shape, ...undoneOutput }),
+      "Audits a diff, code or the agent's workspace for security and quality; use it to get findings with severity, file, lines and CWE id, and a result for each standard that you name. Codex changes no files.",
+    annotations: READ_TURN,
+    output: z.object({ ...auditOutput.shape, ...undoneOutput }),
   });
-}

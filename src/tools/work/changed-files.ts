@@ -6,18 +6,18 @@ import type { FileChange } from '../../workspaces/file-change.ts';
 import { checkOf, checkOutput, checkPart, checkWarnings } from './check.ts';
 import { type ContextFiles, namedFiles } from './context-files.ts';
 
-/** Results of the tools that must leave the workspace alone. */
+/** Result of the tools that may not change files. */
 export const undoneOutput = {
   undone_changes: z
     .array(z.string())
-    .describe('Files that Codex changed although it may not here; they were put back.'),
+    .describe('Files that Codex changed without permission. The server restored them.'),
 };
 
-/** Where a result's changes are. */
+/** Where the changes of a turn are. */
 export const commitOutput = {
   commit: commitSchema
     .optional()
-    .describe('The commit of this turn; absent if it changed nothing.'),
+    .describe('The commit of this turn. Absent if the turn changed no files.'),
   diffstat: z.string().optional(),
 };
 
@@ -29,18 +29,18 @@ export const codeChange = z.object({
   renamed_from: z
     .string()
     .optional()
-    .describe('Of a created file: the deleted one that it was, with its content or most of it.'),
-  line_numbers: z.string().optional().describe('Lines of the new file, such as 3-7, 12.'),
+    .describe('The deleted file with the same or most of the same content.'),
+  line_numbers: z.string().optional().describe('Changed lines of the new file, such as 3-7, 12.'),
 });
 
-/** What all kinds of turns that change files have in common. */
-export const changing = {
+/** What the kinds of turns that change files have in common. */
+export const writeKind = {
   access: (): TurnAccess => 'write',
   check: checkOf,
   reads: ({ context_files }: { context_files?: ContextFiles }) => namedFiles(context_files),
 };
 
-/** Results of the tools that change files. */
+/** Result of the tools that change files. */
 export const changeOutput = {
   changes: z.array(codeChange),
   ...commitOutput,
@@ -50,7 +50,7 @@ export const changeOutput = {
 
 type Explained = readonly { file: string; explanation: string }[];
 
-/** The part of such a result that tells of the files, by git, by the model and by the check. */
+/** Joins what git, the model and the check say about the files. */
 export function changeResult(
   answer: { changes: Explained; warnings?: readonly string[] },
   files: TurnFiles,
@@ -67,7 +67,6 @@ export function changeResult(
   };
 }
 
-/** Joins what git says was changed with what the model says about it. */
 function explainChanges(changes: readonly FileChange[], explained: Explained) {
   return changes.map(({ file, action, diff, lineNumbers, renamedFrom }) => ({
     file,
@@ -79,15 +78,15 @@ function explainChanges(changes: readonly FileChange[], explained: Explained) {
   }));
 }
 
-/** Where the list of changes does not say all, or the model says what is not so. */
+/** Says where the list is incomplete, or where the model names a file that did not change. */
 function warningsOf({ changes, unlisted }: TurnFiles, explained: Explained): string[] {
-  if (unlisted > 0) return [`${unlisted} more files changed, which are not listed.`];
+  if (unlisted > 0) return [`${unlisted} more files changed and are not listed.`];
   return explained
     .filter((one) => !changes.some(({ file }) => names(one.file, file)))
     .map((one) => `Codex reports a change of ${one.file}, but the file did not change.`);
 }
 
-/** Models call a file by its path in the workspace, with `./` before it, or by its whole path. */
+/** Models name a file by its path in the workspace, with `./` before it, or by an absolute path. */
 function names(said: string, file: string): boolean {
   return (
     said === file || said === `./${file}` || (said.startsWith('/') && said.endsWith(`/${file}`))

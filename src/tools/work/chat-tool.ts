@@ -1,19 +1,18 @@
 import { z } from 'zod';
-import type { Access } from '../../callers/access.ts';
+import type { CallerViews } from '../../callers/caller-views.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
-import { READING } from '../annotations.ts';
-import type { Tool } from '../tool.ts';
+import { READ_TURN } from '../annotations.ts';
 import { undoneOutput } from './changed-files.ts';
-import { chatAnswer } from './output-schemas.ts';
+import { chatOutput } from './output-schemas.ts';
 import { section, textInput } from './prompt.ts';
 import { workTool } from './work.ts';
 
 const args = z.object({
-  message: textInput('What to say.'),
-  context: z.string().optional().describe('What to know for the answer.'),
+  message: textInput('The message to Codex.'),
+  context: z.string().optional().describe('What Codex should know for its answer.'),
 });
 
-export const chatKind: TurnKind<typeof args, typeof chatAnswer> = {
+export const chatKind: TurnKind<typeof args, typeof chatOutput> = {
   name: 'chat',
   access: () => 'read',
   args,
@@ -22,17 +21,15 @@ export const chatKind: TurnKind<typeof args, typeof chatAnswer> = {
       'Message',
       message,
     )}${section('Context', context)}`,
-  answer: chatAnswer,
+  answer: chatOutput,
   result: (answer, { undone }) => ({ ...answer, undone_changes: undone }),
 };
 
-/** Talks with the agent about its workspace and its work. */
-export function chatTool(access: Access): Tool {
-  return workTool(access, chatKind, {
+export const chatTool = (views: CallerViews) =>
+  workTool(views, chatKind, {
     title: 'Talk with the agent',
     description:
-      'Codex answers a message in the conversation of the agent, which knows its workspace and its earlier work, and suggests what to do next. Changes nothing.',
-    annotations: READING,
-    output: z.object({ ...chatAnswer.shape, ...undoneOutput }),
+      'Answers a message in the conversation of the agent and suggests next steps; use it to ask about the workspace or about earlier work. Codex changes no files.',
+    annotations: READ_TURN,
+    output: z.object({ ...chatOutput.shape, ...undoneOutput }),
   });
-}

@@ -6,11 +6,11 @@ import {
   describeEnd,
   hasPassed,
 } from '../../turns/checks/check.ts';
+import { timeoutSeconds } from '../arguments.ts';
 import { section } from './prompt.ts';
 
 const LONGEST_COMMAND = 10_000;
 const MOST_ROUNDS = 10;
-const LONGEST_TIMEOUT_SECONDS = 86_400;
 
 /** Arguments of tools whose work can be checked. */
 export const checkInput = {
@@ -22,7 +22,7 @@ export const checkInput = {
     .refine((command) => !command.includes('\0'), 'A command has no NUL characters.')
     .optional()
     .describe(
-      'Shell command that tells by exit code 0 that the work is done, such as npm test. It runs in the workspace after Codex has worked; when it fails, Codex sees its output and works again.',
+      'Shell command, such as npm test, that exits with 0 when the work is done. The server runs it in the workspace after Codex has worked. If the command fails, Codex gets its output and works again.',
     ),
   max_rounds: z
     .number()
@@ -30,41 +30,39 @@ export const checkInput = {
     .min(1)
     .max(MOST_ROUNDS)
     .optional()
-    .describe('How often Codex works at most, with check_command.'),
-  check_timeout_seconds: z
-    .number()
-    .int()
-    .min(1)
-    .max(LONGEST_TIMEOUT_SECONDS)
-    .optional()
-    .describe('Bounds one run of check_command.'),
+    .describe('The most times that Codex works until check_command passes.'),
+  check_timeout_seconds: timeoutSeconds.describe('Limits one run of check_command.'),
 };
 
 type CheckInput = z.output<z.ZodObject<typeof checkInput>>;
 
 const checkEnd = {
   passed: z.boolean(),
-  exit_code: z.number().int().nullable().describe('null if it was killed, as for its time.'),
+  exit_code: z
+    .number()
+    .int()
+    .nullable()
+    .describe('Null if the command was killed, as after its time-out.'),
   timed_out: z.boolean(),
   duration_ms: z.number().int(),
 };
 
-/** What a result says of the check; absent where none was asked for. */
+/** Absent from results of calls without a check. */
 export const checkOutput = {
   check: z
     .object({
       command: z.string(),
       ...checkEnd,
-      output: z.string().describe('The end of what the last run printed.'),
-      rounds: z.array(z.object(checkEnd)).describe('Every run, the last one included.'),
+      output: z.string().describe('The end of the output of the last run.'),
+      rounds: z.array(z.object(checkEnd)).describe('Every run, the last run included.'),
       changed_files: z
         .array(z.string())
-        .describe('Files that the check itself wrote; they are not in changes.'),
+        .describe('Files that the check itself wrote. They are not in changes.'),
     })
     .optional(),
 };
 
-/** Throws `invalid_input` for what makes sense with a check alone. */
+/** Throws `invalid_input` for arguments that require a check. */
 export function requireCheckCommand(input: Record<string, unknown>): void {
   const without = ['max_rounds', 'check_timeout_seconds'].filter(
     (name) => input[name] !== undefined,
@@ -82,7 +80,7 @@ export function checkOf(input: CheckInput): CheckRequest | undefined {
   return { command, rounds, timeoutSeconds: check_timeout_seconds };
 }
 
-/** Tells Codex what its work will be checked by. */
+/** Tells Codex how its work is checked. */
 export function checkSection({ check_command: command }: CheckInput): string {
   return section(
     'Check',
@@ -91,7 +89,6 @@ export function checkSection({ check_command: command }: CheckInput): string {
   );
 }
 
-/** The part of a result that is about the check. */
 export function checkPart(
   report: CheckReport | undefined,
 ): z.output<z.ZodObject<typeof checkOutput>> {
@@ -107,7 +104,6 @@ export function checkPart(
   return { check: { command, ...last, output, rounds, changed_files: [...written] } };
 }
 
-/** Says plainly that the work does not pass. */
 export function checkWarnings(report: CheckReport | undefined): string[] {
   const last = report?.rounds.at(-1);
   if (!report || !last || hasPassed(last)) return [];

@@ -6,18 +6,18 @@ const SHORTEST_FENCE = 3;
 
 const file = z.string().trim().min(1);
 const given = z.strictObject({
-  path: file,
-  content: z.string().describe('What is in it, wherever it may be.'),
+  path: file.describe('A name for the file, which need not exist.'),
+  content: z.string().describe('The text of the file.'),
 });
 
-/** Files of the workspace by their paths, or files of the caller with what is in them. */
+/** Paths of files in the workspace, or files of the caller with their text. */
 export const contextFiles = z
   .array(z.union([file, given]))
   .max(1000)
   .optional();
 export type ContextFiles = z.output<typeof contextFiles>;
 
-/** Arguments of tools that are told what to read, as callers give them. */
+/** The same with paths checked, as callers give them. */
 export const contextInput = {
   context_files: z
     .array(
@@ -29,16 +29,16 @@ export const contextInput = {
     .max(1000)
     .optional()
     .describe(
-      'Files to read first: paths relative to the workspace, or {path, content} for what is not in it.',
+      'Files to read first: paths relative to the workspace, or {path, content} for files outside of it.',
     ),
 };
 
-/** Those that are to be in the workspace. */
+/** Those in the workspace. */
 export function namedFiles(files: ContextFiles): string[] | undefined {
   return files?.filter((each) => typeof each === 'string');
 }
 
-/** The part of a prompt that names such files, and holds those of the caller. */
+/** Names the files of the workspace, and holds the files of the caller. */
 export function contextSection(files: ContextFiles): string {
   const held = (files ?? []).flatMap((each) => (typeof each === 'string' ? [] : [fenced(each)]));
   return (
@@ -47,7 +47,7 @@ export function contextSection(files: ContextFiles): string {
   );
 }
 
-/** No text can end the block that it is in: the fence is longer than any in it. */
+/** The fence is longer than any fence in the text, so the text cannot end its block. */
 function fenced({ path: name, content }: { path: string; content: string }): string {
   const longest = Math.max(0, ...(content.match(/`+/g) ?? []).map((run) => run.length));
   const fence = '`'.repeat(Math.max(SHORTEST_FENCE, longest + 1));

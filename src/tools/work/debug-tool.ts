@@ -1,22 +1,21 @@
 import { z } from 'zod';
-import type { Access } from '../../callers/access.ts';
+import type { CallerViews } from '../../callers/caller-views.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
-import { READING } from '../annotations.ts';
-import type { Tool } from '../tool.ts';
+import { READ_TURN } from '../annotations.ts';
 import { undoneOutput } from './changed-files.ts';
 import { contextFiles, contextInput, contextSection, namedFiles } from './context-files.ts';
-import { debugAnswer } from './output-schemas.ts';
+import { debugOutput } from './output-schemas.ts';
 import { listInput, section, textInput } from './prompt.ts';
 import { workTool } from './work.ts';
 
 const args = z.object({
   problem: textInput('What goes wrong, and what should happen instead.'),
-  error_output: z.string().optional().describe('What was printed: messages, stack traces.'),
+  error_output: z.string().optional().describe('The printed errors and stack traces.'),
   context_files: contextFiles,
-  attempts: listInput('What was tried already.'),
+  attempts: listInput('What you tried already.'),
 });
 
-export const debugKind: TurnKind<typeof args, typeof debugAnswer> = {
+export const debugKind: TurnKind<typeof args, typeof debugOutput> = {
   name: 'debug',
   access: () => 'read',
   args,
@@ -29,21 +28,19 @@ export const debugKind: TurnKind<typeof args, typeof debugAnswer> = {
       'Tried already',
       attempts,
     )}`,
-  answer: debugAnswer,
+  answer: debugOutput,
   result: (answer, { undone }) => ({ ...answer, undone_changes: undone }),
 };
 
-/** Has the agent find out why something goes wrong. */
-export function debugTool(access: Access): Tool {
-  return workTool(access, debugKind, {
+export const debugTool = (views: CallerViews) =>
+  workTool(views, debugKind, {
     title: 'Find a root cause',
     description:
-      'Codex finds the root cause of a problem and proposes solutions, each with its confidence. It may run code to find out, and changes nothing for good. Follow up with fix and the same agent_id.',
-    annotations: READING,
-    output: z.object({ ...debugAnswer.shape, ...undoneOutput }),
-    asks: {
+      'Finds the root cause of a problem and proposes solutions, each with its confidence; use it when you do not know why something fails. Codex may run code, and its file changes are undone. To repair the problem, call fix with the same agent_id.',
+    annotations: READ_TURN,
+    output: z.object({ ...debugOutput.shape, ...undoneOutput }),
+    convert: {
       input: { ...args.shape, ...contextInput },
       request: (own) => ({ args: own }),
     },
   });
-}

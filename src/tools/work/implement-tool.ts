@@ -1,22 +1,21 @@
 import { z } from 'zod';
 import { REASONING_EFFORTS } from '../../agents/conversations/thread.ts';
-import type { Access } from '../../callers/access.ts';
+import type { CallerViews } from '../../callers/caller-views.ts';
 import type { CandidateRequest } from '../../turns/turn.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
-import { WRITING } from '../annotations.ts';
-import type { Tool } from '../tool.ts';
-import { changeOutput, changeResult, changing, codeChange } from './changed-files.ts';
+import { WRITE_TURN } from '../annotations.ts';
+import { changeOutput, changeResult, codeChange, writeKind } from './changed-files.ts';
 import { checkInput, checkOutput, checkSection, requireCheckCommand } from './check.ts';
 import { contextFiles, contextInput, contextSection } from './context-files.ts';
-import { implementAnswer } from './output-schemas.ts';
+import { implementOutput } from './output-schemas.ts';
 import { listInput, section, textInput } from './prompt.ts';
-import { workTool } from './work.ts';
+import { workInput, workTool } from './work.ts';
 
 const MOST_CANDIDATES = 8;
 
 const candidateInput = z.strictObject({
-  model: z.string().min(1).max(100).optional(),
-  reasoning_effort: z.enum(REASONING_EFFORTS).optional(),
+  model: workInput.model,
+  reasoning_effort: workInput.reasoning_effort,
 });
 
 const candidatesInput = z
@@ -26,12 +25,12 @@ const candidatesInput = z
   ])
   .optional()
   .describe(
-    'Has so many copies of the agent do the task side by side, or one for each entry, with its model and effort. The result is that of the best and tells of all; the agent itself is left as it is until promote_candidate takes one over.',
+    'Has this many copies of the agent do the task in parallel, or one copy for each entry with its model and effort. The result is that of the best candidate and lists all. The agent itself is not changed until promote_candidate.',
   );
 
 const candidateOutput = z.object({
   rank: z.number().int(),
-  agent_id: z.string().describe('The copy that did it.'),
+  agent_id: z.string().describe('The copy that did the task.'),
   turn_id: z.string().optional(),
   model: z.string().optional(),
   reasoning_effort: z.enum(REASONING_EFFORTS).optional(),
@@ -45,15 +44,15 @@ const candidateOutput = z.object({
 });
 
 const args = z.object({
-  task: textInput('What is to be built.'),
+  task: textInput('What to build or change.'),
   target_files: listInput('Files to create or change, relative to the workspace.'),
   context_files: contextFiles,
-  requirements: listInput('What the result must fulfil.'),
+  requirements: listInput('What the result has to fulfil.'),
   ...checkInput,
 });
 
-export const implementKind: TurnKind<typeof args, typeof implementAnswer> = {
-  ...changing,
+export const implementKind: TurnKind<typeof args, typeof implementOutput> = {
+  ...writeKind,
   name: 'implement',
   args,
   prompt: ({ task, target_files, context_files, requirements, ...check }) =>
@@ -61,23 +60,22 @@ export const implementKind: TurnKind<typeof args, typeof implementAnswer> = {
       'Task',
       task,
     )}${section('Files to create or change', target_files)}${contextSection(context_files)}${section('Requirements', requirements)}${checkSection(check)}`,
-  answer: implementAnswer,
+  answer: implementOutput,
   result: (answer, files, { check }) => ({ ...answer, ...changeResult(answer, files, check) }),
 };
 
-/** Has the agent change its workspace. */
-export function implementTool(access: Access): Tool {
-  return workTool(access, implementKind, {
+export const implementTool = (views: CallerViews) =>
+  workTool(views, implementKind, {
     title: 'Implement a change',
     description:
-      "Codex implements a task in the agent's workspace: it edits files and runs commands there. The result holds the true diff of every changed file.",
-    annotations: WRITING,
+      "Implements a task in the agent's workspace by editing files and running commands; use it for every change of code that is not a repair. The result holds the diff of every changed file, made by git.",
+    annotations: WRITE_TURN,
     output: z.object({
-      ...implementAnswer.shape,
+      ...implementOutput.shape,
       ...changeOutput,
-      candidates: z.array(candidateOutput).optional().describe('The best first.'),
+      candidates: z.array(candidateOutput).optional().describe('The best candidate first.'),
     }),
-    asks: {
+    convert: {
       input: { ...args.shape, ...contextInput, candidates: candidatesInput },
       request({ candidates, ...own }) {
         requireCheckCommand(own);
@@ -85,7 +83,6 @@ export function implementTool(access: Access): Tool {
       },
     },
   });
-}
 
 function candidatesOf(
   asked: z.output<typeof candidatesInput>,

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
-/** What the model is asked to answer in, by tool: every key required, absence said with null. */
+/** The output schema that Codex gets for each tool. Every key is required; null stands for none. */
 
-export const planAnswer = z.object({
+export const planOutput = z.object({
   task_breakdown: z.array(z.string()).describe('The steps, in order, each a sentence.'),
   affected_files: z.array(z.string()).describe('Paths relative to the workspace.'),
   implementation_approach: z.string(),
@@ -13,13 +13,13 @@ export const planAnswer = z.object({
   integration_points: z.array(z.string()),
 });
 
-/** Diffs are not asked for: they are read from the workspace. */
+/** Without a diff, which git makes. */
 const explainedFile = z.object({
   file: z.string().describe('Path relative to the workspace.'),
   explanation: z.string().describe('What was changed and why.'),
 });
 
-export const implementAnswer = z.object({
+export const implementOutput = z.object({
   changes: z.array(explainedFile).describe('One entry for every file you changed.'),
   dependencies_added: z.array(z.string()),
   tests_needed: z.array(z.string()),
@@ -30,7 +30,7 @@ export const implementAnswer = z.object({
 
 const score = z.number().int().min(1).max(10);
 
-export const reviewAnswer = z.object({
+export const reviewOutput = z.object({
   overall_rating: z.enum(['excellent', 'good', 'needs_work', 'critical_issues']),
   comments: z.array(
     z.object({
@@ -49,7 +49,7 @@ export const reviewAnswer = z.object({
   recommendations: z.array(z.string()),
 });
 
-export const fixAnswer = z.object({
+export const fixOutput = z.object({
   fixes: z.array(
     z.object({
       problem: z.string(),
@@ -66,14 +66,16 @@ export const fixAnswer = z.object({
   related_issues: z.array(z.string()),
 });
 
-export const chatAnswer = z.object({
+export const chatOutput = z.object({
   reply: z.string(),
   suggestions: z.array(z.string()).describe('What to do or ask next.'),
 });
 
-export const auditAnswer = z.object({
+export const auditOutput = z.object({
   summary: z.string(),
-  risk: z.enum(['none', 'low', 'medium', 'high', 'critical']).describe('Of the worst finding.'),
+  risk: z
+    .enum(['none', 'low', 'medium', 'high', 'critical'])
+    .describe('The severity of the worst finding.'),
   findings: z.array(
     z.object({
       title: z.string(),
@@ -101,7 +103,7 @@ export const auditAnswer = z.object({
 
 const confidence = z.number().min(0).max(1).describe('From 0, a guess, to 1, proven.');
 
-export const debugAnswer = z.object({
+export const debugOutput = z.object({
   root_cause: z.string(),
   confidence,
   evidence: z.array(z.string()).describe('What was seen that shows the cause.'),

@@ -1,22 +1,24 @@
 import { z } from 'zod';
-import type { Access } from '../../callers/access.ts';
+import type { CallerViews } from '../../callers/caller-views.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
-import { READING } from '../annotations.ts';
-import type { Tool } from '../tool.ts';
+import { READ_TURN } from '../annotations.ts';
 import { undoneOutput } from './changed-files.ts';
 import { contextFiles, contextInput, contextSection, namedFiles } from './context-files.ts';
-import { planAnswer } from './output-schemas.ts';
+import { planOutput } from './output-schemas.ts';
 import { listInput, section, textInput } from './prompt.ts';
 import { workTool } from './work.ts';
 
 const args = z.object({
-  task: textInput('What is to be done.'),
-  repo_context: z.string().optional().describe('What to know of the repository and its aims.'),
-  constraints: listInput('What a solution must keep to.'),
+  task: textInput('The task to plan.'),
+  repo_context: z
+    .string()
+    .optional()
+    .describe('What Codex should know of the repository and its goals.'),
+  constraints: listInput('What a solution has to respect.'),
   context_files: contextFiles,
 });
 
-export const planKind: TurnKind<typeof args, typeof planAnswer> = {
+export const planKind: TurnKind<typeof args, typeof planOutput> = {
   name: 'plan',
   access: () => 'read',
   args,
@@ -26,21 +28,19 @@ export const planKind: TurnKind<typeof args, typeof planAnswer> = {
       'Task',
       task,
     )}${section('Context', repo_context)}${section('Constraints', constraints)}${contextSection(context_files)}`,
-  answer: planAnswer,
+  answer: planOutput,
   result: (answer, { undone }) => ({ ...answer, undone_changes: undone }),
 };
 
-/** Has the agent read the workspace and say how a task should be done. */
-export function planTool(access: Access): Tool {
-  return workTool(access, planKind, {
+export const planTool = (views: CallerViews) =>
+  workTool(views, planKind, {
     title: 'Plan a change',
     description:
-      "Codex reads the agent's workspace and plans a task: steps, files, decisions, risks. Changes nothing. Follow up with implement and the same agent_id.",
-    annotations: READING,
-    output: z.object({ ...planAnswer.shape, ...undoneOutput }),
-    asks: {
+      "Plans a task after reading the agent's workspace; use it before implement to get steps, files, decisions and risks. Codex changes no files. To carry out the plan, call implement with the same agent_id.",
+    annotations: READ_TURN,
+    output: z.object({ ...planOutput.shape, ...undoneOutput }),
+    convert: {
       input: { ...args.shape, ...contextInput },
       request: (own) => ({ args: own }),
     },
   });
-}

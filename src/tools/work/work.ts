@@ -1,72 +1,80 @@
 import { z } from 'zod';
 import { REASONING_EFFORTS } from '../../agents/conversations/thread.ts';
 import { sourceSchema } from '../../agents/sources/source.ts';
-import type { Access } from '../../callers/access.ts';
+import type { CallerViews } from '../../callers/caller-views.ts';
 import { agentNameSchema } from '../../identity/agent-id.ts';
 import { TURN_STATES, type TurnRequest } from '../../turns/turn.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
+import { timeoutSeconds } from '../arguments.ts';
 import type { Caller, Tool } from '../tool.ts';
 
-const LONGEST_TIMEOUT_SECONDS = 86_400;
 const MAX_SKILLS = 10;
-const RETURNED_AS_IS = 'Pass it back to go on with the same workspace and conversation.';
 
-/** Arguments that every working tool takes. */
-const workInput = {
+/** Arguments of every tool that runs a turn. */
+export const workInput = {
   agent_id: agentNameSchema
     .optional()
     .describe(
-      'Which agent works. Each id has its own container, workspace and conversation, made on first use. Default: the one of your session.',
+      'The agent that works. Each agent has its own container, workspace and conversation, created on first use. Default: the agent that get_my_session_info shows.',
     ),
-  model: z.string().min(1).max(100).optional().describe('Model of this turn.'),
-  reasoning_effort: z.enum(REASONING_EFFORTS).optional().describe('How hard the model thinks.'),
+  model: z
+    .string()
+    .min(1)
+    .max(100)
+    .optional()
+    .describe('The model of this turn. Default: that of the conversation or the agent.'),
+  reasoning_effort: z
+    .enum(REASONING_EFFORTS)
+    .optional()
+    .describe('How long the model thinks. Default: as set for the conversation or the agent.'),
   skills: z
     .array(z.string().min(1).max(100))
     .max(MAX_SKILLS)
     .optional()
-    .describe('Skills that it has to use, by name; get_my_session_info lists them.'),
-  timeout_seconds: z
-    .number()
-    .int()
-    .min(1)
-    .max(LONGEST_TIMEOUT_SECONDS)
-    .optional()
-    .describe('Bounds the whole call, waiting included.'),
+    .describe('Names of skills that Codex has to use. get_my_session_info lists them.'),
+  timeout_seconds: timeoutSeconds.describe(
+    'Limits the whole call, waiting included. Default: TOOL_DEFAULT_TIMEOUT of the server.',
+  ),
   source: sourceSchema.optional(),
   wait: z
     .boolean()
     .optional()
-    .describe('false: answer at once with a turn_id for get_turn and wait_turn. Default: true.'),
+    .describe('false: returns a turn_id at once, for wait_turn and get_turn. Default: true.'),
   justification: z
     .string()
     .min(1)
     .max(2000)
     .optional()
-    .describe('Why, for whoever has to approve the call.'),
+    .describe('Why the call is needed, for the approver.'),
   idempotency_key: z
     .string()
     .min(1)
     .max(200)
     .optional()
-    .describe('The same key never runs the work twice: a repeated call gets the same turn.'),
+    .describe(
+      'A second call with the same key returns the turn of the first call instead of running again.',
+    ),
 };
 
 /**
- * Where a result comes from, in every result of a working tool.
+ * Part of the result of every tool that runs a turn.
  * @public
  */
 export const workOutput = {
-  agent_id: z.string().describe(RETURNED_AS_IS),
+  agent_id: z.string().describe('Pass it back to go on with the same workspace and conversation.'),
   session_id: z.string().describe('The conversation of the agent.'),
   turn_id: z.string(),
   notes: z
     .array(z.string())
     .optional()
     .describe(
-      'What to know besides: that files or the conversation were lost and began anew, or that the disk is nearly full.',
+      'What you should know, for instance that the conversation was lost or that the disk is nearly full.',
     ),
   duration_ms: z.number().int(),
-  cost_usd: z.number().optional().describe('What the model cost, if its price is known.'),
+  cost_usd: z
+    .number()
+    .optional()
+    .describe('The cost of the model requests, if the price is known.'),
   usage: z.object({
     input_tokens: z.number().int(),
     cached_input_tokens: z.number().int(),
@@ -77,40 +85,40 @@ export const workOutput = {
   }),
 };
 
-/** What a call with `wait: false` gets. */
+/** Result of a call with `wait: false`. */
 const accepted = z.object({
   turn_id: z.string().describe('Pass it to wait_turn or get_turn.'),
   agent_id: z.string(),
   state: z.enum(TURN_STATES),
 });
 
-/** What a call asks for, by the arguments that are the tool's own. */
-type Asked = Pick<TurnRequest, 'args'> & Partial<Omit<TurnRequest, 'tool' | 'args'>>;
+/** The part of a turn's request that a tool decides by itself. */
+type OwnRequest = Pick<TurnRequest, 'args'> & Partial<Omit<TurnRequest, 'tool' | 'args'>>;
 
-type Face = Pick<Tool, 'title' | 'description' | 'annotations'> & {
+type Details = Pick<Tool, 'title' | 'description' | 'annotations'> & {
   output: z.ZodObject;
-  /** Where callers give other arguments than the kind takes, and how those follow from them. */
-  asks?: {
+  /** Where the arguments of the tool differ from those of the kind: how to convert them. */
+  convert?: {
     input: z.ZodRawShape;
-    request(own: Record<string, unknown>, caller: Caller, agent: string | undefined): Asked;
+    request(args: Record<string, unknown>, caller: Caller, agent: string | undefined): OwnRequest;
   };
 };
 
-/** A tool whose calls are turns. */
-export function workTool(access: Access, kind: TurnKind, face: Face): Tool {
+/** A tool that runs a turn. */
+export function workTool(views: CallerViews, kind: TurnKind, details: Details): Tool {
   const { name } = kind;
-  const { asks, ...shown } = face;
+  const { convert, ...shown } = details;
   const requestOf = (input: object, caller: Caller) => {
     const { agent_id, model, reasoning_effort, timeout_seconds, ...more } =
       workArguments.parse(input);
-    const { wait, skills, justification, idempotency_key, source, ...own } = more;
-    const asked: Asked = asks ? asks.request(own, caller, agent_id) : { args: own };
+    const { wait, skills, justification, idempotency_key, source, ...args } = more;
+    const own: OwnRequest = convert ? convert.request(args, caller, agent_id) : { args };
     return {
-      ...asked,
-      agentId: asked.agentId ?? agent_id ?? caller.defaultAgentId,
+      ...own,
+      agentId: own.agentId ?? agent_id ?? caller.defaultAgentId,
       tool: name,
-      model: model ?? asked.model,
-      effort: reasoning_effort ?? asked.effort,
+      model: model ?? own.model,
+      effort: reasoning_effort ?? own.effort,
       skills,
       timeoutSeconds: timeout_seconds,
       justification,
@@ -122,16 +130,16 @@ export function workTool(access: Access, kind: TurnKind, face: Face): Tool {
   return {
     ...shown,
     name,
-    input: z.strictObject({ ...(asks?.input ?? kind.args.shape), ...workInput }),
-    output: z.union([face.output.extend(workOutput), accepted]),
+    input: z.strictObject({ ...(convert?.input ?? kind.args.shape), ...workInput }),
+    output: z.union([details.output.extend(workOutput), accepted]),
     async run(input, call) {
       const { wait } = workArguments.parse(input);
-      const turns = access.turns(call.principal);
+      const turns = views.turns(call.principal);
       if (wait !== false) return turns.run(requestOf(input, call), call);
       const { turnId, agentId, state } = turns.submit(requestOf(input, call));
       return { turn_id: turnId, agent_id: agentId, state };
     },
-    submit: (input, call) => access.turns(call.principal).submit(requestOf(input, call)),
+    submit: (input, call) => views.turns(call.principal).submit(requestOf(input, call)),
   };
 }
 

@@ -1,16 +1,12 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { type AgentEvent, agentEventData } from '../../agents/agent-events.ts';
+import type { AgentView, CallerAgents } from '../../callers/caller-agents.ts';
 import type { Principal } from '../../identity/principal.ts';
+import { agentState } from '../../tools/agent-tools.ts';
 import { EventFeed } from '../../turns/events/event-feed.ts';
 import { EVENTS_ONLY, type EventStreams, type StreamedEvent } from './event-streams.ts';
 
-/** What these routes need of the agents. */
-export type AgentFeed = {
-  /** Hears what happens to them; call what is returned to stop. */
-  listen(listener: (event: AgentEvent) => void): () => void;
-  /** How agents are now, and how long: all, or one. Throws `agent_not_found`. */
-  outlooks(name?: string): readonly object[];
-};
+export type AgentFeed = Pick<CallerAgents, 'listen' | 'list' | 'get' | 'find'>;
 
 type AgentParams = { Params: { id: string } };
 
@@ -29,13 +25,13 @@ export function agentRoutes(
 }
 
 function follow(
-  { listen, outlooks }: AgentFeed,
+  agents: AgentFeed,
   agentId: string | undefined,
   signal: AbortSignal,
 ): AsyncIterable<StreamedEvent> {
-  const known = outlooks(agentId);
+  const known = agentId === undefined ? agents.list().agents : [agents.get(agentId)];
   const feed = new EventFeed<StreamedEvent>();
-  const stop = listen((event) => {
+  const stop = agents.listen((event) => {
     if (agentId === undefined || event.agentId === agentId) feed.push(streamed(event));
   });
   signal.addEventListener('abort', () => feed.end());
@@ -44,12 +40,12 @@ function follow(
 }
 
 async function* stream(
-  outlooks: readonly object[],
+  agents: readonly AgentView[],
   feed: AsyncIterable<StreamedEvent>,
   stop: () => void,
 ): AsyncGenerator<StreamedEvent> {
   try {
-    for (const data of outlooks) yield { event: 'state', data };
+    for (const agent of agents) yield { event: 'state', data: agentState(agent) };
     yield* feed;
   } finally {
     stop();

@@ -9,6 +9,8 @@ import type { CallerSettings, NamedSettings } from '../../callers/caller-setting
 import { checkedInput } from '../../checked-input.ts';
 import type { Principal } from '../../identity/principal.ts';
 
+export type SettingsView = Pick<CallerSettings, 'get' | 'change'>;
+
 type AgentParams = { Params: { id: string } };
 
 const body = z.strictObject(settingsInput);
@@ -16,7 +18,7 @@ const body = z.strictObject(settingsInput);
 /** How agents are set, for clients that speak no MCP. */
 export function agentSettingsRoutes(
   app: FastifyInstance,
-  settingsOf: (principal: Principal) => Pick<CallerSettings, 'get' | 'change'>,
+  settingsOf: (principal: Principal) => SettingsView,
 ): void {
   const url = '/api/v1/agents/:id/settings';
   app.get<AgentParams>(url, ({ params, principal }) =>

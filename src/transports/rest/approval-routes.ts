@@ -1,12 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import {
-  APPROVAL_STATES,
-  type ApprovalRecord,
-  type ApprovalState,
-} from '../../approvals/approval.ts';
+import { APPROVAL_STATES } from '../../approvals/approval.ts';
 import { approvalData, verdictInput } from '../../approvals/approval-data.ts';
-import type { ApprovalEvent, Verdict } from '../../approvals/approvals.ts';
+import type { ApprovalNotice, CallerApprovals } from '../../callers/caller-approvals.ts';
 import { checkedInput } from '../../checked-input.ts';
 import { agentNameSchema } from '../../identity/agent-id.ts';
 import type { Principal } from '../../identity/principal.ts';
@@ -18,18 +14,10 @@ const LARGEST_LIMIT = 1000;
 /** Of those that are pending, a stream begins with so many. */
 const SHOWN_AT_START = 500;
 
-/** What callers see of approvals, and decide. */
-export type ApprovalDesk = {
-  mayDecide(approvalId: string): boolean;
-  get(approvalId: string): ApprovalRecord;
-  list(query: {
-    state?: ApprovalState | undefined;
-    agent?: string | undefined;
-    limit: number;
-  }): ApprovalRecord[];
-  decide(approvalId: string, verdict: Verdict): ApprovalRecord;
-  listen(listener: (event: ApprovalEvent) => void): () => void;
-};
+export type ApprovalDesk = Pick<
+  CallerApprovals,
+  'mayDecide' | 'get' | 'list' | 'decide' | 'listen'
+>;
 
 type ApprovalParams = { Params: { id: string } };
 
@@ -88,6 +76,6 @@ async function* untilEnd(
   }
 }
 
-function streamed({ type, approval }: ApprovalEvent): StreamedEvent {
+function streamed({ type, approval }: ApprovalNotice): StreamedEvent {
   return { event: type, data: approvalData(approval) };
 }

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { RawData, WebSocket } from 'ws';
 import { z } from 'zod';
 import { approvalData, verdictInput } from '../../approvals/approval-data.ts';
-import type { ApprovalEvent } from '../../approvals/approvals.ts';
+import type { ApprovalNotice } from '../../callers/caller-approvals.ts';
 import { AppError, reportError, toAppError } from '../../errors.ts';
 import type { Principal } from '../../identity/principal.ts';
 import type { ApprovalDesk } from './approval-routes.ts';
@@ -71,7 +71,7 @@ export class ApprovalSocket {
     }
   }
 
-  #tell({ type, approval }: ApprovalEvent): void {
+  #tell({ type, approval }: ApprovalNotice): void {
     this.#send({ type, approval: approvalData(approval) });
   }
 

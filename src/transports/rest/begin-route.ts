@@ -2,21 +2,21 @@ import { randomBytes } from 'node:crypto';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { sourceSchema } from '../../agents/sources/source.ts';
+import type { CallerAgents } from '../../callers/caller-agents.ts';
 import type { CallerFiles } from '../../callers/caller-files.ts';
 import { checkedInput } from '../../checked-input.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import { agentIdSchema } from '../../identity/agent-id.ts';
 import type { Principal } from '../../identity/principal.ts';
+import { agentState } from '../../tools/agent-tools.ts';
 import { disconnectSignal } from '../http/disconnect.ts';
-import type { AgentFeed } from './agent-routes.ts';
 
-/** What this route needs of the workspaces. */
 export type AgentDesk = Pick<CallerFiles, 'begin'>;
 
 type Options = {
   files: (principal: Principal) => AgentDesk;
-  agents: (principal: Principal) => AgentFeed;
+  agents: (principal: Principal) => Pick<CallerAgents, 'find' | 'get'>;
   config: Pick<Config, 'TOOL_DEFAULT_TIMEOUT'>;
 };
 
@@ -32,16 +32,15 @@ export function beginRoute(app: FastifyInstance, { files, agents, config }: Opti
       body,
       'The body',
     );
-    const { outlooks } = agents(principal);
-    const wasThere = isThere(() => outlooks(id));
+    const own = agents(principal);
+    const existed = own.find(id) !== undefined;
     const limit = AbortSignal.timeout(config.TOOL_DEFAULT_TIMEOUT * 1000);
     const signal = AbortSignal.any([limit, disconnectSignal(reply)]);
     try {
       const { filled, notes } = await files(principal).begin(id, { source, signal });
-      const [outlook] = outlooks(id);
       return await reply
-        .code(wasThere ? 200 : 201)
-        .send({ agent_id: id, filled, ...(notes.length > 0 && { notes }), ...outlook });
+        .code(existed ? 200 : 201)
+        .send({ ...agentState(own.get(id)), filled, ...(notes.length > 0 && { notes }) });
     } catch (error) {
       if (!signal.aborted) throw error;
       const seconds = config.TOOL_DEFAULT_TIMEOUT;
@@ -50,13 +49,4 @@ export function beginRoute(app: FastifyInstance, { files, agents, config }: Opti
       });
     }
   });
-}
-
-function isThere(look: () => readonly object[]): boolean {
-  try {
-    return look().length > 0;
-  } catch (error) {
-    if (error instanceof AppError && error.code === 'agent_not_found') return false;
-    throw error;
-  }
 }

@@ -2,9 +2,10 @@ import { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
-import type { Changes } from '../../callers/changes/changes.ts';
+import type { CallerChanges } from '../../callers/changes/caller-changes.ts';
 import type { Selection } from '../../callers/changes/selection.ts';
 import { checkedInput } from '../../checked-input.ts';
+import type { Principal } from '../../identity/principal.ts';
 import type { Toolbox } from '../../tools/toolbox.ts';
 
 /** A reader that takes nothing for so long, or a git that says nothing, is dropped. */
@@ -14,7 +15,7 @@ const WITHOUT_HEAD = { exposeHeadRoute: false };
 
 type Id = { Params: { id: string } };
 
-export type DiffFeed = Pick<Changes, 'patch'>;
+export type DiffFeed = Pick<CallerChanges, 'patch'>;
 
 const turnId = z.string().min(1).max(100).optional();
 const rangeQuery = z.strictObject({ from: turnId, to: turnId });
@@ -22,14 +23,10 @@ const rangeQuery = z.strictObject({ from: turnId, to: turnId });
 /** What turns changed, whole and as `git apply` takes it, for as long as it may be. */
 export function diffRoutes(
   app: FastifyInstance,
-  { changes, toolbox }: { changes: DiffFeed; toolbox: Toolbox },
+  { changes, toolbox }: { changes: (principal: Principal) => DiffFeed; toolbox: Toolbox },
 ): void {
-  const send = (request: FastifyRequest, reply: FastifyReply, selection: Selection) => {
-    const caller = { principal: request.principal, defaultAgentId: selection.agent ?? '' };
-    return toolbox.hold(() =>
-      changes.patch(caller, selection, (pieces) => sendPieces(reply, pieces)),
-    );
-  };
+  const send = ({ principal }: FastifyRequest, reply: FastifyReply, selection: Selection) =>
+    toolbox.hold(() => changes(principal).patch(selection, (pieces) => sendPieces(reply, pieces)));
   app.get<Id>('/api/v1/turns/:id/diff', WITHOUT_HEAD, async (request, reply) => {
     await send(request, reply, { turn: request.params.id });
     return reply;

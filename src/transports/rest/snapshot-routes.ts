@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { CallerBackups } from '../../callers/caller-backups.ts';
+import type { CallerSnapshots } from '../../callers/caller-snapshots.ts';
 import { AppError } from '../../errors.ts';
 import type { Principal } from '../../identity/principal.ts';
 import type { SlowBodies } from '../http/slow-bodies.ts';
@@ -12,11 +12,10 @@ import {
   type TransferTimes,
 } from './archive-exchange.ts';
 
-/** What these routes need of the backups. */
-export type SnapshotDesk = Pick<CallerBackups, 'download' | 'upload'>;
+export type SnapshotDesk = Pick<CallerSnapshots, 'download' | 'upload'>;
 
 export type SnapshotRoutesOptions = {
-  backups: (principal: Principal) => SnapshotDesk;
+  snapshots: (principal: Principal) => SnapshotDesk;
   config: TransferTimes;
 };
 
@@ -27,7 +26,7 @@ const restoreQuery = z.strictObject({ replace: z.enum(['true', 'false']).default
 /** Snapshots as files, from one server to another. */
 export function snapshotRoutes(
   app: FastifyInstance,
-  { backups: snapshotsOf, config: times }: SnapshotRoutesOptions,
+  { snapshots: snapshotsOf, config: times }: SnapshotRoutesOptions,
   slowBodies: SlowBodies,
 ): void {
   app.get<OfOne>('/api/v1/snapshots/:id', async (request, reply) => {
@@ -35,13 +34,16 @@ export function snapshotRoutes(
     if (!z.uuid().safeParse(id).success) {
       throw new AppError('snapshot_not_found', 'There is no such snapshot.');
     }
-    const { backup, file } = await snapshotsOf(request.principal).download(id);
+    const { snapshot, file } = await snapshotsOf(request.principal).download(id);
     using transfer = beginTransfer(reply, times);
     reply
       .type('application/gzip')
-      .header('content-length', backup.bytes)
-      .header('content-disposition', `attachment; filename="${backup.name}-${id}.tar.gz"`)
-      .header('etag', `"${backup.sha256}"`);
+      .header('content-length', snapshot.bytes)
+      .header(
+        'content-disposition',
+        `attachment; filename="${snapshot.agent.split('@')[0]}-${id}.tar.gz"`,
+      )
+      .header('etag', `"${snapshot.sha256}"`);
     await sendArchive(reply, file, transfer.signal, times);
     return reply;
   });

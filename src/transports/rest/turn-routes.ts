@@ -1,19 +1,12 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { CallerTurns } from '../../callers/caller-turns.ts';
 import { AppError } from '../../errors.ts';
 import type { Principal } from '../../identity/principal.ts';
 import type { TurnRecord } from '../../turns/turn.ts';
-import type { JournaledEvent } from '../../turns/turn-store.ts';
 import { EVENTS_ONLY, type EventStreams, type StreamedEvent } from './event-streams.ts';
 
-/** What these routes need of the turns. */
-export type TurnFeed = {
-  get(turnId: string): TurnRecord;
-  follow(
-    turnId: string,
-    options: { after: number; signal: AbortSignal },
-  ): AsyncIterable<JournaledEvent>;
-};
+export type TurnFeed = Pick<CallerTurns, 'get' | 'follow'>;
 
 type TurnParams = { Params: { id: string } };
 

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { AgentEvents } from '../../../src/agents/agent-events.ts';
 import { noApproval } from '../../../src/approvals/approvals.ts';
 import { NO_AUDIT } from '../../../src/audit/audit-log.ts';
+import type { AgentView } from '../../../src/callers/caller-agents.ts';
 import { AppError, type ErrorReport } from '../../../src/errors.ts';
 import { LOCAL } from '../../../src/identity/principal.ts';
 import { loadConfig } from '../../../src/server/load-config.ts';
@@ -70,14 +71,14 @@ export async function startTestServer(
     authenticator: { authenticate: async () => LOCAL, isWithdrawn: () => false },
     rates: { takeRequest: async () => undefined },
     turns: () => noTurns,
-    agents: () => ({ listen: (listener) => events.listen(listener), outlooks: () => [] }),
+    agents: () => ({ ...noAgents, listen: (listener) => events.listen(listener) }),
     settings: () => ({ get: noAgent, change: noAgent }),
     approvals: () => noApprovals,
-    changes: { patch: async () => undefined },
+    changes: () => ({ patch: async () => undefined }),
     workspaces: () => noWorkspaces,
     audit: NO_AUDIT,
     files: () => noFiles,
-    backups: () => noSnapshots,
+    snapshots: () => noSnapshots,
     health: async () => health,
     log,
     version: '1.2.3',
@@ -118,6 +119,15 @@ export async function until(condition: () => boolean, limitMs = 5000): Promise<v
     await delay(10);
   }
 }
+
+const noAgents = {
+  list: () => ({ agents: [], total: 0 }),
+  find: () => undefined,
+  get: (name: string): AgentView => ({
+    ...{ name, status: 'stopped', pinned: false, threadId: undefined, openCalls: 0 },
+    ...{ idleSeconds: 60, secondsUntil: {}, createdAt: new Date(), lastUsedAt: new Date() },
+  }),
+};
 
 const noWorkspaces = { read: noSuchAgent, change: noSuchAgent };
 

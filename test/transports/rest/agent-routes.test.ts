@@ -6,7 +6,7 @@ import { readEvents } from './event-reader.ts';
 
 const ALL = '/api/v1/agents/events';
 
-test('events of all agents, or of one, are told from now on', async () => {
+test('a stream begins with the state of its agents, and tells what happens to all or to one', async () => {
   await using server = await startTestServer();
   await using all = await readEvents(server.url + ALL);
   await using one = await readEvents(`${server.url}/api/v1/agents/b/events`);
@@ -15,8 +15,15 @@ test('events of all agents, or of one, are told from now on', async () => {
     event: 'agent_woken',
     data: { at: expect.any(String), agent_id, from: 'stopped' },
   });
+  const state = (agent_id: string) => ({
+    event: 'state',
+    data: {
+      ...{ agent_id, status: 'stopped', pinned: false },
+      seconds_until: { paused: null, stopped: null, archived: null, removed: null },
+    },
+  });
   await expect.poll(() => all.events).toEqual([told('a'), told('b')]);
-  await expect.poll(() => one.events).toEqual([told('b')]);
+  await expect.poll(() => one.events).toEqual([state('b'), told('b')]);
   await server.app.close();
   await Promise.all([all.ended, one.ended]);
 });

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
 import {
-  fixAnswer,
-  implementAnswer,
-  planAnswer,
-  reviewAnswer,
+  fixOutput,
+  implementOutput,
+  planOutput,
+  reviewOutput,
 } from '../../../src/tools/work/output-schemas.ts';
 import { answerSchema, parseAnswer } from '../../../src/turns/asking/answer.ts';
 
@@ -35,7 +35,7 @@ test('of a message that has no end the beginning is text, and none of it is JSON
 });
 
 // The Responses API takes only schemas whose objects are closed and whose keys are all required.
-test.each(Object.entries({ planAnswer, implementAnswer, reviewAnswer, fixAnswer }))(
+test.each(Object.entries({ planOutput, implementOutput, reviewOutput, fixOutput }))(
   '%s is in the strict subset of the Responses API',
   (_name, schema) => {
     const objects: Record<string, unknown>[] = [];

@@ -3,7 +3,7 @@ import { AppError } from '../../../errors.ts';
 import type { LineRange, ShownLines } from '../../../turns/turn-kind.ts';
 import { unquotePath } from '../../../workspaces/git-quoting.ts';
 
-/** Reads a unified diff, of git or not. Throws `invalid_input` if it is none. */
+/** The lines that a unified diff shows of each new file. Throws `invalid_input` for anything else. */
 export function shownLines(diff: string): ShownLines {
   const shown = new Map<string, LineRange[]>();
   for (const patch of parse(diff)) {
@@ -22,7 +22,7 @@ function parse(diff: string): StructuredPatch[] {
     return parsePatch(diff);
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new AppError('invalid_input', `The diff cannot be read: ${why}`, { cause });
+    throw new AppError('invalid_input', `The diff cannot be parsed: ${why}`, { cause });
   }
 }
 

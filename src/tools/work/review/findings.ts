@@ -5,7 +5,7 @@ export type Comment = { file: string; line_range: string };
 
 const LINE_RANGE = /^\s*L?(\d{1,9})\s*(?:[-–:]\s*L?(\d{1,9})\s*)?$/;
 
-/** Such as `12` or `12-15`; undefined if it is neither. */
+/** Parses `12` and `12-15`; undefined for anything else. */
 export function parseLineRange(text: string): LineRange | undefined {
   const [, start, end = start] = LINE_RANGE.exec(text) ?? [];
   if (start === undefined) return undefined;
@@ -14,8 +14,8 @@ export function parseLineRange(text: string): LineRange | undefined {
 }
 
 /**
- * Parts comments on lines that were there to be reviewed from others, and says why of those. Paths are
- * made those of the reviewed files.
+ * Separates comments on reviewed lines from others, with the reason. Paths become those of the
+ * reviewed files.
  */
 export function placeComments<T extends Comment>(
   comments: readonly T[],
@@ -38,13 +38,13 @@ function problemOf(
 ): string | undefined {
   if (!ranges) return 'The file is not part of what was reviewed.';
   const range = parseLineRange(line_range);
-  if (!range) return `"${line_range}" is no line and no range of lines.`;
-  // It may begin or end beyond what is shown, but has to meet it.
-  const meets = ranges.some(({ first, last }) => range.first <= last && range.last >= first);
-  return meets ? undefined : `Lines ${line_range} are not among those reviewed.`;
+  if (!range) return `"${line_range}" is neither a line nor a range of lines.`;
+  // A range that overlaps the shown lines is enough.
+  const overlaps = ranges.some(({ first, last }) => range.first <= last && range.last >= first);
+  return overlaps ? undefined : `Lines ${line_range} are not among those reviewed.`;
 }
 
-/** Models write `./a`, `b/a` as in diffs, or the whole path. */
+/** Models write `./a`, `b/a` as in diffs, or an absolute path. */
 function pathOf(said: string, shown: ShownLines): string | undefined {
   const candidates = [said, said.replace(/^\.\//, ''), said.replace(/^[ab]\//, '')];
   const exact = candidates.find((each) => shown.has(each));

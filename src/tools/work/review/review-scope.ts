@@ -6,13 +6,13 @@ import type { FileChange } from '../../../workspaces/file-change.ts';
 import type { Workspace } from '../../../workspaces/workspace.ts';
 import { shownLines } from './diff-lines.ts';
 
-/** Of what a review is told; of a longer diff Codex reads the rest in the workspace. */
+/** Of the diffs in the prompt. Codex reads the rest of a longer diff in the workspace. */
 const DIFF_BYTES = 512 * 1024;
 const FILE_DIFF_BYTES = 128 * 1024;
 const FILES_IN_PROMPT = 1000;
 const NOTHING = 'There is nothing to review';
 
-/** A name of a commit or branch. It goes to git as one word that can be no option. */
+/** A commit, branch or tag. git cannot take it for an option. */
 const revision = z
   .string()
   .regex(/^[A-Za-z0-9_@][\w./@{}^~+-]{0,199}$/, 'must be a commit, a branch or a tag');
@@ -31,10 +31,18 @@ export const scopeArgs = {
     .trim()
     .min(1)
     .optional()
-    .describe('What is to be reviewed, in any form: code, a diff, the paths of files.'),
+    .describe('What to review, in any form: code, a diff, the paths of files.'),
   diffs: z.string().trim().min(1).optional().describe('Unified diffs, as git prints them.'),
   files: z
-    .array(z.union([workspacePath, z.strictObject({ path: workspacePath, content: z.string() })]))
+    .array(
+      z.union([
+        workspacePath,
+        z.strictObject({
+          path: workspacePath.describe('The path that findings name.'),
+          content: z.string().describe('The text of the file.'),
+        }),
+      ]),
+    )
     .min(1)
     .max(FILES_IN_PROMPT)
     .optional()
@@ -42,46 +50,43 @@ export const scopeArgs = {
   target: z
     .union([
       z.literal('uncommitted'),
-      z.strictObject({ commit: revision }),
-      z.strictObject({ base: revision, head: revision.optional() }),
+      z.strictObject({ commit: revision.describe('The commit to review.') }),
+      z.strictObject({
+        base: revision.describe('The commit or branch that head branched off.'),
+        head: revision.optional().describe('The last commit of the change. Default: HEAD.'),
+      }),
     ])
     .optional()
     .describe(
-      'A change in the workspace: what is not committed, a commit, or what `head` (default: HEAD) has since it left `base`.',
+      'A change in the workspace: uncommitted changes, a commit, or the commits of `head` (default: HEAD) since it branched off `base`.',
     ),
 };
 
 export type Scope = z.output<z.ZodObject<typeof scopeArgs>>;
 
-const WAYS = ['content', 'diffs', 'files', 'target'] as const;
+const SCOPES = ['content', 'diffs', 'files', 'target'] as const;
 
-/** Throws `invalid_input` unless exactly one thing is named, and in a form that can be read. */
+/** Throws `invalid_input` unless exactly one scope is given and its diff can be parsed. */
 export function checkScope(given: Readonly<Record<string, unknown>>): void {
-  const ways = WAYS.filter((way) => given[way] !== undefined);
-  if (ways.length !== 1) {
-    throw new AppError(
-      'invalid_input',
-      `review was called wrongly: give one of ${WAYS.join(', ')}`,
-      {
-        data: {
-          issues: WAYS.map((field) => ({ field, problem: 'exactly one of these is needed' })),
-        },
-      },
-    );
+  if (SCOPES.filter((scope) => given[scope] !== undefined).length !== 1) {
+    const problem = 'exactly one of these is required';
+    throw new AppError('invalid_input', `review: give one of ${SCOPES.join(', ')}`, {
+      data: { issues: SCOPES.map((field) => ({ field, problem })) },
+    });
   }
   if (typeof given.diffs === 'string') shownLines(given.diffs);
 }
 
-/** What is to be reviewed, and on which lines findings can be. Throws `invalid_input` or `workspace_failed`. */
-export async function lookAtScope(scope: Scope, { commits }: Workspace): Promise<Subject> {
+/** The text to review, and the lines that findings can be on. Throws `invalid_input` or `workspace_failed`. */
+export async function readScope(scope: Scope, { commits }: Workspace): Promise<Subject> {
   const { content, diffs, files, target } = scope;
-  if (files) return lookAtFiles(files, commits);
-  if (target !== undefined) return lookAtTarget(target, commits);
+  if (files) return readFiles(files, commits);
+  if (target !== undefined) return readTarget(target, commits);
   if (diffs !== undefined) return { text: fenced('diff', diffs), shown: shownLines(diffs) };
   return { text: content ?? '' };
 }
 
-async function lookAtFiles(files: NonNullable<Scope['files']>, commits: Commits): Promise<Subject> {
+async function readFiles(files: NonNullable<Scope['files']>, commits: Commits): Promise<Subject> {
   const shown = new Map<string, { first: number; last: number }[]>();
   const texts: string[] = [];
   const paths = files.filter((file) => typeof file === 'string');
@@ -93,10 +98,8 @@ async function lookAtFiles(files: NonNullable<Scope['files']>, commits: Commits)
     });
     const missing = paths.filter((path) => !changes.some(({ file }) => isWithin(file, path)));
     if (missing.length > 0) {
-      throw new AppError(
-        'invalid_input',
-        `${NOTHING}: not in the workspace: ${missing.join(', ')}.`,
-      );
+      const message = `${NOTHING}: the workspace does not have ${missing.join(', ')}.`;
+      throw new AppError('invalid_input', message);
     }
     for (const { file, additions } of changes) shown.set(file, wholeFile(additions ?? 0));
     texts.push(
@@ -111,7 +114,7 @@ async function lookAtFiles(files: NonNullable<Scope['files']>, commits: Commits)
   return { text: texts.join('\n\n'), shown };
 }
 
-async function lookAtTarget(
+async function readTarget(
   target: NonNullable<Scope['target']>,
   commits: Commits,
 ): Promise<Subject> {
@@ -142,7 +145,7 @@ async function rangeOf(target: NonNullable<Scope['target']>, commits: Commits) {
   return { from, to, name: `What ${head} has since it left ${base}` };
 }
 
-/** Of a diff that was cut the lines are not known: a finding may be anywhere in the file. */
+/** The lines of a cut diff are unknown, so a finding may be anywhere in its file. */
 function linesOf(changes: readonly FileChange[]): ShownLines {
   const whole = shownLines(changes.map(({ diff }) => (isWhole(diff) ? diff : '')).join(''));
   const cut = changes.filter(({ diff }) => !isWhole(diff));
@@ -162,7 +165,7 @@ function isWithin(file: string, path: string): boolean {
   return directory === '.' || file === directory || file.startsWith(`${directory}/`);
 }
 
-/** A fence that is longer than any in the text. */
+/** The fence is longer than any fence in the text. */
 function fenced(language: string, text: string): string {
   const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length));
   const fence = '`'.repeat(longest + 1);

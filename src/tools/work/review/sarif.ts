@@ -11,7 +11,7 @@ type Finding = {
 
 const LEVELS = { info: 'note', warning: 'warning', error: 'error', critical: 'error' } as const;
 
-/** The findings of a review as a log of SARIF 2.1.0, which code hosts and editors show. */
+/** The findings of a review as SARIF 2.1.0, which code hosts and editors show. */
 export function sarifOf(
   findings: readonly Finding[],
   { version, turnId, commit }: { version: string; turnId: string; commit?: string | undefined },

@@ -1,19 +1,12 @@
 import type { ElicitRequestFormParams } from '@modelcontextprotocol/server';
 import { z } from 'zod';
 import type { ApprovalRecord } from '../../../approvals/approval.ts';
-import type { ApprovalEvent, Verdict } from '../../../approvals/approvals.ts';
+import type { CallerApprovals, CallerVerdict } from '../../../callers/caller-approvals.ts';
 
 const ARGUMENT_CHARACTERS = 2000;
 const QUESTIONS = 10;
 
-/** What the person at a client may see and decide. */
-export type ApprovalDecider = {
-  /** Throws `approval_not_found`. */
-  get(approvalId: string): ApprovalRecord;
-  mayDecide(approvalId: string): boolean;
-  decide(approvalId: string, verdict: Verdict): ApprovalRecord;
-  listen(listener: (event: ApprovalEvent) => void): () => void;
-};
+export type ApprovalDecider = Pick<CallerApprovals, 'get' | 'mayDecide' | 'decide' | 'listen'>;
 
 type Form = Pick<ElicitRequestFormParams, 'message' | 'requestedSchema'>;
 type Answer = { action: 'accept' | 'decline' | 'cancel'; content?: unknown };
@@ -41,7 +34,7 @@ export function formOf(approval: ApprovalRecord): Form {
 export function verdictOf(
   { kind }: ApprovalRecord,
   { action, content }: Answer,
-): Verdict | undefined {
+): CallerVerdict | undefined {
   if (action === 'cancel') return undefined;
   if (action === 'decline') return { approve: false };
   if (kind === 'user_input') return { approve: true, answers: answers.parse(content) };

@@ -90,7 +90,7 @@ test('only comments on lines that were there to be reviewed stay', () => {
   ]);
   expect(unplaced.map(({ file, problem }) => [file, problem])).toEqual([
     ['src/a.ts', 'Lines 10-12 are not among those reviewed.'],
-    ['src/a.ts', '"everywhere" is no line and no range of lines.'],
+    ['src/a.ts', '"everywhere" is neither a line nor a range of lines.'],
     ['gone.ts', 'The file is not part of what was reviewed.'],
     ['made/up.ts', 'The file is not part of what was reviewed.'],
   ]);

@@ -1,59 +1,17 @@
-import { z } from 'zod';
 import type { AgentManager } from '../../agents/agent-manager.ts';
 import type { AgentStore } from '../../agents/agent-store.ts';
 import type { AuditLog } from '../../audit/audit-log.ts';
 import type { Config } from '../../config/config.ts';
 import { type AppError, reportError, toAppError } from '../../errors.ts';
 import type { Credentials } from '../../gateway/credentials/credentials.ts';
-import {
-  type ContainerRuntime,
-  type EngineInfo,
-  RUNTIME_KINDS,
-} from '../../runtime/container-runtime.ts';
+import type { ContainerRuntime, EngineInfo } from '../../runtime/container-runtime.ts';
 import type { PreparationState, RuntimePreparation } from '../../runtime/runtime-preparation.ts';
+import type { HealthReport } from '../../tools/health-tool.ts';
 import { BOUND_THEM, unboundedAgents } from './unenforced-limits.ts';
 
 const PING_TIMEOUT_MS = 3_000;
 /** A turn needs more than that for its row and its events. */
 const LEAST_FREE_BYTES = 256 * 1024;
-
-export const healthReport = z.object({
-  ready: z.boolean().describe('Whether a call made now could be served.'),
-  status: z.enum(['healthy', 'degraded', 'unhealthy']),
-  problems: z.array(z.string()).describe('What is wrong, and what to do about it.'),
-  version: z.string(),
-  uptime_seconds: z.number().int(),
-  timestamp: z.iso.datetime(),
-  active_sessions: z.number().int().describe('Agents whose container runs.'),
-  busy_sessions: z.number().int(),
-  known_agents: z.number().int(),
-  max_sessions: z.number().int(),
-  runtime: z.object({
-    kind: z.enum(RUNTIME_KINDS),
-    isolation: z.enum(['container', 'codex-sandbox']).describe('What confines the agents.'),
-    engine: z.string().nullable(),
-    image: z.string().nullable(),
-    state: z.enum(['pending', 'preparing', 'ready', 'failed']),
-  }),
-  credentials: z.object({
-    provider: z.string(),
-    method: z.enum(['api_key', 'oauth', 'none']).describe('What pays; oauth is a ChatGPT login.'),
-    origin: z.string().nullable().describe('Where it was found.'),
-    present: z.boolean(),
-    ready: z.boolean().describe('Whether it can be used; a login may have been revoked.'),
-    expires_at: z.iso.datetime().nullable().describe('When it is renewed at the latest.'),
-  }),
-  audit: z
-    .object({
-      waiting: z.number().int().describe('Records that are not written yet.'),
-      lost: z.number().int().describe('Records that never were, since the server started.'),
-    })
-    .describe('What is taken down of calls and turns.'),
-  model: z.object({ name: z.string(), reasoning: z.string() }),
-  memory_bytes: z.number().int().describe('Memory of the server itself.'),
-});
-
-export type HealthReport = z.output<typeof healthReport>;
 
 type HealthOptions = {
   runtime: ContainerRuntime;

@@ -6,12 +6,14 @@ import type { AgentLink } from '../../agents/links/agent-link.ts';
 import type { AuditLog } from '../../audit/audit-log.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
-import type { Principal } from '../../identity/principal.ts';
 import { commitOf } from '../../turns/files/turn-commits.ts';
 import { candidatesOf } from '../../turns/trials/trials.ts';
 import type { TurnRecord } from '../../turns/turn.ts';
 import { type Commit, NO_COMMIT, type Outcome } from '../../workspaces/commits/commit.ts';
-import type { Access } from '../access.ts';
+import { CallerTurns, type TurnServices } from '../caller-turns.ts';
+import { CallerView } from '../caller-view.ts';
+import { CallerWorkspaces, type WorkspaceServices } from '../caller-workspaces.ts';
+import { mergeConflict } from './merge-conflict.ts';
 import { transferCommits, transferConversation } from './transfer.ts';
 
 /** Of one candidate. */
@@ -19,8 +21,7 @@ const TURNS_TAKEN = 1000;
 const REMOVAL_TRIES = 20;
 const REMOVAL_WAIT_MS = 250;
 
-type Options = {
-  access: Access;
+export type CandidateServices = {
   agents: AgentManager;
   store: { agents: AgentStore };
   audit: AuditLog;
@@ -30,20 +31,21 @@ type Options = {
 type Choice = {
   /** The turn that asked for candidates. */
   turnId: string;
-  /** What the caller calls the chosen one; none of them, or by default the best. */
+  /** Name of the candidate to promote. Default: the one that was ranked first. */
   candidate?: string | undefined;
+  /** Whether all candidates are removed and none is promoted. */
   none?: boolean | undefined;
 };
 
-/** What of a candidate goes where. */
-type Delivery = {
+/** What is copied from a candidate to its agent. */
+type Transfer = {
   to: AgentLink;
   source: AgentRecord;
   turn: TurnRecord;
   chosen: AgentRecord;
   threadId: string | undefined;
   ids: readonly string[];
-  /** Commits of the agent that took over some of `ids`. */
+  /** Commits of the agent that were made from some of `ids`. */
   taken: Map<string, Commit>;
 };
 
@@ -55,98 +57,97 @@ export type Promoted = {
   kept: string[];
 };
 
-/** Ends a trial: takes over into the agent what one candidate did, and removes all of them. */
-export class Promotion {
-  readonly #options: Options;
-
-  constructor(options: Options) {
-    this.#options = options;
-  }
+/** The candidates of one caller's turns. */
+export class CallerCandidates extends CallerView<
+  CandidateServices & TurnServices & WorkspaceServices
+> {
+  readonly #turns = new CallerTurns(this.services, this.principal);
+  readonly #workspaces = new CallerWorkspaces(this.services, this.principal);
 
   /**
-   * Doing it again after a failure completes it. Throws `turn_not_found`, `invalid_input`,
-   * `agent_not_found`, `agent_busy`, `forbidden`, `promotion_conflict` with the files in `data.files`, or
-   * `copy_failed`; then the agent is as it was, or has some of the turns of the candidate.
+   * Copies the work of one candidate into its agent and removes all candidates. A second call after a
+   * failure completes the first. Throws `turn_not_found`, `invalid_input`, `agent_not_found`,
+   * `agent_busy`, `forbidden`, `promotion_conflict` with the files in `data.files`, or `copy_failed`; the
+   * agent has none or some of the turns of the candidate then.
    */
-  async promote(principal: Principal, choice: Choice): Promise<Promoted> {
-    const own = this.#options.access.agents(principal);
-    own.demand('work');
-    const turn = this.#options.access.turns(principal).get(choice.turnId);
+  async promote(choice: Choice): Promise<Promoted> {
+    this.demand('work');
+    const turn = this.#turns.get(choice.turnId);
     if (!turn.request.candidates) {
       throw new AppError('invalid_input', `Turn ${turn.turnId} had no candidates.`);
     }
-    if (!turn.endedAt) throw new AppError('agent_busy', 'The candidates are at work.');
-    const all = candidatesOf(turn, own.get(turn.agentId)).map(({ agentId }) => agentId);
-    const chosen = choice.none ? undefined : this.#chosen(principal, turn, choice.candidate);
+    if (!turn.endedAt) throw new AppError('agent_busy', 'The candidates are still at work.');
+    const agent = this.services.ownerships.find(this.principal, turn.agentId);
+    const all = candidatesOf(turn, agent).map(({ agentId }) => agentId);
+    const chosen = choice.none ? undefined : this.#chosen(turn, choice.candidate);
     if (chosen && !all.includes(chosen.agentId)) {
-      throw new AppError('invalid_input', `${choice.candidate} is no candidate of that turn.`);
+      throw new AppError(
+        'invalid_input',
+        `${choice.candidate} is not a candidate of turn ${turn.turnId}.`,
+      );
     }
-    const commits = chosen ? await this.#takeOver(principal, turn, chosen) : [];
+    const commits = chosen ? await this.#promote(turn, chosen) : [];
     const { removed, kept } = await this.#remove(all, chosen?.agentId);
-    this.#options.audit.append({
+    this.services.audit.append({
       type: 'admin',
-      principal,
-      agentId: own.get(turn.agentId).agentId,
+      principal: this.principal,
+      agentId: agent.agentId,
       turnId: turn.turnId,
       data: { act: 'candidate promoted', candidate: chosen?.agentId, removed },
     });
-    const names = (ids: readonly string[]) => ids.map((agentId) => own.nameOf(agentId));
+    const names = (ids: readonly string[]) => ids.map((agentId) => this.nameOf(agentId));
     return {
       agent: turn.agentId,
-      ...(chosen && { promoted: own.nameOf(chosen.agentId) }),
+      ...(chosen && { promoted: this.nameOf(chosen.agentId) }),
       commits,
       removed: names(removed),
       kept: names(kept),
     };
   }
 
-  #chosen(principal: Principal, turn: TurnRecord, named: string | undefined): AgentRecord {
+  #chosen(turn: TurnRecord, named: string | undefined): AgentRecord {
     const candidates = turn.result?.candidates;
     const [best] = Array.isArray(candidates) ? candidates : [];
     const name = named ?? best?.agent_id;
-    if (typeof name === 'string') return this.#options.access.agents(principal).get(name);
-    throw new AppError('invalid_input', 'No candidate came to an end; say which one is meant.');
+    if (typeof name === 'string') return this.services.ownerships.find(this.principal, name);
+    throw new AppError('invalid_input', 'No candidate has completed; give the agent_id of one.');
   }
 
-  async #takeOver(principal: Principal, turn: TurnRecord, chosen: AgentRecord): Promise<Commit[]> {
-    const ids = this.#commitsOf(principal, chosen);
+  async #promote(turn: TurnRecord, chosen: AgentRecord): Promise<Commit[]> {
+    const ids = this.#commitsOf(chosen);
     const { threadId = chosen.forkOf } = chosen;
-    const { access } = this.#options;
-    return access.workspaces(principal).change(turn.agentId, async (to, source) => {
-      const taken = await takenOver(to, ids);
-      // An earlier call that was cut off may have got as far as to remove the candidate.
-      const isOver = taken.size === ids.length && source.forkOf === threadId;
-      if (!isOver) await this.#bring({ to, source, turn, chosen, threadId, ids, taken });
+    return this.#workspaces.change(turn.agentId, async (to, source) => {
+      const taken = await findPromoted(to, ids);
+      // An earlier call may have been interrupted while it removed the candidate.
+      const isDone = taken.size === ids.length && source.forkOf === threadId;
+      if (!isDone) await this.#transfer({ to, source, turn, chosen, threadId, ids, taken });
       return [...taken.values()];
     });
   }
 
-  /** Takes the commits over, adding to `taken` what was not yet; then the conversation. */
-  async #bring({ to, source, turn, chosen, threadId, ids, taken }: Delivery): Promise<void> {
-    const { agents, config } = this.#options;
+  /** Applies the commits that are not in `taken` yet, adds them to it, and copies the conversation. */
+  async #transfer({ to, source, turn, chosen, threadId, ids, taken }: Transfer): Promise<void> {
+    const { agents, config } = this.services;
     const signal = AbortSignal.timeout(config.FORK_TIMEOUT * 1000);
     await agents.withAgent(chosen.agentId, async (from) => {
       const ends = { from: from.workspace, to: to.workspace, signal };
       const head = await to.workspace.commits.find('HEAD').catch(() => undefined);
       if (ids.length > 0) await transferCommits(ends, ids, head);
-      // One that was taken over before is only told of, and is on the branch then.
+      // A commit that was applied before is on the branch; `apply` only finds it.
       for (const id of ids) {
         const commit = await this.#apply(to, source, { id, turn });
         if (commit) taken.set(id, commit);
       }
       if (threadId === undefined) return;
       await transferConversation(ends, threadId);
-      this.#converse(to, source, threadId);
+      this.#continueFrom(to, source, threadId);
     });
   }
 
-  /** What the candidate did since it was forked, the oldest first. */
-  #commitsOf(principal: Principal, chosen: AgentRecord): string[] {
-    const { access } = this.#options;
-    const agent = access.agents(principal).nameOf(chosen.agentId);
-    return access
-      .turns(principal)
-      .list({ agent, limit: TURNS_TAKEN })
+  /** Since the candidate was forked, the oldest first. */
+  #commitsOf({ agentId }: AgentRecord): string[] {
+    return this.#turns
+      .list({ agent: this.nameOf(agentId), limit: TURNS_TAKEN })
       .flatMap((each) => commitOf(each)?.id ?? [])
       .reverse();
   }
@@ -161,14 +162,14 @@ export class Promotion {
       at: new Date(),
       author: name,
       message: `Take over a candidate\n\nCodex-Promotes: ${id}\nCodex-Turn: ${turn.turnId}\n`,
-      fileLimit: this.#options.config.COMMIT_FILE_LIMIT,
+      fileLimit: this.services.config.COMMIT_FILE_LIMIT,
     });
     return commitIn(outcome);
   }
 
-  /** The agent goes on from the conversation of the candidate. */
-  #converse({ conversations }: AgentLink, { agentId }: AgentRecord, forkOf: string): void {
-    const { store } = this.#options;
+  /** The next turn of the agent continues the conversation of the candidate. */
+  #continueFrom({ conversations }: AgentLink, { agentId }: AgentRecord, forkOf: string): void {
+    const { store } = this.services;
     const record = store.agents.get(agentId);
     if (!record) return;
     const { threadId: _earlier, ...rest } = record;
@@ -176,12 +177,12 @@ export class Promotion {
     conversations.forgetMain();
   }
 
-  /** One goes last: as long as it is there, a call that was cut off can be made again. */
+  /** While the chosen candidate exists, an interrupted call can be repeated: so it goes last. */
   async #remove(
     agentIds: readonly string[],
     last: string | undefined,
   ): Promise<{ removed: string[]; kept: string[] }> {
-    const { store } = this.#options;
+    const { store } = this.services;
     const there = agentIds.filter((agentId) => store.agents.get(agentId));
     const gone = new Set<string>();
     const remove = async (agentId: string) => {
@@ -195,23 +196,23 @@ export class Promotion {
     };
   }
 
-  /** An agent that just worked may be looked at a moment longer, as for the size of its files. */
+  /** The server may still use an agent that just worked, for instance to measure its files. */
   async #removeOne(agentId: string): Promise<boolean> {
     for (let tries = 0; tries < REMOVAL_TRIES; tries++) {
-      if (await this.#options.agents.takeStep('remove', agentId, 'cleanup')) return true;
+      if (await this.services.agents.takeStep('remove', agentId, 'cleanup')) return true;
       await sleep(REMOVAL_WAIT_MS);
     }
     return false;
   }
 }
 
-/** Where the commit is that took over another one. */
+/** The ref of the commit that was made from a candidate's commit. */
 function refOf(id: string): string {
   return `promoted/${id}`;
 }
 
-/** The commits that took over some others, by the ids of those. */
-async function takenOver(
+/** Commits of the agent by the ids of the candidate's commits that they were made from. */
+async function findPromoted(
   { workspace }: AgentLink,
   ids: readonly string[],
 ): Promise<Map<string, Commit>> {
@@ -226,19 +227,11 @@ async function takenOver(
 
 function commitIn(outcome: Outcome): Commit | undefined {
   if ('commit' in outcome) return outcome.commit;
-  if ('conflicts' in outcome)
-    throw conflict('The same lines were changed since', outcome.conflicts);
-  if ('blocked' in outcome)
-    throw conflict('Files that git ignores are in the way', outcome.blocked);
+  const message = 'The candidate cannot be promoted';
+  if (!('refused' in outcome)) throw mergeConflict('promotion_conflict', message, outcome);
   const { refused } = outcome;
-  // It was taken over before, or the files could be changed and only the commit could not be made.
+  // It was applied before, or the files were changed and only the commit failed.
   if (['done', 'failed', 'nothing'].includes(refused)) return undefined;
-  throw conflict(NO_COMMIT[refused], []);
-}
-
-function conflict(why: string, files: readonly string[]): AppError {
-  const named = files.length > 0 ? `: ${files.map((file) => JSON.stringify(file)).join(', ')}` : '';
-  return new AppError('promotion_conflict', `The candidate cannot be taken over. ${why}${named}.`, {
-    data: { files },
-  });
+  const data = { files: [] };
+  throw new AppError('promotion_conflict', `${message}: ${NO_COMMIT[refused]}.`, { data });
 }

@@ -1,30 +1,33 @@
 import type { AuditLog } from '../../audit/audit-log.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
-import type { Principal } from '../../identity/principal.ts';
 import { commitMessage } from '../../turns/files/commit-message.ts';
 import { type CommitReport, notesOf, recordingOf } from '../../turns/files/turn-commits.ts';
 import { type Commit, NO_COMMIT, type Outcome } from '../../workspaces/commits/commit.ts';
 import { type Commits, type DiffScope, EMPTY_TREE } from '../../workspaces/commits/commits.ts';
 import { diffstat } from '../../workspaces/diffstat.ts';
 import type { DiffBounds, FileChange } from '../../workspaces/file-change.ts';
-import type { Access } from '../access.ts';
+import { CallerSessions, type SessionServices } from '../caller-sessions.ts';
+import { CallerTurns, type TurnServices } from '../caller-turns.ts';
+import { CallerView } from '../caller-view.ts';
+import { CallerWorkspaces, type WorkspaceServices } from '../caller-workspaces.ts';
+import { mergeConflict } from './merge-conflict.ts';
 import { type CommittedTurn, committed, type Selection, select } from './selection.ts';
 
 const SERVER_AUTHOR = 'codex-mcp-server';
 const ALL: DiffScope = { paths: [], contextLines: 3 };
 
-type Options = {
-  access: Access;
+export type ChangeServices = {
   audit: AuditLog;
   config: Pick<Config, 'MAX_DIFF_BYTES' | 'MAX_DIFF_TOTAL_BYTES' | 'COMMIT_FILE_LIMIT'>;
 };
 
 export type ChangeReport = {
+  /** Name of the agent. */
   agent: string;
-  /** Commits; undefined for what was before the first one. */
+  /** A commit; absent where there was none before. */
   from?: string;
-  /** Undefined for the files as they are. */
+  /** A commit; absent for the present files. */
   to?: string;
   turns: readonly CommittedTurn[];
   changes: FileChange[];
@@ -33,26 +36,25 @@ export type ChangeReport = {
   notes: string[];
 };
 
-export type Caller = { principal: Principal; defaultAgentId: string };
-
 type Range = { from: string; to: string; ends: Pick<ChangeReport, 'from' | 'to'>; notes: string[] };
 
-/** What turns changed, by their commits; and how to take that back. */
-export class Changes {
-  readonly #options: Options;
-
-  constructor(options: Options) {
-    this.#options = options;
-  }
+/** What the turns of one caller changed, told from their commits. */
+export class CallerChanges extends CallerView<
+  ChangeServices & SessionServices & TurnServices & WorkspaceServices
+> {
+  readonly #views = {
+    sessions: new CallerSessions(this.services, this.principal),
+    turns: new CallerTurns(this.services, this.principal),
+    workspaces: new CallerWorkspaces(this.services, this.principal),
+  };
 
   /** Throws what `select` throws, and `workspace_failed`. */
   async report(
-    caller: Caller,
     selection: Selection,
     { maxBytes, ...scope }: DiffScope & { maxBytes?: number | undefined },
   ): Promise<ChangeReport> {
-    const { agent, turns } = this.#select(caller, selection);
-    return this.#workspaces(caller).read(agent, async ({ workspace: { commits } }) => {
+    const { agent, turns } = select(this.#views, selection);
+    return this.#views.workspaces.read(agent, async ({ workspace: { commits } }) => {
       const { from, to, ends, notes } = await this.#range(commits, turns);
       const bounds = this.#bounds(maxBytes);
       const { changes, unlisted } = await commits.diff(from, to, { ...scope, ...bounds });
@@ -61,49 +63,47 @@ export class Changes {
     });
   }
 
-  /** Hands over the whole of it, in pieces, as `git apply` takes it. */
+  /** Calls `use` with the whole diff, in pieces, as `git apply` takes it. Throws like `report`. */
   async patch(
-    caller: Caller,
     selection: Selection,
     use: (pieces: AsyncIterable<Buffer>) => Promise<void>,
   ): Promise<void> {
-    const { agent, turns } = this.#select(caller, selection);
-    await this.#workspaces(caller).read(agent, async ({ workspace: { commits } }) => {
+    const { agent, turns } = select(this.#views, selection);
+    await this.#views.workspaces.read(agent, async ({ workspace: { commits } }) => {
       const { from, to } = await this.#range(commits, turns);
       await use(commits.patch(from, to));
     });
   }
 
   /**
-   * Takes back what a turn changed, in the files as they are now, and commits that. Throws
-   * `revert_conflict` with the names of files in `data.files`, `already_reverted`, `commit_not_found`,
-   * `agent_busy` or `forbidden`; the files are as they were then.
+   * Reverts what a turn changed in the present files, and commits that. Throws `revert_conflict` with
+   * the names of files in `data.files`, `already_reverted`, `commit_not_found`, `agent_busy` or
+   * `forbidden`; the files have not changed then.
    */
-  async revert(caller: Caller, turnId: string) {
-    const { access } = this.#options;
-    access.agents(caller.principal).demand('work');
-    const turn = access.turns(caller.principal).get(turnId);
+  async revert(turnId: string) {
+    this.demand('work');
+    const turn = this.#views.turns.get(turnId);
     if (!turn.endedAt) throw new AppError('agent_busy', 'The turn has not ended.');
     const { commit } = committed(turn);
-    return this.#workspaces(caller).change(turn.agentId, async ({ workspace }, agent) => {
+    return this.#views.workspaces.change(turn.agentId, async ({ workspace }, agent) => {
       const outcome = await workspace.commits.revert(commit.id, {
         ref: `reverts/${turnId}`,
         at: new Date(),
         author: SERVER_AUTHOR,
         message: revertMessage(commit, { turnId, agent: agent.name }),
-        fileLimit: this.#options.config.COMMIT_FILE_LIMIT,
+        fileLimit: this.services.config.COMMIT_FILE_LIMIT,
       });
       const made = revertOf(outcome, turnId);
       const { changes, unlisted } = await this.#done(workspace.commits, made);
       const paths = changes.map(({ file }) => file);
-      this.#options.audit.append({
+      this.services.audit.append({
         type: 'file_change',
-        ...{ principal: caller.principal, agentId: agent.agentId, turnId },
+        ...{ principal: this.principal, agentId: agent.agentId, turnId },
         data: { paths, reverted: commit.id, commit: made?.id },
       });
       const { notes, commit: told } = made
         ? recordingOf(made)
-        : { notes: ['The files were put back, but that is in no commit.'] };
+        : { notes: ['The files were reverted, but no commit holds that.'] };
       return {
         agent: turn.agentId,
         commit: told,
@@ -122,7 +122,7 @@ export class Changes {
   async #range(commits: Commits, turns: readonly CommittedTurn[] | undefined): Promise<Range> {
     if (!turns) {
       const { head, headTree, tree, leftOut } = await commits.present(
-        this.#options.config.COMMIT_FILE_LIMIT,
+        this.services.config.COMMIT_FILE_LIMIT,
       );
       const ends = head === undefined ? {} : { from: head };
       return { from: headTree, to: tree, ends, notes: notesOf(leftOut) };
@@ -134,19 +134,8 @@ export class Changes {
     return { from, to, ends: { ...(from !== EMPTY_TREE && { from }), to }, notes: [] };
   }
 
-  #select({ principal, defaultAgentId }: Caller, selection: Selection) {
-    const { access } = this.#options;
-    const agents = access.agents(principal);
-    const sight = { turns: access.turns(principal), agents, defaultAgent: defaultAgentId };
-    return select(sight, selection);
-  }
-
-  #workspaces({ principal }: Caller) {
-    return this.#options.access.workspaces(principal);
-  }
-
   #bounds(maxBytes = Number.POSITIVE_INFINITY): DiffBounds {
-    const { MAX_DIFF_BYTES, MAX_DIFF_TOTAL_BYTES } = this.#options.config;
+    const { MAX_DIFF_BYTES, MAX_DIFF_TOTAL_BYTES } = this.services.config;
     return {
       file: Math.min(MAX_DIFF_BYTES, maxBytes),
       total: Math.min(MAX_DIFF_TOTAL_BYTES, maxBytes),
@@ -163,12 +152,12 @@ function revertMessage({ id }: CommitReport, { turnId, agent }: { turnId: string
   });
 }
 
-/** The commit of what was taken back; undefined if there is none although the files were changed. */
+/** The commit of the revert; undefined if the files were reverted and could not be committed. */
 function revertOf(outcome: Outcome, turnId: string): Commit | undefined {
   if ('commit' in outcome) return outcome.commit;
-  if ('conflicts' in outcome) throw conflict('Other changes lie over it', outcome.conflicts);
-  if ('blocked' in outcome)
-    throw conflict('Files that git ignores are in the way', outcome.blocked);
+  if (!('refused' in outcome)) {
+    throw mergeConflict('revert_conflict', 'The turn cannot be reverted', outcome);
+  }
   const { refused } = outcome;
   switch (refused) {
     case 'failed':
@@ -177,16 +166,9 @@ function revertOf(outcome: Outcome, turnId: string): Commit | undefined {
     case 'done':
       throw new AppError(
         'already_reverted',
-        `Nothing of what turn ${turnId} changed is in the files any more: it was taken back.`,
+        `The files hold nothing that turn ${turnId} changed: the turn was reverted already.`,
       );
     default:
-      throw new AppError('commit_not_found', `Nothing was changed: ${NO_COMMIT[refused]}.`);
+      throw new AppError('commit_not_found', `No file was changed: ${NO_COMMIT[refused]}.`);
   }
-}
-
-function conflict(why: string, files: readonly string[]): AppError {
-  const named = files.length > 0 ? `: ${files.map((file) => JSON.stringify(file)).join(', ')}` : '';
-  return new AppError('revert_conflict', `The turn cannot be taken back. ${why}${named}.`, {
-    data: { files },
-  });
 }
