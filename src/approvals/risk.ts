@@ -1,6 +1,6 @@
 import path from 'node:path';
 import type { ThreadSettings } from '../agents/conversations/thread.ts';
-import type { CodexAsk } from '../codex/requests-of-codex/codex-ask.ts';
+import type { ServerRequest } from '../codex/server-requests/server-request.ts';
 
 export const RISKS = ['low', 'medium', 'high', 'critical'] as const;
 export type Risk = (typeof RISKS)[number];
@@ -20,10 +20,10 @@ export function riskOf({ sandbox, fullAuto, mode }: TurnPowers): Risk {
 }
 
 /** What Codex asks for during a turn, as far as the risk goes. */
-export type AskedPowers = Pick<CodexAsk, 'kind' | 'wantsMore' | 'cwd'>;
+export type AskedPowers = Pick<ServerRequest, 'kind' | 'wantsMore' | 'cwd'>;
 
 /** What Codex asks for, and what it would risk. */
-export type RiskyAsk = CodexAsk & { risk: Risk };
+export type RiskyAsk = ServerRequest & { risk: Risk };
 
 /** What it risks to let Codex do what it asks for. */
 export function riskOfAsk({ kind, wantsMore, cwd }: AskedPowers, workspace: string): Risk {

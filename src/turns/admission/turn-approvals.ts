@@ -3,7 +3,7 @@ import type { ApprovalRecord } from '../../approvals/approval.ts';
 import { approversOfRequest, approversOfTurn } from '../../approvals/approval-policy.ts';
 import type { ApprovalEvent, Approvals } from '../../approvals/approvals.ts';
 import { type RiskyAsk, riskOf, type TurnPowers } from '../../approvals/risk.ts';
-import type { AskAnswer } from '../../codex/requests-of-codex/codex-ask.ts';
+import type { ServerRequestAnswer } from '../../codex/server-requests/server-request.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError, toAppError } from '../../errors.ts';
 import { LOCAL } from '../../identity/principal.ts';
@@ -15,7 +15,7 @@ import type { TurnDeadline } from '../turn-deadline.ts';
 import type { TurnKind } from '../turn-kind.ts';
 
 const TURN_KEY = 'turn';
-const DECLINED: AskAnswer = { approve: false };
+const DECLINED: ServerRequestAnswer = { approve: false };
 const PROMPT_CHARACTERS = 200;
 
 type TurnApprovalsOptions = {
@@ -80,7 +80,7 @@ export class TurnApprovals {
   }
 
   /** Answers what Codex asks for during a turn: by itself where the policy says so. Never rejects. */
-  async ask(live: LiveTurn, ask: RiskyAsk): Promise<AskAnswer> {
+  async ask(live: LiveTurn, ask: RiskyAsk): Promise<ServerRequestAnswer> {
     try {
       return await this.#answer(live, ask);
     } catch (error) {
@@ -108,7 +108,7 @@ export class TurnApprovals {
     });
   }
 
-  async #answer(live: LiveTurn, { risk, ...ask }: RiskyAsk): Promise<AskAnswer> {
+  async #answer(live: LiveTurn, { risk, ...ask }: RiskyAsk): Promise<ServerRequestAnswer> {
     const { CODEX_APPROVAL_MODE: policy } = this.#options.config;
     const needed = approversOfRequest(policy, risk);
     if (needed === 0 && ask.kind !== 'user_input') {

@@ -7,7 +7,10 @@ import type { AgentLink } from '../../agents/links/agent-link.ts';
 import { explainBrokenTurn, lostConnection } from '../../agents/links/broken-turn.ts';
 import { type RiskyAsk, riskOfAsk } from '../../approvals/risk.ts';
 import type { RunningTurn, TurnCompletion, TurnSandbox } from '../../codex/codex-client.ts';
-import type { AskAnswer, CodexAsk } from '../../codex/requests-of-codex/codex-ask.ts';
+import type {
+  ServerRequest,
+  ServerRequestAnswer,
+} from '../../codex/server-requests/server-request.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import type { ModelGateway } from '../../gateway/model-gateway.ts';
@@ -44,7 +47,7 @@ export type Question = {
   deadline: TurnDeadline;
   onEvent: (event: TurnEvent) => void;
   /** Answers what Codex asks for. Never rejects. */
-  onAsk: (ask: RiskyAsk) => Promise<AskAnswer>;
+  onAsk: (ask: RiskyAsk) => Promise<ServerRequestAnswer>;
   /** Hears how to say more to Codex while it works, and with nothing when that is over. */
   onSteerable: (steer: Steer | undefined) => void;
 };
@@ -134,7 +137,7 @@ export class CodexAsker {
   ): Promise<RunningTurn> {
     const { runtime, config } = this.#options;
     const { workspace } = runtime.layout(request.agentId);
-    const answerer = (ask: CodexAsk) => onAsk({ ...ask, risk: riskOfAsk(ask, workspace) });
+    const answerer = (ask: ServerRequest) => onAsk({ ...ask, risk: riskOfAsk(ask, workspace) });
     const joined = sent && (await codex.joinTurn(threadId, clientMessageId, onEvent, answerer));
     if (joined) return joined;
     const { cwd = '.', approvalPolicy = 'never' } = request.thread?.settings ?? {};
