@@ -227,11 +227,11 @@ make_commit() {
   made=$(printf %s "$message" | base64 -d | commit_tree "$who" "$at" "$settled" "$parent" "$second")
 }
 
-# present LIMIT: the files as they are now, as a commit of them would have them, and what HEAD is.
-present() {
+# working-tree LIMIT: the files as they are now, as a commit of them would have them, and what HEAD is.
+working_tree() {
   size_limit=$1
   rm -f "$shadow"/commit.*
-  take_snapshot >/dev/null || return 1
+  take_checkpoint >/dev/null || return 1
   head=-
   base_tree=$EMPTY_TREE
   common=$shadow
@@ -270,21 +270,21 @@ hides() {
   fi
 }
 
-# merge back|forth COMMIT REF SECONDS AUTHOR LIMIT MESSAGE: takes back what a commit did, or does it
+# merge revert|apply COMMIT REF SECONDS AUTHOR LIMIT MESSAGE: takes back what a commit did, or does it
 # once more, in the files as they are now, and commits that. What was done once more is not again.
 merge() {
   way=$1 merged_commit=$2
   shift 2
   locate >&2 || { refuse "$why"; return; }
-  [ "$way" = back ] || ! tell_earlier "$1" || return 0
+  [ "$way" = revert ] || ! tell_earlier "$1" || return 0
   resolve "$merged_commit^{tree}" "$merged_commit^1^{tree}"
   its_tree=${resolved# } its_tree=${its_tree%% *} parent_tree=${resolved##* }
   [ "$its_tree" != - ] || { refuse gone; return; }
   [ "$parent_tree" != - ] || parent_tree=$EMPTY_TREE
-  take_snapshot >/dev/null || return 1
+  take_checkpoint >/dev/null || return 1
   now=$files_now
   case "$way" in
-    back) merged=$(merge_trees "$its_tree" "$now" "$parent_tree") ;;
+    revert) merged=$(merge_trees "$its_tree" "$now" "$parent_tree") ;;
     *) merged=$(merge_trees "$parent_tree" "$now" "$its_tree") ;;
   esac
   case $? in
@@ -301,7 +301,7 @@ merge() {
     { git_files read-tree -m "$now" "$merged" && restore_files "$now"; } >&2
     return 1
   fi
-  take_snapshot >/dev/null || return 1
+  take_checkpoint >/dev/null || return 1
   commit "$now" "$files_now" "$meta_now" "$1" anew "$2" "$3" "$4" "$5"
 }
 

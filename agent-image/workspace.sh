@@ -108,7 +108,7 @@ ticks() {
   read -r uptime _ </proc/uptime && echo "${uptime%.*}${uptime#*.}"
 }
 
-take_snapshot() {
+take_checkpoint() {
   [ -f "$shadow/files.index" ] || begin_with_head >&2
   ticks_now=$(ticks) || return 1
   files_now=$(add_files >&2 && git_files write-tree) || return 1
@@ -144,8 +144,8 @@ remove_half_objects() {
     -exec rm -f {} +
 }
 
-snapshot() {
-  take_snapshot || { forget_indexes; take_snapshot; } || { forget_indexes; return 1; }
+checkpoint() {
+  take_checkpoint || { forget_indexes; take_checkpoint; } || { forget_indexes; return 1; }
 }
 
 remove_new_repositories() {
@@ -211,13 +211,13 @@ while read -r word command arguments; do
   set -- $arguments
   case "$command" in
     ready) echo "ok $word" ;;
-    snapshot) (disarm >&2 && snapshot) || echo failed ;;
-    restore) (disarm >&2 && snapshot >/dev/null && restore "$1" "$2") || echo failed ;;
+    checkpoint) (disarm >&2 && checkpoint) || echo failed ;;
+    restore) (disarm >&2 && checkpoint >/dev/null && restore "$1" "$2") || echo failed ;;
     pack) (disarm >&2 && pack) || echo failed ;;
     tidy) (disarm >&2 && tidy "$@") || echo failed ;;
     kill) kill_strays "$1" || echo failed ;;
     commit) (own_settings >&2 && commit "$@") || echo failed ;;
-    present) (disarm >&2 && present "$@") || echo failed ;;
+    working-tree) (disarm >&2 && working_tree "$@") || echo failed ;;
     merge) (disarm >&2 && merge "$@") || echo failed ;;
     *) echo failed ;;
   esac

@@ -57,12 +57,12 @@ export class AgentManager {
     const parts = { runtime, gateway, agents, places: this.#places, events, config, log };
     this.#steps = new AgentSteps({ ...parts, isAwaited: (agentId) => this.#isAwaited(agentId) });
     this.#reconciler = new Reconciler(parts);
-    const packSnapshots = (agentId: string) => this.packSnapshots(agentId);
+    const packCheckpoints = (agentId: string) => this.packCheckpoints(agentId);
     const tidy = (agentId: string) => this.tidy(agentId);
     const countsWorkspace = (agentId: string) => agents.get(agentId)?.workspacePath === undefined;
     this.disk = new DiskWatch({
       runtime,
-      packSnapshots,
+      packCheckpoints,
       tidy,
       countsWorkspace,
       events,
@@ -159,8 +159,8 @@ export class AgentManager {
    * Drops what only past turns needed to tell what they changed; answers false, and does nothing, if
    * somebody uses the agent or it sleeps. Who calls meanwhile waits.
    */
-  packSnapshots(agentId: string): Promise<boolean> {
-    return this.#whileIdle(agentId, (workspace) => workspace.packSnapshots());
+  packCheckpoints(agentId: string): Promise<boolean> {
+    return this.#whileIdle(agentId, (workspace) => workspace.packCheckpoints());
   }
 
   /** Forgets refs of turns that are not kept any more, and packs what is loose; the same else. */

@@ -18,7 +18,7 @@ const TURNS_BETWEEN_TIDYING = 20;
 type DiskWatchOptions = {
   runtime: ContainerRuntime;
   /** Makes the snapshots of an agent small; answers whether it did. */
-  packSnapshots: (agentId: string) => Promise<boolean>;
+  packCheckpoints: (agentId: string) => Promise<boolean>;
   /** Packs its repositories, and forgets refs of old turns; answers whether it did. */
   tidy: (agentId: string) => Promise<boolean>;
   /** Whether the workspace of an agent is its own; a directory of a person counts for nothing. */
@@ -136,7 +136,7 @@ export class DiskWatch {
     const usage = await this.#measure(agentId, known);
     await this.#tidy(agentId, known);
     if (!usage || usage.homeBytes < known.packAt) return;
-    if (!(await this.#options.packSnapshots(agentId))) return;
+    if (!(await this.#options.packCheckpoints(agentId))) return;
     const { growthBytes = GROWTH_BYTES } = this.#options;
     const { homeBytes } = (await this.#measure(agentId, known)) ?? usage;
     known.packAt = homeBytes + Math.max(homeBytes, growthBytes);

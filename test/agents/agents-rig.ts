@@ -91,7 +91,7 @@ export class AgentsRig implements AsyncDisposable {
   /** Uses an agent as a turn does. */
   async use(agentId: string): Promise<void> {
     await this.agents.withAgent(agentId, async ({ workspace }) => {
-      await workspace.snapshot();
+      await workspace.checkpoint();
     });
   }
 

@@ -61,7 +61,7 @@ describe('files as a source, without an engine', () => {
     const file = (path: string) => ({ files: [{ path, content: '' }] });
     expect(await refusal({})).toContain('give one of git, files and path');
     expect(await refusal(file('../x'))).toMatch(/invalid_input.*source.files.0.path: .*upwards/);
-    expect(await refusal(file('.git/hooks/x'))).toContain('lies in .git');
+    expect(await refusal(file('.git/hooks/x'))).toContain('is in .git');
     expect(await refusal({ git: { url: 'https://me:pw@h.org/x' } })).toContain(
       'codex-mcp credentials set git:HOST',
     );

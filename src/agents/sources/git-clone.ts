@@ -1,5 +1,5 @@
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
-import { runScript, type ScriptEnd } from '../../workspaces/container-script.ts';
+import { runScript, type ScriptResult } from '../../workspaces/container-script.ts';
 import type { ArchiveBounds } from '../../workspaces/transfers/archive-rules.ts';
 import { CLEAR, stagingEnvironment } from '../../workspaces/transfers/staging.ts';
 import type { GitSource } from './source.ts';
@@ -82,7 +82,7 @@ git ls-files -- ':(attr:filter=lfs)' | sed 's/^/lfs	/' | head -n 1000
   || git config -z -f .gitmodules --get-regexp '^submodule[.].*[.](path|url)$' | head -c 100000 | base64 -w 0 | sed 's/^/modules	/'`;
 
 type Environment = Record<string, string>;
-export type CloneEnd = ScriptEnd & { isTooLarge: boolean };
+export type CloneResult = ScriptResult & { isTooLarge: boolean };
 
 type Clone = {
   source: GitSource;
@@ -98,7 +98,7 @@ export async function cloneInto(
   runtime: ContainerRuntime,
   agentId: string,
   clone: Clone,
-): Promise<CloneEnd> {
+): Promise<CloneResult> {
   const { url, ref = '', depth } = clone.source;
   const isCommit = COMMIT.test(ref);
   const env = {
@@ -115,7 +115,7 @@ export function fetchSubmodule(
   runtime: ContainerRuntime,
   agentId: string,
   { submodule, ...clone }: Clone & { submodule: Submodule },
-): Promise<CloneEnd> {
+): Promise<CloneResult> {
   const env = {
     URL: clone.source.url,
     DEPTH: clone.source.depth === undefined ? '' : String(clone.source.depth),
@@ -131,7 +131,7 @@ async function runBounded(
   agentId: string,
   script: string,
   { env: more, clone: { gatewayPath, bounds, signal } }: { env: Environment; clone: Clone },
-): Promise<CloneEnd> {
+): Promise<CloneResult> {
   const env = {
     ...stagingEnvironment(runtime, agentId),
     ...ENVIRONMENT,
@@ -141,7 +141,7 @@ async function runBounded(
     TOO_MANY: String(bounds.entries + BUILT_IN + 1),
   };
   const ended = await runScript(runtime, agentId, ['sh', '-c', script], { env }, signal);
-  return { ...ended, isTooLarge: ended.complaint.split('\n').includes(TOO_LARGE) };
+  return { ...ended, isTooLarge: ended.stderr.split('\n').includes(TOO_LARGE) };
 }
 
 /** What of a repository in the staging is not there, as {@link readRemains} reads it. */
@@ -151,5 +151,5 @@ export async function lookAtClone(
   within: string,
 ): Promise<string> {
   const env = { ...stagingEnvironment(runtime, agentId), ...ENVIRONMENT, WITHIN: within };
-  return (await runScript(runtime, agentId, ['sh', '-c', LOOK], { env })).output;
+  return (await runScript(runtime, agentId, ['sh', '-c', LOOK], { env })).stdout;
 }

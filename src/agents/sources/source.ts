@@ -106,7 +106,7 @@ function filePathProblem(path: string): string | undefined {
   const parts = pathParts(path);
   if (typeof parts === 'string') return parts;
   if (parts.length === 0) return 'it has no name';
-  return isInGit(parts) ? 'it lies in .git, which is not for uploads' : undefined;
+  return isInGit(parts) ? 'it is in .git, which uploads must not change' : undefined;
 }
 
 function isBase64(text: string): boolean {

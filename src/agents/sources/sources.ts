@@ -6,7 +6,7 @@ import type { GitFailure } from '../../gateway/egress/git-exchange.ts';
 import type { GitForwarder, GitGrant } from '../../gateway/egress/git-forwarder.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import { runScript } from '../../workspaces/container-script.ts';
-import { saysNoRoom } from '../../workspaces/disk-full.ts';
+import { isDiskFull } from '../../workspaces/disk-full.ts';
 import type { ArchiveBounds } from '../../workspaces/transfers/archive-rules.ts';
 import { Staging, stagingEnvironment } from '../../workspaces/transfers/staging.ts';
 import { transferBounds } from '../../workspaces/transfers/transfer-bounds.ts';
@@ -15,7 +15,7 @@ import { STAGING } from '../../workspaces/workspace-path.ts';
 import type { AgentRecord } from '../agent.ts';
 import type { AgentStore } from '../agent-store.ts';
 import type { DiskWatch } from '../disk-watch.ts';
-import { type CloneEnd, cloneInto, fetchSubmodule, lookAtClone } from './git-clone.ts';
+import { type CloneResult, cloneInto, fetchSubmodule, lookAtClone } from './git-clone.ts';
 import { bytesOf, type GitSource, type Source, type SourceFile, sourceDigest } from './source.ts';
 import { joined, notesOnRemains, readRemains, type Submodule } from './submodules.ts';
 
@@ -90,9 +90,9 @@ export class Sources {
   async #isEmpty(agentId: string): Promise<boolean> {
     const { runtime } = this.#options;
     const env = { ...stagingEnvironment(runtime, agentId), GIT_CONFIG_GLOBAL: '/dev/null' };
-    const { exitCode, complaint } = await runScript(runtime, agentId, ['sh', '-c', LOOK], { env });
+    const { exitCode, stderr } = await runScript(runtime, agentId, ['sh', '-c', LOOK], { env });
     if (exitCode === 0 || exitCode === NOT_EMPTY) return exitCode === 0;
-    throw failed('The workspace could not be looked at.', complaint);
+    throw failed('The workspace could not be looked at.', stderr);
   }
 
   async #write(agentId: string, list: readonly SourceFile[], run: Run): Promise<void> {
@@ -106,7 +106,10 @@ export class Sources {
     const { agentId } = agent;
     const bounds = transferBounds(this.#options, agentId);
     let left = bounds.bytes;
-    const fetched = async (from: GitSource, fetch: (gatewayPath: string) => Promise<CloneEnd>) => {
+    const fetched = async (
+      from: GitSource,
+      fetch: (gatewayPath: string) => Promise<CloneResult>,
+    ) => {
       left -= await this.#fetch(agent, { source: from, bounds, maxBytes: left, signal }, fetch);
     };
     const { runtime } = this.#options;
@@ -130,16 +133,16 @@ export class Sources {
   async #fetch(
     { agentId, owner }: AgentRecord,
     { source, bounds, maxBytes, signal }: Fetch,
-    fetch: (gatewayPath: string) => Promise<CloneEnd>,
+    fetch: (gatewayPath: string) => Promise<CloneResult>,
   ): Promise<number> {
     const { git, credentials } = this.#options;
     const url = new URL(source.url);
     const authorization = credentials.authorizationFor({ host: url.host, principal: owner });
     using grant = git.grant(agentId, url, { authorization, maxBytes });
-    const { exitCode, complaint, isTooLarge } = await fetch(grant.path);
+    const { exitCode, stderr, isTooLarge } = await fetch(grant.path);
     signal?.throwIfAborted();
     if (isTooLarge) throw tooLarge(source, bounds);
-    if (exitCode !== 0) throw cloneFailure(grant, source, complaint);
+    if (exitCode !== 0) throw cloneFailure(grant, source, stderr);
     return grant.bytes;
   }
 
@@ -194,16 +197,12 @@ const CODES: Readonly<Record<GitFailure['kind'], ErrorCode>> = {
   failed: 'source_failed',
 };
 
-function cloneFailure(
-  { failure, path }: GitGrant,
-  { url }: GitSource,
-  complaint: string,
-): AppError {
+function cloneFailure({ failure, path }: GitGrant, { url }: GitSource, stderr: string): AppError {
   if (failure) return new AppError(CODES[failure.kind], `${url}: ${failure.message}`);
   // The container may say anything; it goes to whoever asked for the clone, and is bounded.
-  const said = complaint.replaceAll(new RegExp(`http://[^\\s']*${path}/?`, 'g'), url).slice(-SAID);
-  if (saysNoRoom(said)) return new AppError('no_space', `${url}: no space left.`);
-  return failed(`${url} could not be cloned. git said: ${said || 'nothing'}`, complaint);
+  const said = stderr.replaceAll(new RegExp(`http://[^\\s']*${path}/?`, 'g'), url).slice(-SAID);
+  if (isDiskFull(said)) return new AppError('no_space', `${url}: no space left.`);
+  return failed(`${url} could not be cloned. git said: ${said || 'nothing'}`, stderr);
 }
 
 function tooLarge({ url }: GitSource, { bytes, entries }: ArchiveBounds): AppError {
@@ -232,6 +231,6 @@ function notEmpty({ name }: AgentRecord): AppError {
   return new AppError('workspace_not_empty', `The workspace of agent ${name} has files already.`);
 }
 
-function failed(message: string, complaint: string): AppError {
-  return new AppError('source_failed', message, { cause: new Error(complaint) });
+function failed(message: string, stderr: string): AppError {
+  return new AppError('source_failed', message, { cause: new Error(stderr) });
 }

@@ -4,7 +4,7 @@ import { AppError } from '../../errors.ts';
 import type { Principal } from '../../identity/principal.ts';
 import { commitMessage } from '../../turns/files/commit-message.ts';
 import { notesOf, recordingOf, type ToldCommit } from '../../turns/files/turn-commits.ts';
-import { type Commit, NO_COMMIT, type Outcome } from '../../workspaces/commits/commit.ts';
+import { type Commit, type CommitOutcome, NO_COMMIT } from '../../workspaces/commits/commit.ts';
 import { type Commits, type DiffScope, EMPTY_TREE } from '../../workspaces/commits/commits.ts';
 import { diffstat } from '../../workspaces/diffstat.ts';
 import type { DiffBounds, FileChange } from '../../workspaces/file-change.ts';
@@ -121,7 +121,7 @@ export class Changes {
 
   async #range(commits: Commits, turns: readonly CommittedTurn[] | undefined): Promise<Range> {
     if (!turns) {
-      const { head, headTree, tree, leftOut } = await commits.present(
+      const { head, headTree, tree, leftOut } = await commits.workingTree(
         this.#options.config.COMMIT_FILE_LIMIT,
       );
       const ends = head === undefined ? {} : { from: head };
@@ -164,7 +164,7 @@ function revertMessage({ id }: ToldCommit, { turnId, agent }: { turnId: string; 
 }
 
 /** The commit of what was taken back; undefined if there is none although the files were changed. */
-function revertOf(outcome: Outcome, turnId: string): Commit | undefined {
+function revertOf(outcome: CommitOutcome, turnId: string): Commit | undefined {
   if ('commit' in outcome) return outcome.commit;
   if ('conflicts' in outcome) throw conflict('Other changes lie over it', outcome.conflicts);
   if ('blocked' in outcome)

@@ -10,7 +10,7 @@ import type { Principal } from '../../identity/principal.ts';
 import { commitOf } from '../../turns/files/turn-commits.ts';
 import { candidatesOf } from '../../turns/trials/trials.ts';
 import type { TurnRecord } from '../../turns/turn.ts';
-import { type Commit, NO_COMMIT, type Outcome } from '../../workspaces/commits/commit.ts';
+import { type Commit, type CommitOutcome, NO_COMMIT } from '../../workspaces/commits/commit.ts';
 import type { Access } from '../access.ts';
 import { transferCommits, transferConversation } from './transfer.ts';
 
@@ -224,7 +224,7 @@ async function takenOver(
   return taken;
 }
 
-function commitIn(outcome: Outcome): Commit | undefined {
+function commitIn(outcome: CommitOutcome): Commit | undefined {
   if ('commit' in outcome) return outcome.commit;
   if ('conflicts' in outcome)
     throw conflict('The same lines were changed since', outcome.conflicts);

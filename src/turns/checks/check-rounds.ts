@@ -3,7 +3,7 @@ import type { AgentLink } from '../../agents/links/agent-link.ts';
 import { lostConnection } from '../../agents/links/broken-turn.ts';
 import type { Config } from '../../config/config.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
-import type { WorkspaceTrees } from '../../workspaces/workspace-trees.ts';
+import type { Checkpoint } from '../../workspaces/checkpoint.ts';
 import type { Answer, CodexAsker, Question } from '../asking/codex-asker.ts';
 import type { SentTurn } from '../turn.ts';
 import type { TurnFiles } from '../turn-kind.ts';
@@ -50,7 +50,7 @@ export type CheckedWork = {
   report: CheckReport;
   files: TurnFiles;
   /** As Codex left them, before the last check. */
-  left?: WorkspaceTrees | undefined;
+  left?: Checkpoint | undefined;
 };
 
 /**
@@ -70,7 +70,7 @@ export class CheckRounds {
   async work(
     link: AgentLink,
     question: CheckedQuestion,
-    recording: Promise<WorkspaceTrees>,
+    recording: Promise<Checkpoint>,
   ): Promise<Worked> {
     const { kind, request, sent } = question;
     const asked = kind.check?.(kind.args.parse(request.args));
@@ -119,7 +119,7 @@ export class CheckRounds {
   async #check(
     link: AgentLink,
     question: CheckedQuestion,
-    { plan, progress, start }: { plan: CheckPlan; progress: CheckProgress; start: WorkspaceTrees },
+    { plan, progress, start }: { plan: CheckPlan; progress: CheckProgress; start: Checkpoint },
   ): Promise<CheckProgress> {
     const { turnId, threadId, onEvent } = question;
     const round = progress.rounds.length + 1;
@@ -127,7 +127,7 @@ export class CheckRounds {
       const clientMessageId = nextRound === 1 ? turnId : messageId(question, nextRound);
       question.journal({ clientMessageId, threadId, before: start, checks });
     };
-    const before = progress.running ?? (await link.workspace.snapshot());
+    const before = progress.running ?? (await link.workspace.checkpoint());
     if (progress.running) await this.#endStrays(link, before);
     else journal({ ...progress, running: before });
     const shown = { round, rounds: plan.rounds, command: plan.command };
@@ -135,7 +135,7 @@ export class CheckRounds {
     const { output, ...end } = await this.#run(link, question, plan, before);
     await this.#endStrays(link, before);
     onEvent({ type: 'check_completed', ...shown, ...eventOf(end), output });
-    const after = await link.workspace.snapshot();
+    const after = await link.workspace.checkpoint();
     const checks = { rounds: [...progress.rounds, { ...end, before, after }], output };
     journal(checks, isOver(checks, plan) ? round : round + 1);
     return checks;
@@ -146,7 +146,7 @@ export class CheckRounds {
     link: AgentLink,
     { request, deadline }: Question,
     plan: CheckPlan,
-    before: WorkspaceTrees,
+    before: Checkpoint,
   ): Promise<CheckEnd & { output: string }> {
     try {
       return await this.#runner.run(link, request.agentId, plan, deadline);
@@ -164,7 +164,7 @@ export class CheckRounds {
   }
 
   /** Where Codex's own sandbox holds, nothing outlives the command in it. */
-  async #endStrays({ workspace }: AgentLink, since: WorkspaceTrees): Promise<void> {
+  async #endStrays({ workspace }: AgentLink, since: Checkpoint): Promise<void> {
     if (this.#options.runtime.confines) await workspace.killStartedSince(since);
   }
 
@@ -172,7 +172,7 @@ export class CheckRounds {
     { workspace }: AgentLink,
     plan: CheckPlan,
     { rounds, output }: CheckProgress,
-    start: WorkspaceTrees,
+    start: Checkpoint,
   ): Promise<CheckedWork> {
     const { MAX_DIFF_BYTES: file, MAX_DIFF_TOTAL_BYTES: total } = this.#options.config;
     const { files, written } = await filesOfRounds(workspace, start, rounds, { file, total });

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { WorkspaceTrees } from '../../workspaces/workspace-trees.ts';
+import type { Checkpoint } from '../../workspaces/checkpoint.ts';
 
 /** What a caller wants work to be checked by: a command for `sh -c` in the workspace. */
 export type CheckRequest = {
@@ -24,8 +24,8 @@ export type CheckEnd = {
 /** One round: Codex works, then the check runs. */
 export type CheckRound = CheckEnd & {
   /** The files when Codex had worked, and when the check had run. */
-  before: WorkspaceTrees;
-  after: WorkspaceTrees;
+  before: Checkpoint;
+  after: Checkpoint;
 };
 
 /** How far the checks of a turn came, for a later server to go on from. */
@@ -34,7 +34,7 @@ export type CheckProgress = {
   /** What the last check printed, cut. */
   output: string;
   /** The files before a check that runs. Whatever it has done by then belongs to it. */
-  running?: WorkspaceTrees;
+  running?: Checkpoint;
 };
 
 /** What callers are told of the checks of a turn. */

@@ -4,8 +4,8 @@ import type { AgentLink } from '../../agents/links/agent-link.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError, type ErrorCode } from '../../errors.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
+import type { Checkpoint } from '../../workspaces/checkpoint.ts';
 import type { DiffBounds } from '../../workspaces/file-change.ts';
-import type { WorkspaceTrees } from '../../workspaces/workspace-trees.ts';
 import type { Question } from '../asking/codex-asker.ts';
 import type { CheckedWork, Worked } from '../checks/check-rounds.ts';
 import { type TurnFiles, UNTOUCHED } from '../turn-kind.ts';
@@ -46,7 +46,7 @@ export class FilesAfter {
   ofWork(
     link: AgentLink,
     question: Question,
-    before: WorkspaceTrees,
+    before: Checkpoint,
     { answer, checked }: Worked,
   ): Promise<TurnFiles> {
     const { access, threadId } = question;
@@ -61,7 +61,7 @@ export class FilesAfter {
   /** What a failed turn leaves in the files: nothing if it may only read, and else what it had done. */
   async ofFailure(
     question: Question,
-    recording: Promise<WorkspaceTrees>,
+    recording: Promise<Checkpoint>,
     error: unknown,
   ): Promise<TurnFiles> {
     const { agents, log } = this.#options;
@@ -84,7 +84,7 @@ export class FilesAfter {
   async #recorded(
     { workspace }: AgentLink,
     question: Question,
-    before: WorkspaceTrees,
+    before: Checkpoint,
     { answer, files, left: after }: CheckedWork & { answer: unknown },
   ): Promise<TurnFiles> {
     if (!after) return files;
@@ -96,7 +96,7 @@ export class FilesAfter {
   #changes(
     link: AgentLink,
     question: Question,
-    before: WorkspaceTrees,
+    before: Checkpoint,
     answer?: unknown,
   ): Promise<TurnFiles> {
     const { commits } = this.#options;

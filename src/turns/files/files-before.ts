@@ -1,6 +1,6 @@
 import type { AgentLink } from '../../agents/links/agent-link.ts';
 import type { ModelGateway } from '../../gateway/model-gateway.ts';
-import type { WorkspaceTrees } from '../../workspaces/workspace-trees.ts';
+import type { Checkpoint } from '../../workspaces/checkpoint.ts';
 import type { Question } from '../asking/codex-asker.ts';
 import type { SentTurn } from '../turn.ts';
 
@@ -30,12 +30,12 @@ export class FilesBefore {
   }
 
   /** Throws at once if the turn cannot be journalled; rejects if the files cannot be recorded. */
-  record({ workspace }: AgentLink, turn: Recorded): Promise<WorkspaceTrees> {
+  record({ workspace }: AgentLink, turn: Recorded): Promise<Checkpoint> {
     const { request, sent, threadId, turnId, journal } = turn;
     if (sent?.before) return Promise.resolve(sent.before);
     const clientMessageId = sent?.clientMessageId ?? turnId;
     journal({ clientMessageId, threadId });
-    const recorded = workspace.snapshot().then((before) => {
+    const recorded = workspace.checkpoint().then((before) => {
       journal({ clientMessageId, threadId, before });
       return before;
     });

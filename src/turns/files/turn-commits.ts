@@ -3,9 +3,9 @@ import { z } from 'zod';
 import type { AgentStore } from '../../agents/agent-store.ts';
 import type { Redactor } from '../../audit/redaction/redactor.ts';
 import type { Config } from '../../config/config.ts';
+import type { Checkpoint } from '../../workspaces/checkpoint.ts';
 import { type Commit, type LeftOut, NO_COMMIT } from '../../workspaces/commits/commit.ts';
 import type { Workspace } from '../../workspaces/workspace.ts';
-import type { WorkspaceTrees } from '../../workspaces/workspace-trees.ts';
 import type { TurnRecord, TurnRequest } from '../turn.ts';
 import { commitMessage } from './commit-message.ts';
 
@@ -50,7 +50,7 @@ export class TurnCommits {
 
   async record(
     workspace: Workspace,
-    { before, after }: { before: WorkspaceTrees; after: WorkspaceTrees },
+    { before, after }: { before: Checkpoint; after: Checkpoint },
     turn: EndedTurn,
   ): Promise<Recording> {
     if (before.files === after.files) return { notes: [] };

@@ -1,17 +1,17 @@
 import type { AgentManager } from '../../agents/agent-manager.ts';
 import type { AgentLink } from '../../agents/links/agent-link.ts';
 import { AppError } from '../../errors.ts';
+import type { Checkpoint } from '../../workspaces/checkpoint.ts';
 import { diffstat } from '../../workspaces/diffstat.ts';
 import { type DiffBounds, FILES_LISTED } from '../../workspaces/file-change.ts';
 import type { Workspace } from '../../workspaces/workspace.ts';
-import type { WorkspaceTrees } from '../../workspaces/workspace-trees.ts';
 import { type TurnFiles, UNTOUCHED } from '../turn-kind.ts';
 import type { Recording } from './turn-commits.ts';
 
 /** Never rejects. */
 type Record = (
   workspace: Workspace,
-  files: { before: WorkspaceTrees; after: WorkspaceTrees },
+  files: { before: Checkpoint; after: Checkpoint },
 ) => Promise<Recording>;
 
 const UNRECORDED =
@@ -20,10 +20,10 @@ const UNRECORDED =
 /** Tells how the files differ from how they were before the turn, and has that recorded. */
 export async function changesOfTurn(
   { workspace }: AgentLink,
-  before: WorkspaceTrees,
+  before: Checkpoint,
   { bounds, record }: { bounds: DiffBounds; record: Record },
 ): Promise<TurnFiles> {
-  const after = await workspace.snapshot();
+  const after = await workspace.checkpoint();
   const [changed, recording] = await Promise.all([
     workspace.changesBetween(before, after, bounds),
     record(workspace, { before, after }),
@@ -50,12 +50,12 @@ export function summaryOf({ changes, unlisted, recording }: TurnFiles): object {
 /** Ends what the turn started and puts the files back as they were before. */
 export async function undoTurn(
   { workspace, codex }: AgentLink,
-  before: WorkspaceTrees,
+  before: Checkpoint,
   { threadId, killProcesses }: { threadId: string; killProcesses: boolean },
 ): Promise<TurnFiles> {
   await codex.cleanBackgroundTerminals(threadId);
   if (killProcesses) await workspace.killStartedSince(before);
-  const after = await workspace.snapshot();
+  const after = await workspace.checkpoint();
   const paths = await workspace.pathsChangedBetween(before, after);
   if (before.files !== after.files || before.meta !== after.meta) await workspace.restore(before);
   return { ...UNTOUCHED, undone: bounded(paths) };
@@ -65,7 +65,7 @@ export async function undoTurn(
 export async function undoFailedTurn(
   agents: AgentManager,
   agentId: string,
-  before: WorkspaceTrees,
+  before: Checkpoint,
 ): Promise<void> {
   try {
     await agents.halt(agentId);
