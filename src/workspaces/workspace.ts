@@ -2,10 +2,10 @@ import path from 'node:path';
 import type { Logger } from 'pino';
 import { AppError } from '../errors.ts';
 import type { ContainerProcess, ContainerRuntime } from '../runtime/container-runtime.ts';
+import { DISK_FULL } from '../runtime/disk-full.ts';
 import { readAtMost } from '../runtime/read-at-most.ts';
 import type { Checkpoint } from './checkpoint.ts';
 import { Commits } from './commits/commits.ts';
-import { isDiskFull } from './disk-full.ts';
 import {
   type DiffBounds,
   FILES_LISTED,
@@ -227,7 +227,7 @@ export class Workspace {
   #failure(message: string): AppError {
     const { stderr } = this.#shell;
     const cause = new Error(stderr);
-    if (!isDiskFull(stderr)) return new AppError('workspace_failed', message, { cause });
+    if (!DISK_FULL.test(stderr)) return new AppError('workspace_failed', message, { cause });
     return new AppError('no_space', `${message} The disk is full.`, { cause });
   }
 }

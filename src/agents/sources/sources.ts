@@ -5,8 +5,8 @@ import { AppError, type ErrorCode } from '../../errors.ts';
 import type { GitFailure } from '../../gateway/egress/git-exchange.ts';
 import type { GitForwarder, GitGrant } from '../../gateway/egress/git-forwarder.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
+import { DISK_FULL } from '../../runtime/disk-full.ts';
 import { runScript } from '../../workspaces/container-script.ts';
-import { isDiskFull } from '../../workspaces/disk-full.ts';
 import type { ArchiveBounds } from '../../workspaces/transfers/archive-rules.ts';
 import { Staging, stagingEnvironment } from '../../workspaces/transfers/staging.ts';
 import { transferBounds } from '../../workspaces/transfers/transfer-bounds.ts';
@@ -201,7 +201,7 @@ function cloneFailure({ failure, path }: GitGrant, { url }: GitSource, stderr: s
   if (failure) return new AppError(CODES[failure.kind], `${url}: ${failure.message}`);
   // The container may say anything; it goes to whoever asked for the clone, and is bounded.
   const said = stderr.replaceAll(new RegExp(`http://[^\\s']*${path}/?`, 'g'), url).slice(-SAID);
-  if (isDiskFull(said)) return new AppError('no_space', `${url}: no space left.`);
+  if (DISK_FULL.test(said)) return new AppError('no_space', `${url}: no space left.`);
   return failed(`${url} could not be cloned. git said: ${said || 'nothing'}`, stderr);
 }
 

@@ -1,6 +1,6 @@
 import { isClaimable } from '../../agents/warm-pool/warm-pool.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
-import { listAgentFamilies } from '../../runtime/process/agent-families.ts';
+import { listAgentProcesses } from '../../runtime/process/list-agent-processes.ts';
 import type { Store } from '../../store/store.ts';
 import { changedAgents, movedAgents, unknownAgents } from './agent-findings.ts';
 import { type Check, counted, ok, problem, warning } from './check.ts';
@@ -68,23 +68,23 @@ async function badSlots({ store, engine }: Survey): Promise<Finding[]> {
 
 /** Processes of agents whose Codex does not run, or that would run in containers. */
 async function strayProcesses({ engine, busy }: Survey, directory: string): Promise<Finding[]> {
-  const families = await listAgentFamilies(directory);
+  const running = await listAgentProcesses(directory);
   const judged = await Promise.all(
-    families.map(async (family) => ({
-      ...family,
-      stray: engine.kind !== 'process' || !(await isAwake(engine, family.agentId)),
+    running.map(async (processes) => ({
+      ...processes,
+      stray: engine.kind !== 'process' || !(await isAwake(engine, processes.agentId)),
     })),
   );
   return judged
     .filter(({ stray }) => stray)
-    .map(({ agentId, pids, end }) => {
+    .map(({ agentId, pids, killAll }) => {
       const check = problem(
         'Processes',
         `${counted(pids.length, 'process', 'processes')} of the agent "${agentId}" outside of any container: ${pids.join(', ')}`,
         'Nobody else ends them.',
       );
       // What they work at is taken up by the next server.
-      return busy.has(agentId) ? finding(check) : repairable(check, 'end them', end);
+      return busy.has(agentId) ? finding(check) : repairable(check, 'end them', killAll);
     });
 }
 

@@ -4,9 +4,9 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { AppError } from '../../errors.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
+import { DISK_FULL } from '../../runtime/disk-full.ts';
 import { stderrTail } from '../../runtime/stderr-tail.ts';
 import { runScript } from '../container-script.ts';
-import { isDiskFull } from '../disk-full.ts';
 import { STAGING } from '../workspace-path.ts';
 
 /** Passed with every exec, so that its version is the server's, whatever the image. */
@@ -154,7 +154,7 @@ export function lost(consequence: string): AppError {
 
 function unpackFailure(exitCode: number | undefined, stderr: string): AppError {
   if (exitCode === undefined) return lost('Nothing was changed: send the files again.');
-  return isDiskFull(stderr)
+  return DISK_FULL.test(stderr)
     ? new AppError('no_space', 'The disk has no room for the files. Nothing was changed.')
     : failed('The files could not be unpacked in the container.', stderr);
 }
