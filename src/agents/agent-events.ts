@@ -1,21 +1,25 @@
 import type { Logger } from 'pino';
 import type { ErrorCode } from '../errors.ts';
 import type { EgressDenial } from '../gateway/egress/egress-proxy.ts';
-import type { AgentStep } from './life/agent-life.ts';
+import type { AgentTransition } from './life/agent-life.ts';
 
 /**
  * Why an agent is taken a step down: nobody called for its time; its place goes to another agent;
  * somebody cleans up; its turn was cancelled or failed, and what it started is killed; the server
  * stops.
  */
-export type TakeReason = 'idle' | 'eviction' | 'cleanup' | 'halt' | 'shutdown';
+export type TransitionReason = 'idle' | 'eviction' | 'cleanup' | 'halt' | 'shutdown';
 
 /** The steps that end something. What a pause freezes goes on as if nothing had happened. */
-export const ENDING_STEPS = ['stop', 'archive', 'remove'] as const satisfies readonly AgentStep[];
-export type EndingStep = (typeof ENDING_STEPS)[number];
+export const ENDING_TRANSITIONS = [
+  'stop',
+  'archive',
+  'remove',
+] as const satisfies readonly AgentTransition[];
+export type EndingTransition = (typeof ENDING_TRANSITIONS)[number];
 
 /** What an agent wakes from; `new`: it never ran. */
-export type Sleep = 'new' | 'paused' | 'stopped' | 'archived';
+export type DormantStatus = 'new' | 'paused' | 'stopped' | 'archived';
 
 /** What happens to agents, apart from their turns. */
 export type AgentEvent =
@@ -23,12 +27,12 @@ export type AgentEvent =
   | {
       type: 'agent_expiring';
       agentId: string;
-      step: EndingStep;
+      transition: EndingTransition;
       inSeconds: number;
-      reason: TakeReason;
+      reason: TransitionReason;
     }
-  | { type: 'agent_taken'; agentId: string; step: AgentStep; reason: TakeReason }
-  | { type: 'agent_woken'; agentId: string; from: Sleep }
+  | { type: 'agent_taken'; agentId: string; transition: AgentTransition; reason: TransitionReason }
+  | { type: 'agent_woken'; agentId: string; from: DormantStatus }
   /** It did not wake, a step failed, or its container ended by itself. */
   | { type: 'agent_failed'; agentId: string; code: ErrorCode }
   /** It tried to reach a host that it may not; of each host at most once a minute. */
@@ -66,11 +70,11 @@ export function agentEventData(event: AgentEvent): Record<string, unknown> {
   const agent_id = event.agentId;
   switch (event.type) {
     case 'agent_expiring': {
-      const { step, inSeconds, reason } = event;
-      return { agent_id, step, in_seconds: inSeconds, reason };
+      const { transition, inSeconds, reason } = event;
+      return { agent_id, step: transition, in_seconds: inSeconds, reason };
     }
     case 'agent_taken':
-      return { agent_id, step: event.step, reason: event.reason };
+      return { agent_id, step: event.transition, reason: event.reason };
     case 'agent_woken':
       return { agent_id, from: event.from };
     case 'agent_failed':

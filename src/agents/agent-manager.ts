@@ -4,17 +4,17 @@ import { AppError } from '../errors.ts';
 import type { CopySource } from '../runtime/container-runtime.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
 import type { AgentRecord, AgentStatus } from './agent.ts';
-import { AgentEvents, type TakeReason } from './agent-events.ts';
+import { AgentEvents, type TransitionReason } from './agent-events.ts';
 import { AgentWaker, type WakerOptions } from './agent-waker.ts';
 import { DiskWatch } from './disk-watch.ts';
-import type { AgentLife, AgentStep } from './life/agent-life.ts';
-import { AgentSteps } from './life/agent-steps.ts';
+import type { AgentLife, AgentTransition } from './life/agent-life.ts';
+import { AgentTransitions } from './life/agent-transitions.ts';
 import { Reconciler } from './life/reconciler.ts';
 import type { AgentLink } from './links/agent-link.ts';
 import { newGatewayToken } from './links/gateway-token.ts';
-import { dateOfSteady } from './monotonic-clock.ts';
+import { dateOfMonotonic } from './monotonic-clock.ts';
 import { refsKeptSince } from './ref-retention.ts';
-import { AgentPlaces } from './running-agents.ts';
+import { RunningAgents } from './running-agents.ts';
 
 /** With what else closing takes, it stays below what `docker stop` waits. */
 const CLOSE_LIMIT_MS = 4000;
@@ -36,9 +36,9 @@ export class AgentManager {
   readonly events: AgentEvents;
   readonly disk: DiskWatch;
   readonly #options: AgentManagerOptions;
-  readonly #places: AgentPlaces;
+  readonly #runningAgents: RunningAgents;
   readonly #waker: AgentWaker;
-  readonly #steps: AgentSteps;
+  readonly #transitions: AgentTransitions;
   readonly #reconciler: Reconciler;
   #isAwaited: (agentId: string) => boolean = () => false;
 
@@ -47,15 +47,27 @@ export class AgentManager {
     const events = new AgentEvents(options.log);
     this.events = events;
     const { runtime, gateway, store, config, log } = options;
-    this.#places = new AgentPlaces({
+    this.#runningAgents = new RunningAgents({
       limit: config.MAX_CONCURRENT_SESSIONS,
       mayEvict: (agentId) => !this.#isKept(agentId),
-      evict: async ({ agentId }) => void (await this.#steps.take('stop', agentId, 'eviction')),
+      evict: async ({ agentId }) =>
+        void (await this.#transitions.apply('stop', agentId, 'eviction')),
     });
-    this.#waker = new AgentWaker({ ...options, events }, this.#places);
+    this.#waker = new AgentWaker({ ...options, events }, this.#runningAgents);
     const { agents } = store;
-    const parts = { runtime, gateway, agents, places: this.#places, events, config, log };
-    this.#steps = new AgentSteps({ ...parts, isAwaited: (agentId) => this.#isAwaited(agentId) });
+    const parts = {
+      runtime,
+      gateway,
+      agents,
+      runningAgents: this.#runningAgents,
+      events,
+      config,
+      log,
+    };
+    this.#transitions = new AgentTransitions({
+      ...parts,
+      isAwaited: (agentId) => this.#isAwaited(agentId),
+    });
     this.#reconciler = new Reconciler(parts);
     const packCheckpoints = (agentId: string) => this.packCheckpoints(agentId);
     const tidy = (agentId: string) => this.tidy(agentId);
@@ -87,12 +99,12 @@ export class AgentManager {
    * starts of one agent share one run. Throws `too_many_sessions` if all places are busy.
    */
   async withAgent<T>(agentId: string, use: (link: AgentLink) => Promise<T>): Promise<T> {
-    const place = await this.#places.take(agentId);
+    const running = await this.#runningAgents.acquire(agentId);
     try {
-      return await use(await this.#waker.wake(place));
+      return await use(await this.#waker.wake(running));
     } finally {
-      this.#places.leave(place);
-      if (place.link === undefined) await this.#waker.freeIfDown(place);
+      this.#runningAgents.release(running);
+      if (running.link === undefined) await this.#waker.removeIfStopped(running);
     }
   }
 
@@ -105,7 +117,7 @@ export class AgentManager {
     const { agentId, name } = agent;
     const exists = () => store.agents.get(agentId) !== undefined;
     const taken = new AppError('agent_exists', `There is an agent "${name}" already.`);
-    const begun = await this.#places.change(agentId, async () => {
+    const begun = await this.#runningAgents.runExclusive(agentId, async () => {
       if (exists()) throw taken;
       const onCopied = () => {
         if (exists()) throw taken;
@@ -122,37 +134,41 @@ export class AgentManager {
 
   /** The link of an agent that is awake; undefined of one that sleeps or is on its way. Wakes nobody. */
   async linkOf(agentId: string): Promise<AgentLink | undefined> {
-    const place = this.#places.get(agentId);
-    if (!place?.link || place.paused) return undefined;
-    return Promise.race([place.link.catch(() => undefined), setImmediate(undefined)]);
+    const running = this.#runningAgents.get(agentId);
+    if (!running?.link || running.paused) return undefined;
+    return Promise.race([running.link.catch(() => undefined), setImmediate(undefined)]);
   }
 
   statusOf(agentId: string): AgentStatus {
-    const place = this.#places.get(agentId);
-    if (place) return runningStatus(place);
+    const running = this.#runningAgents.get(agentId);
+    if (running) return runningStatus(running);
     return this.#options.store.agents.get(agentId)?.archived ? 'archived' : 'stopped';
   }
 
   /** What decides how long an agent stays as it is. */
   lifeOf({ agentId, pinned, lastUsedAt }: AgentRecord): AgentLife {
-    const place = this.#places.get(agentId);
+    const running = this.#runningAgents.get(agentId);
     return {
       status: this.statusOf(agentId),
       pinned,
       awaited: this.#isAwaited(agentId),
-      idleSince: place ? dateOfSteady(place.idleSince) : lastUsedAt,
+      idleSince: running ? dateOfMonotonic(running.idleSince) : lastUsedAt,
     };
   }
 
   /** How many agents have a place, and how many of those work. */
   counts(): { active: number; busy: number } {
-    const all = this.#places.all();
+    const all = this.#runningAgents.all();
     return { active: all.length, busy: all.filter(({ users }) => users > 0).length };
   }
 
   /** Puts an agent to sleep that nobody uses; answers whether it did. */
-  takeStep(step: AgentStep, agentId: string, reason: TakeReason = 'idle'): Promise<boolean> {
-    return this.#steps.take(step, agentId, reason);
+  transition(
+    transition: AgentTransition,
+    agentId: string,
+    reason: TransitionReason = 'idle',
+  ): Promise<boolean> {
+    return this.#transitions.apply(transition, agentId, reason);
   }
 
   /**
@@ -173,25 +189,25 @@ export class AgentManager {
   }
 
   async #whileIdle(agentId: string, task: (workspace: Workspace) => Promise<void>) {
-    const place = this.#places.get(agentId);
-    if (!place?.link || place.paused) return false;
-    return this.#places.change(agentId, async () => {
-      const link = await place.link;
-      if (link && !place.paused) await task(link.workspace);
+    const running = this.#runningAgents.get(agentId);
+    if (!running?.link || running.paused) return false;
+    return this.#runningAgents.runExclusive(agentId, async () => {
+      const link = await running.link;
+      if (link && !running.paused) await task(link.workspace);
     });
   }
 
   /** Kills all that runs in the container. The next use starts it again; files and conversation stay. */
   async halt(agentId: string): Promise<void> {
-    const place = this.#places.get(agentId);
-    const link = await place?.link?.catch(() => undefined);
-    if (place) {
-      place.link = undefined;
-      place.down = true;
+    const running = this.#runningAgents.get(agentId);
+    const link = await running?.link?.catch(() => undefined);
+    if (running) {
+      running.link = undefined;
+      running.stopped = true;
     }
     await link?.close();
     await this.#options.runtime.stop(agentId, { graceSeconds: 0 });
-    this.events.emit({ type: 'agent_taken', agentId, step: 'stop', reason: 'halt' });
+    this.events.emit({ type: 'agent_taken', agentId, transition: 'stop', reason: 'halt' });
   }
 
   /** Lets go of all agents; they run on unless asked to stop. */
@@ -199,9 +215,9 @@ export class AgentManager {
     this.disk[Symbol.dispose]();
     const closing = Promise.all([
       this.#options.pool.close({ keep: !stopAgents }),
-      ...this.#places.all().map(async ({ agentId, link }) => {
-        await this.#places.settled(agentId);
-        if (stopAgents) return this.#steps.take('stop', agentId, 'shutdown');
+      ...this.#runningAgents.all().map(async ({ agentId, link }) => {
+        await this.#runningAgents.settled(agentId);
+        if (stopAgents) return this.#transitions.apply('stop', agentId, 'shutdown');
         return (await link?.catch(() => undefined))?.close();
       }),
     ]);

@@ -1,5 +1,5 @@
 import type { AgentRecord } from './agent.ts';
-import type { AgentSettings } from './conversations/agent-settings.ts';
+import type { AgentSettings } from './threads/agent-settings.ts';
 
 export interface AgentStore {
   get(agentId: string): AgentRecord | undefined;
@@ -15,7 +15,7 @@ export interface AgentStore {
   /** Gives an agent a conversation of its own, and says which instructions that was told. */
   setThread(agentId: string, threadId: string, toldInstructions?: string): void;
   /** Says which instructions the conversation was told that the agent goes on from. */
-  setTold(agentId: string, instructions: string | undefined): void;
+  setToldInstructions(agentId: string, instructions: string | undefined): void;
   touch(agentId: string, usedAt: Date): void;
   setPinned(agentId: string, pinned: boolean): void;
   setSource(agentId: string, digest: string): void;

@@ -6,14 +6,14 @@ import { type AppError, toAppError } from '../errors.ts';
 import type { ModelGateway } from '../gateway/model-gateway.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { AgentRecord } from './agent.ts';
-import type { AgentEvents, Sleep } from './agent-events.ts';
+import type { AgentEvents, DormantStatus } from './agent-events.ts';
 import type { AgentStore } from './agent-store.ts';
-import type { McpServers } from './conversations/mcp-servers.ts';
-import type { ThreadStore } from './conversations/thread-store.ts';
 import { AgentLink } from './links/agent-link.ts';
 import { ContainerLauncher, type Launched, type Mountable } from './links/container-launcher.ts';
 import { ContainerLink } from './links/container-link.ts';
-import type { AgentPlace, AgentPlaces } from './running-agents.ts';
+import type { RunningAgent, RunningAgents } from './running-agents.ts';
+import type { McpServers } from './threads/mcp-servers.ts';
+import type { ThreadStore } from './threads/thread-store.ts';
 import type { WarmPool } from './warm-pool/warm-pool.ts';
 
 /** More at a time would only make all of them late, until none is in time: it is work of the CPU. */
@@ -43,22 +43,22 @@ export type WakerOptions = {
 export class AgentWaker {
   readonly #options: WakerOptions & { events: AgentEvents };
   readonly #launcher: ContainerLauncher;
-  readonly #places: AgentPlaces;
+  readonly #runningAgents: RunningAgents;
   readonly #openings = new PQueue({ concurrency: OPENED_AT_ONCE });
 
-  constructor(options: WakerOptions & { events: AgentEvents }, places: AgentPlaces) {
+  constructor(options: WakerOptions & { events: AgentEvents }, runningAgents: RunningAgents) {
     this.#options = options;
     this.#launcher = new ContainerLauncher(options);
-    this.#places = places;
+    this.#runningAgents = runningAgents;
   }
 
   /** The link of a place whose agent is awake then. Concurrent calls share one start. */
-  async wake(place: AgentPlace): Promise<AgentLink> {
-    if (place.paused && place.link) await this.#resume(place);
-    place.link ??= this.#openings.add(() => this.#start(place));
-    const opening = place.link;
+  async wake(running: RunningAgent): Promise<AgentLink> {
+    if (running.paused && running.link) await this.#resume(running);
+    running.link ??= this.#openings.add(() => this.#start(running));
+    const opening = running.link;
     const forget = () => {
-      if (place.link === opening) place.link = undefined;
+      if (running.link === opening) running.link = undefined;
     };
     try {
       const link = await opening;
@@ -71,56 +71,56 @@ export class AgentWaker {
   }
 
   /** An agent that may still run keeps its place, so that the reaper finds it. */
-  async freeIfDown(place: AgentPlace): Promise<void> {
+  async removeIfStopped(running: RunningAgent): Promise<void> {
     try {
-      const container = await this.#options.runtime.inspect(place.agentId);
-      if (!container || container.state === 'stopped') this.#free(place);
+      const container = await this.#options.runtime.inspect(running.agentId);
+      if (!container || container.state === 'stopped') this.#remove(running);
     } catch (error) {
       this.#options.log.debug(
-        { err: error, agentId: place.agentId },
+        { err: error, agentId: running.agentId },
         'The agent was not looked at',
       );
     }
   }
 
   /** Frees the place of an agent that is down; tells if nobody brought it down. */
-  #free(place: AgentPlace): void {
-    const { agentId, down } = place;
-    const ours = down || this.#places.isChanging(agentId);
-    if (!this.#places.free(place) || ours) return;
+  #remove(running: RunningAgent): void {
+    const { agentId, stopped } = running;
+    const isExpected = stopped || this.#runningAgents.isLocked(agentId);
+    if (!this.#runningAgents.remove(running) || isExpected) return;
     this.#options.events.emit({ type: 'agent_failed', agentId, code: 'container_lost' });
   }
 
-  async #resume(place: AgentPlace): Promise<void> {
-    place.waking ??= this.#unpause(place).finally(() => {
-      place.waking = undefined;
+  async #resume(running: RunningAgent): Promise<void> {
+    running.resuming ??= this.#unpause(running).finally(() => {
+      running.resuming = undefined;
     });
-    await place.waking;
+    await running.resuming;
   }
 
   /** The connections of the link survive a pause. If the container did not, a new link is opened. */
-  async #unpause(place: AgentPlace): Promise<void> {
+  async #unpause(running: RunningAgent): Promise<void> {
     try {
-      await this.#options.runtime.start(place.agentId);
-      this.#options.events.emit({ type: 'agent_woken', agentId: place.agentId, from: 'paused' });
+      await this.#options.runtime.start(running.agentId);
+      this.#options.events.emit({ type: 'agent_woken', agentId: running.agentId, from: 'paused' });
     } catch (error) {
-      this.#options.log.warn({ err: error, agentId: place.agentId }, 'The agent did not resume');
-      const link = await place.link?.catch(() => undefined);
-      place.link = undefined;
-      place.down = true;
+      this.#options.log.warn({ err: error, agentId: running.agentId }, 'The agent did not resume');
+      const link = await running.link?.catch(() => undefined);
+      running.link = undefined;
+      running.stopped = true;
       await link?.close();
     }
-    place.paused = false;
+    running.paused = false;
   }
 
   /** Opens a link and tells of it, unless the agent was awake and only the link was missing. */
-  async #start(place: AgentPlace): Promise<AgentLink> {
+  async #start(running: RunningAgent): Promise<AgentLink> {
     const { store, events } = this.#options;
-    const { agentId } = place;
-    const from = sleepOf(place, store.agents.get(agentId));
+    const { agentId } = running;
+    const from = dormantStatusOf(running, store.agents.get(agentId));
     try {
-      const link = await this.#open(place);
-      place.down = false;
+      const link = await this.#open(running);
+      running.stopped = false;
       if (from) events.emit({ type: 'agent_woken', agentId, from });
       return link;
     } catch (error) {
@@ -129,10 +129,10 @@ export class AgentWaker {
     }
   }
 
-  async #open(place: AgentPlace): Promise<AgentLink> {
-    const { agentId } = place;
+  async #open(running: RunningAgent): Promise<AgentLink> {
+    const { agentId } = running;
     const launched = await this.#launcher.run(agentId);
-    place.paused = false;
+    running.paused = false;
     let silence: AppError | undefined;
     const container =
       launched.link ??
@@ -146,7 +146,7 @@ export class AgentWaker {
     link.notes.push(...launched.notes);
     void link.codex.closed.then(async () => {
       await link.close();
-      await this.freeIfDown(place);
+      await this.removeIfStopped(running);
     });
     return link;
   }
@@ -201,9 +201,12 @@ export class AgentWaker {
 }
 
 /** Undefined if it is awake. */
-function sleepOf({ paused, down }: AgentPlace, agent: AgentRecord | undefined): Sleep | undefined {
+function dormantStatusOf(
+  { paused, stopped }: RunningAgent,
+  agent: AgentRecord | undefined,
+): DormantStatus | undefined {
   if (paused) return 'paused';
-  if (!down) return undefined;
+  if (!stopped) return undefined;
   if (!agent?.tokenSha256) return 'new';
   return agent.archived ? 'archived' : 'stopped';
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { LOCAL } from '../identity/principal.ts';
-import type { AgentSettings } from './conversations/agent-settings.ts';
+import type { AgentSettings } from './threads/agent-settings.ts';
 
 const HASH_LENGTH = 10;
 const ID_LENGTH = 64;
@@ -33,7 +33,7 @@ export type AgentRecord = Ownership & {
   /** Whether only its volumes are left. */
   archived: boolean;
   settings: AgentSettings;
-  /** Which instructions its conversation was told, as `instructionsMark` has it; absent: none. */
+  /** Which instructions its conversation was told, as `instructionsDigest` of them; absent: none. */
   toldInstructions?: string;
   createdAt: Date;
   lastUsedAt: Date;

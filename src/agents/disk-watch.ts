@@ -53,7 +53,8 @@ export class DiskWatch {
   constructor(options: DiskWatchOptions) {
     this.#options = options;
     this.#ignore = options.events.listen((event) => {
-      if (event.type === 'agent_taken' && event.step === 'remove') this.#forget(event.agentId);
+      if (event.type === 'agent_taken' && event.transition === 'remove')
+        this.#forget(event.agentId);
     });
   }
 

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { ThreadSettings } from '../agents/conversations/thread.ts';
+import type { ThreadSettings } from '../agents/threads/thread.ts';
 import type { ServerRequest } from '../codex/server-requests/server-request.ts';
 
 export const RISKS = ['low', 'medium', 'high', 'critical'] as const;

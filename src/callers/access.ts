@@ -1,7 +1,7 @@
 import type { AgentForks } from '../agents/agent-forks.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
-import type { ThreadStore } from '../agents/conversations/thread-store.ts';
 import type { HostDirectories } from '../agents/host/host-directories.ts';
+import type { ThreadStore } from '../agents/threads/thread-store.ts';
 import type { Approvals } from '../approvals/approvals.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { BackupStore } from '../snapshots/snapshot-store.ts';

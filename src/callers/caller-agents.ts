@@ -1,8 +1,8 @@
 import type { AgentRecord } from '../agents/agent.ts';
 import type { AgentEvent, AgentEvents } from '../agents/agent-events.ts';
 import type { AgentStore } from '../agents/agent-store.ts';
-import type { ThreadRecord } from '../agents/conversations/thread.ts';
-import type { ThreadStore } from '../agents/conversations/thread-store.ts';
+import type { ThreadRecord } from '../agents/threads/thread.ts';
+import type { ThreadStore } from '../agents/threads/thread-store.ts';
 import { AppError } from '../errors.ts';
 import { demand } from '../identity/permission.ts';
 import { may, type Permission, type Principal } from '../identity/principal.ts';

@@ -16,7 +16,7 @@ import type { Ownerships } from './ownership.ts';
 
 export type BackupServices = {
   backups: Backups;
-  agents: Pick<AgentManager, 'takeStep'>;
+  agents: Pick<AgentManager, 'transition'>;
   store: { agents: AgentStore; backups: BackupStore };
   audit: AuditLog;
   ownerships: Ownerships;
@@ -132,7 +132,7 @@ export class CallerBackups {
     } catch (error) {
       // Whoever calls it meanwhile keeps it.
       if (!wasThere) {
-        await agents.takeStep('remove', agentId, 'cleanup');
+        await agents.transition('remove', agentId, 'cleanup');
         backups.giveUp(agentId);
       }
       throw error;

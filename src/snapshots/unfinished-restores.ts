@@ -14,7 +14,7 @@ type Options = {
     turns: Pick<TurnStore, 'unfinished'>;
     transaction<T>(work: () => T): T;
   };
-  agents: Pick<AgentManager, 'takeStep' | 'withAgent'>;
+  agents: Pick<AgentManager, 'transition' | 'withAgent'>;
   files: Pick<WorkspaceFiles, 'wasPlaced'>;
   log: Logger;
 };
@@ -62,7 +62,7 @@ export class UnfinishedRestores {
     // Whoever called it meanwhile keeps it.
     const isAwaited = store.turns.unfinished().some((turn) => turn.agentId === agentId);
     const isToGo = begins && !isAwaited && store.agents.get(agentId) !== undefined;
-    if (isToGo) await agents.takeStep('remove', agentId, 'cleanup');
+    if (isToGo) await agents.transition('remove', agentId, 'cleanup');
     store.restores.remove(agentId);
     return isToGo ? 'removed' : 'as before';
   }

@@ -1,6 +1,6 @@
 import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AgentStore } from '../agents/agent-store.ts';
-import type { ThreadStore } from '../agents/conversations/thread-store.ts';
+import type { ThreadStore } from '../agents/threads/thread-store.ts';
 import type { Access } from '../callers/access.ts';
 import type { Changes } from '../callers/changes/changes.ts';
 import type { Promotion } from '../callers/changes/promotion.ts';

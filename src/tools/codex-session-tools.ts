@@ -2,14 +2,10 @@ import { z } from 'zod';
 import { AGENT_STATUSES, type AgentRecord } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AgentStore } from '../agents/agent-store.ts';
-import {
-  SANDBOXES,
-  type ThreadRecord,
-  type ThreadSettings,
-} from '../agents/conversations/thread.ts';
-import type { ThreadStore } from '../agents/conversations/thread-store.ts';
-import { type LifeSettings, mayTake, nextStep } from '../agents/life/agent-life.ts';
+import { canTransition, dueTransition, type LifeSettings } from '../agents/life/agent-life.ts';
 import { sweep } from '../agents/life/sweep.ts';
+import { SANDBOXES, type ThreadRecord, type ThreadSettings } from '../agents/threads/thread.ts';
+import type { ThreadStore } from '../agents/threads/thread-store.ts';
 import type { Access } from '../callers/access.ts';
 import type { CallerAgents } from '../callers/caller-agents.ts';
 import type { Config } from '../config/config.ts';
@@ -112,14 +108,14 @@ export function sessionCleanupTool(
       own.demand('work');
       const records = own.list();
       const swept = await sweep({ ...services, records, reason: 'cleanup', log }, (life) => {
-        const due = nextStep(life, new Date(), services.config);
+        const due = dueTransition(life, new Date(), services.config);
         if (!force || due === 'archive' || due === 'remove') return due;
-        return mayTake('stop', life) ? 'stop' : 'none';
+        return canTransition('stop', life) ? 'stop' : 'none';
       });
       return {
-        agents: swept.map(({ agentId, step, outcome }) => ({
+        agents: swept.map(({ agentId, transition, outcome }) => ({
           agent_id: own.nameOf(agentId),
-          step,
+          step: transition,
           outcome,
         })),
         total: swept.length,

@@ -4,7 +4,7 @@ import {
   settingsData,
   settingsInput,
   settingsOutput,
-} from '../agents/conversations/agent-settings-data.ts';
+} from '../agents/threads/agent-settings-data.ts';
 import type { Access } from '../callers/access.ts';
 import { agentNameSchema } from '../identity/agent-id.ts';
 import { SAFE } from './annotations.ts';

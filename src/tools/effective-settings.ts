@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import type { AgentRecord } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
-import { settingsData, settingsOutput } from '../agents/conversations/agent-settings-data.ts';
-import { REASONING_EFFORTS } from '../agents/conversations/thread.ts';
 import type { AgentLink } from '../agents/links/agent-link.ts';
+import { settingsData, settingsOutput } from '../agents/threads/agent-settings-data.ts';
+import { REASONING_EFFORTS } from '../agents/threads/thread.ts';
 import type { Config } from '../config/config.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 
@@ -58,7 +58,7 @@ export async function describeInForce(
     reasoning_effort: settings.effort ?? config.CODEX_REASONING,
     skills: link ? await skillsOf(link, runtime.layout(agentId).workspace) : null,
     instruction_files:
-      link?.conversations.instructionSources
+      link?.threads.instructionSources
         ?.slice(0, FILES_LISTED)
         .map((file) => file.slice(0, TEXT_LENGTH)) ?? null,
   };

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { AGENT_STATUSES, type AgentRecord } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AgentStore } from '../agents/agent-store.ts';
-import { type AgentStep, idleSecondsOf, mayTake } from '../agents/life/agent-life.ts';
+import { type AgentTransition, canTransition, idleSecondsOf } from '../agents/life/agent-life.ts';
 import { type Decision, type Swept, sweep } from '../agents/life/sweep.ts';
 import type { Access } from '../callers/access.ts';
 import type { CallerAgents } from '../callers/caller-agents.ts';
@@ -137,7 +137,7 @@ function decisionOf({
   const step = remove ? 'remove' : 'stop';
   const bound = older_than_seconds ?? 0;
   return (life) =>
-    mayTake(step, life) && idleSecondsOf(life, new Date()) >= bound ? step : 'none';
+    canTransition(step, life) && idleSecondsOf(life, new Date()) >= bound ? step : 'none';
 }
 
 type Found = Omit<Swept, 'outcome'> & { outcome: Swept['outcome'] | 'rehearsed' };
@@ -150,21 +150,23 @@ function rehearse(
   return records.flatMap((record) => {
     const life = agents.lifeOf(record);
     const step = decide(life, record.agentId);
-    return step === 'none' ? [] : [{ agentId: record.agentId, life, step, outcome: 'rehearsed' }];
+    return step === 'none'
+      ? []
+      : [{ agentId: record.agentId, life, transition: step, outcome: 'rehearsed' }];
   });
 }
 
-function report(own: CallerAgents, { agentId, life, step, outcome }: Found) {
+function report(own: CallerAgents, { agentId, life, transition, outcome }: Found) {
   return {
     agent_id: own.nameOf(agentId),
     status: life.status,
     idle_seconds: Math.round(idleSecondsOf(life, new Date())),
-    outcome: wordOf(step, outcome),
+    outcome: wordOf(transition, outcome),
   };
 }
 
-function wordOf(step: AgentStep, outcome: Found['outcome']) {
-  const removes = step === 'remove';
+function wordOf(transition: AgentTransition, outcome: Found['outcome']) {
+  const removes = transition === 'remove';
   switch (outcome) {
     case 'taken':
       return removes ? 'removed' : 'stopped';

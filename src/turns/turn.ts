@@ -1,5 +1,5 @@
-import type { REASONING_EFFORTS, ThreadSettings } from '../agents/conversations/thread.ts';
 import type { Source } from '../agents/sources/source.ts';
+import type { REASONING_EFFORTS, ThreadSettings } from '../agents/threads/thread.ts';
 import type { ErrorCode, ErrorReport } from '../errors.ts';
 import type { TokenUsage } from '../gateway/spending/token-usage.ts';
 import type { Checkpoint } from '../workspaces/checkpoint.ts';

@@ -19,12 +19,12 @@ describe.each([
     const before = await agents.withAgent('a', async (link) => link);
     const times: number[] = [];
     for (let round = 0; round < PAUSES; round += 1) {
-      expect(await agents.takeStep('pause', 'a')).toBe(true);
+      expect(await agents.transition('pause', 'a')).toBe(true);
       expect([agents.statusOf('a'), await rig.stateOf('a')]).toEqual(['paused', 'paused']);
       const startedAt = performance.now();
       await agents.withAgent('a', async (link) => {
         expect(link).toBe(before);
-        await link.codex.cleanBackgroundTerminals(await link.conversations.main());
+        await link.codex.cleanBackgroundTerminals(await link.threads.main());
         times.push(performance.now() - startedAt);
       });
       expect(agents.statusOf('a')).toBe('idle');
@@ -37,7 +37,7 @@ describe.each([
     async () => {
       await using rig = await AgentsRig.start(kind);
       await rig.use('a');
-      const pausing = rig.agents.takeStep('pause', 'a');
+      const pausing = rig.agents.transition('pause', 'a');
       await Promise.all([rig.use('a'), rig.use('a'), rig.use('a')]);
       expect(await pausing).toBe(true);
       expect(rig.agents.statusOf('a')).toBe('idle');
@@ -64,7 +64,7 @@ describe.each([
     await rig.agents.withAgent('a', async () => {
       expect(rig.agents.statusOf('a')).toBe('busy');
       for (const step of ['pause', 'stop', 'archive', 'remove'] as const) {
-        expect(await rig.agents.takeStep(step, 'a')).toBe(false);
+        expect(await rig.agents.transition(step, 'a')).toBe(false);
       }
     });
     expect(await rig.stateOf('a')).toBe('running');
@@ -80,13 +80,13 @@ describe.each([
       ['stop', 'stopped'],
       ['archive', 'archived'],
     ] as const) {
-      expect(await rig.agents.takeStep(step, 'a')).toBe(true);
+      expect(await rig.agents.transition(step, 'a')).toBe(true);
       expect(rig.agents.statusOf('a')).toBe(status);
       await rig.use('a');
       expect(await rig.shell('a', `cat ${workspace}/file`)).toBe('kept\n');
       expect(rig.agents.statusOf('a')).toBe('idle');
     }
-    expect(await rig.agents.takeStep('remove', 'a')).toBe(true);
+    expect(await rig.agents.transition('remove', 'a')).toBe(true);
     expect(rig.store.agents.get('a')).toBeUndefined();
     await rig.use('a');
     expect(await rig.shell('a', `cat ${workspace}/file 2>&1 || echo nothing`)).toContain('nothing');
@@ -95,8 +95,8 @@ describe.each([
   test.runIf(here)('a removed agent leaves nothing behind', async () => {
     await using rig = await AgentsRig.start(kind);
     await rig.use('a');
-    await rig.agents.takeStep('pause', 'a');
-    await rig.agents.takeStep('remove', 'a');
+    await rig.agents.transition('pause', 'a');
+    await rig.agents.transition('remove', 'a');
     expect(await rig.runtime.list()).toEqual([]);
     expect(await rig.leftBehind()).toEqual([]);
   });
@@ -108,7 +108,7 @@ describe.each([
     await rig.shell('a', `echo old > ${workspace}/file`);
     let waiting = false;
     rig.agents.keepWhile(() => waiting);
-    const removing = rig.agents.takeStep('remove', 'a');
+    const removing = rig.agents.transition('remove', 'a');
     waiting = true;
     await rig.use('a');
     expect(await removing).toBe(true);
@@ -119,7 +119,7 @@ describe.each([
   test.runIf(here)('a paused agent is taken over by the next server', async () => {
     await using rig = await AgentsRig.start(kind);
     await rig.use('a');
-    await rig.agents.takeStep('pause', 'a');
+    await rig.agents.transition('pause', 'a');
     await rig.restart();
     expect(rig.agents.statusOf('a')).toBe('paused');
     await rig.use('a');
@@ -129,7 +129,7 @@ describe.each([
   test.runIf(here)('a paused agent whose container is gone is made again', async () => {
     await using rig = await AgentsRig.start(kind);
     await rig.use('a');
-    await rig.agents.takeStep('pause', 'a');
+    await rig.agents.transition('pause', 'a');
     await rig.runtime.remove('a', { volumes: false });
     await rig.use('a');
     expect(rig.agents.statusOf('a')).toBe('idle');
@@ -142,7 +142,7 @@ describe.each([
       await rig.use('a');
       await sleep(5);
       await rig.use('b');
-      await rig.agents.takeStep('pause', 'b');
+      await rig.agents.transition('pause', 'b');
       await rig.use('c');
       expect(statuses(rig, 'a', 'b', 'c')).toEqual(['idle', 'stopped', 'idle']);
       await rig.use('d');

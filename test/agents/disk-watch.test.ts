@@ -42,7 +42,7 @@ describe.each([
     await rig.shell('a', `rm ${rig.runtime.layout('a').workspace}/t*`);
     watch.turnEnded('a');
     await expect.poll(() => attempt(() => watch.assertRoom('a'))).toBeUndefined();
-    await rig.agents.takeStep('remove', 'a');
+    await rig.agents.transition('remove', 'a');
     expect(watch.bytesOf('a')).toBe(0);
   });
 

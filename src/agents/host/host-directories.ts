@@ -8,11 +8,11 @@ import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import { isWithin } from '../../runtime/path-within.ts';
 import type { AgentRecord } from '../agent.ts';
 import type { AgentStore } from '../agent-store.ts';
-import type { SlotStore } from '../warm-pool/slot-store.ts';
+import type { WarmContainerStore } from '../warm-pool/warm-container-store.ts';
 import { accessProblem } from './host-path.ts';
 
 type Options = {
-  store: { slots: SlotStore } & {
+  store: { warmContainers: WarmContainerStore } & {
     agents: Pick<AgentStore, 'get' | 'list' | 'setWorkspacePath'>;
   };
   runtime: Pick<ContainerRuntime, 'confines'>;
@@ -70,8 +70,12 @@ export class HostDirectories {
   #free(agent: AgentRecord, directory: string): string {
     const real = this.#usable(directory);
     if (agent.workspacePath === real) return real;
-    const { agents, slots } = this.#options.store;
-    if (agent.workspacePath !== undefined || agent.tokenSha256 !== '' || slots.of(agent.agentId)) {
+    const { agents, warmContainers } = this.#options.store;
+    if (
+      agent.workspacePath !== undefined ||
+      agent.tokenSha256 !== '' ||
+      warmContainers.of(agent.agentId)
+    ) {
       throw new AppError(
         'workspace_exists',
         `Agent ${agent.name} has a workspace already, which is ${agent.workspacePath ?? 'its own'}.`,

@@ -1,10 +1,10 @@
 import PQueue from 'p-queue';
 import type { Logger } from 'pino';
 import type { AgentRecord } from '../agent.ts';
-import type { TakeReason } from '../agent-events.ts';
+import type { TransitionReason } from '../agent-events.ts';
 import type { AgentManager } from '../agent-manager.ts';
 import type { AgentStore } from '../agent-store.ts';
-import type { AgentLife, AgentStep } from './agent-life.ts';
+import type { AgentLife, AgentTransition } from './agent-life.ts';
 
 /** Stopping takes its time, and an engine has more to do than that. */
 const AT_ONCE = 8;
@@ -14,17 +14,17 @@ type SweepOptions = {
   store: { readonly agents: AgentStore };
   /** Default: all. */
   records?: readonly AgentRecord[];
-  reason: TakeReason;
+  reason: TransitionReason;
   log: Logger;
 };
 
-export type Decision = (life: AgentLife, agentId: string) => AgentStep | 'none';
+export type Decision = (life: AgentLife, agentId: string) => AgentTransition | 'none';
 
 export type Swept = {
   agentId: string;
   /** How it was before. */
   life: AgentLife;
-  step: AgentStep;
+  transition: AgentTransition;
   /** `in_use`: a call came first. */
   outcome: 'taken' | 'in_use' | 'failed';
 };
@@ -46,14 +46,14 @@ async function sweepOne(
 ): Promise<Swept | undefined> {
   const record = notOfTheFuture(store.agents, store.agents.get(agentId));
   const life = record && agents.lifeOf(record);
-  const step = life ? decide(life, agentId) : 'none';
-  if (!life || step === 'none') return undefined;
+  const transition = life ? decide(life, agentId) : 'none';
+  if (!life || transition === 'none') return undefined;
   try {
-    const taken = await agents.takeStep(step, agentId, reason);
-    return { agentId, life, step, outcome: taken ? 'taken' : 'in_use' };
+    const taken = await agents.transition(transition, agentId, reason);
+    return { agentId, life, transition, outcome: taken ? 'taken' : 'in_use' };
   } catch (error) {
-    log.error({ err: error, agentId, step }, 'An idle agent could not be taken down');
-    return { agentId, life, step, outcome: 'failed' };
+    log.error({ err: error, agentId, transition }, 'An idle agent could not be taken down');
+    return { agentId, life, transition, outcome: 'failed' };
   }
 }
 

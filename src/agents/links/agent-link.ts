@@ -2,15 +2,15 @@ import type { CodexClient } from '../../codex/codex-client.ts';
 import type { AppError } from '../../errors.ts';
 import type { ModelGateway } from '../../gateway/model-gateway.ts';
 import type { Workspace } from '../../workspaces/workspace.ts';
-import { type ConversationOptions, Conversations } from '../conversations/conversations.ts';
+import { AgentThreads, type AgentThreadsOptions } from '../threads/agent-threads.ts';
 import type { ContainerLink } from './container-link.ts';
 
-type LinkOptions = Omit<ConversationOptions, 'codex' | 'onNote'> & { gateway: ModelGateway };
+type LinkOptions = Omit<AgentThreadsOptions, 'codex' | 'onNote'> & { gateway: ModelGateway };
 
-/** An agent that is awake: its Codex, its conversations and its files. */
+/** An agent that is awake: its Codex, its threads and its files. */
 export class AgentLink {
   readonly codex: CodexClient;
-  readonly conversations: Conversations;
+  readonly threads: AgentThreads;
   readonly workspace: Workspace;
   /** What the next caller has to know; whoever tells it takes it away. */
   readonly notes: string[] = [];
@@ -24,7 +24,7 @@ export class AgentLink {
     this.codex = codex;
     this.workspace = workspace;
     const onNote = (note: string) => void this.notes.push(note);
-    this.conversations = new Conversations({ ...options, codex, onNote });
+    this.threads = new AgentThreads({ ...options, codex, onNote });
     this.#container = container;
     container.serve((socket) => gateway.attach(options.agentId, socket));
   }

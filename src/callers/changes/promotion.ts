@@ -167,13 +167,13 @@ export class Promotion {
   }
 
   /** The agent goes on from the conversation of the candidate. */
-  #converse({ conversations }: AgentLink, { agentId }: AgentRecord, forkOf: string): void {
+  #converse({ threads }: AgentLink, { agentId }: AgentRecord, forkOf: string): void {
     const { store } = this.#options;
     const record = store.agents.get(agentId);
     if (!record) return;
     const { threadId: _earlier, ...rest } = record;
     store.agents.put({ ...rest, forkOf });
-    conversations.forgetMain();
+    threads.forgetMain();
   }
 
   /** One goes last: as long as it is there, a call that was cut off can be made again. */
@@ -198,7 +198,7 @@ export class Promotion {
   /** An agent that just worked may be looked at a moment longer, as for the size of its files. */
   async #removeOne(agentId: string): Promise<boolean> {
     for (let tries = 0; tries < REMOVAL_TRIES; tries++) {
-      if (await this.#options.agents.takeStep('remove', agentId, 'cleanup')) return true;
+      if (await this.#options.agents.transition('remove', agentId, 'cleanup')) return true;
       await sleep(REMOVAL_WAIT_MS);
     }
     return false;

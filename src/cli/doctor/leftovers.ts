@@ -12,7 +12,7 @@ type LeftoverOptions = {
   engine: ContainerRuntime;
   /** Where agents are that run as processes. */
   agentsDirectory: string;
-  /** A server that runs has slots in the making, and turns at work. */
+  /** A server that runs has warmContainers in the making, and turns at work. */
   serverRuns: boolean;
 };
 
@@ -26,9 +26,9 @@ export async function findLeftovers(
   const turns = options.serverRuns ? [] : unfinishedTurns(seen);
   const moved = movedAgents(seen);
   if (moved) return { summary, findings: [moved, ...processes, ...turns] };
-  const slots = options.serverRuns ? [] : await badSlots(seen);
+  const warmContainers = options.serverRuns ? [] : await badSlots(seen);
   const agents = [...unknownAgents(seen), ...changedAgents(seen)];
-  return { summary, findings: [...agents, ...processes, ...slots, ...turns] };
+  return { summary, findings: [...agents, ...processes, ...warmContainers, ...turns] };
 }
 
 function summarize({ store, containers, volumes, busy }: Survey): Check {
@@ -43,25 +43,25 @@ function summarize({ store, containers, volumes, busy }: Survey): Check {
 
 /** Containers made ahead of agents that no agent can get. */
 async function badSlots({ store, engine }: Survey): Promise<Finding[]> {
-  const unclaimed = store.slots.list().filter(({ agentId }) => agentId === undefined);
+  const unclaimed = store.warmContainers.list().filter(({ agentId }) => agentId === undefined);
   const judged = await Promise.all(
     unclaimed.map(async (slot) => ({
       ...slot,
-      good: isClaimable(slot, await engine.inspect(slot.slotId)),
+      good: isClaimable(slot, await engine.inspect(slot.id)),
     })),
   );
   return judged
     .filter(({ good }) => !good)
-    .map(({ slotId }) => {
+    .map(({ id }) => {
       const check = warning(
         'Warm pool',
-        `"${slotId}" is half made, or was touched by hand`,
+        `"${id}" is half made, or was touched by hand`,
         'A server clears it away when it starts.',
       );
       return repairable(check, 'remove it', async () => {
-        store.slots.setReady(slotId, false);
-        await engine.remove(slotId, { volumes: true });
-        store.slots.remove(slotId);
+        store.warmContainers.setReady(id, false);
+        await engine.remove(id, { volumes: true });
+        store.warmContainers.remove(id);
       });
     });
 }

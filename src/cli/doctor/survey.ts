@@ -1,4 +1,4 @@
-import { SlottedRuntime } from '../../agents/warm-pool/slotted-runtime.ts';
+import { WarmPoolRuntime } from '../../agents/warm-pool/warm-pool-runtime.ts';
 import type {
   ContainerRuntime,
   ContainerSummary,
@@ -9,7 +9,7 @@ import type { Store } from '../../store/store.ts';
 /** What the database and the runtime say of the agents, side by side. */
 export type Survey = {
   store: Store;
-  /** Knows containers by the names of slots. */
+  /** Knows containers by the names of warmContainers. */
   engine: ContainerRuntime;
   /** Knows them by the names of agents. */
   runtime: ContainerRuntime;
@@ -20,7 +20,7 @@ export type Survey = {
 };
 
 export async function survey(store: Store, engine: ContainerRuntime): Promise<Survey> {
-  const runtime = new SlottedRuntime(engine, store.slots);
+  const runtime = new WarmPoolRuntime(engine, store.warmContainers);
   const [containers, volumes] = await Promise.all([runtime.list(), runtime.listVolumes()]);
   return {
     store,

@@ -6,7 +6,7 @@ import {
   REASONING_EFFORTS,
   SANDBOXES,
   type ThreadSettings,
-} from '../../agents/conversations/thread.ts';
+} from '../../agents/threads/thread.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SANDBOXES } from '../../agents/conversations/thread.ts';
+import { SANDBOXES } from '../../agents/threads/thread.ts';
 import type { Access } from '../../callers/access.ts';
 import type { CallerAgents } from '../../callers/caller-agents.ts';
 import type { Config } from '../../config/config.ts';

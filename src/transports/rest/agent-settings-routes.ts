@@ -4,7 +4,7 @@ import {
   changeOf,
   settingsData,
   settingsInput,
-} from '../../agents/conversations/agent-settings-data.ts';
+} from '../../agents/threads/agent-settings-data.ts';
 import type { CallerSettings, NamedSettings } from '../../callers/caller-settings.ts';
 import { checkedInput } from '../../checked-input.ts';
 import type { Principal } from '../../identity/principal.ts';

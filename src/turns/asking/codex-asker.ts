@@ -130,7 +130,7 @@ export class CodexAsker {
 
   /** A turn of an earlier server that Codex never got is asked again: it did nothing. */
   async #startOrJoin(
-    { codex, conversations }: AgentLink,
+    { codex, threads }: AgentLink,
     { threadId, request, kind, access, sent, onEvent, onAsk }: Question,
     prompt: string,
     clientMessageId: string,
@@ -143,7 +143,7 @@ export class CodexAsker {
     const { cwd = '.', approvalPolicy = 'never' } = request.thread?.settings ?? {};
     const directory = path.posix.join(workspace, cwd);
     const isRepair = clientMessageId.endsWith(REPAIR_SUFFIX);
-    const { settings } = conversations;
+    const { settings } = threads;
     const options = {
       threadId,
       prompt,

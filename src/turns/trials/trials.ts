@@ -73,14 +73,14 @@ export class Trials {
     const { agents, store, forks } = this.#options;
     // As it is now: a conversation that begins here has nothing in it to go on from.
     const source = this.#sourceOf(record);
-    return agents.withAgent(record.agentId, async ({ conversations }) => {
+    return agents.withAgent(record.agentId, async ({ threads }) => {
       for (const [index, candidate] of candidates.entries()) {
         if (store.agents.get(candidate.agentId)) continue;
         deadline.signal.throwIfAborted();
         say(`Copying the agent (${index + 1} of ${candidates.length})`);
         await forks.fork(source, forkOf(source, candidate.agentId, index, record), deadline.signal);
       }
-      return conversations.main();
+      return threads.main();
     });
   }
 

@@ -32,7 +32,7 @@ describe.each([
   test.runIf(here)('the place of a paused agent whose container was killed is freed', async () => {
     await using rig = await AgentsRig.start(kind);
     await rig.use('a');
-    await rig.agents.takeStep('pause', 'a');
+    await rig.agents.transition('pause', 'a');
     await rig.runtime.stop('a', { graceSeconds: 0 });
     await rig.agents.reconcile();
     expect(rig.agents.statusOf('a')).toBe('stopped');
@@ -44,12 +44,12 @@ describe.each([
     async () => {
       await using rig = await AgentsRig.start(kind);
       await rig.use('a');
-      await rig.agents.takeStep('stop', 'a');
+      await rig.agents.transition('stop', 'a');
       await rig.runtime.start('a');
       expect(rig.agents.statusOf('a')).toBe('stopped');
       await rig.agents.reconcile();
       expect(rig.agents.statusOf('a')).toBe('idle');
-      await rig.agents.takeStep('stop', 'a');
+      await rig.agents.transition('stop', 'a');
       expect(await rig.stateOf('a')).toBe('stopped');
     },
   );
@@ -61,7 +61,7 @@ describe.each([
     await rig.agents.reconcile();
     expect(rig.agents.statusOf('a')).toBe('paused');
     await rig.use('a');
-    await rig.agents.takeStep('pause', 'a');
+    await rig.agents.transition('pause', 'a');
     await rig.runtime.start('a');
     await rig.agents.reconcile();
     expect(rig.agents.statusOf('a')).toBe('idle');
@@ -91,7 +91,7 @@ describe.each([
       await using rig = await AgentsRig.start(kind, { ORPHAN_TIMEOUT: '1' });
       await using other = await AgentsRig.start(kind);
       await rig.use('archived');
-      await rig.agents.takeStep('archive', 'archived');
+      await rig.agents.transition('archive', 'archived');
       await other.runtime.create({ agentId: 'foreign', env });
       const [ours, theirs] = [await rig.leftBehind(), await other.leftBehind()];
       await sleep(2000);

@@ -8,7 +8,7 @@ import type { AgentStore } from '../agent-store.ts';
 import {
   changedInstructions,
   developerInstructions,
-  instructionsMark,
+  instructionsDigest,
 } from './agent-instructions.ts';
 import type { AgentSettings } from './agent-settings.ts';
 import type { McpServers } from './mcp-servers.ts';
@@ -25,7 +25,7 @@ const MAIN_SETTINGS = {
   developerInstructions: DEVELOPER_INSTRUCTIONS,
 } as const;
 
-export type ConversationOptions = {
+export type AgentThreadsOptions = {
   agentId: string;
   codex: CodexClient;
   /** The directory of the workspace inside the container. */
@@ -42,12 +42,12 @@ export type ConversationOptions = {
 type Main = { loading: Promise<string>; settings: string | undefined };
 
 /** The conversations of an agent that is awake: its own one, and those that callers began. */
-export class Conversations {
-  readonly #options: ConversationOptions;
+export class AgentThreads {
+  readonly #options: AgentThreadsOptions;
   #main: Main | undefined;
   #instructionSources: readonly string[] | undefined;
 
-  constructor(options: ConversationOptions) {
+  constructor(options: AgentThreadsOptions) {
     this.#options = options;
   }
 
@@ -90,7 +90,7 @@ export class Conversations {
     const { instructions } = this.settings;
     const { threadId } = await codex.startThread(this.#threadOptions(settings));
     const now = new Date();
-    const toldInstructions = instructionsMark(instructions);
+    const toldInstructions = instructionsDigest(instructions);
     const times = { createdAt: now, lastUsedAt: now };
     store.threads.put({ threadId, agentId, settings, toldInstructions, ...times });
     return threadId;
@@ -111,7 +111,9 @@ export class Conversations {
     }
     if (!joins) {
       const told = store.threads.get(threadId)?.toldInstructions;
-      await this.#instruct(threadId, told, (mark) => store.threads.setTold(threadId, mark));
+      await this.#instruct(threadId, told, (mark) =>
+        store.threads.setToldInstructions(threadId, mark),
+      );
     }
     store.threads.touch(threadId, new Date());
   }
@@ -124,7 +126,7 @@ export class Conversations {
 
   async #loadMain({ joins, isLoaded }: { joins: boolean; isLoaded: boolean }): Promise<string> {
     const { agentId, codex, store } = this.#options;
-    const mark = instructionsMark(this.settings.instructions);
+    const mark = instructionsDigest(this.settings.instructions);
     const options = this.#threadOptions(MAIN_SETTINGS);
     const agent = store.agents.get(agentId);
     const earlier = await this.#loadEarlier(agent, options, isLoaded);
@@ -173,7 +175,7 @@ export class Conversations {
     note: (mark: string | undefined) => void,
   ): Promise<void> {
     const { instructions } = this.settings;
-    const mark = instructionsMark(instructions);
+    const mark = instructionsDigest(instructions);
     if (mark === told) return;
     await this.#options.codex.instruct(threadId, changedInstructions(instructions));
     note(mark);

@@ -13,24 +13,24 @@ import type {
   RuntimeKind,
   VolumeSummary,
 } from '../../runtime/container-runtime.ts';
-import type { SlotStore } from './slot-store.ts';
+import type { WarmContainerStore } from './warm-container-store.ts';
 
 /**
  * Knows the containers of agents that claimed one of the warm pool by their agents' names. The engine
  * cannot rename volumes or labels, so that such a container keeps the name of its slot; only here
  * is that known. Slots that nobody claimed yet are not shown.
  */
-export class SlottedRuntime implements ContainerRuntime {
+export class WarmPoolRuntime implements ContainerRuntime {
   readonly kind: RuntimeKind;
   readonly confines: boolean;
   readonly #inner: ContainerRuntime;
-  readonly #slots: SlotStore;
+  readonly #warmContainers: WarmContainerStore;
 
-  constructor(inner: ContainerRuntime, slots: SlotStore) {
+  constructor(inner: ContainerRuntime, warmContainers: WarmContainerStore) {
     this.kind = inner.kind;
     this.confines = inner.confines;
     this.#inner = inner;
-    this.#slots = slots;
+    this.#warmContainers = warmContainers;
   }
 
   ping(signal?: AbortSignal): Promise<EngineInfo> {
@@ -63,8 +63,8 @@ export class SlottedRuntime implements ContainerRuntime {
 
   async remove(agentId: string, options: { volumes: boolean }): Promise<void> {
     await this.#inner.remove(this.#key(agentId), options);
-    const slot = this.#slots.of(agentId);
-    if (slot && options.volumes) this.#slots.remove(slot.slotId);
+    const slot = this.#warmContainers.of(agentId);
+    if (slot && options.volumes) this.#warmContainers.remove(slot.id);
   }
 
   copyVolumes(from: CopySource, to: string, options: CopyOptions): Promise<void> {
@@ -106,13 +106,13 @@ export class SlottedRuntime implements ContainerRuntime {
   }
 
   #key(agentId: string): string {
-    return this.#slots.of(agentId)?.slotId ?? agentId;
+    return this.#warmContainers.of(agentId)?.id ?? agentId;
   }
 
   #shown<T extends { agentId: string }>(found: T[]): T[] {
-    const slots = new Map(this.#slots.list().map((slot) => [slot.slotId, slot]));
+    const warmContainers = new Map(this.#warmContainers.list().map((slot) => [slot.id, slot]));
     return found.flatMap((each) => {
-      const slot = slots.get(each.agentId);
+      const slot = warmContainers.get(each.agentId);
       if (!slot) return [each];
       return slot.agentId === undefined ? [] : [{ ...each, agentId: slot.agentId }];
     });

@@ -4,17 +4,17 @@ import { toAppError } from '../../errors.ts';
 import type { ModelGateway } from '../../gateway/model-gateway.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import { newAgent } from '../agent.ts';
-import type { AgentEvents, TakeReason } from '../agent-events.ts';
+import type { AgentEvents, TransitionReason } from '../agent-events.ts';
 import type { AgentStore } from '../agent-store.ts';
-import { dateOfSteady } from '../monotonic-clock.ts';
-import type { AgentPlace, AgentPlaces } from '../running-agents.ts';
-import type { AgentStep } from './agent-life.ts';
+import { dateOfMonotonic } from '../monotonic-clock.ts';
+import type { RunningAgent, RunningAgents } from '../running-agents.ts';
+import type { AgentTransition } from './agent-life.ts';
 
-type AgentStepsOptions = {
+type AgentTransitionsOptions = {
   runtime: ContainerRuntime;
   gateway: ModelGateway;
   agents: AgentStore;
-  places: AgentPlaces;
+  runningAgents: RunningAgents;
   /** Whether calls wait for an agent. */
   isAwaited: (agentId: string) => boolean;
   events: AgentEvents;
@@ -23,36 +23,46 @@ type AgentStepsOptions = {
 };
 
 /** Takes agents that nobody uses down from idle, whichever of the steps lies between. */
-export class AgentSteps {
-  readonly #options: AgentStepsOptions;
+export class AgentTransitions {
+  readonly #options: AgentTransitionsOptions;
 
-  constructor(options: AgentStepsOptions) {
+  constructor(options: AgentTransitionsOptions) {
     this.#options = options;
   }
 
   /** Answers false, and does nothing, if the agent is used or being changed. */
-  async take(step: AgentStep, agentId: string, reason: TakeReason): Promise<boolean> {
-    return this.#options.places.change(agentId, () => this.#tell(step, agentId, reason));
+  async apply(
+    transition: AgentTransition,
+    agentId: string,
+    reason: TransitionReason,
+  ): Promise<boolean> {
+    return this.#options.runningAgents.runExclusive(agentId, () =>
+      this.#applyAndEmit(transition, agentId, reason),
+    );
   }
 
-  async #tell(step: AgentStep, agentId: string, reason: TakeReason): Promise<void> {
+  async #applyAndEmit(
+    transition: AgentTransition,
+    agentId: string,
+    reason: TransitionReason,
+  ): Promise<void> {
     const { events, log } = this.#options;
     // Idle agents were warned of it in good time.
-    if (step !== 'pause' && reason !== 'idle') {
-      events.emit({ type: 'agent_expiring', agentId, step, inSeconds: 0, reason });
+    if (transition !== 'pause' && reason !== 'idle') {
+      events.emit({ type: 'agent_expiring', agentId, transition, inSeconds: 0, reason });
     }
     try {
-      await this.#do(step, agentId);
+      await this.#perform(transition, agentId);
     } catch (error) {
       events.emit({ type: 'agent_failed', agentId, code: toAppError(error).code });
       throw error;
     }
-    log.info({ agentId, step, reason }, 'Took an idle agent down');
-    events.emit({ type: 'agent_taken', agentId, step, reason });
+    log.info({ agentId, transition, reason }, 'Took an idle agent down');
+    events.emit({ type: 'agent_taken', agentId, transition, reason });
   }
 
-  #do(step: AgentStep, agentId: string): Promise<void> {
-    switch (step) {
+  #perform(transition: AgentTransition, agentId: string): Promise<void> {
+    switch (transition) {
       case 'pause':
         return this.#pause(agentId);
       case 'stop':
@@ -62,29 +72,29 @@ export class AgentSteps {
       case 'remove':
         return this.#remove(agentId);
       default:
-        return step satisfies never;
+        return transition satisfies never;
     }
   }
 
   async #pause(agentId: string): Promise<void> {
-    const { places, runtime } = this.#options;
-    const place = places.get(agentId);
-    if (!place) return;
+    const { runningAgents, runtime } = this.#options;
+    const running = runningAgents.get(agentId);
+    if (!running) return;
     // Said first: a pause that fails may still have frozen it, and who wakes what runs does no harm.
-    place.paused = true;
-    this.#keepTime(place);
+    running.paused = true;
+    this.#keepTime(running);
     await runtime.pause(agentId);
   }
 
   async #stop(agentId: string): Promise<void> {
-    const { places, runtime, gateway, config } = this.#options;
-    const place = places.get(agentId);
-    if (place) this.#keepTime(place);
-    const link = await place?.link?.catch(() => undefined);
+    const { runningAgents, runtime, gateway, config } = this.#options;
+    const running = runningAgents.get(agentId);
+    if (running) this.#keepTime(running);
+    const link = await running?.link?.catch(() => undefined);
     await link?.close();
     await runtime.stop(agentId, { graceSeconds: config.CONTAINER_STOP_TIMEOUT });
     gateway.revoke(agentId);
-    if (place) places.free(place);
+    if (running) runningAgents.remove(running);
   }
 
   async #archive(agentId: string): Promise<void> {
@@ -105,7 +115,7 @@ export class AgentSteps {
   }
 
   /** A place knows when its agent was last used; the next server, and a stopped agent, only the row. */
-  #keepTime({ agentId, idleSince }: AgentPlace): void {
-    this.#options.agents.touch(agentId, dateOfSteady(idleSince));
+  #keepTime({ agentId, idleSince }: RunningAgent): void {
+    this.#options.agents.touch(agentId, dateOfMonotonic(idleSince));
   }
 }

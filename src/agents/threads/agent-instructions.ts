@@ -17,6 +17,6 @@ export function changedInstructions(ofAgent: string | undefined): string {
 }
 
 /** Tells instructions apart; undefined for none. */
-export function instructionsMark(ofAgent: string | undefined): string | undefined {
+export function instructionsDigest(ofAgent: string | undefined): string | undefined {
   return ofAgent && createHash('sha256').update(ofAgent).digest('hex').slice(0, 16);
 }
