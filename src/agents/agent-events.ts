@@ -4,13 +4,12 @@ import type { EgressDenial } from '../gateway/egress/egress-proxy.ts';
 import type { AgentTransition } from './life/agent-life.ts';
 
 /**
- * Why an agent is taken a step down: nobody called for its time; its place goes to another agent;
- * somebody cleans up; its turn was cancelled or failed, and what it started is killed; the server
- * stops.
+ * Why an agent makes a transition. `idle`: a timeout without a call; `eviction`: the capacity is needed for
+ * another agent; `cleanup`: a caller's request; `halt`: its turn was cancelled or failed; `shutdown`.
  */
 export type TransitionReason = 'idle' | 'eviction' | 'cleanup' | 'halt' | 'shutdown';
 
-/** The steps that end something. What a pause freezes goes on as if nothing had happened. */
+/** The transitions that callers are warned of: a pause loses nothing. */
 export const ENDING_TRANSITIONS = [
   'stop',
   'archive',
@@ -18,12 +17,12 @@ export const ENDING_TRANSITIONS = [
 ] as const satisfies readonly AgentTransition[];
 export type EndingTransition = (typeof ENDING_TRANSITIONS)[number];
 
-/** What an agent wakes from; `new`: it never ran. */
+/** The status that an agent wakes from. */
 export type DormantStatus = 'new' | 'paused' | 'stopped' | 'archived';
 
 /** What happens to agents, apart from their turns. */
 export type AgentEvent =
-  /** If nobody calls, the step is taken in so many seconds, not earlier; 0: now. */
+  /** Without a call, the transition follows after `inSeconds` at the earliest. */
   | {
       type: 'agent_expiring';
       agentId: string;
@@ -33,12 +32,12 @@ export type AgentEvent =
     }
   | { type: 'agent_taken'; agentId: string; transition: AgentTransition; reason: TransitionReason }
   | { type: 'agent_woken'; agentId: string; from: DormantStatus }
-  /** It did not wake, a step failed, or its container ended by itself. */
+  /** A wake or a transition failed, or the container stopped by itself. */
   | { type: 'agent_failed'; agentId: string; code: ErrorCode }
-  /** It tried to reach a host that it may not; of each host at most once a minute. */
+  /** A denied connection of the agent; at most one event per host and minute. */
   | ({ type: 'egress_denied' } & EgressDenial);
 
-/** Carries the events of agents from where they happen to whoever listens. */
+/** Delivers the events of agents to listeners. */
 export class AgentEvents {
   readonly #listeners = new Set<(event: AgentEvent) => void>();
   readonly #log: Logger;
@@ -52,20 +51,20 @@ export class AgentEvents {
       try {
         listener(event);
       } catch (error) {
-        // What happens to the agent does not depend on who hears of it.
-        this.#log.error({ err: error, event: event.type }, 'An agent event was not taken');
+        // A listener must not affect the agent.
+        this.#log.error({ err: error, event: event.type }, 'A listener of agent events failed');
       }
     }
   }
 
-  /** Hears every event from now on; call what is returned to stop. */
+  /** Returns a function that unsubscribes. */
   listen(listener: (event: AgentEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 }
 
-/** What clients are told of an event, besides its type. */
+/** The fields of an event on the wire, besides its type. */
 export function agentEventData(event: AgentEvent): Record<string, unknown> {
   const agent_id = event.agentId;
   switch (event.type) {

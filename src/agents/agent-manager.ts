@@ -16,9 +16,9 @@ import { dateOfMonotonic } from './monotonic-clock.ts';
 import { refsKeptSince } from './ref-retention.ts';
 import { RunningAgents } from './running-agents.ts';
 
-/** With what else closing takes, it stays below what `docker stop` waits. */
+/** Short enough that the server stops within the grace time of `docker stop`. */
 const CLOSE_LIMIT_MS = 4000;
-/** That many make every git slower that reads them. */
+/** More loose objects slow git down. */
 const LOOSE_OBJECTS = 2000;
 
 type AgentManagerOptions = WakerOptions & {
@@ -30,9 +30,8 @@ type AgentManagerOptions = WakerOptions & {
     >;
 };
 
-/** Gives every agent id its container: made on first use, woken on later use, put to sleep when idle. */
+/** Creates the container of an agent on first use, wakes it on later use, and pauses or stops it when idle. */
 export class AgentManager {
-  /** What happens to agents, from now on. */
   readonly events: AgentEvents;
   readonly disk: DiskWatch;
   readonly #options: AgentManagerOptions;
@@ -83,20 +82,20 @@ export class AgentManager {
     });
   }
 
-  /** Says which agents have calls waiting: they keep their places between two of them. */
+  /** Sets which agents have queued calls; those are never evicted. */
   keepWhile(isAwaited: (agentId: string) => boolean): void {
     this.#isAwaited = isAwaited;
   }
 
-  /** Takes over what runs, clears away what is nobody's, and fills the warm pool in the background. */
+  /** Reconciles the store with the runtime, and refills the warm pool in the background. */
   async reconcile(): Promise<void> {
     await this.#reconciler.run();
     this.#options.pool.refill();
   }
 
   /**
-   * Runs `use` with an agent that is awake. Creates, starts or reconnects as needed; concurrent
-   * starts of one agent share one run. Throws `too_many_sessions` if all places are busy.
+   * Runs `use` with an awake agent: creates, starts or reconnects it as needed. Concurrent calls share one
+   * start. Throws `too_many_sessions` if no running agent can be evicted.
    */
   async withAgent<T>(agentId: string, use: (link: AgentLink) => Promise<T>): Promise<T> {
     const running = await this.#runningAgents.acquire(agentId);
@@ -109,20 +108,20 @@ export class AgentManager {
   }
 
   /**
-   * Begins an agent with copies of the files of another, which nobody may change meanwhile. Throws
-   * `agent_exists`, or what `ContainerRuntime.copyVolumes` throws.
+   * Creates an agent with copies of the files of another, which must not change meanwhile. Throws
+   * `agent_exists` and the errors of `ContainerRuntime.copyVolumes`.
    */
   async beginCopy(agent: AgentRecord, from: string, signal: AbortSignal): Promise<void> {
     const { runtime, store } = this.#options;
     const { agentId, name } = agent;
     const exists = () => store.agents.get(agentId) !== undefined;
-    const taken = new AppError('agent_exists', `There is an agent "${name}" already.`);
+    const taken = new AppError('agent_exists', `The agent "${name}" exists already.`);
     const begun = await this.#runningAgents.runExclusive(agentId, async () => {
       if (exists()) throw taken;
       const onCopied = () => {
         if (exists()) throw taken;
         store.transaction(() => {
-          // Whose token is set has files of its own, and gets none of the warm containers.
+          // An agent with a token has volumes of its own, so it never gets a container of the warm pool.
           store.agents.put({ ...agent, tokenSha256: newGatewayToken().tokenSha256 });
           if (agent.source !== undefined) store.agents.setSource(agentId, agent.source);
         });
@@ -132,7 +131,7 @@ export class AgentManager {
     if (!begun) throw taken;
   }
 
-  /** The link of an agent that is awake; undefined of one that sleeps or is on its way. Wakes nobody. */
+  /** The link of an awake agent; undefined for any other. Never wakes an agent. */
   async linkOf(agentId: string): Promise<AgentLink | undefined> {
     const running = this.#runningAgents.get(agentId);
     if (!running?.link || running.paused) return undefined;
@@ -145,7 +144,6 @@ export class AgentManager {
     return this.#options.store.agents.get(agentId)?.archived ? 'archived' : 'stopped';
   }
 
-  /** What decides how long an agent stays as it is. */
   lifeOf({ agentId, pinned, lastUsedAt }: AgentRecord): AgentLife {
     const running = this.#runningAgents.get(agentId);
     return {
@@ -156,13 +154,13 @@ export class AgentManager {
     };
   }
 
-  /** How many agents have a place, and how many of those work. */
+  /** The number of running agents, and of those with users. */
   counts(): { active: number; busy: number } {
     const all = this.#runningAgents.all();
     return { active: all.length, busy: all.filter(({ users }) => users > 0).length };
   }
 
-  /** Puts an agent to sleep that nobody uses; answers whether it did. */
+  /** Returns false, without a transition, if the agent is in use or locked. */
   transition(
     transition: AgentTransition,
     agentId: string,
@@ -172,14 +170,14 @@ export class AgentManager {
   }
 
   /**
-   * Drops what only past turns needed to tell what they changed; answers false, and does nothing, if
-   * somebody uses the agent or it sleeps. Who calls meanwhile waits.
+   * Drops all checkpoints but the last, with the agent locked. Returns false, without an effect, if the
+   * agent is in use or not awake.
    */
   packCheckpoints(agentId: string): Promise<boolean> {
     return this.#whileIdle(agentId, (workspace) => workspace.packCheckpoints());
   }
 
-  /** Forgets refs of turns that are not kept any more, and packs what is loose; the same else. */
+  /** Deletes refs of expired turns and packs loose objects, under the same conditions. */
   tidy(agentId: string): Promise<boolean> {
     const { TURN_RETENTION } = this.#options.config;
     const keptSince = refsKeptSince(TURN_RETENTION);
@@ -197,7 +195,7 @@ export class AgentManager {
     });
   }
 
-  /** Kills all that runs in the container. The next use starts it again; files and conversation stay. */
+  /** Kills all processes of the container. Files and threads stay. */
   async halt(agentId: string): Promise<void> {
     const running = this.#runningAgents.get(agentId);
     const link = await running?.link?.catch(() => undefined);
@@ -210,7 +208,7 @@ export class AgentManager {
     this.events.emit({ type: 'agent_taken', agentId, transition: 'stop', reason: 'halt' });
   }
 
-  /** Lets go of all agents; they run on unless asked to stop. */
+  /** Closes all connections; the containers keep running unless `stopAgents`. */
   async close({ stopAgents }: { stopAgents: boolean }): Promise<void> {
     this.disk[Symbol.dispose]();
     const closing = Promise.all([
@@ -221,7 +219,7 @@ export class AgentManager {
         return (await link?.catch(() => undefined))?.close();
       }),
     ]);
-    // What runs on needs no farewell: an engine that is slow must not keep the server.
+    // A slow engine must not delay the exit of the server.
     const limit = sleep(CLOSE_LIMIT_MS, undefined, { ref: false });
     await (stopAgents ? closing : Promise.race([closing, limit]));
   }

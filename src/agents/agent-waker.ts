@@ -16,10 +16,9 @@ import type { McpServers } from './threads/mcp-servers.ts';
 import type { ThreadStore } from './threads/thread-store.ts';
 import type { WarmPool } from './warm-pool/warm-pool.ts';
 
-/** More at a time would only make all of them late, until none is in time: it is work of the CPU. */
-const OPENED_AT_ONCE = 8;
+/** Starts need the CPU: with more at once, all of them would time out. */
+const CONCURRENT_STARTS = 8;
 
-/** Of the turns of agents, what tells whether one that runs in a container is known. */
 interface UnfinishedTurns {
   unfinished(): readonly { agentId: string; sent?: unknown }[];
 }
@@ -39,12 +38,12 @@ export type WakerOptions = {
   log: Logger;
 };
 
-/** Brings an agent that has a place to run, and connects to it. */
+/** Starts the containers of agents and connects to them. */
 export class AgentWaker {
   readonly #options: WakerOptions & { events: AgentEvents };
   readonly #launcher: ContainerLauncher;
   readonly #runningAgents: RunningAgents;
-  readonly #openings = new PQueue({ concurrency: OPENED_AT_ONCE });
+  readonly #starts = new PQueue({ concurrency: CONCURRENT_STARTS });
 
   constructor(options: WakerOptions & { events: AgentEvents }, runningAgents: RunningAgents) {
     this.#options = options;
@@ -52,10 +51,10 @@ export class AgentWaker {
     this.#runningAgents = runningAgents;
   }
 
-  /** The link of a place whose agent is awake then. Concurrent calls share one start. */
+  /** Resolves with the link of the awake agent. Concurrent calls share one start. */
   async wake(running: RunningAgent): Promise<AgentLink> {
     if (running.paused && running.link) await this.#resume(running);
-    running.link ??= this.#openings.add(() => this.#start(running));
+    running.link ??= this.#starts.add(() => this.#start(running));
     const opening = running.link;
     const forget = () => {
       if (running.link === opening) running.link = undefined;
@@ -70,7 +69,7 @@ export class AgentWaker {
     }
   }
 
-  /** An agent that may still run keeps its place, so that the reaper finds it. */
+  /** Removes the entry of a stopped container; an agent that may run stays, for the reaper. */
   async removeIfStopped(running: RunningAgent): Promise<void> {
     try {
       const container = await this.#options.runtime.inspect(running.agentId);
@@ -78,12 +77,12 @@ export class AgentWaker {
     } catch (error) {
       this.#options.log.debug(
         { err: error, agentId: running.agentId },
-        'The agent was not looked at',
+        'The container could not be inspected',
       );
     }
   }
 
-  /** Frees the place of an agent that is down; tells if nobody brought it down. */
+  /** Emits `agent_failed` for a container that stopped by itself. */
   #remove(running: RunningAgent): void {
     const { agentId, stopped } = running;
     const isExpected = stopped || this.#runningAgents.isLocked(agentId);
@@ -98,13 +97,16 @@ export class AgentWaker {
     await running.resuming;
   }
 
-  /** The connections of the link survive a pause. If the container did not, a new link is opened. */
+  /** The link survives a pause. If the container is lost, the link is closed for a new start. */
   async #unpause(running: RunningAgent): Promise<void> {
     try {
       await this.#options.runtime.start(running.agentId);
       this.#options.events.emit({ type: 'agent_woken', agentId: running.agentId, from: 'paused' });
     } catch (error) {
-      this.#options.log.warn({ err: error, agentId: running.agentId }, 'The agent did not resume');
+      this.#options.log.warn(
+        { err: error, agentId: running.agentId },
+        'The container could not be resumed',
+      );
       const link = await running.link?.catch(() => undefined);
       running.link = undefined;
       running.stopped = true;
@@ -113,7 +115,7 @@ export class AgentWaker {
     running.paused = false;
   }
 
-  /** Opens a link and tells of it, unless the agent was awake and only the link was missing. */
+  /** Opens a link; emits `agent_woken` unless only the link was missing. */
   async #start(running: RunningAgent): Promise<AgentLink> {
     const { store, events } = this.#options;
     const { agentId } = running;
@@ -138,11 +140,11 @@ export class AgentWaker {
       launched.link ??
       (await this.#connect(agentId).catch(async (error: unknown) => {
         if (isSilence(error)) silence = toAppError(error);
-        launched.notes.push(...(await this.#mend(agentId, launched, error)));
+        launched.notes.push(...(await this.#recover(agentId, launched, error)));
         return this.#connect(agentId);
       }));
     const link = this.#linkTo(agentId, container);
-    link.startedAnewFor = silence;
+    link.restartedFor = silence;
     link.notes.push(...launched.notes);
     void link.codex.closed.then(async () => {
       await link.close();
@@ -151,17 +153,17 @@ export class AgentWaker {
     return link;
   }
 
-  /** Has a container that nobody could connect to run anew, if that helps; answers what to tell. */
-  async #mend(agentId: string, { isSame }: Launched, error: unknown): Promise<string[]> {
+  /** Restarts a container after a failed connection, or throws the error. Returns notes for the caller. */
+  async #recover(agentId: string, { isSame }: Launched, error: unknown): Promise<string[]> {
     if (isSilence(error)) {
       this.#options.log.warn(
         { err: error, agentId },
-        'Codex is silent: starting its container anew',
+        'Codex does not answer; restarting its container',
       );
       await this.#launcher.restart(agentId);
       return [error.message];
     }
-    // It was dying already when it was found running.
+    // The container was already stopping when it was found running.
     if (isSame && toAppError(error).code === 'container_lost') {
       return (await this.#launcher.run(agentId)).notes;
     }
@@ -182,25 +184,25 @@ export class AgentWaker {
     const options = { runtime, agentId, startTimeoutMs, answerTimeoutMs, version, log };
     const link = await ContainerLink.open(options);
     try {
-      if (this.#isTakenUp(agentId) || !(await link.codex.hasRunningTurn())) return link;
+      if (this.#hasTurnToJoin(agentId) || !(await link.codex.hasRunningTurn())) return link;
     } catch (error) {
       await link.close();
       throw error;
     }
-    log.warn({ agentId }, 'Ending a turn that an earlier server left running');
+    log.warn({ agentId }, 'Ending an unknown turn of an earlier server');
     await link.close();
     await this.#launcher.restart(agentId);
     return ContainerLink.open(options);
   }
 
-  /** Whether the turn that still runs is one of ours, sent by an earlier server: it is joined. */
-  #isTakenUp(agentId: string): boolean {
+  /** Whether a running turn is known from an earlier server, and will be joined. */
+  #hasTurnToJoin(agentId: string): boolean {
     const unfinished = this.#options.store.turns.unfinished();
     return unfinished.some((turn) => turn.agentId === agentId && turn.sent !== undefined);
   }
 }
 
-/** Undefined if it is awake. */
+/** Undefined for an awake agent. */
 function dormantStatusOf(
   { paused, stopped }: RunningAgent,
   agent: AgentRecord | undefined,

@@ -2,19 +2,18 @@ import { AppError } from '../errors.ts';
 import type { AgentLink } from './links/agent-link.ts';
 import { monotonicNow, monotonicOf } from './monotonic-clock.ts';
 
-/** An agent whose container runs or is paused, or is on its way there or back. */
+/** An agent whose container runs, is paused, or is about to be one of these. */
 export type RunningAgent = {
   readonly agentId: string;
-  /** How many work with it now. */
+  /** Number of present users. */
   users: number;
-  /** Since when nobody does: a moment on the steady clock. */
+  /** Time of last use, by the monotonic clock. */
   idleSince: number;
-  /** Whether its container is frozen, or may be. The link stays open over that. */
+  /** Whether the container may be paused. The link stays open. */
   paused: boolean;
-  /** Whether its container does not run, as far as is known: who wakes it starts it. */
+  /** Whether the container is not known to run, and must be started. */
   stopped: boolean;
   link?: Promise<AgentLink> | undefined;
-  /** The end of a pause that is under way. */
   resuming?: Promise<void> | undefined;
 };
 
@@ -22,11 +21,11 @@ type RunningAgentsOptions = {
   limit: number;
   /** Whether an idle agent may be stopped to make room for another. */
   mayEvict: (agentId: string) => boolean;
-  /** Empties the agent of an idle agent. */
+  /** Stops an idle agent. */
   evict: (agent: RunningAgent) => Promise<void>;
 };
 
-/** The places for agents that run at the same time, and who may do what to an agent now. */
+/** The running agents, up to the limit of `MAX_CONCURRENT_SESSIONS`, with their users and locks. */
 export class RunningAgents {
   readonly #agents = new Map<string, RunningAgent>();
   readonly #locks = new Map<string, Promise<void>>();
@@ -44,7 +43,7 @@ export class RunningAgents {
     return [...this.#agents.values()];
   }
 
-  /** Gives a agent to an agent that runs already. */
+  /** Adds an agent whose container runs already. */
   adopt(agentId: string, found: { idleSince: Date; paused: boolean }): void {
     const { idleSince, paused } = found;
     this.#agents.set(agentId, {
@@ -57,8 +56,8 @@ export class RunningAgents {
   }
 
   /**
-   * Gives an agent a agent, its own or a new one, and counts a user. When all are taken the longest
-   * idle agent is stopped; if none may be, throws `too_many_sessions`.
+   * Adds a user to an agent. At the limit, a new agent evicts the longest idle one; throws
+   * `too_many_sessions` if none may be evicted.
    */
   async acquire(agentId: string): Promise<RunningAgent> {
     for (;;) {
@@ -71,7 +70,7 @@ export class RunningAgents {
       const isFull = this.#agents.size >= this.#options.limit;
       const victim = isFull ? this.#evictionCandidate() : undefined;
       if (!isFull || victim) return this.#add(agentId, victim);
-      // Whoever is being paused or stopped can make room in a moment.
+      // The end of another agent's transition may free capacity.
       const changing = this.all().filter((each) => this.#locks.has(each.agentId));
       if (changing.length === 0) throw this.#limitError();
       await Promise.race(changing.map((each) => this.settled(each.agentId)));
@@ -83,15 +82,15 @@ export class RunningAgents {
     agent.idleSince = monotonicNow();
   }
 
-  /** Gives the agent up. Nothing, and false, if somebody uses it, or it is taken by now for a new start. */
+  /** Returns false, without an effect, for an agent in use or an outdated entry. */
   remove(agent: RunningAgent): boolean {
     if (agent.users > 0 || this.#agents.get(agent.agentId) !== agent) return false;
     return this.#agents.delete(agent.agentId);
   }
 
   /**
-   * Does something to an agent, with a agent or without, that nobody uses. Who wants to use it waits
-   * until that is done. Answers false, and does nothing, if it is used or being changed already.
+   * Runs a task with an agent locked, whether or not it runs; {@link acquire} waits for the task. Returns
+   * false, without running the task, if the agent is in use or locked.
    */
   async runExclusive(agentId: string, task: () => Promise<void>): Promise<boolean> {
     if ((this.#agents.get(agentId)?.users ?? 0) > 0 || this.#locks.has(agentId)) return false;
@@ -109,12 +108,12 @@ export class RunningAgents {
     return this.#locks.has(agentId);
   }
 
-  /** Resolves when no change of the agent is under way; whoever made it hears of its failure. */
+  /** Resolves when the agent is not locked. Never rejects. */
   async settled(agentId: string): Promise<void> {
     await this.#locks.get(agentId)?.catch(() => undefined);
   }
 
-  // The agent is taken before anything is awaited, so that two first calls cannot take two.
+  // Added before the first await, so that concurrent calls share the entry.
   async #add(agentId: string, victim: RunningAgent | undefined): Promise<RunningAgent> {
     const agent: RunningAgent = {
       agentId,
@@ -147,7 +146,7 @@ export class RunningAgents {
     const { limit } = this.#options;
     return new AppError(
       'too_many_sessions',
-      `All ${limit} agents that may run at once are busy or pinned.`,
+      `All ${limit} running agents (\`MAX_CONCURRENT_SESSIONS\`) are busy or pinned.`,
       { data: { limit } },
     );
   }

@@ -154,7 +154,7 @@ async function usage({ runtime, agents }: AgentServices, agentId: string) {
     runtime.stats(agentId).catch(() => undefined),
     container?.state === 'running' ? measureDisk(runtime, agentId) : undefined,
   ]);
-  if (disk) agents.disk.note(agentId, disk);
+  if (disk) agents.disk.record(agentId, disk);
   return {
     cpu_percent: stats ? Math.round(stats.cpuPercent * 10) / 10 : null,
     memory_bytes: stats?.memoryBytes ?? null,

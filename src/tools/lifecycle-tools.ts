@@ -3,7 +3,7 @@ import { AGENT_STATUSES, type AgentRecord } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AgentStore } from '../agents/agent-store.ts';
 import { type AgentTransition, canTransition, idleSecondsOf } from '../agents/life/agent-life.ts';
-import { type Decision, type Swept, sweep } from '../agents/life/sweep.ts';
+import { type Decision, type SweepResult, sweep } from '../agents/life/sweep.ts';
 import type { Access } from '../callers/access.ts';
 import type { CallerAgents } from '../callers/caller-agents.ts';
 import { AppError } from '../errors.ts';
@@ -140,7 +140,7 @@ function decisionOf({
     canTransition(step, life) && idleSecondsOf(life, new Date()) >= bound ? step : 'none';
 }
 
-type Found = Omit<Swept, 'outcome'> & { outcome: Swept['outcome'] | 'rehearsed' };
+type Found = Omit<SweepResult, 'outcome'> & { outcome: SweepResult['outcome'] | 'rehearsed' };
 
 function rehearse(
   { agents }: LifecycleServices,

@@ -220,13 +220,13 @@ describe.runIf(engine.available)('repositories as a source', () => {
     };
     const bare = await clone(false);
     expect(bare.notes).toEqual([
-      'Submodules that were not fetched (ask with submodules: true): "ssh", "far", "inner", "lib/near".',
-      'Files of Git LFS, of which the clone has only the pointers: "big.bin".',
+      'These submodules were not fetched (pass submodules: true): "ssh", "far", "inner", "lib/near".',
+      'The clone has only the Git LFS pointers of these files: "big.bin".',
     ]);
     const whole = await clone(true);
     expect(whole.notes).toEqual([
-      'Submodules that were not fetched (only https is): "ssh".',
-      'Files of Git LFS, of which the clone has only the pointers: "big.bin", "inner/big.bin".',
+      'These submodules were not fetched (only https is supported): "ssh".',
+      'The clone has only the Git LFS pointers of these files: "big.bin", "inner/big.bin".',
     ]);
     expect(whole.seen).toMatch(/ [0-9a-f]{40} inner\/deep \(.*\)\n/);
     expect(whole.seen).toContain(`second\nfirst\nhttp://${here}:${open.port}/team/app.git\n`);

@@ -15,14 +15,14 @@ type AgentTransitionsOptions = {
   gateway: ModelGateway;
   agents: AgentStore;
   runningAgents: RunningAgents;
-  /** Whether calls wait for an agent. */
+  /** Whether calls are queued. */
   isAwaited: (agentId: string) => boolean;
   events: AgentEvents;
   config: Pick<Config, 'CONTAINER_STOP_TIMEOUT'>;
   log: Logger;
 };
 
-/** Takes agents that nobody uses down from idle, whichever of the steps lies between. */
+/** Pauses, stops, archives and removes agents that are not in use. */
 export class AgentTransitions {
   readonly #options: AgentTransitionsOptions;
 
@@ -30,7 +30,7 @@ export class AgentTransitions {
     this.#options = options;
   }
 
-  /** Answers false, and does nothing, if the agent is used or being changed. */
+  /** Returns false, without a transition, if the agent is in use or locked. */
   async apply(
     transition: AgentTransition,
     agentId: string,
@@ -47,7 +47,7 @@ export class AgentTransitions {
     reason: TransitionReason,
   ): Promise<void> {
     const { events, log } = this.#options;
-    // Idle agents were warned of it in good time.
+    // The expiry warner announces transitions of idle agents earlier.
     if (transition !== 'pause' && reason !== 'idle') {
       events.emit({ type: 'agent_expiring', agentId, transition, inSeconds: 0, reason });
     }
@@ -57,7 +57,7 @@ export class AgentTransitions {
       events.emit({ type: 'agent_failed', agentId, code: toAppError(error).code });
       throw error;
     }
-    log.info({ agentId, transition, reason }, 'Took an idle agent down');
+    log.info({ agentId, transition, reason }, 'Applied a transition to an agent');
     events.emit({ type: 'agent_taken', agentId, transition, reason });
   }
 
@@ -80,16 +80,16 @@ export class AgentTransitions {
     const { runningAgents, runtime } = this.#options;
     const running = runningAgents.get(agentId);
     if (!running) return;
-    // Said first: a pause that fails may still have frozen it, and who wakes what runs does no harm.
+    // Set first: a failed pause may have frozen the container, and resuming a running one is harmless.
     running.paused = true;
-    this.#keepTime(running);
+    this.#saveLastUse(running);
     await runtime.pause(agentId);
   }
 
   async #stop(agentId: string): Promise<void> {
     const { runningAgents, runtime, gateway, config } = this.#options;
     const running = runningAgents.get(agentId);
-    if (running) this.#keepTime(running);
+    if (running) this.#saveLastUse(running);
     const link = await running?.link?.catch(() => undefined);
     await link?.close();
     await runtime.stop(agentId, { graceSeconds: config.CONTAINER_STOP_TIMEOUT });
@@ -104,18 +104,18 @@ export class AgentTransitions {
     agents.setArchived(agentId, true);
   }
 
-  // The row goes last: until then, what a crash leaves behind is known, and the next round ends it.
+  // The row is removed last, so that the next round can complete a removal after a crash.
   async #remove(agentId: string): Promise<void> {
     const { runtime, agents, isAwaited } = this.#options;
     await this.#stop(agentId);
     await runtime.remove(agentId, { volumes: true });
-    // A call that came meanwhile has its turn in the row's care; it begins anew.
+    // The turn of a call that arrived meanwhile depends on the row.
     if (isAwaited(agentId)) agents.put(newAgent(agentId, agents.get(agentId)));
     else agents.remove(agentId);
   }
 
-  /** A place knows when its agent was last used; the next server, and a stopped agent, only the row. */
-  #keepTime({ agentId, idleSince }: RunningAgent): void {
+  /** The time of last use is in memory while the agent runs. */
+  #saveLastUse({ agentId, idleSince }: RunningAgent): void {
     this.#options.agents.touch(agentId, dateOfMonotonic(idleSince));
   }
 }

@@ -16,7 +16,7 @@ type WarnerOptions = {
   log: Logger;
 };
 
-/** Tells of idle agents before the reaper takes them, and remembers what it told. */
+/** Emits warnings before the reaper's transitions of idle agents. */
 export class ExpiryWarner {
   readonly #options: WarnerOptions;
   #sent: ReadonlyMap<string, SentWarnings> = new Map();
@@ -25,19 +25,16 @@ export class ExpiryWarner {
     this.#options = options;
   }
 
-  /** Tells what is to be told now; `rounds` are the reaper's next ones. Never throws. */
+  /** Emits due warnings; `rounds` are the next ones of the reaper. Never throws. */
   check(rounds: readonly Date[]): void {
     try {
       this.#check(rounds);
     } catch (error) {
-      this.#options.log.error(
-        { err: error },
-        'No warnings could be given; the next look tries again',
-      );
+      this.#options.log.error({ err: error }, 'Expiry warnings failed; the next check retries');
     }
   }
 
-  /** What is to be taken of an agent in a round of the reaper. */
+  /** The transition of an agent in a round of the reaper. */
   dueTransition(agentId: string, life: AgentLife): AgentTransition | 'none' {
     return transitionOfRound(life, this.#sent.get(agentId), new Date(), this.#options.config);
   }
@@ -52,7 +49,7 @@ export class ExpiryWarner {
       const next = warningsOf(life, this.#sent.get(agentId), { now, rounds }, config);
       sent.set(agentId, next.sent);
       for (const warning of next.warnings) {
-        log.info({ agentId, ...warning }, 'An idle agent will be taken down');
+        log.info({ agentId, ...warning }, 'An idle agent is about to expire');
         agents.events.emit({ type: 'agent_expiring', agentId, ...warning, reason: 'idle' });
       }
     }

@@ -11,31 +11,31 @@ import {
 } from './agent-life.ts';
 
 const LONGEST_CHECK_SECONDS = 5;
-/** The same moment differs by this much at most from look to look, as the time of day is adjusted. */
+/** Maximum adjustment of the time of day between two checks. */
 const CLOCK_DRIFT_MS = 1000;
 
 export type ExpirySettings = LifeSettings & Pick<Config, 'EXPIRY_WARNING'>;
 
-/** What was told of an agent in the idle period that it is in. Times are milliseconds since the epoch. */
+/** The warnings of an agent in its present idle period. Times are in milliseconds since the epoch. */
 export type SentWarnings = {
   idleSince: number;
-  /** Before this, the step is not taken. */
+  /** Announced time of each transition. */
   earliest: Partial<Record<EndingTransition, number>>;
 };
 
-/** When warnings are looked for: now, and what the reaper's next rounds are, in order. */
+/** The time of a check, and the next rounds of the reaper in order. */
 export type Check = { now: Date; rounds: readonly Date[] };
 
 export type Warning = { transition: EndingTransition; inSeconds: number };
 
-/** Seconds between two looks for what to warn of; a warning comes by up to two of them too early. */
+/** Seconds between two checks; a warning is up to two intervals early. */
 export function checkSeconds({ EXPIRY_WARNING }: Pick<Config, 'EXPIRY_WARNING'>): number {
   return Math.min(LONGEST_CHECK_SECONDS, EXPIRY_WARNING / 4);
 }
 
 /**
- * What is to be told of an agent now, each step once in an idle period: those that the reaper takes
- * within the time of the warning. With what will have been told by then.
+ * The due warnings: one per transition and idle period, for transitions of the reaper within the warning
+ * time.
  */
 export function warningsOf(
   agent: AgentLife,
@@ -57,7 +57,7 @@ export function warningsOf(
   return { warnings, sent: { ...current, earliest } };
 }
 
-/** What a round of the reaper takes now: what is due. Nothing is removed before its warning is over. */
+/** The due transition; a removal only after its announced time. */
 export function transitionOfRound(
   agent: AgentLife,
   sent: SentWarnings | undefined,
@@ -71,7 +71,7 @@ export function transitionOfRound(
   return dueTransition(agent, now, { ...settings, RETENTION_TIMEOUT: 0 });
 }
 
-/** Nothing, once the agent was used or pinned: what was told then has not come true. */
+/** Drops the warnings of an earlier idle period, and those of a pinned agent. */
 function sentInPeriod(agent: AgentLife, sent: SentWarnings | undefined): SentWarnings {
   const idleSince = agent.idleSince.getTime();
   const isSamePeriod = sent && Math.abs(sent.idleSince - idleSince) <= CLOCK_DRIFT_MS;
@@ -81,7 +81,7 @@ function sentInPeriod(agent: AgentLife, sent: SentWarnings | undefined): SentWar
   };
 }
 
-/** The steps that will be seen, with the round that takes each; a deeper one takes others along. */
+/** The coming transitions with their rounds; a deeper one in the same round replaces others. */
 function stepsAhead(
   agent: AgentLife,
   sent: SentWarnings,
@@ -114,7 +114,7 @@ function dueAt(
   return idleSince.getTime() + timeoutOf(transition, settings) * 1000;
 }
 
-/** Work is deleted only a while after the warning, however long the agent has been due. */
+/** A removal waits for its warning, however long it has been due. */
 function graceEnd(
   transition: EndingTransition,
   sent: SentWarnings,

@@ -7,18 +7,17 @@ import type { ContainerLink } from './container-link.ts';
 
 type LinkOptions = Omit<AgentThreadsOptions, 'codex' | 'onNote'> & { gateway: ModelGateway };
 
-/** An agent that is awake: its Codex, its threads and its files. */
+/** An awake agent: its Codex, its threads and its files. */
 export class AgentLink {
   readonly codex: CodexClient;
   readonly threads: AgentThreads;
   readonly workspace: Workspace;
-  /** What the next caller has to know; whoever tells it takes it away. */
+  /** Notes for the next caller, who removes them. */
   readonly notes: string[] = [];
-  /** What its container was started anew for, and a turn that ran in it ended of. */
-  startedAnewFor: AppError | undefined;
+  /** Why the container was restarted, which ended a running turn. */
+  restartedFor: AppError | undefined;
   readonly #container: ContainerLink;
 
-  /** Gives an agent the connections to its container. */
   constructor(container: ContainerLink, { gateway, ...options }: LinkOptions) {
     const { codex, workspace } = container;
     this.codex = codex;

@@ -18,7 +18,7 @@ const gitSource = z.strictObject({
     .describe('https:// URL of the repository, without a credential.'),
   ref: z
     .string()
-    .refine(isGitRef, 'this is no name of a branch or a tag, and no commit')
+    .refine(isGitRef, 'it is not a branch, tag or commit id')
     .optional()
     .describe("A branch, a tag or a whole commit id. Default: the repository's default branch."),
   depth: z
@@ -49,10 +49,10 @@ const sourceFile = z
   })
   .refine(({ content, encoding }) => encoding !== 'base64' || isBase64(content), {
     path: ['content'],
-    message: 'it is no base64',
+    message: 'it is not base64',
   });
 
-/** What an agent begins with. */
+/** The initial content of a workspace. */
 export const sourceSchema = z
   .strictObject({
     git: gitSource.optional().describe('A repository, cloned through the egress rules.'),
@@ -75,7 +75,7 @@ export const sourceSchema = z
   })
   .refine(({ path, replace }) => path === undefined || !replace, {
     path: ['replace'],
-    message: 'what is in a directory of the machine is never replaced',
+    message: 'the files of a directory of the machine are never replaced',
   })
   .describe(
     'What the workspace is to hold before the work begins. Used on an empty workspace, and once: the same again changes nothing.',
@@ -84,7 +84,7 @@ export type Source = z.output<typeof sourceSchema>;
 export type GitSource = z.output<typeof gitSource>;
 export type SourceFile = z.output<typeof sourceFile>;
 
-/** Tells whether two sources are the same, whatever they replace. */
+/** Independent of `replace`. */
 export function sourceDigest({ git, files }: Source): string {
   const plain = git
     ? { git: [git.url, git.ref ?? null, git.depth ?? null, ...(git.submodules ? [true] : [])] }

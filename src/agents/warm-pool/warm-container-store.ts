@@ -1,21 +1,21 @@
-/** Containers that were made ahead of the agents that will have them. */
+/** Containers that exist before their agents. */
 export interface WarmContainerStore {
-  add(slot: Pick<WarmContainer, 'id' | 'tokenSha256'>): void;
+  add(container: Pick<WarmContainer, 'id' | 'tokenSha256'>): void;
   list(): WarmContainer[];
-  /** The slot that an agent claimed. */
+  /** The container that an agent has claimed. */
   of(agentId: string): WarmContainer | undefined;
   setReady(id: string, ready: boolean): void;
-  /** Gives an agent a slot that is ready and nobody's, for ever; undefined if there is none. */
+  /** Assigns the oldest ready container to an agent; undefined if there is none. */
   claim(agentId: string): WarmContainer | undefined;
   remove(id: string): void;
 }
 
 export type WarmContainer = {
-  /** What the runtime knows the container by, now and once it is claimed. */
+  /** Id in the runtime, also after the claim. */
   id: string;
   tokenSha256: string;
-  /** Whether it may be claimed: its Codex was seen to answer. */
+  /** Whether it can be claimed: its Codex has answered. */
   ready: boolean;
-  /** Whose it is. */
+  /** The agent that has claimed it. */
   agentId?: string;
 };

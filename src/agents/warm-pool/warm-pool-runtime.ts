@@ -16,9 +16,8 @@ import type {
 import type { WarmContainerStore } from './warm-container-store.ts';
 
 /**
- * Knows the containers of agents that claimed one of the warm pool by their agents' names. The engine
- * cannot rename volumes or labels, so that such a container keeps the name of its slot; only here
- * is that known. Slots that nobody claimed yet are not shown.
+ * A runtime that maps agent ids to claimed containers of the warm pool, which keep their own names, since
+ * an engine cannot rename volumes or labels. Lists omit unclaimed containers.
  */
 export class WarmPoolRuntime implements ContainerRuntime {
   readonly kind: RuntimeKind;
@@ -63,8 +62,8 @@ export class WarmPoolRuntime implements ContainerRuntime {
 
   async remove(agentId: string, options: { volumes: boolean }): Promise<void> {
     await this.#inner.remove(this.#key(agentId), options);
-    const slot = this.#warmContainers.of(agentId);
-    if (slot && options.volumes) this.#warmContainers.remove(slot.id);
+    const container = this.#warmContainers.of(agentId);
+    if (container && options.volumes) this.#warmContainers.remove(container.id);
   }
 
   copyVolumes(from: CopySource, to: string, options: CopyOptions): Promise<void> {
@@ -110,11 +109,11 @@ export class WarmPoolRuntime implements ContainerRuntime {
   }
 
   #shown<T extends { agentId: string }>(found: T[]): T[] {
-    const warmContainers = new Map(this.#warmContainers.list().map((slot) => [slot.id, slot]));
+    const warmContainers = new Map(this.#warmContainers.list().map((container) => [container.id, container]));
     return found.flatMap((each) => {
-      const slot = warmContainers.get(each.agentId);
-      if (!slot) return [each];
-      return slot.agentId === undefined ? [] : [{ ...each, agentId: slot.agentId }];
+      const container = warmContainers.get(each.agentId);
+      if (!container) return [each];
+      return container.agentId === undefined ? [] : [{ ...each, agentId: container.agentId }];
     });
   }
 }

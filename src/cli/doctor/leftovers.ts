@@ -45,9 +45,9 @@ function summarize({ store, containers, volumes, busy }: Survey): Check {
 async function badSlots({ store, engine }: Survey): Promise<Finding[]> {
   const unclaimed = store.warmContainers.list().filter(({ agentId }) => agentId === undefined);
   const judged = await Promise.all(
-    unclaimed.map(async (slot) => ({
-      ...slot,
-      good: isClaimable(slot, await engine.inspect(slot.id)),
+    unclaimed.map(async (container) => ({
+      ...container,
+      good: isClaimable(container, await engine.inspect(container.id)),
     })),
   );
   return judged

@@ -45,7 +45,7 @@ export class BetweenTurns {
         beforeWaking?.();
         return agents.withAgent(agentId, async (link) => {
           if (writes) {
-            await agents.disk.know(agentId);
+            await agents.disk.measureOnce(agentId);
             agents.disk.assertRoom(agentId);
           }
           return use(link);

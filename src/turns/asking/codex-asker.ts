@@ -112,8 +112,8 @@ export class CodexAsker {
       const { turnId, completed } = await deadline.race(starting);
       onSteerable((message) => link.codex.steerTurn(threadId, turnId, message));
       const completion = await deadline.race(completed);
-      if (completion.status === 'interrupted' && sent && link.startedAnewFor) {
-        throw link.startedAnewFor;
+      if (completion.status === 'interrupted' && sent && link.restartedFor) {
+        throw link.restartedFor;
       }
       return this.#finalMessage(agentId, completion);
     } catch (error) {

@@ -101,7 +101,12 @@ const HOSTILE: [what: string, entry: string, why: string, entries: Entry[]][] = 
   ['links to an absolute path', 'l', 'outside of the workspace', [link('l', '/etc/passwd')]],
   ['links upwards', 'l', 'outside of the workspace', [link('l', '../x')]],
   ['links upwards from below', 'd/l', 'outside of the workspace', [link('d/l', '../../x')]],
-  ['links up through a link', 'l', 'outside of the workspace', [link('a/b/up', '../..'), link('l', 'a/b/up/..')]],
+  [
+    'links up through a link',
+    'l',
+    'outside of the workspace',
+    [link('a/b/up', '../..'), link('l', 'a/b/up/..')],
+  ],
   ['links to nothing', 'l', 'outside of the workspace', [link('l', '')]],
   ['lies below a link', 'l/x', 'parent', [link('l', 'd'), { name: 'l/x', ...FILE }]],
   [
@@ -146,7 +151,12 @@ const HOSTILE: [what: string, entry: string, why: string, entries: Entry[]][] = 
     'not a file, directory or link',
     [{ name: 'dev', type: 'character-device', devmajor: 1, devminor: 3 }],
   ],
-  ['is a block device', 'dev', 'not a file, directory or link', [{ name: 'dev', type: 'block-device', devmajor: 8 }]],
+  [
+    'is a block device',
+    'dev',
+    'not a file, directory or link',
+    [{ name: 'dev', type: 'block-device', devmajor: 8 }],
+  ],
   ['is a pipe', 'pipe', 'not a file, directory or link', [{ name: 'pipe', type: 'fifo' }]],
   ['is sparse', 's', 'sparse', [{ name: 's', ...FILE, pax: { 'GNU.sparse.major': '1' } }]],
   ['has a long name', 'n'.repeat(200), 'longer', [{ name: 'n'.repeat(256), ...FILE }]],
