@@ -109,7 +109,9 @@ export class WarmPoolRuntime implements ContainerRuntime {
   }
 
   #shown<T extends { agentId: string }>(found: T[]): T[] {
-    const warmContainers = new Map(this.#warmContainers.list().map((container) => [container.id, container]));
+    const warmContainers = new Map(
+      this.#warmContainers.list().map((container) => [container.id, container]),
+    );
     return found.flatMap((each) => {
       const container = warmContainers.get(each.agentId);
       if (!container) return [each];
