@@ -1,10 +1,10 @@
-// Runs the check of a turn where its agent's commands run: `COMMAND TIMEOUT_MS BYTES`. The server
-// passes this program along with each check, so that it always fits the server, whatever the image is.
+// Runs the check of a turn in the sandbox of its agent's commands: `COMMAND TIMEOUT_MS BYTES`. The server
+// passes this program with each check, so that its version is the server's, whatever the image.
 //
-// It prints the last BYTES of what the command said, on either stream and in that order; and then on
-// standard error one line of JSON: `{exitCode, timedOut, cutBytes}`, the last of what was said before.
-// It does not wait for daemons that still hold the output, and kills nothing: what is left of the
-// process group ends with this program, and the server sees to the rest.
+// It prints the last BYTES of the command's combined output, and on standard error one line of JSON:
+// `{exitCode, timedOut, cutBytes}`; cutBytes is the number of bytes not printed. It does not wait for daemons
+// that hold the output open, and kills nothing: the process group ends with this program, and the server kills
+// all other processes.
 import { execFileSync, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import fs from 'node:fs';
@@ -12,7 +12,7 @@ import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 
-/** What a command wrote last may still be on its way when it ends. */
+/** The last output may arrive after the exit of the command. */
 const DRAIN_MS = 200;
 const SIGNALLED = 128;
 
@@ -31,8 +31,8 @@ let freshBytes = 0;
 let over = false;
 
 /**
- * A pipe as shells make them. What Node gives its children are sockets, and Codex's sandbox keeps
- * programs from asking what a socket is: Node, and so npm, then writes nothing at all.
+ * A pipe as of a shell. Node gives its children sockets, which programs cannot inspect in Codex's sandbox:
+ * Node, and therefore npm, would write nothing.
  */
 function makePipe() {
   const name = path.join(os.tmpdir(), `check-${randomUUID()}`);
@@ -47,20 +47,20 @@ function makePipe() {
 
 function compact() {
   const all = Buffer.concat([kept, ...fresh]);
-  // A copy, as a part of a buffer keeps the whole in memory.
+  // A copy, since a slice keeps the whole buffer in memory.
   kept = Buffer.from(all.subarray(Math.max(0, all.length - limit)));
   fresh = [];
   freshBytes = 0;
 }
 
-/** Not from the middle of a character on. */
+/** Drops an incomplete first character. */
 function wholeCharacters() {
   if (bytes === kept.length) return kept;
   const start = kept.findIndex((byte) => (byte & 0xc0) !== 0x80);
   return kept.subarray(Math.max(0, start));
 }
 
-/** Codex would guess at the encoding of what is no UTF-8. Nothing gets longer by it. */
+/** Replaces invalid UTF-8, whose encoding Codex would guess. The text does not get longer. */
 function readable(buffer) {
   return buffer.toString().replaceAll('\ufffd', '?');
 }

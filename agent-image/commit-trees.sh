@@ -1,8 +1,7 @@
 #!/bin/sh
-# The part of commits.sh that makes the trees of commits from those of snapshots. In most cases they are
-# the same; they differ by submodules, by files that are too large for commits, and by those that a
-# snapshot leaves out.
-# Submodules stay what they are for git, although a snapshot has their files: `commit.links` has them.
+# The part of commits.sh that makes the trees of commits from those of checkpoints. They differ only by
+# submodules, by files above the size limit, and by files that a checkpoint does not include.
+# Writes the submodules to `commit.links`: a commit records their commits, a checkpoint their files.
 find_links() {
   : >"$shadow/commit.links"
   if [ "$1" != "$2" ]; then
@@ -13,8 +12,8 @@ find_links() {
   users ls-files -s | sed -n 's/^160000 [^	]*	//p' >>"$shadow/commit.links"
 }
 
-# What is missing from a snapshot and yet not deleted: ignored files that the user tracks, and those
-# that a sparse checkout leaves out.
+# Writes files to `commit.hidden` that a checkpoint does not include although they exist in git: ignored
+# but tracked files, and files outside of a sparse checkout.
 find_hidden() {
   : >"$shadow/commit.hidden"
   sed -n '/^:160000/d; s/^:[0-7]* 000000 [^	]*	//p' "$shadow/commit.lines" >"$shadow/commit.gone"
@@ -25,7 +24,7 @@ find_hidden() {
   users ls-files -t | sed -n 's/^S //p' >>"$shadow/commit.hidden"
 }
 
-# In awk, since the shell is slow with many lines. Writes what `git update-index --index-info` reads.
+# In awk, since the shell is slow with many lines. The output is for `git update-index --index-info`.
 KEEP='
 function plain(path) { return path ~ /^"/ ? substr(path, 2, length(path) - 2) : path }
 function inLink(path, link) {
@@ -51,8 +50,8 @@ FILENAME == ENVIRON["HIDDEN"] { hidden[$0] = 1; next }
   if (FNR == 100) print path > ENVIRON["MANY"]
 }'
 
-# The tree BASE, changed as FROM became TO, but for what is no part of commits; in `settled`. The fourth
-# argument says of which files this is: those before a turn, after it, or now.
+# settle BASE FROM TO before|after|now: sets `settled` to the tree BASE with the changes from FROM to TO that
+# are part of commits.
 settle() {
   settled=$3
   lines=$shadow/commit.lines
@@ -66,14 +65,14 @@ settle() {
     LIMIT="$size_limit" TELL="${4#before}" awk "$KEEP" \
     "$shadow/commit.sizes" "$shadow/commit.links" "$shadow/commit.hidden" "$lines" \
     >"$shadow/commit.kept" || return 1
-  # In most cases all is kept, and the tree is there already.
+  # Usually all changes are kept, and the tree exists.
   [ "$1" != "$2" ] || [ -s "$shadow/commit.links" ] || [ -e "$shadow/commit.skipped" ] || return 0
   both read-tree "$1" && both update-index --add --replace --index-info <"$shadow/commit.kept" \
     && { [ "$4" = before ] || moved_links | both update-index --add --replace --index-info; } \
     && settled=$(both write-tree)
 }
 
-# Where submodules are now. One whose name git quotes stays as it was.
+# The present commits of submodules, except for quoted names.
 moved_links() {
   while IFS= read -r link; do
     case "$link" in '"'*) continue ;; esac
@@ -83,7 +82,7 @@ moved_links() {
   done <"$shadow/commit.links"
 }
 
-# A commit of a tree, its message on standard input. Arguments: author, seconds, tree, parents.
+# Commits a tree with the message on standard input. Arguments: author, seconds, tree, parents.
 commit_tree() {
   author=$1
   seconds=$2
@@ -95,7 +94,7 @@ commit_tree() {
     GIT_AUTHOR_DATE="@$seconds +0000" both commit-tree "$tree" "$@"
 }
 
-# A merge of two trees over a third. Answers 1 with the names of files that conflict after the tree.
+# Merges two trees over a third. Exits with 1 and lists conflicting files after the tree.
 merge_trees() {
   over=$(: | commit_tree codex-mcp-server 0 "$1") || return 2
   ours=$(: | commit_tree codex-mcp-server 0 "$2" "$over") || return 2

@@ -1,17 +1,16 @@
 #!/bin/sh
-# The part of workspace.sh that makes commits of snapshots in the repository of the workspace.
+# The part of workspace.sh that makes commits of checkpoints in the repository of the workspace.
 #
-# All is computed in the repository of the snapshots, whose settings are ours, with the objects of the
-# user's repository within reach. The user's is asked what its refs are, and is given objects and
-# refs of ours; its index, its HEAD, its branches and its files are left alone, and none of its hooks,
-# drivers or filters runs.
+# Everything is computed in the repository of checkpoints, with the objects of the user's repository as
+# alternates. The user's repository is only read for its refs, and receives objects, refs/codex and the branch
+# codex/work. Its index, HEAD, other branches and files stay unchanged, and no hook, driver or filter runs.
 #
-# Paths are read and written as git quotes them, one a line, so that no name can break out of its line.
+# Paths are quoted as by git, one per line, so that no name can break its line.
 EMPTY_TREE=4b825dc642cb6eb9a060e54bf8d69288fbee4904
 NOBODY=0000000000000000000000000000000000000000
 WORK=refs/heads/codex/work
 export GIT_NO_REPLACE_OBJECTS=1 GIT_GRAFT_FILE=/dev/null/none GIT_NO_LAZY_FETCH=1 GIT_TERMINAL_PROMPT=0
-# What a partial clone lacks would be fetched, by whatever program its settings name.
+# A partial clone must not fetch missing objects by a program of its settings.
 export GIT_ALLOW_PROTOCOL=none
 export GIT_COMMITTER_NAME=codex-mcp-server GIT_COMMITTER_EMAIL=server@agents.invalid
 
@@ -21,7 +20,7 @@ users() {
     -c core.fsyncMethod=batch -c core.bare=false "$@"
 }
 
-# Ours, with the objects of the user's within reach.
+# git in the repository of checkpoints, with the user's objects.
 both() {
   GIT_DIR="$shadow" GIT_INDEX_FILE="$shadow/commit.index" \
     GIT_ALTERNATE_OBJECT_DIRECTORIES="\"$common/objects\"" \
@@ -29,7 +28,7 @@ both() {
       -c merge.directoryRenames=false "$@"
 }
 
-# Finds the repository, or says why there can be no commits in it.
+# Finds the repository; $why is the reason for no commits.
 locate() {
   why=no-repository
   [ -e "$WORKSPACE/.git" ] || return 1
@@ -49,7 +48,7 @@ locate() {
   done
 }
 
-# The ids of what is named, in `resolved`; `-` for what is not there.
+# Sets `resolved` to the ids of some revisions; `-` for a missing one.
 resolve() {
   resolved=
   answers=$(printf '%s\n' "$@" | users cat-file --batch-check='%(objectname) ok')
@@ -61,13 +60,13 @@ $answers
 END
 }
 
-# Whether a commit has another in its history; one that is not there is in each that is.
+# Whether a commit has another in its history; a missing one is in every history.
 contains() {
   [ "$1" != - ] || return 1
   [ "$2" = - ] || [ "$1" = "$2" ] || users merge-base --is-ancestor "$2" "$1" 2>/dev/null
 }
 
-# Where HEAD was when a snapshot of .git was taken: `-` if it was unborn, or the present HEAD if nobody can tell.
+# Sets `was` to HEAD at a checkpoint: `-` if it was unborn, the present HEAD if unknown.
 head_before() {
   was=$(GIT_DIR="$shadow" git cat-file blob "$1:HEAD" 2>/dev/null) || { was=$head; return; }
   case "$was" in
@@ -84,7 +83,7 @@ head_before() {
   [ "$was" != - ] || was=$head
 }
 
-# What a commit goes on from, in `base`, and the commits that the agent made itself, in `second`.
+# Sets `base` to the first parent of a commit, and `second` to the commits that the agent made itself.
 choose_parents() {
   base=$tip
   second=-
@@ -98,23 +97,23 @@ choose_parents() {
   ! contains "$base" "$second" || second=-
 }
 
-# Gives the user's repository a commit, with what it lacks for it. Arguments: it, and what it has.
+# Sends a commit with its missing objects to the user's repository. Arguments: the commit, and known commits.
 send() {
   printf '%s\n' "$1" >"$shadow/commit.revs"
   shift
   for known; do [ "$known" = - ] || printf '^%s\n' "$known" >>"$shadow/commit.revs"; done
-  # What is unpacked is compressed there, and what stays a pack is so here.
+  # Unpacked objects are compressed there; a pack is compressed here.
   set -- unpack-objects -q
   effort=0
   [ ! -e "$shadow/commit.many" ] || { set -- index-pack --stdin; effort=1; }
   both -c pack.threads=1 -c pack.compression=$effort pack-objects --revs --stdout -q --window=0 \
     <"$shadow/commit.revs" | users "$@" >/dev/null && return
-  # On a full disk git leaves what it had written.
+  # On a full disk git leaves temporary files.
   git_at_work || remove_half_objects "$common/objects"
   return 1
 }
 
-# Whether the branch is what somebody has checked out, or has a rebase of.
+# Whether the branch is checked out or being rebased.
 is_checked_out() {
   for file in "$common"/HEAD "$common"/worktrees/*/HEAD "$common"/rebase-*/head-name \
     "$common"/worktrees/*/rebase-*/head-name; do
@@ -125,15 +124,14 @@ is_checked_out() {
   return 1
 }
 
-# Sets the refs, in one step: REF COMMIT WAS, the last being what the ref was when the commit was begun. It is
-# another one by now where a shell of an earlier server goes on late. Nobody holds their locks for a
-# second: one that stays is of a git that was killed.
+# Sets the refs in one transaction: REF COMMIT WAS. WAS is the old value of the ref; another value means that
+# a shell of an earlier server has set it. A lock that stays for a second is that of a killed git.
 point() {
   moved=no
   mine="update $1 $2 $3"
   is_checked_out || moved=yes
   was_at=$tip
-  # It may lead to an object that is lost.
+  # The branch may point to a lost object.
   [ "$tip" != - ] || was_at=$(users rev-parse -q --verify "$WORK") || was_at=$NOBODY
   for try in 1 2; do
     if [ "$moved" = yes ]; then
@@ -147,12 +145,12 @@ point() {
   printf '%s\n' "$mine" | users update-ref --stdin
 }
 
-# Lines as one word, cut where they would be too long for an answer.
+# Encodes lines as one word, cut to the length of an answer.
 encode() {
   head -c 4096 | base64 | tr -d '\n'
 }
 
-# What is to be known of a commit; a dash for nothing.
+# The notes of a commit; `-` for none.
 notes() {
   told=
   [ ! -e "$shadow/commit.notes" ] || told=$(sort -u "$shadow/commit.notes" | encode)
@@ -174,7 +172,7 @@ commit() {
   [ $# = 7 ] || { refuse broken-repository; return; }
   head=$1 head_tree=$2 tip=$3 tip_tree=$4 ref_was=$5
   [ "$ref_was" != - ] || ref_was=$NOBODY
-  # A shell that was killed just after it had made the commit is asked again, too.
+  # The command may be a repetition after the shell was killed.
   case "$mode $5" in
     *' -' | anew*) ;;
     again*) made_before "$5" "$7"; return ;;
@@ -186,7 +184,7 @@ commit() {
   echo "ok $made $parent $moved $(notes) $word"
 }
 
-# made_before COMMIT PARENT: tells of it. git sets one ref after the other, and may have been killed in between.
+# made_before COMMIT PARENT: answers with an existing commit, and moves the branch if git was killed before.
 made_before() {
   moved=yes
   if [ "$tip" != "$1" ] && { [ "$tip" = - ] || both merge-base --is-ancestor "$tip" "$1"; }; then
@@ -195,7 +193,7 @@ made_before() {
   echo "ok $1 $2 $moved - $word"
 }
 
-# tell_earlier REF: tells of the commit that is there already, if one is.
+# tell_earlier REF: answers with the commit of a ref, if it exists.
 tell_earlier() {
   ref_name=refs/codex/$1
   resolve "$ref_name^{commit}" "$ref_name^1^{commit}" "$WORK^{commit}"
@@ -204,7 +202,7 @@ tell_earlier() {
   [ "$1" != - ] && made_before "$1" "$2"
 }
 
-# Makes the commit of a turn, in `made`, on one of the files before it where those were in no commit.
+# Sets `made` to the commit of a turn, on top of a commit of the files before the turn if needed.
 make_commit() {
   nothing=
   case "$base" in
@@ -219,7 +217,7 @@ make_commit() {
   settle "$before_tree" "$before" "$after" after || return 1
   [ "$settled" != "$before_tree" ] || { nothing=nothing; return 1; }
   parent=$base
-  # A first commit of the agent's own is never all that a commit of ours goes on from.
+  # A root commit of the agent must not be the only parent.
   if [ "$before_tree" != "$base_tree" ] || { [ "$base" = - ] && [ "$second" != - ]; }; then
     parent=$(echo 'Files before the turn' \
       | commit_tree codex-mcp-server "$at" "$before_tree" "$base") || return 1
@@ -227,11 +225,11 @@ make_commit() {
   made=$(printf %s "$message" | base64 -d | commit_tree "$who" "$at" "$settled" "$parent" "$second")
 }
 
-# present LIMIT: the files as they are now, as a commit of them would have them, and what HEAD is.
-present() {
+# working-tree LIMIT: answers with HEAD and the tree that a commit of the present files would have.
+working_tree() {
   size_limit=$1
   rm -f "$shadow"/commit.*
-  take_snapshot >/dev/null || return 1
+  take_checkpoint >/dev/null || return 1
   head=-
   base_tree=$EMPTY_TREE
   common=$shadow
@@ -244,13 +242,13 @@ present() {
   echo "ok $head $base_tree $settled $(notes) $word"
 }
 
-# Gives the snapshots what a tree has beyond one of theirs: files will be written of it.
+# Copies the objects of a tree into the repository of checkpoints.
 keep_files() {
   printf '%s\n^%s\n' "$2" "$1" | both pack-objects --revs --stdout -q --window=0 \
     | GIT_DIR="$shadow" git unpack-objects -q
 }
 
-# What no snapshot has stands where a tree has a file: it is ignored, and would be lost.
+# Lists ignored files at paths that a tree would overwrite: no checkpoint has them.
 obstacles() {
   both diff-tree -r --no-renames --name-only --diff-filter=AT "$1" "$2" | while IFS= read -r new; do
     case "$new" in '"'*) continue ;; esac
@@ -261,7 +259,7 @@ obstacles() {
   done
 }
 
-# Whether there is something at a path that a tree does not have.
+# Whether a path has files that a tree does not have.
 hides() {
   if [ -d "$1" ] && [ ! -L "$1" ]; then
     [ -n "$(git_files ls-files --others -- ":(literal)$1" | head -n 1)" ]
@@ -270,21 +268,21 @@ hides() {
   fi
 }
 
-# merge back|forth COMMIT REF SECONDS AUTHOR LIMIT MESSAGE: takes back what a commit did, or does it
-# once more, in the files as they are now, and commits that. What was done once more is not again.
+# merge revert|apply COMMIT REF SECONDS AUTHOR LIMIT MESSAGE: reverts a commit in the present files, or applies
+# it, and commits the result. An apply with an existing REF is not repeated.
 merge() {
   way=$1 merged_commit=$2
   shift 2
   locate >&2 || { refuse "$why"; return; }
-  [ "$way" = back ] || ! tell_earlier "$1" || return 0
+  [ "$way" = revert ] || ! tell_earlier "$1" || return 0
   resolve "$merged_commit^{tree}" "$merged_commit^1^{tree}"
   its_tree=${resolved# } its_tree=${its_tree%% *} parent_tree=${resolved##* }
   [ "$its_tree" != - ] || { refuse gone; return; }
   [ "$parent_tree" != - ] || parent_tree=$EMPTY_TREE
-  take_snapshot >/dev/null || return 1
+  take_checkpoint >/dev/null || return 1
   now=$files_now
   case "$way" in
-    back) merged=$(merge_trees "$its_tree" "$now" "$parent_tree") ;;
+    revert) merged=$(merge_trees "$its_tree" "$now" "$parent_tree") ;;
     *) merged=$(merge_trees "$parent_tree" "$now" "$its_tree") ;;
   esac
   case $? in
@@ -297,15 +295,15 @@ merge() {
   blocked=$(obstacles "$now" "$merged" | encode)
   [ -z "$blocked" ] || { echo "blocked $blocked $word"; return; }
   if ! git_files read-tree -m -u "$now" "$merged" >&2; then
-    # An index that knows what may have been written has it removed.
+    # The index must know the written files, so that the restore removes them.
     { git_files read-tree -m "$now" "$merged" && restore_files "$now"; } >&2
     return 1
   fi
-  take_snapshot >/dev/null || return 1
+  take_checkpoint >/dev/null || return 1
   commit "$now" "$files_now" "$meta_now" "$1" anew "$2" "$3" "$4" "$5"
 }
 
-# What a turn that may only read did to objects is not in its snapshots. Ours can be had again.
+# Sends the commits of codex/work again if a read-only turn has removed their objects.
 mend_commits() {
   locate 2>/dev/null || return 0
   at=$(users rev-parse -q --verify "$WORK") && ! users cat-file -e "$at^{tree}" 2>/dev/null || return 0

@@ -1,17 +1,17 @@
 #!/bin/sh
-# Serves one request of a git client that is elsewhere, over its standard input and output:
+# Serves one request of a remote git client over standard input and output:
 #
 #     git-service.sh read|write SECONDS ARGUMENTS_OF_GIT...
 #
-# `write` is for a service that changes the workspace and has it for itself. The hooks that git runs
-# then are ours, in a directory of their own: see receive-hook.sh.
+# `write` is for a service that changes the workspace, with exclusive access to it. git then runs the hooks of
+# receive-hook.sh from a directory of the server.
 set -u
 kind=$1
 seconds=$2
 shift 2
 command -v timeout >/dev/null && limit="timeout -k 10 $seconds" || limit=
 
-# What was killed leaves locks, which would refuse every later push, and objects of no use.
+# Removes locks of a killed git, which would refuse every later push, and its temporary objects.
 remove_leftovers() {
   left=$(find .git -path .git/objects -prune -o -type f -name '*.lock' -print \
     && find .git/objects -maxdepth 1 \( -name 'tmp_objdir-*' -o -name 'incoming-*' \))

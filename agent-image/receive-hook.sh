@@ -1,10 +1,10 @@
 #!/bin/sh
-# The hooks of a push into the workspace, told apart by their names. What `pre-receive` and `update` say
-# on standard error is shown to who pushes; of `push-to-checkout` git shows nothing.
+# The hooks of a push into the workspace, distinguished by name. git shows the client the standard error of
+# `pre-receive` and `update`, but not that of `push-to-checkout`.
 set -u
 FILES_NAMED=10
 
-# The first push of one branch decides what the workspace is on, if there is no commit yet.
+# Without a commit, the first push of a single branch sets HEAD.
 choose_branch() {
   git rev-parse -q --verify HEAD >/dev/null && return 0
   only=
@@ -21,7 +21,7 @@ changed() {
   git diff-tree -r -z --no-renames --name-only "$@" "$head" "$new"
 }
 
-# Files that are as the push wants them are no obstacle, such as those that were copied here before.
+# Adds files to the index that already have the pushed content, so that they do not block the push.
 accept_equal_files() {
   cp "$directory/index" "$scratch" 2>/dev/null
   GIT_INDEX_FILE="$scratch" git read-tree --reset "$new"
@@ -34,7 +34,7 @@ accept_equal_files() {
   rm -f "$scratch"
 }
 
-# Both what is tracked and was changed, and what is not tracked.
+# Changed tracked files and untracked files that the push would overwrite.
 obstacles() {
   { changed && { git diff-index -z --name-only --no-renames "$head" \
     && git ls-files -z --others --exclude-standard; } | sort -zu; } | sort -z | uniq -zd | tr '\0' '\n'
@@ -49,7 +49,7 @@ look() {
   return 0
 }
 
-# A two-way merge: what was not committed stays, or the push is refused.
+# A two-way merge: uncommitted changes are kept, or the push is refused.
 check_files() {
   new=$1
   directory=$(git rev-parse --absolute-git-dir)

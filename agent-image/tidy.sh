@@ -1,23 +1,23 @@
 #!/bin/sh
-# The part of workspace.sh that keeps small what grows with every turn, while none runs: refs of turns
-# that nobody knows any more, and loose objects, in the repository of the user and in ours.
+# The part of workspace.sh that deletes refs of expired turns and packs loose objects, in the repository of
+# the user and in that of checkpoints, while no turn runs.
 #
-# In the user's repository nothing is dropped but our own old refs. Its loose objects go into packs, those
-# that nothing leads to as well, and small packs into larger ones; no setting of it is asked, and no
-# hook runs. Whatever is killed in between leaves files of no use, which the next one removes.
+# In the user's repository only refs of the server are deleted. All its loose objects, dangling ones included,
+# are packed, and small packs merged; its settings are ignored and no hook runs. The next run removes the
+# files of a killed one.
 REFS_LOOSE=100
 TIDY_SECONDS=60
 
 command -v timeout >/dev/null && tidy_limit="timeout $TIDY_SECONDS" || tidy_limit=
 
-# How many loose objects there are, or that there are as many as asked for.
+# Counts loose objects up to a limit.
 loose_objects() {
   find "$1" \( -path "$1/pack" -o -path "$1/info" \) -prune -o -type f -print 2>/dev/null \
     | head -n "$2" | wc -l
 }
 
-# tidy SINCE LOOSE: forgets refs of turns that were committed before a second, and packs where there are
-# so many loose objects. What does not succeed in its time is tried again when there are twice as many.
+# tidy SINCE LOOSE: deletes refs of turns committed before SINCE, and packs a repository with LOOSE or more loose
+# objects. After a timeout, the next attempt is at twice that number.
 tidy() {
   (tidy_users "$1" "$2") >&2
   wanted=$2
@@ -38,7 +38,7 @@ tidy_users() {
   rm -f "$shadow/tidying"
 }
 
-# Locks and half packs of a git of ours that was killed.
+# Removes locks and incomplete packs of a killed tidy.
 finish_tidying() {
   [ -f "$shadow/tidying" ] && ! git_at_work && locate 2>/dev/null || return 0
   rm -f "$common/packed-refs.lock" "$common/packed-refs.new" "$shadow/tidying"
@@ -56,7 +56,7 @@ forget_refs() {
   [ "$refs" -lt "$REFS_LOOSE" ] || users pack-refs --all
 }
 
-# Not where objects come from elsewhere: git of these days confuses which are whose then.
+# Skips repositories with alternates or promisor packs, which git may mix up.
 pack_users() {
   wanted=$1
   [ ! -s "$shadow/tidy.users" ] || read -r wanted <"$shadow/tidy.users"

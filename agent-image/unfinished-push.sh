@@ -1,11 +1,11 @@
-# Functions for workspace.sh and git-service.sh: both are passed along with these before them.
+# Functions of workspace.sh and git-service.sh, which precede both scripts.
 #
-# A push that is killed while git writes files leaves some of them new, some old and one cut short, and
-# a lock that would refuse every later push. Before it writes, the hook takes down what it is about to
-# do; whoever finds that and no git at work takes the files back. Nobody can have worked on them since:
-# pushes have the agent for themselves, and an agent whose container ended does nothing before this.
+# A push that is killed while git writes files leaves new, old and incomplete files, and a lock that would
+# refuse every later push. Therefore the hook first writes a note. If a note exists and no git runs, the files
+# are restored. They cannot have changed since: a push has exclusive access to the agent, and after a
+# restart of the container this runs first.
 
-# Whether any git works in the workspace, such as one that the agent left in the background.
+# Whether a git runs in the workspace, such as a background process of the agent.
 git_at_work() {
   here=$(pwd -P)
   for dir in /proc/[0-9]*; do
@@ -20,7 +20,7 @@ index_sum() {
   cksum <.git/index 2>/dev/null || echo none
 }
 
-# In the workspace. An index that was written since says that all files were, too.
+# Runs in the workspace. A new index means that all files were written.
 undo_unfinished_push() {
   [ -f .git/unfinished-push ] && ! git_at_work || return 0
   { read -r from to && read -r sum; } <.git/unfinished-push
@@ -33,7 +33,7 @@ own_git() {
   git -c core.hooksPath=/dev/null -c core.fsmonitor=false "$@"
 }
 
-# What the index does not know was to be added; all else is as the index has it.
+# Removes added files, and restores all others from the index.
 take_back() {
   own_git diff-tree -r -z --no-renames --name-only --diff-filter=A "$1" "$2" | xargs -0 rm -f --
   own_git diff-tree -r -z --no-renames --name-only "$1" "$2" | own_git checkout-index -f -q -z --stdin

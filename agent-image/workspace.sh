@@ -1,23 +1,23 @@
 #!/bin/sh
-# Runs in the container for as long as the agent is awake: reads commands, one a line, and answers
-# each with one line. A process of its own for every snapshot would cost more than the snapshot.
+# Runs in the container for as long as the agent is awake: reads one command per line and answers each
+# with one line. A new process per checkpoint would cost more than the checkpoint.
 #
-# A snapshot is two git trees in a repository that the user never sees: one of the files that git
-# would not ignore, those of nested repositories included, and one of `.git` itself without its
-# objects, so that a branch moved or a hook planted is noticed too.
+# A checkpoint is two git trees in a repository of its own ($SNAPSHOTS): one of all files that git does not
+# ignore, including those of nested repositories, and one of `.git` without its objects, so that a moved
+# branch or a new hook is noticed too.
 #
-# Each command begins with a word that nobody else knows, and its answer ends with it: others in the
-# container can write into the same pipe.
+# Each command starts with a random word, and its answer ends with that word, since other processes of the
+# container can write to the same pipe.
 #
-# - `ready` answers `ok` when what an earlier shell left is in order
-# - `snapshot` answers `ok FILES GIT TICKS`, the last being when it was taken, as the kernel counts
-# - `restore FILES GIT` brings both back, after a snapshot of the present, and answers `ok`
-# - `pack` drops what no file of the last snapshot needs, and answers `ok`
-# - `commit …`, `present …` and `merge …` are told in commits.sh, which comes before this
-# - `tidy …` is told in tidy.sh, and answers `ok`
-# - `kill TICKS` kills what was started since then and still runs, and answers `ok`
+# - `ready` answers `ok` after the startup has completed interrupted operations
+# - `checkpoint` answers `ok FILES GIT TICKS`; TICKS is the kernel time
+# - `restore FILES GIT` takes a checkpoint, restores both trees and answers `ok`
+# - `pack` drops all checkpoints but the last and answers `ok`
+# - `commit …`, `working-tree …` and `merge …` are described in commits.sh, which precedes this script
+# - `tidy …` is described in tidy.sh and answers `ok`
+# - `kill TICKS` kills all processes started since then and answers `ok`
 #
-# A failure answers `failed`, with the reason on standard error.
+# A failure is answered with `failed`; the reason is on standard error.
 set -u
 shadow="$SNAPSHOTS"
 export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_ATTR_NOSYSTEM=1 LC_ALL=C
@@ -37,8 +37,8 @@ git_meta() {
       -c core.looseCompression=1 "$@"
 }
 
-# What an upload left when its server died: one that was whole is put in its place, half of one goes. What
-# cannot be put there now stays, with what it was to replace.
+# Completes or removes an upload that a dead server left. If its files cannot be moved now, they stay with the
+# files that they replace.
 finish_upload() {
   if [ -e "$STAGING/order.json" ]; then node -e "$PLACE" || return 0; fi
   rm -rf "$STAGING" 2>/dev/null || { chmod -R u+rwX "$STAGING"; rm -rf "$STAGING"; }
@@ -53,7 +53,7 @@ prepare() {
   [ -f "$shadow/HEAD" ] || git init -q --bare "$shadow"
 }
 
-# What the agent's commands may have written there would hide files from the snapshots, or change them.
+# Resets the settings of the repository, by which an agent could hide files from checkpoints.
 disarm() {
   own_settings || return 1
   [ "$(seal)" = "$sealed" ] || forget_indexes
@@ -64,13 +64,13 @@ own_settings() {
   printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n' >"$shadow/config"
 }
 
-# An index that somebody else wrote may say of changed files that they are as they were.
+# The hash of the indexes: an index that another process wrote may mark changed files as unchanged.
 seal() {
   GIT_DIR="$shadow" git hash-object --no-filters "$shadow/files.index" "$shadow/meta.index" 2>&1
 }
 
-# The seal of an earlier shell is not known. One that ended in mid-life may have been killed for that;
-# otherwise an index is taken over, unless it has files in it that are not to be looked at.
+# The seal of an earlier shell is unknown. An index is reused unless that shell was killed (DISTRUST) or the
+# index marks files as unchanged.
 first_seal() {
   [ -z "${DISTRUST:-}" ] && [ -f "$shadow/files.index" ] && own_settings || return 0
   GIT_DIR="$shadow" GIT_INDEX_FILE="$shadow/files.index" git ls-files -v | grep -q '^[a-zS]' || seal
@@ -103,12 +103,12 @@ add_meta() {
   cd "$WORKSPACE/.git" && git_meta add -A -f -- . ':(exclude,glob)objects/**' ':(exclude,glob)**/*.lock'
 }
 
-# In hundredths of a second since the machine started, the unit of field 22 of /proc/PID/stat.
+# Hundredths of a second since the boot, the unit of field 22 of /proc/PID/stat.
 ticks() {
   read -r uptime _ </proc/uptime && echo "${uptime%.*}${uptime#*.}"
 }
 
-take_snapshot() {
+take_checkpoint() {
   [ -f "$shadow/files.index" ] || begin_with_head >&2
   ticks_now=$(ticks) || return 1
   files_now=$(add_files >&2 && git_files write-tree) || return 1
@@ -116,9 +116,8 @@ take_snapshot() {
   echo "ok $files_now $meta_now $ticks_now $word"
 }
 
-# The first snapshot of a large clone would compress all of it once more. What its last commit holds is
-# packed already, and copied, as long as there is no pack of ours. It only saves time, and may fail; a
-# sparse checkout may have little of it.
+# Copies the packed objects of HEAD before the first checkpoint, which would compress them again. This only
+# saves time and may fail. A sparse checkout is skipped, since it has few of the objects.
 begin_with_head() {
   for pack in "$shadow"/objects/pack/*.pack; do [ ! -e "$pack" ] || return 0; done
   locate 2>/dev/null && seed=$(users rev-parse -q --verify 'HEAD^{tree}' 2>/dev/null) || return 0
@@ -127,8 +126,8 @@ begin_with_head() {
     | GIT_DIR="$shadow" git index-pack --stdin >/dev/null 2>&1 || return 0
 }
 
-# Who is killed while it records leaves a lock, or half an index. Both only save time, so that they can
-# go; but one that outlived the server may still be at work, and gets a while to end.
+# Removes locks and indexes that a killed git left; indexes only save time. A git of an earlier server may
+# still run, and has 2 s to exit.
 forget_indexes() {
   looks=0
   while [ -n "$(find "$shadow" -maxdepth 1 -name '*.index.lock')" ] && [ "$looks" -lt 20 ]; do
@@ -144,8 +143,8 @@ remove_half_objects() {
     -exec rm -f {} +
 }
 
-snapshot() {
-  take_snapshot || { forget_indexes; take_snapshot; } || { forget_indexes; return 1; }
+checkpoint() {
+  take_checkpoint || { forget_indexes; take_checkpoint; } || { forget_indexes; return 1; }
 }
 
 remove_new_repositories() {
@@ -165,12 +164,12 @@ restore_files() {
   remove_new_repositories "$1" && cd "$WORKSPACE" && git_files read-tree --reset -u "$1"
 }
 
-# A new .gitignore hid files from the snapshot before: they are seen now that it is gone.
+# Restores again if the removal of a new .gitignore has revealed files.
 restore_hidden() {
   add_files >&2 && [ "$(git_files write-tree)" = "$1" ] || restore_files "$1"
 }
 
-# Callers wait for it, so it gives up after a while; what it leaves half done the next one drops.
+# Calls wait for it, so it has a time limit; the next run removes incomplete files.
 pack() {
   command -v timeout >/dev/null && limit='timeout 60' || limit=
   GIT_DIR="$shadow" git update-ref refs/kept/files "$(git_files write-tree)" \
@@ -179,7 +178,7 @@ pack() {
     && GIT_DIR="$shadow" $limit git prune --expire=now && echo "ok $word"
 }
 
-# What the server runs by exec has no parent here, and a daemon gets the first process as its parent.
+# A process that the server started by exec has parent 0; a daemon has parent 1.
 strays() {
   for dir in /proc/[0-9]*; do
     read -r stat 2>/dev/null <"$dir/stat" || continue
@@ -190,7 +189,7 @@ strays() {
   done
 }
 
-# A machine that is busy takes its time to let even the killed die.
+# On a busy machine, killed processes exit late.
 kill_strays() {
   since=$1
   tries=0
@@ -207,17 +206,17 @@ kill_strays() {
 prepare >&2 || exit 1
 sealed=$(first_seal)
 while read -r word command arguments; do
-  # None of them has a blank or a wildcard in it.
+  # No argument contains a blank or a wildcard.
   set -- $arguments
   case "$command" in
     ready) echo "ok $word" ;;
-    snapshot) (disarm >&2 && snapshot) || echo failed ;;
-    restore) (disarm >&2 && snapshot >/dev/null && restore "$1" "$2") || echo failed ;;
+    checkpoint) (disarm >&2 && checkpoint) || echo failed ;;
+    restore) (disarm >&2 && checkpoint >/dev/null && restore "$1" "$2") || echo failed ;;
     pack) (disarm >&2 && pack) || echo failed ;;
     tidy) (disarm >&2 && tidy "$@") || echo failed ;;
     kill) kill_strays "$1" || echo failed ;;
     commit) (own_settings >&2 && commit "$@") || echo failed ;;
-    present) (disarm >&2 && present "$@") || echo failed ;;
+    working-tree) (disarm >&2 && working_tree "$@") || echo failed ;;
     merge) (disarm >&2 && merge "$@") || echo failed ;;
     *) echo failed ;;
   esac

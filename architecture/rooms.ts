@@ -138,7 +138,7 @@ export const BEHIND_VIEWS = {
     'src/agents/agent-forks.ts',
     'src/agents/agent-manager.ts',
     'src/agents/agent-store.ts',
-    'src/agents/conversations/thread-store.ts',
+    'src/agents/threads/thread-store.ts',
     'src/agents/disk-usage.ts',
     'src/agents/life/',
     'src/approvals/approval-store.ts',

@@ -66,7 +66,7 @@ test(
   async () => {
     const demo = startDemo({ DOCKER_HOST: `unix://${scratch}/none.sock` });
     expect(await demo.exitCode, demo.output()).toBe(0);
-    expect(demo.output()).toContain('No Docker engine answers');
+    expect(demo.output()).toContain('The Docker engine does not answer');
     expect(demo.output()).toContain('+++ b/slugify.js');
   },
   LIMIT_MS,

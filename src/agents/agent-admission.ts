@@ -8,10 +8,7 @@ export type AgentAdmissionOptions = {
   config: Pick<Config, 'MAX_AGENTS' | 'MAX_AGENTS_PER_PRINCIPAL'>;
 };
 
-/**
- * Each agent has files, which nobody removes for a caller that invents ids. Throws `too_many_agents`
- * or `quota_exceeded` for one that does not exist yet.
- */
+/** Throws `too_many_agents` or `quota_exceeded` for an agent that does not exist yet. */
 export function admitAgent(
   { store, config }: AgentAdmissionOptions,
   { agentId, owner }: AgentRecord,
@@ -19,12 +16,20 @@ export function admitAgent(
   if (store.agents.get(agentId)) return;
   const { MAX_AGENTS: limit, MAX_AGENTS_PER_PRINCIPAL: ownLimit } = config;
   if (store.agents.count() >= limit) {
-    throw new AppError('too_many_agents', `There are ${limit} agents, as many as may be.`, {
-      data: { limit },
-    });
+    throw new AppError(
+      'too_many_agents',
+      `The server has reached its limit of ${limit} agents (\`MAX_AGENTS\`).`,
+      {
+        data: { limit },
+      },
+    );
   }
   if (store.agents.count(owner) < ownLimit) return;
-  throw new AppError('quota_exceeded', `You have ${ownLimit} agents, as many as may be.`, {
-    data: { limit: ownLimit },
-  });
+  throw new AppError(
+    'quota_exceeded',
+    `You have reached your limit of ${ownLimit} agents (\`MAX_AGENTS_PER_PRINCIPAL\`).`,
+    {
+      data: { limit: ownLimit },
+    },
+  );
 }

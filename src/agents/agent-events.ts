@@ -1,40 +1,43 @@
 import type { Logger } from 'pino';
 import type { ErrorCode } from '../errors.ts';
 import type { EgressDenial } from '../gateway/egress/egress-proxy.ts';
-import type { AgentStep } from './life/agent-life.ts';
+import type { AgentTransition } from './life/agent-life.ts';
 
 /**
- * Why an agent is taken a step down: nobody called for its time; its place goes to another agent;
- * somebody cleans up; its turn was cancelled or failed, and what it started is killed; the server
- * stops.
+ * Why an agent makes a transition. `idle`: a timeout without a call; `eviction`: the capacity is needed for
+ * another agent; `cleanup`: a caller's request; `halt`: its turn was cancelled or failed; `shutdown`.
  */
-export type TakeReason = 'idle' | 'eviction' | 'cleanup' | 'halt' | 'shutdown';
+export type TransitionReason = 'idle' | 'eviction' | 'cleanup' | 'halt' | 'shutdown';
 
-/** The steps that end something. What a pause freezes goes on as if nothing had happened. */
-export const ENDING_STEPS = ['stop', 'archive', 'remove'] as const satisfies readonly AgentStep[];
-export type EndingStep = (typeof ENDING_STEPS)[number];
+/** The transitions that callers are warned of: a pause loses nothing. */
+export const ENDING_TRANSITIONS = [
+  'stop',
+  'archive',
+  'remove',
+] as const satisfies readonly AgentTransition[];
+export type EndingTransition = (typeof ENDING_TRANSITIONS)[number];
 
-/** What an agent wakes from; `new`: it never ran. */
-export type Sleep = 'new' | 'paused' | 'stopped' | 'archived';
+/** The status that an agent wakes from. */
+export type DormantStatus = 'new' | 'paused' | 'stopped' | 'archived';
 
 /** What happens to agents, apart from their turns. */
 export type AgentEvent =
-  /** If nobody calls, the step is taken in so many seconds, not earlier; 0: now. */
+  /** Without a call, the transition follows after `inSeconds` at the earliest. */
   | {
       type: 'agent_expiring';
       agentId: string;
-      step: EndingStep;
+      transition: EndingTransition;
       inSeconds: number;
-      reason: TakeReason;
+      reason: TransitionReason;
     }
-  | { type: 'agent_taken'; agentId: string; step: AgentStep; reason: TakeReason }
-  | { type: 'agent_woken'; agentId: string; from: Sleep }
-  /** It did not wake, a step failed, or its container ended by itself. */
+  | { type: 'agent_taken'; agentId: string; transition: AgentTransition; reason: TransitionReason }
+  | { type: 'agent_woken'; agentId: string; from: DormantStatus }
+  /** A wake or a transition failed, or the container stopped by itself. */
   | { type: 'agent_failed'; agentId: string; code: ErrorCode }
-  /** It tried to reach a host that it may not; of each host at most once a minute. */
+  /** A denied connection of the agent; at most one event per host and minute. */
   | ({ type: 'egress_denied' } & EgressDenial);
 
-/** Carries the events of agents from where they happen to whoever listens. */
+/** Delivers the events of agents to listeners. */
 export class AgentEvents {
   readonly #listeners = new Set<(event: AgentEvent) => void>();
   readonly #log: Logger;
@@ -48,29 +51,29 @@ export class AgentEvents {
       try {
         listener(event);
       } catch (error) {
-        // What happens to the agent does not depend on who hears of it.
-        this.#log.error({ err: error, event: event.type }, 'An agent event was not taken');
+        // A listener must not affect the agent.
+        this.#log.error({ err: error, event: event.type }, 'A listener of agent events failed');
       }
     }
   }
 
-  /** Hears every event from now on; call what is returned to stop. */
+  /** Returns a function that unsubscribes. */
   listen(listener: (event: AgentEvent) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 }
 
-/** What clients are told of an event, besides its type. */
+/** The fields of an event on the wire, besides its type. */
 export function agentEventData(event: AgentEvent): Record<string, unknown> {
   const agent_id = event.agentId;
   switch (event.type) {
     case 'agent_expiring': {
-      const { step, inSeconds, reason } = event;
-      return { agent_id, step, in_seconds: inSeconds, reason };
+      const { transition, inSeconds, reason } = event;
+      return { agent_id, step: transition, in_seconds: inSeconds, reason };
     }
     case 'agent_taken':
-      return { agent_id, step: event.step, reason: event.reason };
+      return { agent_id, step: event.transition, reason: event.reason };
     case 'agent_woken':
       return { agent_id, from: event.from };
     case 'agent_failed':

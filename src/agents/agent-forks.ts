@@ -12,8 +12,8 @@ type AgentForksOptions = {
 };
 
 /**
- * Makes agents that go on from where others are, with copies of their files, conversation and settings.
- * What an agent was allowed besides, such as hosts, is not copied: nothing that a fork may do is wider.
+ * Creates agents with copies of the files, thread and settings of other agents. Permissions such as allowed
+ * hosts are not copied, so a fork never has more rights than its source.
  */
 export class AgentForks {
   readonly #options: AgentForksOptions;
@@ -29,12 +29,11 @@ export class AgentForks {
   async fork(source: AgentRecord, fork: AgentRecord, signal: AbortSignal): Promise<AgentRecord> {
     const { agents, store, config } = this.#options;
     if (store.agents.get(fork.agentId)) {
-      throw new AppError('agent_exists', `There is an agent "${fork.name}" already.`);
+      throw new AppError('agent_exists', `The agent "${fork.name}" exists already.`);
     }
     admitAgent(this.#options, fork);
     const { threadId: forkOf = source.forkOf, settings, toldInstructions } = source;
     const told = toldInstructions !== undefined && { toldInstructions };
-    // What filled the one has filled the other.
     const filled = source.source !== undefined && { source: source.source };
     const limit = AbortSignal.timeout(config.FORK_TIMEOUT * 1000);
     try {

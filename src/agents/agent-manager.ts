@@ -5,21 +5,21 @@ import { AppError } from '../errors.ts';
 import type { CopySource } from '../runtime/container-runtime.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
 import type { AgentRecord, AgentStatus } from './agent.ts';
-import type { AgentEvents, TakeReason } from './agent-events.ts';
+import type { AgentEvents, TransitionReason } from './agent-events.ts';
 import { AgentWaker, type WakerOptions } from './agent-waker.ts';
 import { DiskWatch } from './disk-watch.ts';
-import type { AgentLife, AgentStep } from './life/agent-life.ts';
-import { AgentSteps } from './life/agent-steps.ts';
+import type { AgentLife, AgentTransition } from './life/agent-life.ts';
+import { AgentTransitions } from './life/agent-transitions.ts';
 import { Reconciler } from './life/reconciler.ts';
 import type { AgentLink } from './links/agent-link.ts';
 import { newGatewayToken } from './links/gateway-token.ts';
-import { dateOfSteady } from './monotonic-clock.ts';
+import { dateOfMonotonic } from './monotonic-clock.ts';
 import { refsKeptSince } from './ref-retention.ts';
-import { AgentPlaces } from './running-agents.ts';
+import { RunningAgents } from './running-agents.ts';
 
-/** With what else closing takes, it stays below what `docker stop` waits. */
+/** Short enough that the server stops within the grace time of `docker stop`. */
 const CLOSE_LIMIT_MS = 4000;
-/** That many make every git slower that reads them. */
+/** More loose objects slow git down. */
 const LOOSE_OBJECTS = 2000;
 
 type AgentManagerOptions = WakerOptions & {
@@ -34,37 +34,38 @@ type AgentManagerOptions = WakerOptions & {
     >;
 };
 
-/** Gives every agent id its container: made on first use, woken on later use, put to sleep when idle. */
+/** Creates the container of an agent on first use, wakes it on later use, and pauses or stops it when idle. */
 export class AgentManager {
-  /** What happens to agents, from now on. */
   readonly events: AgentEvents;
   readonly disk: DiskWatch;
   readonly #options: AgentManagerOptions;
-  readonly #places: AgentPlaces;
+  readonly #runningAgents: RunningAgents;
   readonly #waker: AgentWaker;
-  readonly #steps: AgentSteps;
+  readonly #transitions: AgentTransitions;
   readonly #reconciler: Reconciler;
 
   constructor(options: AgentManagerOptions) {
     this.#options = options;
     const { runtime, gateway, store, isAwaited, events, config, log } = options;
     this.events = events;
-    this.#places = new AgentPlaces({
+    this.#runningAgents = new RunningAgents({
       limit: config.MAX_CONCURRENT_SESSIONS,
       mayEvict: (agentId) => !this.#isKept(agentId),
-      evict: async ({ agentId }) => void (await this.#steps.take('stop', agentId, 'eviction')),
+      evict: async ({ agentId }) =>
+        void (await this.#transitions.apply('stop', agentId, 'eviction')),
     });
-    this.#waker = new AgentWaker(options, this.#places);
+    this.#waker = new AgentWaker(options, this.#runningAgents);
     const { agents } = store;
-    const parts = { runtime, gateway, agents, places: this.#places, events, config, log };
-    this.#steps = new AgentSteps({ ...parts, isAwaited });
+    const runningAgents = this.#runningAgents;
+    const parts = { runtime, gateway, agents, runningAgents, events, config, log };
+    this.#transitions = new AgentTransitions({ ...parts, isAwaited });
     this.#reconciler = new Reconciler(parts);
-    const packSnapshots = (agentId: string) => this.packSnapshots(agentId);
+    const packCheckpoints = (agentId: string) => this.packCheckpoints(agentId);
     const tidy = (agentId: string) => this.tidy(agentId);
     const countsWorkspace = (agentId: string) => agents.get(agentId)?.workspacePath === undefined;
     this.disk = new DiskWatch({
       runtime,
-      packSnapshots,
+      packCheckpoints,
       tidy,
       countsWorkspace,
       events,
@@ -73,23 +74,23 @@ export class AgentManager {
     });
   }
 
-  /** Takes over what runs, clears away what is nobody's, and fills the warm pool in the background. */
+  /** Reconciles the store with the runtime, and refills the warm pool in the background. */
   async reconcile(): Promise<void> {
     await this.#reconciler.run();
     this.#options.pool.refill();
   }
 
   /**
-   * Runs `use` with an agent that is awake. Creates, starts or reconnects as needed; concurrent
-   * starts of one agent share one run. Throws `too_many_sessions` if all places are busy.
+   * Runs `use` with an awake agent: creates, starts or reconnects it as needed. Concurrent calls share one
+   * start. Throws `too_many_sessions` if no running agent can be evicted.
    */
   async withAgent<T>(agentId: string, use: (link: AgentLink) => Promise<T>): Promise<T> {
-    const place = await this.#places.take(agentId);
+    const running = await this.#runningAgents.acquire(agentId);
     try {
-      return await use(await this.#waker.wake(place));
+      return await use(await this.#waker.wake(running));
     } finally {
-      this.#places.leave(place);
-      if (place.link === undefined) await this.#waker.freeIfDown(place);
+      this.#runningAgents.release(running);
+      if (running.link === undefined) await this.#waker.removeIfStopped(running);
     }
   }
 
@@ -101,16 +102,16 @@ export class AgentManager {
     const { runtime, store } = this.#options;
     const { agentId, name } = agent;
     const exists = () => store.agents.get(agentId) !== undefined;
-    const taken = new AppError('agent_exists', `There is an agent "${name}" already.`);
+    const taken = new AppError('agent_exists', `The agent "${name}" exists already.`);
     // An agent has volumes from its first start on.
     if (store.agents.get(from)?.tokenSha256 === '')
       await this.withAgent(from, async () => undefined);
-    const begun = await this.#places.change(agentId, async () => {
+    const begun = await this.#runningAgents.runExclusive(agentId, async () => {
       if (exists()) throw taken;
       const onCopied = () => {
         if (exists()) throw taken;
         store.transaction(() => {
-          // Whose token is set has files of its own, and gets none of the warm containers.
+          // An agent with a token has volumes of its own, so it never gets a container of the warm pool.
           store.agents.put({ ...agent, tokenSha256: newGatewayToken().tokenSha256 });
           if (agent.source !== undefined) store.agents.setSource(agentId, agent.source);
         });
@@ -122,60 +123,63 @@ export class AgentManager {
     if (!begun) throw taken;
   }
 
-  /** See {@link AgentPlaces.hold}. The container may end meanwhile. */
+  /** See {@link RunningAgents.hold}. The container may end meanwhile. */
   async #hold(agentId: string, task: () => Promise<void>): Promise<void> {
     try {
-      await this.#places.hold(agentId, task);
+      await this.#runningAgents.hold(agentId, task);
     } finally {
-      const place = this.#places.get(agentId);
-      if (place && !place.link) await this.#waker.freeIfDown(place);
+      const running = this.#runningAgents.get(agentId);
+      if (running && !running.link) await this.#waker.removeIfStopped(running);
     }
   }
 
-  /** The link of an agent that is awake; undefined of one that sleeps or is on its way. Wakes nobody. */
+  /** The link of an awake agent; undefined for any other. Never wakes an agent. */
   async linkOf(agentId: string): Promise<AgentLink | undefined> {
-    const place = this.#places.get(agentId);
-    if (!place?.link || place.paused) return undefined;
-    return Promise.race([place.link.catch(() => undefined), setImmediate(undefined)]);
+    const running = this.#runningAgents.get(agentId);
+    if (!running?.link || running.paused) return undefined;
+    return Promise.race([running.link.catch(() => undefined), setImmediate(undefined)]);
   }
 
   statusOf(agentId: string): AgentStatus {
-    const place = this.#places.get(agentId);
-    if (place) return runningStatus(place);
+    const running = this.#runningAgents.get(agentId);
+    if (running) return runningStatus(running);
     return this.#options.store.agents.get(agentId)?.archived ? 'archived' : 'stopped';
   }
 
-  /** What decides how long an agent stays as it is. */
   lifeOf({ agentId, pinned, lastUsedAt }: AgentRecord): AgentLife {
-    const place = this.#places.get(agentId);
+    const running = this.#runningAgents.get(agentId);
     return {
       status: this.statusOf(agentId),
       pinned,
       awaited: this.#options.isAwaited(agentId),
-      idleSince: place ? dateOfSteady(place.idleSince) : lastUsedAt,
+      idleSince: running ? dateOfMonotonic(running.idleSince) : lastUsedAt,
     };
   }
 
-  /** How many agents have a place, and how many of those work. */
+  /** The number of running agents, and of those with users. */
   counts(): { active: number; busy: number } {
-    const all = this.#places.all();
+    const all = this.#runningAgents.all();
     return { active: all.length, busy: all.filter(({ users }) => users > 0).length };
   }
 
-  /** Puts an agent to sleep that nobody uses; answers whether it did. */
-  takeStep(step: AgentStep, agentId: string, reason: TakeReason = 'idle'): Promise<boolean> {
-    return this.#steps.take(step, agentId, reason);
+  /** Returns false, without a transition, if the agent is in use or locked. */
+  transition(
+    transition: AgentTransition,
+    agentId: string,
+    reason: TransitionReason = 'idle',
+  ): Promise<boolean> {
+    return this.#transitions.apply(transition, agentId, reason);
   }
 
   /**
-   * Drops what only past turns needed to tell what they changed; answers false, and does nothing, if
-   * somebody uses the agent or it sleeps. Who calls meanwhile waits.
+   * Drops all checkpoints but the last, with the agent locked. Returns false, without an effect, if the
+   * agent is in use or not awake.
    */
-  packSnapshots(agentId: string): Promise<boolean> {
-    return this.#whileIdle(agentId, (workspace) => workspace.packSnapshots());
+  packCheckpoints(agentId: string): Promise<boolean> {
+    return this.#whileIdle(agentId, (workspace) => workspace.packCheckpoints());
   }
 
-  /** Forgets refs of turns that are not kept any more, and packs what is loose; the same else. */
+  /** Deletes refs of expired turns and packs loose objects, under the same conditions. */
   tidy(agentId: string): Promise<boolean> {
     const { TURN_RETENTION } = this.#options.config;
     const keptSince = refsKeptSince(TURN_RETENTION);
@@ -185,39 +189,39 @@ export class AgentManager {
   }
 
   async #whileIdle(agentId: string, task: (workspace: Workspace) => Promise<void>) {
-    const place = this.#places.get(agentId);
-    if (!place?.link || place.paused) return false;
-    return this.#places.change(agentId, async () => {
-      const link = await place.link;
-      if (link && !place.paused) await task(link.workspace);
+    const running = this.#runningAgents.get(agentId);
+    if (!running?.link || running.paused) return false;
+    return this.#runningAgents.runExclusive(agentId, async () => {
+      const link = await running.link;
+      if (link && !running.paused) await task(link.workspace);
     });
   }
 
-  /** Kills all that runs in the container. The next use starts it again; files and conversation stay. */
+  /** Kills all processes of the container. Files and threads stay. */
   async halt(agentId: string): Promise<void> {
-    const place = this.#places.get(agentId);
-    const link = await place?.link?.catch(() => undefined);
-    if (place) {
-      place.link = undefined;
-      place.down = true;
+    const running = this.#runningAgents.get(agentId);
+    const link = await running?.link?.catch(() => undefined);
+    if (running) {
+      running.link = undefined;
+      running.stopped = true;
     }
     await link?.close();
     await this.#options.runtime.stop(agentId, { graceSeconds: 0 });
-    this.events.emit({ type: 'agent_taken', agentId, step: 'stop', reason: 'halt' });
+    this.events.emit({ type: 'agent_taken', agentId, transition: 'stop', reason: 'halt' });
   }
 
-  /** Lets go of all agents; they run on unless asked to stop. */
+  /** Closes all connections; the containers keep running unless `stopAgents`. */
   async close({ stopAgents }: { stopAgents: boolean }): Promise<void> {
     this.disk[Symbol.dispose]();
     const closing = Promise.all([
       this.#options.pool.close({ keep: !stopAgents }),
-      ...this.#places.all().map(async ({ agentId, link }) => {
-        await this.#places.settled(agentId);
-        if (stopAgents) return this.#steps.take('stop', agentId, 'shutdown');
+      ...this.#runningAgents.all().map(async ({ agentId, link }) => {
+        await this.#runningAgents.settled(agentId);
+        if (stopAgents) return this.#transitions.apply('stop', agentId, 'shutdown');
         return (await link?.catch(() => undefined))?.close();
       }),
     ]);
-    // What runs on needs no farewell: an engine that is slow must not keep the server.
+    // A slow engine must not delay the exit of the server.
     const limit = { milliseconds: CLOSE_LIMIT_MS, message: false } as const;
     await (stopAgents ? closing : pTimeout(closing, limit));
   }

@@ -1,27 +1,27 @@
 import type { AgentRecord } from './agent.ts';
-import type { AgentSettings } from './conversations/agent-settings.ts';
+import type { AgentSettings } from './threads/agent-settings.ts';
 
 export interface AgentStore {
   get(agentId: string): AgentRecord | undefined;
-  /** The agent whose own conversation it is. */
+  /** The agent with this main thread. */
   findByThread(threadId: string): AgentRecord | undefined;
-  /** The last used first. */
+  /** Ordered by last use, the latest first. */
   list(): AgentRecord[];
-  /** All, or those of one principal. */
+  /** Of one principal, or of all. */
   count(owner?: string): number;
-  /** Inserts, or replaces all but whose it is, its settings, its source or path, and what it was told. */
+  /** Inserts, or updates all fields except owner, settings, source, workspace path and told instructions. */
   put(agent: AgentRecord): void;
   setSettings(agentId: string, settings: AgentSettings): void;
-  /** Gives an agent a conversation of its own, and says which instructions that was told. */
+  /** Sets the main thread, with the digest of the instructions that the thread has. */
   setThread(agentId: string, threadId: string, toldInstructions?: string): void;
-  /** Says which instructions the conversation was told that the agent goes on from. */
-  setTold(agentId: string, instructions: string | undefined): void;
+  /** Sets the digest of the instructions that the thread of `forkOf` has. */
+  setToldInstructions(agentId: string, instructions: string | undefined): void;
   touch(agentId: string, usedAt: Date): void;
   setPinned(agentId: string, pinned: boolean): void;
   setSource(agentId: string, digest: string): void;
-  /** Says which directory of the machine is its workspace; to be done before it has another. */
+  /** To be called before the agent has a workspace. */
   setWorkspacePath(agentId: string, path: string): void;
   setArchived(agentId: string, archived: boolean): void;
-  /** Forgets an agent, its conversations and its turns. Nothing if it is gone. */
+  /** Removes an agent with its threads and turns. */
   remove(agentId: string): void;
 }

@@ -6,20 +6,19 @@ import { type AppError, toAppError } from '../errors.ts';
 import type { ModelGateway } from '../gateway/model-gateway.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { AgentRecord } from './agent.ts';
-import type { AgentEvents, Sleep } from './agent-events.ts';
+import type { AgentEvents, DormantStatus } from './agent-events.ts';
 import type { AgentStore } from './agent-store.ts';
-import type { McpServers } from './conversations/mcp-servers.ts';
-import type { ThreadStore } from './conversations/thread-store.ts';
 import { AgentLink } from './links/agent-link.ts';
 import { ContainerLauncher, type Launched, type Mountable } from './links/container-launcher.ts';
 import { ContainerLink } from './links/container-link.ts';
-import type { AgentPlace, AgentPlaces } from './running-agents.ts';
+import type { RunningAgent, RunningAgents } from './running-agents.ts';
+import type { McpServers } from './threads/mcp-servers.ts';
+import type { ThreadStore } from './threads/thread-store.ts';
 import type { WarmPool } from './warm-pool/warm-pool.ts';
 
-/** More at a time would only make all of them late, until none is in time: it is work of the CPU. */
-const OPENED_AT_ONCE = 8;
+/** Starts need the CPU: with more at once, all of them would time out. */
+const CONCURRENT_STARTS = 8;
 
-/** Of the turns of agents, what tells whether one that runs in a container is known. */
 interface UnfinishedTurns {
   unfinished(): readonly { agentId: string; sent?: unknown }[];
 }
@@ -39,26 +38,26 @@ export type WakerOptions = {
   log: Logger;
 };
 
-/** Brings an agent that has a place to run, and connects to it. */
+/** Starts the containers of agents and connects to them. */
 export class AgentWaker {
   readonly #options: WakerOptions & { events: AgentEvents };
   readonly #launcher: ContainerLauncher;
-  readonly #places: AgentPlaces;
-  readonly #openings = new PQueue({ concurrency: OPENED_AT_ONCE });
+  readonly #runningAgents: RunningAgents;
+  readonly #starts = new PQueue({ concurrency: CONCURRENT_STARTS });
 
-  constructor(options: WakerOptions & { events: AgentEvents }, places: AgentPlaces) {
+  constructor(options: WakerOptions & { events: AgentEvents }, runningAgents: RunningAgents) {
     this.#options = options;
     this.#launcher = new ContainerLauncher(options);
-    this.#places = places;
+    this.#runningAgents = runningAgents;
   }
 
-  /** The link of a place whose agent is awake then. Concurrent calls share one start. */
-  async wake(place: AgentPlace): Promise<AgentLink> {
-    if (place.paused && place.link) await this.#resume(place);
-    place.link ??= this.#openings.add(() => this.#start(place));
-    const opening = place.link;
+  /** Resolves with the link of the awake agent. Concurrent calls share one start. */
+  async wake(running: RunningAgent): Promise<AgentLink> {
+    if (running.paused && running.link) await this.#resume(running);
+    running.link ??= this.#starts.add(() => this.#start(running));
+    const opening = running.link;
     const forget = () => {
-      if (place.link === opening) place.link = undefined;
+      if (running.link === opening) running.link = undefined;
     };
     try {
       const link = await opening;
@@ -70,57 +69,60 @@ export class AgentWaker {
     }
   }
 
-  /** An agent that may still run keeps its place, so that the reaper finds it. */
-  async freeIfDown(place: AgentPlace): Promise<void> {
+  /** Removes the entry of a stopped container; an agent that may run stays, for the reaper. */
+  async removeIfStopped(running: RunningAgent): Promise<void> {
     try {
-      const container = await this.#options.runtime.inspect(place.agentId);
-      if (!container || container.state === 'stopped') this.#free(place);
+      const container = await this.#options.runtime.inspect(running.agentId);
+      if (!container || container.state === 'stopped') this.#remove(running);
     } catch (error) {
       this.#options.log.debug(
-        { err: error, agentId: place.agentId },
-        'The agent was not looked at',
+        { err: error, agentId: running.agentId },
+        'The container could not be inspected',
       );
     }
   }
 
-  /** Frees the place of an agent that is down; tells if nobody brought it down. */
-  #free(place: AgentPlace): void {
-    const { agentId, down } = place;
-    const ours = down || this.#places.isChanging(agentId);
-    if (!this.#places.free(place) || ours) return;
+  /** Emits `agent_failed` for a container that stopped by itself. */
+  #remove(running: RunningAgent): void {
+    const { agentId, stopped } = running;
+    const isExpected = stopped || this.#runningAgents.isLocked(agentId);
+    if (!this.#runningAgents.remove(running) || isExpected) return;
     this.#options.events.emit({ type: 'agent_failed', agentId, code: 'container_lost' });
   }
 
-  async #resume(place: AgentPlace): Promise<void> {
-    place.waking ??= this.#unpause(place).finally(() => {
-      place.waking = undefined;
+  async #resume(running: RunningAgent): Promise<void> {
+    running.resuming ??= this.#unpause(running).finally(() => {
+      running.resuming = undefined;
     });
-    await place.waking;
+    await running.resuming;
   }
 
-  /** The connections of the link survive a pause. If the container did not, a new link is opened. */
-  async #unpause(place: AgentPlace): Promise<void> {
+  /** The link survives a pause. If the container is lost, the link is closed for a new start. */
+  async #unpause(running: RunningAgent): Promise<void> {
     try {
-      await this.#options.runtime.start(place.agentId);
-      this.#options.events.emit({ type: 'agent_woken', agentId: place.agentId, from: 'paused' });
+      await this.#options.runtime.start(running.agentId);
+      this.#options.events.emit({ type: 'agent_woken', agentId: running.agentId, from: 'paused' });
     } catch (error) {
-      this.#options.log.warn({ err: error, agentId: place.agentId }, 'The agent did not resume');
-      const link = await place.link?.catch(() => undefined);
-      place.link = undefined;
-      place.down = true;
+      this.#options.log.warn(
+        { err: error, agentId: running.agentId },
+        'The container could not be resumed',
+      );
+      const link = await running.link?.catch(() => undefined);
+      running.link = undefined;
+      running.stopped = true;
       await link?.close();
     }
-    place.paused = false;
+    running.paused = false;
   }
 
-  /** Opens a link and tells of it, unless the agent was awake and only the link was missing. */
-  async #start(place: AgentPlace): Promise<AgentLink> {
+  /** Opens a link; emits `agent_woken` unless only the link was missing. */
+  async #start(running: RunningAgent): Promise<AgentLink> {
     const { store, events } = this.#options;
-    const { agentId } = place;
-    const from = sleepOf(place, store.agents.get(agentId));
+    const { agentId } = running;
+    const from = dormantStatusOf(running, store.agents.get(agentId));
     try {
-      const link = await this.#open(place);
-      place.down = false;
+      const link = await this.#open(running);
+      running.stopped = false;
       if (from) events.emit({ type: 'agent_woken', agentId, from });
       return link;
     } catch (error) {
@@ -129,39 +131,39 @@ export class AgentWaker {
     }
   }
 
-  async #open(place: AgentPlace): Promise<AgentLink> {
-    const { agentId } = place;
+  async #open(running: RunningAgent): Promise<AgentLink> {
+    const { agentId } = running;
     const launched = await this.#launcher.run(agentId);
-    place.paused = false;
+    running.paused = false;
     let silence: AppError | undefined;
     const container =
       launched.link ??
       (await this.#connect(agentId).catch(async (error: unknown) => {
         if (isSilence(error)) silence = toAppError(error);
-        launched.notes.push(...(await this.#mend(agentId, launched, error)));
+        launched.notes.push(...(await this.#recover(agentId, launched, error)));
         return this.#connect(agentId);
       }));
     const link = this.#linkTo(agentId, container);
-    link.startedAnewFor = silence;
+    link.restartedFor = silence;
     link.notes.push(...launched.notes);
     void link.codex.closed.then(async () => {
       await link.close();
-      await this.freeIfDown(place);
+      await this.removeIfStopped(running);
     });
     return link;
   }
 
-  /** Has a container that nobody could connect to run anew, if that helps; answers what to tell. */
-  async #mend(agentId: string, { isSame }: Launched, error: unknown): Promise<string[]> {
+  /** Restarts a container after a failed connection, or throws the error. Returns notes for the caller. */
+  async #recover(agentId: string, { isSame }: Launched, error: unknown): Promise<string[]> {
     if (isSilence(error)) {
       this.#options.log.warn(
         { err: error, agentId },
-        'Codex is silent: starting its container anew',
+        'Codex does not answer; restarting its container',
       );
       await this.#launcher.restart(agentId);
       return [error.message];
     }
-    // It was dying already when it was found running.
+    // The container was already stopping when it was found running.
     if (isSame && toAppError(error).code === 'container_lost') {
       return (await this.#launcher.run(agentId)).notes;
     }
@@ -182,28 +184,31 @@ export class AgentWaker {
     const options = { runtime, agentId, startTimeoutMs, answerTimeoutMs, version, log };
     const link = await ContainerLink.open(options);
     try {
-      if (this.#isTakenUp(agentId) || !(await link.codex.hasRunningTurn())) return link;
+      if (this.#hasTurnToJoin(agentId) || !(await link.codex.hasRunningTurn())) return link;
     } catch (error) {
       await link.close();
       throw error;
     }
-    log.warn({ agentId }, 'Ending a turn that an earlier server left running');
+    log.warn({ agentId }, 'Ending an unknown turn of an earlier server');
     await link.close();
     await this.#launcher.restart(agentId);
     return ContainerLink.open(options);
   }
 
-  /** Whether the turn that still runs is one of ours, sent by an earlier server: it is joined. */
-  #isTakenUp(agentId: string): boolean {
+  /** Whether a running turn is known from an earlier server, and will be joined. */
+  #hasTurnToJoin(agentId: string): boolean {
     const unfinished = this.#options.store.turns.unfinished();
     return unfinished.some((turn) => turn.agentId === agentId && turn.sent !== undefined);
   }
 }
 
-/** Undefined if it is awake. */
-function sleepOf({ paused, down }: AgentPlace, agent: AgentRecord | undefined): Sleep | undefined {
+/** Undefined for an awake agent. */
+function dormantStatusOf(
+  { paused, stopped }: RunningAgent,
+  agent: AgentRecord | undefined,
+): DormantStatus | undefined {
   if (paused) return 'paused';
-  if (!down) return undefined;
+  if (!stopped) return undefined;
   if (!agent?.tokenSha256) return 'new';
   return agent.archived ? 'archived' : 'stopped';
 }

@@ -6,7 +6,7 @@ const LIMIT_SECONDS = 5;
 const KIBIBYTE = 1024;
 /** Two lines are expected. */
 const OUTPUT_BYTES = 64 * 1024;
-/** Ends by itself where the system has `timeout`: what we let go of would go on in the container. */
+/** Uses `timeout` if available, since a closed exec would keep running. */
 const MEASURE = `seconds=$1; shift
 set -- nice -n 19 du -skx -- "$@"
 command -v timeout >/dev/null && set -- timeout "$seconds" "$@"
@@ -14,7 +14,7 @@ exec "$@" 2>/dev/null`;
 
 export type DiskUsage = { workspaceBytes: number; homeBytes: number };
 
-/** What the files of an agent that is awake take; undefined if that cannot be told in time. */
+/** Size of the files of an awake agent; undefined after the time limit. */
 export async function measureDisk(
   runtime: ContainerRuntime,
   agentId: string,
@@ -33,7 +33,7 @@ export async function measureDisk(
     child.stdio.destroy();
     return parse(String(output ?? ''));
   } catch {
-    // It was stopped or paused meanwhile.
+    // The agent was stopped or paused meanwhile.
     return undefined;
   }
 }

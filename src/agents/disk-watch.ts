@@ -5,23 +5,22 @@ import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { AgentEvents } from './agent-events.ts';
 import { type DiskUsage, measureDisk } from './disk-usage.ts';
 
-/** Measuring reads every directory of the agent. */
+/** A measurement reads every directory of the agent. */
 const MEASURE_EVERY_MS = 30_000;
 const MEASURE_SECONDS = 60;
-/** The share of its limit at which callers are warned, while the agent can still make room. */
+/** Share of the limit from which callers are warned. */
 const WARN_SHARE = 0.8;
-/** By how much, and by what share, a home must have grown before its snapshots are packed again. */
+/** Minimum growth of a home, besides its doubling, before its checkpoints are packed again. */
 const GROWTH_BYTES = 256 * 1024 * 1024;
-/** Each leaves a ref and some objects. */
+/** Each turn leaves a ref and some objects. */
 const TURNS_BETWEEN_TIDYING = 20;
 
 type DiskWatchOptions = {
   runtime: ContainerRuntime;
-  /** Makes the snapshots of an agent small; answers whether it did. */
-  packSnapshots: (agentId: string) => Promise<boolean>;
-  /** Packs its repositories, and forgets refs of old turns; answers whether it did. */
+  /** Returns false without an effect, as `tidy`. */
+  packCheckpoints: (agentId: string) => Promise<boolean>;
   tidy: (agentId: string) => Promise<boolean>;
-  /** Whether the workspace of an agent is its own; a directory of a person counts for nothing. */
+  /** Whether the workspace counts: a directory of the machine does not. */
   countsWorkspace: (agentId: string) => boolean;
   events: AgentEvents;
   config: Pick<Config, 'CONTAINER_DISK_LIMIT'>;
@@ -31,50 +30,52 @@ type DiskWatchOptions = {
   turnsBetweenTidying?: number;
 };
 
-type Known = {
+type Measurement = {
   bytes: number;
   measuredAt: number;
   timer?: NodeJS.Timeout | undefined;
-  /** Size of the home at which its snapshots are packed. */
+  /** Size of the home from which its checkpoints are packed. */
   packAt: number;
-  /** Since it was tidied. */
+  /** Turns since the last tidy. */
   turns: number;
 };
 
 /**
- * Knows what the files of agents take, by measuring them after turns that may have written. Engines
- * bound the size of no volume: what an agent writes in one turn is seen only when that has ended.
+ * Measures the files of agents after their turns. Engines cannot limit volumes, so a turn that exceeds the
+ * limit is noticed after its end.
  */
 export class DiskWatch {
   readonly #options: DiskWatchOptions;
-  readonly #known = new Map<string, Known>();
-  readonly #ignore: () => void;
+  readonly #measurements = new Map<string, Measurement>();
+  readonly #unsubscribe: () => void;
 
   constructor(options: DiskWatchOptions) {
     this.#options = options;
-    this.#ignore = options.events.listen((event) => {
-      if (event.type === 'agent_taken' && event.step === 'remove') this.#forget(event.agentId);
+    this.#unsubscribe = options.events.listen((event) => {
+      if (event.type === 'agent_taken' && event.transition === 'remove')
+        this.#forget(event.agentId);
     });
   }
 
-  /** Undefined if nothing bounds it. */
+  /** Undefined without a limit. */
   get limitBytes(): number | undefined {
     return this.#options.config.CONTAINER_DISK_LIMIT || undefined;
   }
 
-  /** What the files of an agent took when they were measured last; 0 if they never were. */
+  /** Size at the last measurement; 0 before the first. */
   bytesOf(agentId: string): number {
-    return this.#known.get(agentId)?.bytes ?? 0;
+    return this.#measurements.get(agentId)?.bytes ?? 0;
   }
 
-  /** Measures the files of an agent that is awake, if this server never did. */
-  async know(agentId: string): Promise<void> {
+  /** Measures an awake agent, unless this server has done so before. */
+  async measureOnce(agentId: string): Promise<void> {
     if (this.limitBytes === undefined) return;
-    const known = this.#knownOf(agentId);
-    if (known.measuredAt === Number.NEGATIVE_INFINITY) await this.#measure(agentId, known);
+    const measurement = this.#measurementOf(agentId);
+    if (measurement.measuredAt === Number.NEGATIVE_INFINITY)
+      await this.#measure(agentId, measurement);
   }
 
-  /** Throws `workspace_full` if the agent has no room to write. */
+  /** Throws `workspace_full` at the limit. */
   assertRoom(agentId: string): void {
     const { limitBytes: limit } = this;
     const bytes = this.bytesOf(agentId);
@@ -84,77 +85,84 @@ export class DiskWatch {
     });
   }
 
-  /** What to tell callers of an agent that has little room left. */
+  /** A note for callers near the limit. */
   warning(agentId: string): string | undefined {
     const { limitBytes: limit } = this;
     const bytes = this.bytesOf(agentId);
     if (limit === undefined || bytes < limit * WARN_SHARE) return undefined;
-    return `${filled(agentId, bytes, limit)}; beyond that, turns that write are refused.`;
+    return `${filled(agentId, bytes, limit)}; at the limit, turns that write are refused.`;
   }
 
-  /** Measures in the background: now, or a while after the last time. */
+  /** Schedules a measurement, at most one per interval. */
   turnEnded(agentId: string): void {
     const { measureEveryMs = MEASURE_EVERY_MS } = this.#options;
-    const known = this.#knownOf(agentId);
-    known.turns += 1;
-    if (known.timer) return;
-    const waitMs = Math.max(0, known.measuredAt + measureEveryMs - performance.now());
-    known.timer = setTimeout(() => {
-      known.timer = undefined;
-      this.#look(agentId, known).catch((error: unknown) =>
-        this.#options.log.warn({ err: error, agentId }, 'The files of the agent were not measured'),
+    const measurement = this.#measurementOf(agentId);
+    measurement.turns += 1;
+    if (measurement.timer) return;
+    const waitMs = Math.max(0, measurement.measuredAt + measureEveryMs - performance.now());
+    measurement.timer = setTimeout(() => {
+      measurement.timer = undefined;
+      this.#measureAndPack(agentId, measurement).catch((error: unknown) =>
+        this.#options.log.warn(
+          { err: error, agentId },
+          'The files of an agent could not be measured',
+        ),
       );
     }, waitMs).unref();
   }
 
-  /** Takes what somebody else measured. */
-  note(agentId: string, usage: DiskUsage): void {
-    const known = this.#knownOf(agentId);
+  record(agentId: string, usage: DiskUsage): void {
+    const measurement = this.#measurementOf(agentId);
     const counts = this.#options.countsWorkspace(agentId);
-    known.bytes = usage.homeBytes + (counts ? usage.workspaceBytes : 0);
-    known.measuredAt = performance.now();
+    measurement.bytes = usage.homeBytes + (counts ? usage.workspaceBytes : 0);
+    measurement.measuredAt = performance.now();
   }
 
   [Symbol.dispose](): void {
-    this.#ignore();
-    for (const { timer } of this.#known.values()) clearTimeout(timer);
+    this.#unsubscribe();
+    for (const { timer } of this.#measurements.values()) clearTimeout(timer);
   }
 
   #forget(agentId: string): void {
-    clearTimeout(this.#known.get(agentId)?.timer);
-    this.#known.delete(agentId);
+    clearTimeout(this.#measurements.get(agentId)?.timer);
+    this.#measurements.delete(agentId);
   }
 
-  #knownOf(agentId: string): Known {
+  #measurementOf(agentId: string): Measurement {
     const { growthBytes: packAt = GROWTH_BYTES } = this.#options;
-    const known = this.#known.get(agentId) ?? { bytes: 0, measuredAt: -Infinity, packAt, turns: 0 };
-    this.#known.set(agentId, known);
-    return known;
+    const measurement = this.#measurements.get(agentId) ?? {
+      bytes: 0,
+      measuredAt: -Infinity,
+      packAt,
+      turns: 0,
+    };
+    this.#measurements.set(agentId, measurement);
+    return measurement;
   }
 
-  async #look(agentId: string, known: Known): Promise<void> {
-    const usage = await this.#measure(agentId, known);
-    await this.#tidy(agentId, known);
-    if (!usage || usage.homeBytes < known.packAt) return;
-    if (!(await this.#options.packSnapshots(agentId))) return;
+  async #measureAndPack(agentId: string, measurement: Measurement): Promise<void> {
+    const usage = await this.#measure(agentId, measurement);
+    await this.#tidy(agentId, measurement);
+    if (!usage || usage.homeBytes < measurement.packAt) return;
+    if (!(await this.#options.packCheckpoints(agentId))) return;
     const { growthBytes = GROWTH_BYTES } = this.#options;
-    const { homeBytes } = (await this.#measure(agentId, known)) ?? usage;
-    known.packAt = homeBytes + Math.max(homeBytes, growthBytes);
+    const { homeBytes } = (await this.#measure(agentId, measurement)) ?? usage;
+    measurement.packAt = homeBytes + Math.max(homeBytes, growthBytes);
   }
 
-  async #tidy(agentId: string, known: Known): Promise<void> {
+  async #tidy(agentId: string, measurement: Measurement): Promise<void> {
     const { turnsBetweenTidying = TURNS_BETWEEN_TIDYING, tidy } = this.#options;
-    if (known.turns >= turnsBetweenTidying && (await tidy(agentId))) known.turns = 0;
+    if (measurement.turns >= turnsBetweenTidying && (await tidy(agentId))) measurement.turns = 0;
   }
 
-  async #measure(agentId: string, known: Known): Promise<DiskUsage | undefined> {
+  async #measure(agentId: string, measurement: Measurement): Promise<DiskUsage | undefined> {
     const usage = await measureDisk(this.#options.runtime, agentId, MEASURE_SECONDS);
-    // It may have been removed meanwhile, and made anew.
-    if (usage && this.#known.get(agentId) === known) this.note(agentId, usage);
+    // The agent may have been removed and created again.
+    if (usage && this.#measurements.get(agentId) === measurement) this.record(agentId, usage);
     return usage;
   }
 }
 
 function filled(agentId: string, bytes: number, limit: number): string {
-  return `The files of agent ${agentId} have ${bytes} of the ${limit} bytes that they may have`;
+  return `The files of agent ${agentId} have ${bytes} of ${limit} bytes (\`CONTAINER_DISK_LIMIT\`)`;
 }

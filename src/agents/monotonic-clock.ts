@@ -1,17 +1,14 @@
-/**
- * Moments on a clock that nobody sets, in milliseconds: unlike the time of day it neither jumps nor
- * goes back. It may stand still while the machine sleeps.
- */
-export function steadyNow(): number {
+/** Milliseconds of a clock that never jumps or goes back; it may stop while the machine sleeps. */
+export function monotonicNow(): number {
   return performance.now();
 }
 
-/** When it was a time of day; a time that has not come yet, by a clock that was set back since, is now. */
-export function steadyMomentOf(date: Date): number {
-  return steadyNow() - Math.max(0, Date.now() - date.getTime());
+/** The monotonic time of a date; a future date, after the clock was set back, counts as now. */
+export function monotonicOf(date: Date): number {
+  return monotonicNow() - Math.max(0, Date.now() - date.getTime());
 }
 
-/** The time of day of a moment, by today's clock. */
-export function dateOfSteady(moment: number): Date {
-  return new Date(Date.now() - (steadyNow() - moment));
+/** The date of a monotonic time. */
+export function dateOfMonotonic(moment: number): Date {
+  return new Date(Date.now() - (monotonicNow() - moment));
 }

@@ -1,173 +1,172 @@
 import { AppError } from '../errors.ts';
 import type { AgentLink } from './links/agent-link.ts';
-import { steadyMomentOf, steadyNow } from './monotonic-clock.ts';
+import { monotonicNow, monotonicOf } from './monotonic-clock.ts';
 
-/** An agent whose container runs or is paused, or is on its way there or back. */
-export type AgentPlace = {
+/** An agent whose container runs, is paused, or is about to be one of these. */
+export type RunningAgent = {
   readonly agentId: string;
-  /** How many work with it now. */
+  /** Number of present users. */
   users: number;
-  /** Since when nobody does: a moment on the steady clock. */
+  /** Time of last use, by the monotonic clock. */
   idleSince: number;
-  /** Whether its container is frozen, or may be. The link stays open over that. */
+  /** Whether the container may be paused. The link stays open. */
   paused: boolean;
-  /** Whether its container does not run, as far as is known: who wakes it starts it. */
-  down: boolean;
+  /** Whether the container is not known to run, and must be started. */
+  stopped: boolean;
   link?: Promise<AgentLink> | undefined;
-  /** The end of a pause that is under way. */
-  waking?: Promise<void> | undefined;
+  resuming?: Promise<void> | undefined;
 };
 
-type AgentPlacesOptions = {
+type RunningAgentsOptions = {
   limit: number;
   /** Whether an idle agent may be stopped to make room for another. */
   mayEvict: (agentId: string) => boolean;
-  /** Empties the place of an idle agent. */
-  evict: (place: AgentPlace) => Promise<void>;
+  /** Stops an idle agent. */
+  evict: (agent: RunningAgent) => Promise<void>;
 };
 
-/** The places for agents that run at the same time, and who may do what to an agent now. */
-export class AgentPlaces {
-  readonly #places = new Map<string, AgentPlace>();
-  readonly #changes = new Map<string, Promise<unknown>>();
-  readonly #options: AgentPlacesOptions;
+/** The running agents, up to the limit of `MAX_CONCURRENT_SESSIONS`, with their users and locks. */
+export class RunningAgents {
+  readonly #agents = new Map<string, RunningAgent>();
+  readonly #locks = new Map<string, Promise<unknown>>();
+  readonly #options: RunningAgentsOptions;
 
-  constructor(options: AgentPlacesOptions) {
+  constructor(options: RunningAgentsOptions) {
     this.#options = options;
   }
 
-  get(agentId: string): AgentPlace | undefined {
-    return this.#places.get(agentId);
+  get(agentId: string): RunningAgent | undefined {
+    return this.#agents.get(agentId);
   }
 
-  all(): AgentPlace[] {
-    return [...this.#places.values()];
+  all(): RunningAgent[] {
+    return [...this.#agents.values()];
   }
 
-  /** Gives a place to an agent that runs already. */
-  occupy(agentId: string, found: { idleSince: Date; paused: boolean }): void {
+  /** Adds an agent whose container runs already. */
+  adopt(agentId: string, found: { idleSince: Date; paused: boolean }): void {
     const { idleSince, paused } = found;
-    this.#places.set(agentId, {
+    this.#agents.set(agentId, {
       agentId,
       users: 0,
-      idleSince: steadyMomentOf(idleSince),
+      idleSince: monotonicOf(idleSince),
       paused,
-      down: false,
+      stopped: false,
     });
   }
 
   /**
-   * Gives an agent a place, its own or a new one, and counts a user. When all are taken the longest
-   * idle agent is stopped; if none may be, throws `too_many_sessions`.
+   * Adds a user to an agent. At the limit, a new agent evicts the longest idle one; throws
+   * `too_many_sessions` if none may be evicted.
    */
-  async take(agentId: string): Promise<AgentPlace> {
+  async acquire(agentId: string): Promise<RunningAgent> {
     for (;;) {
-      while (this.#changes.has(agentId)) await this.settled(agentId);
-      const place = this.#places.get(agentId);
-      if (place) {
-        place.users += 1;
-        return place;
+      while (this.#locks.has(agentId)) await this.settled(agentId);
+      const agent = this.#agents.get(agentId);
+      if (agent) {
+        agent.users += 1;
+        return agent;
       }
-      const isFull = this.#places.size >= this.#options.limit;
-      const victim = isFull ? this.#choose() : undefined;
-      if (!isFull || victim) return this.#takeNew(agentId, victim);
-      // Whoever is being paused or stopped can make room in a moment.
-      const changing = this.all().filter((each) => this.#changes.has(each.agentId));
-      if (changing.length === 0) throw this.#full();
+      const isFull = this.#agents.size >= this.#options.limit;
+      const victim = isFull ? this.#evictionCandidate() : undefined;
+      if (!isFull || victim) return this.#add(agentId, victim);
+      // The end of another agent's transition may free capacity.
+      const changing = this.all().filter((each) => this.#locks.has(each.agentId));
+      if (changing.length === 0) throw this.#limitError();
       await Promise.race(changing.map((each) => this.settled(each.agentId)));
     }
   }
 
-  leave(place: AgentPlace): void {
-    place.users -= 1;
-    place.idleSince = steadyNow();
+  release(agent: RunningAgent): void {
+    agent.users -= 1;
+    agent.idleSince = monotonicNow();
   }
 
-  /** Gives the place up. Nothing, and false, if somebody uses it, or it is taken by now for a new start. */
-  free(place: AgentPlace): boolean {
-    if (place.users > 0 || this.#places.get(place.agentId) !== place) return false;
-    return this.#places.delete(place.agentId);
+  /** Returns false, without an effect, for an agent in use or an outdated entry. */
+  remove(agent: RunningAgent): boolean {
+    if (agent.users > 0 || this.#agents.get(agent.agentId) !== agent) return false;
+    return this.#agents.delete(agent.agentId);
   }
 
   /**
-   * Does something to an agent, with a place or without, that nobody uses. Who wants to use it waits
-   * until that is done. Answers false, and does nothing, if it is used or being changed already.
+   * Runs a task with an agent locked, whether or not it runs; {@link acquire} waits for the task. Returns
+   * false, without running the task, if the agent is in use or locked.
    */
-  async change(agentId: string, task: () => Promise<void>): Promise<boolean> {
-    if ((this.#places.get(agentId)?.users ?? 0) > 0 || this.#changes.has(agentId)) return false;
-    await this.#change(agentId, task);
+  async runExclusive(agentId: string, task: () => Promise<void>): Promise<boolean> {
+    if ((this.#agents.get(agentId)?.users ?? 0) > 0 || this.#locks.has(agentId)) return false;
+    await this.#lock(agentId, task);
     return true;
   }
 
   /**
-   * Runs a task while an agent is neither stopped nor removed. An agent without a place is not woken:
-   * whoever wants to use it waits for the end of the task.
+   * Runs a task while an agent is neither stopped nor removed. An agent that does not run is not woken;
+   * {@link acquire} waits for the task then.
    */
   async hold<T>(agentId: string, task: () => Promise<T>): Promise<T> {
-    while (this.#changes.has(agentId)) await this.settled(agentId);
-    const place = this.#places.get(agentId);
-    if (!place) return this.#change(agentId, task);
-    place.users += 1;
+    while (this.#locks.has(agentId)) await this.settled(agentId);
+    const agent = this.#agents.get(agentId);
+    if (!agent) return this.#lock(agentId, task);
+    agent.users += 1;
     try {
       return await task();
     } finally {
-      this.leave(place);
+      this.release(agent);
     }
   }
 
-  isChanging(agentId: string): boolean {
-    return this.#changes.has(agentId);
+  isLocked(agentId: string): boolean {
+    return this.#locks.has(agentId);
   }
 
-  /** Resolves when no change of the agent is under way; whoever made it hears of its failure. */
+  /** Resolves when the agent is not locked. Never rejects. */
   async settled(agentId: string): Promise<void> {
-    await this.#changes.get(agentId)?.catch(() => undefined);
+    await this.#locks.get(agentId)?.catch(() => undefined);
   }
 
-  async #change<T>(agentId: string, task: () => Promise<T>): Promise<T> {
-    const change = Promise.resolve().then(task);
-    this.#changes.set(agentId, change);
+  async #lock<T>(agentId: string, task: () => Promise<T>): Promise<T> {
+    const locked = Promise.resolve().then(task);
+    this.#locks.set(agentId, locked);
     try {
-      return await change;
+      return await locked;
     } finally {
-      this.#changes.delete(agentId);
+      this.#locks.delete(agentId);
     }
   }
 
-  // The place is taken before anything is awaited, so that two first calls cannot take two.
-  async #takeNew(agentId: string, victim: AgentPlace | undefined): Promise<AgentPlace> {
-    const place: AgentPlace = {
+  // Added before the first await, so that concurrent calls share the entry.
+  async #add(agentId: string, victim: RunningAgent | undefined): Promise<RunningAgent> {
+    const agent: RunningAgent = {
       agentId,
       users: 1,
-      idleSince: steadyNow(),
+      idleSince: monotonicNow(),
       paused: false,
-      down: true,
+      stopped: true,
     };
-    this.#places.set(agentId, place);
+    this.#agents.set(agentId, agent);
     try {
       if (victim) await this.#options.evict(victim);
-      return place;
+      return agent;
     } catch (error) {
-      this.leave(place);
-      this.free(place);
+      this.release(agent);
+      this.remove(agent);
       throw error;
     }
   }
 
   /** The longest idle agent, of the paused ones if there are any. */
-  #choose(): AgentPlace | undefined {
+  #evictionCandidate(): RunningAgent | undefined {
     const [victim] = this.all()
-      .filter(({ agentId, users }) => users === 0 && !this.#changes.has(agentId))
+      .filter(({ agentId, users }) => users === 0 && !this.#locks.has(agentId))
       .filter(({ agentId }) => this.#options.mayEvict(agentId))
       .sort((a, b) => Number(b.paused) - Number(a.paused) || a.idleSince - b.idleSince);
     return victim;
   }
 
-  #full(): AppError {
+  #limitError(): AppError {
     const { limit } = this.#options;
     return new AppError(
       'too_many_sessions',
-      `All ${limit} agents that may run at once are busy or pinned.`,
+      `All ${limit} running agents (\`MAX_CONCURRENT_SESSIONS\`) are busy or pinned.`,
       { data: { limit } },
     );
   }

@@ -1,8 +1,8 @@
-import { ASK_KINDS } from '../codex/requests-of-codex/codex-ask.ts';
+import { SERVER_REQUEST_KINDS } from '../codex/server-requests/server-request.ts';
 import type { Risk } from './risk.ts';
 
 /** `turn`: a call before it runs. The others are requests of Codex during a turn. */
-export const APPROVAL_KINDS = ['turn', ...ASK_KINDS] as const;
+export const APPROVAL_KINDS = ['turn', ...SERVER_REQUEST_KINDS] as const;
 export type ApprovalKind = (typeof APPROVAL_KINDS)[number];
 
 /** `superseded`: the turn ended before a decision. */

@@ -1,6 +1,6 @@
 import path from 'node:path';
-import type { ThreadSettings } from '../agents/conversations/thread.ts';
-import type { CodexAsk } from '../codex/requests-of-codex/codex-ask.ts';
+import type { ThreadSettings } from '../agents/threads/thread.ts';
+import type { ServerRequest } from '../codex/server-requests/server-request.ts';
 
 export const RISKS = ['low', 'medium', 'high', 'critical'] as const;
 export type Risk = (typeof RISKS)[number];
@@ -18,9 +18,9 @@ export function riskOf({ sandbox, fullAuto, mode }: TurnPowers): Risk {
   return sandbox === 'workspace-write' || fullAuto || isCi ? 'medium' : 'low';
 }
 
-export type AskedPowers = Pick<CodexAsk, 'kind' | 'wantsMore' | 'cwd'>;
+export type AskedPowers = Pick<ServerRequest, 'kind' | 'wantsMore' | 'cwd'>;
 
-export type RiskyAsk = CodexAsk & { risk: Risk };
+export type RiskyAsk = ServerRequest & { risk: Risk };
 
 export function riskOfAsk({ kind, wantsMore, cwd }: AskedPowers, workspace: string): Risk {
   if (kind === 'user_input') return 'low';

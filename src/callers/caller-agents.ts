@@ -4,7 +4,7 @@ import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AgentStore } from '../agents/agent-store.ts';
 import { type DiskUsage, measureDisk } from '../agents/disk-usage.ts';
 import {
-  type AgentStep,
+  type AgentTransition,
   idleSecondsOf,
   type LifeSettings,
   secondsUntil,
@@ -33,7 +33,7 @@ export type AgentView = {
   /** Absent while the agent is busy. */
   idleSeconds: number | undefined;
   /** How long until each step if nobody calls. Absent: never, or the step is past. */
-  secondsUntil: Partial<Record<AgentStep, number>>;
+  secondsUntil: Partial<Record<AgentTransition, number>>;
   /** Calls that run or wait. */
   openCalls: number;
   createdAt: Date;
@@ -76,7 +76,7 @@ export class CallerAgents extends CallerView<AgentServices> {
       runtime.stats(agentId).catch(() => undefined),
       container?.state === 'running' ? measureDisk(runtime, agentId) : undefined,
     ]);
-    if (disk) agents.disk.note(agentId, disk);
+    if (disk) agents.disk.record(agentId, disk);
     return { ...stats, ...disk, diskLimitBytes: agents.disk.limitBytes };
   }
 

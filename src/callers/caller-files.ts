@@ -6,7 +6,7 @@ import { auditCall } from '../audit/call-record.ts';
 import type { Config } from '../config/config.ts';
 import type { ArchiveReport } from '../workspaces/transfers/archive-rules.ts';
 import { transferBounds } from '../workspaces/transfers/transfer-bounds.ts';
-import type { GivenReport, WorkspaceFiles } from '../workspaces/transfers/workspace-files.ts';
+import type { DownloadReport, WorkspaceFiles } from '../workspaces/transfers/workspace-files.ts';
 import { callerPath } from '../workspaces/workspace-path.ts';
 import { CallerView } from './caller-view.ts';
 import { CallerWorkspaces, type WorkspaceServices } from './caller-workspaces.ts';
@@ -81,7 +81,7 @@ export class CallerFiles extends CallerView<FileServices & WorkspaceServices> {
   async get(
     name: string,
     { path, git, signal }: { path: string; git: boolean; signal: AbortSignal },
-    send: (archive: AsyncIterable<Uint8Array>, report: () => GivenReport) => Promise<void>,
+    send: (archive: AsyncIterable<Uint8Array>, report: () => DownloadReport) => Promise<void>,
   ): Promise<void> {
     const { files, config } = this.services;
     const base = callerPath(path);
@@ -90,7 +90,7 @@ export class CallerFiles extends CallerView<FileServices & WorkspaceServices> {
       this.#workspaces.read(name, async (_link, { agentId }) => {
         const archive = files.get(agentId, { bounds, base, git, signal });
         const first = await archive.next();
-        let report: GivenReport | undefined;
+        let report: DownloadReport | undefined;
         const whole = rejoined(first, archive, (given) => {
           report = given;
         });
@@ -113,9 +113,9 @@ export class CallerFiles extends CallerView<FileServices & WorkspaceServices> {
 }
 
 async function* rejoined(
-  first: IteratorResult<Uint8Array, GivenReport>,
-  rest: AsyncGenerator<Uint8Array, GivenReport>,
-  tell: (report: GivenReport) => void,
+  first: IteratorResult<Uint8Array, DownloadReport>,
+  rest: AsyncGenerator<Uint8Array, DownloadReport>,
+  tell: (report: DownloadReport) => void,
 ): AsyncGenerator<Uint8Array> {
   try {
     if (first.done) return tell(first.value);

@@ -3,13 +3,13 @@ import type { AgentRecord, AgentStatus } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AgentStore } from '../agents/agent-store.ts';
 import {
-  type AgentStep,
+  type AgentTransition,
+  canTransition,
+  dueTransition,
   idleSecondsOf,
   type LifeSettings,
-  mayTake,
-  nextStep,
 } from '../agents/life/agent-life.ts';
-import { type Decision, type Swept, sweep } from '../agents/life/sweep.ts';
+import { type Decision, type SweepResult, sweep } from '../agents/life/sweep.ts';
 import { AppError } from '../errors.ts';
 import { CallerView } from './caller-view.ts';
 
@@ -35,12 +35,12 @@ export type CleanedAgent = {
   /** Before the step. */
   status: AgentStatus;
   idleSeconds: number;
-  step: AgentStep;
+  step: AgentTransition;
   /** `in_use`: a call came first. `planned`: of a dry run. */
-  outcome: Swept['outcome'] | 'planned';
+  outcome: SweepResult['outcome'] | 'planned';
 };
 
-type Planned = Omit<Swept, 'outcome'> & Pick<CleanedAgent, 'outcome'>;
+type Planned = Omit<SweepResult, 'outcome'> & Pick<CleanedAgent, 'outcome'>;
 
 /** How long the agents of one caller stay awake and exist. Others' are `agent_not_found`. */
 export class CallerLifecycle extends CallerView<LifecycleServices> {
@@ -75,7 +75,9 @@ export class CallerLifecycle extends CallerView<LifecycleServices> {
     }
     const step = remove ? 'remove' : 'stop';
     const decide: Decision = (life) =>
-      mayTake(step, life) && idleSecondsOf(life, new Date()) >= olderThanSeconds ? step : 'none';
+      canTransition(step, life) && idleSecondsOf(life, new Date()) >= olderThanSeconds
+        ? step
+        : 'none';
     const records =
       agent === undefined
         ? this.services.ownerships.list(this.principal)
@@ -89,16 +91,16 @@ export class CallerLifecycle extends CallerView<LifecycleServices> {
   async sweep(force: boolean, log: Logger): Promise<CleanedAgent[]> {
     this.demand('work');
     const decide: Decision = (life) => {
-      const due = nextStep(life, new Date(), this.services.config);
+      const due = dueTransition(life, new Date(), this.services.config);
       if (!force || due === 'archive' || due === 'remove') return due;
-      return mayTake('stop', life) ? 'stop' : 'none';
+      return canTransition('stop', life) ? 'stop' : 'none';
     };
     return this.#shown(
       await this.#sweep(this.services.ownerships.list(this.principal), decide, log),
     );
   }
 
-  #sweep(records: readonly AgentRecord[], decide: Decision, log: Logger): Promise<Swept[]> {
+  #sweep(records: readonly AgentRecord[], decide: Decision, log: Logger): Promise<SweepResult[]> {
     return sweep({ ...this.services, records, reason: 'cleanup', log }, decide);
   }
 
@@ -106,17 +108,17 @@ export class CallerLifecycle extends CallerView<LifecycleServices> {
     return records.flatMap((record) => {
       const { agentId } = record;
       const life = this.services.agents.lifeOf(record);
-      const step = decide(life, agentId);
-      return step === 'none' ? [] : [{ agentId, life, step, outcome: 'planned' }];
+      const transition = decide(life, agentId);
+      return transition === 'none' ? [] : [{ agentId, life, transition, outcome: 'planned' }];
     });
   }
 
   #shown(found: readonly Planned[]): CleanedAgent[] {
-    return found.map(({ agentId, life, step, outcome }) => ({
+    return found.map(({ agentId, life, transition, outcome }) => ({
       name: this.nameOf(agentId),
       status: life.status,
       idleSeconds: Math.round(idleSecondsOf(life, new Date())),
-      ...{ step, outcome },
+      ...{ step: transition, outcome },
     }));
   }
 }

@@ -1,8 +1,8 @@
 import type { AgentRecord, AgentStatus } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AgentStore } from '../agents/agent-store.ts';
-import type { ThreadRecord, ThreadSettings } from '../agents/conversations/thread.ts';
-import type { ThreadStore } from '../agents/conversations/thread-store.ts';
+import type { ThreadRecord, ThreadSettings } from '../agents/threads/thread.ts';
+import type { ThreadStore } from '../agents/threads/thread-store.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';

@@ -3,8 +3,8 @@ import {
   type AgentSettings,
   changedSettings,
   type SettingsChange,
-} from '../agents/conversations/agent-settings.ts';
-import type { McpServers } from '../agents/conversations/mcp-servers.ts';
+} from '../agents/threads/agent-settings.ts';
+import type { McpServers } from '../agents/threads/mcp-servers.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Config } from '../config/config.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';

@@ -15,7 +15,7 @@ import { derivedName } from './derived-name.ts';
 
 export type SnapshotServices = {
   snapshots: Snapshots;
-  agents: Pick<AgentManager, 'takeStep'>;
+  agents: Pick<AgentManager, 'transition'>;
   store: { agents: AgentStore; snapshots: SnapshotStore };
   audit: AuditLog;
 };
@@ -130,7 +130,7 @@ export class CallerSnapshots extends CallerView<
     } catch (error) {
       // An agent that somebody uses by now stays.
       if (!existed) {
-        await agents.takeStep('remove', agentId, 'cleanup');
+        await agents.transition('remove', agentId, 'cleanup');
         snapshots.abandonRestore(agentId);
       }
       throw error;

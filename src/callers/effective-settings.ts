@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentRecord } from '../agents/agent.ts';
 import type { AgentManager } from '../agents/agent-manager.ts';
-import type { AgentSettings } from '../agents/conversations/agent-settings.ts';
 import type { AgentLink } from '../agents/links/agent-link.ts';
+import type { AgentSettings } from '../agents/threads/agent-settings.ts';
 import type { Config } from '../config/config.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 
@@ -40,7 +40,7 @@ export async function effectiveSettings(
     model: settings.model ?? config.CODEX_MODEL,
     effort: settings.effort ?? config.CODEX_REASONING,
     skills: link && (await skillsOf(link, runtime.layout(agentId).workspace)),
-    instructionFiles: link?.conversations.instructionSources
+    instructionFiles: link?.threads.instructionSources
       ?.slice(0, FILES_LISTED)
       .map((file) => file.slice(0, TEXT_LENGTH)),
   };

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { ThreadSettings } from '../agents/conversations/thread.ts';
+import type { ThreadSettings } from '../agents/threads/thread.ts';
 import type { Config } from '../config/config.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import { invalidField } from './invalid-field.ts';

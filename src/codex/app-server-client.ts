@@ -40,27 +40,27 @@ import {
   turnSteerParams,
   turnsListParams,
 } from './requests.ts';
-import { AskDesk } from './requests-of-codex/ask-desk.ts';
-import type { Answerer } from './requests-of-codex/codex-ask.ts';
 import { runSandboxed } from './sandboxed-command.ts';
+import type { ServerRequestHandler } from './server-requests/server-request.ts';
+import { ServerRequestRouter } from './server-requests/server-request-router.ts';
 import { isNoActiveTurn, isRefusal, notRunning } from './turn-refusal.ts';
 import { ActiveTurn } from './turns/active-turn.ts';
 import { ThreadTurns } from './turns/thread-turns.ts';
 
 export type AppServerOptions = {
-  /** Leads to the app-server's socket, as `codex app-server proxy` gives it. */
+  /** Connected to the socket of the app-server, as by `codex app-server proxy`. */
   stream: Duplex;
   log: Logger;
   requestTimeoutMs: number;
-  /** How long the app-server may give no sign of life while anything is expected of it. */
+  /** Limit without a byte from the app-server while a request or a turn is open. */
   silenceMs: number;
-  /** Our own version, which Codex puts into its log. */
+  /** Version of this server; Codex logs it. */
   clientVersion: string;
 };
 
 /**
- * Throws `codex_incompatible` if the app-server is of another version, `codex_failed` if it is mute; the
- * cause is `CodexSilent` where it gave no sign of life.
+ * Throws `codex_incompatible` for a version that is not supported, and `codex_failed` if the app-server
+ * does not answer, with `CodexSilent` as the cause after {@link AppServerOptions.silenceMs}.
  */
 export async function connectAppServer(options: AppServerOptions): Promise<CodexClient> {
   const client = new AppServerClient(options);
@@ -79,26 +79,26 @@ class AppServerClient implements CodexClient {
   readonly #log: Logger;
   readonly #requestTimeoutMs: number;
   readonly #turns = new ThreadTurns();
-  readonly #asks: AskDesk;
+  readonly #serverRequests: ServerRequestRouter;
   #version = '';
 
   constructor({ stream, log, requestTimeoutMs, silenceMs }: AppServerOptions) {
     this.#log = log;
     this.#requestTimeoutMs = requestTimeoutMs;
-    this.#asks = new AskDesk(this.#turns, log);
+    this.#serverRequests = new ServerRequestRouter(this.#turns, log);
     const heartbeat = new Heartbeat({
       silenceMs,
-      isAwaited: () => this.#rpc.awaits || this.#turns.any,
+      isNeeded: () => this.#rpc.hasPending || this.#turns.any,
       ping: () => ping(),
       onSilent: (reason) => this.#rpc.fail(reason),
     });
-    const { messages, ping } = openWebSocket(stream, heartbeat.heard);
+    const { messages, ping } = openWebSocket(stream, heartbeat.reset);
     this.#rpc = new JsonRpcConnection({
       messages,
       log,
       requestTimeoutMs,
       onNotification: (method, params) => this.#onNotification(method, params),
-      onRequest: (id, method, params) => this.#asks.reply(id, method, params),
+      onRequest: (id, method, params) => this.#serverRequests.reply(id, method, params),
     });
     this.closed = this.#rpc.closed.then((reason) => {
       heartbeat.stop();
@@ -126,8 +126,8 @@ class AppServerClient implements CodexClient {
 
   async resumeThread(threadId: string, options: ThreadOptions): Promise<OpenedThread> {
     const params = threadResumeParams(threadId, options);
-    // Codex may ask again before it says that the thread is there.
-    this.#asks.expect(threadId);
+    // Codex repeats open requests before it replies.
+    this.#serverRequests.hold(threadId);
     const opened = await this.#rpc.request('thread/resume', params, openedThreadReply);
     this.#turns.resumed(opened.thread);
     return { instructionSources: opened.instructionSources };
@@ -158,7 +158,7 @@ class AppServerClient implements CodexClient {
   }
 
   async leaveThread(threadId: string): Promise<void> {
-    this.#asks.forget(threadId);
+    this.#serverRequests.forget(threadId);
     await this.#rpc.request('thread/unsubscribe', { threadId }, emptyReply);
   }
 
@@ -173,22 +173,22 @@ class AppServerClient implements CodexClient {
   async startTurn(
     options: TurnOptions,
     onEvent: (event: CodexEvent) => void,
-    onAsk?: Answerer,
+    onServerRequest?: ServerRequestHandler,
   ): Promise<RunningTurn> {
     const { threadId } = options;
     if (this.#turns.isBusy(threadId)) {
-      throw new AppError('internal', `A turn is running on thread ${threadId} already.`);
+      throw new AppError('internal', `A turn is already running on thread ${threadId}.`);
     }
-    const turn = new ActiveTurn(threadId, { onEvent, onAsk });
+    const turn = new ActiveTurn(threadId, { onEvent, onServerRequest });
     this.#turns.start(threadId, turn);
-    this.#asks.attend(threadId, turn);
+    this.#serverRequests.release(threadId, turn);
     try {
       const reply = await this.#rpc.request('turn/start', turnStartParams(options), turnReply);
       return turn.begin(reply.turn.id);
     } catch (error) {
       turn.abandon(undefined);
-      // Another turn/start would steer the turn that may be running now, so nothing may follow.
-      if (!isRefusal(error)) this.#rpc.fail(new Error('turn/start had no clear answer.'));
+      // The turn may run: another turn/start would steer it, so the connection must end.
+      if (!isRefusal(error)) this.#rpc.fail(new Error('The outcome of turn/start is unknown.'));
       throw error;
     } finally {
       this.#turns.forgetIfOver(threadId, turn);
@@ -199,12 +199,12 @@ class AppServerClient implements CodexClient {
     threadId: string,
     clientMessageId: string,
     onEvent: (event: CodexEvent) => void,
-    onAsk?: Answerer,
+    onServerRequest?: ServerRequestHandler,
   ): Promise<RunningTurn | undefined> {
-    const turn = new ActiveTurn(threadId, { onEvent, onAsk });
-    // It listens before it asks, or an end in between would be missed.
+    const turn = new ActiveTurn(threadId, { onEvent, onServerRequest });
+    // Registered before the request, so that the end of the turn cannot be missed.
     this.#turns.join(threadId, turn);
-    this.#asks.attend(threadId, turn);
+    this.#serverRequests.release(threadId, turn);
     try {
       const params = turnsListParams(threadId);
       const { data } = await this.#rpc.request('thread/turns/list', params, turnsListReply);
@@ -239,7 +239,7 @@ class AppServerClient implements CodexClient {
 
   async interruptTurn(threadId: string, turnId: string): Promise<void> {
     const turn = this.#turns.of(threadId);
-    // Before that, Codex would say that there is no active turn, and then run it.
+    // Before `begun`, Codex refuses the interrupt with "no active turn" and then runs the turn.
     if (turn?.has(turnId)) await this.#orTimeout(turn.begun);
     try {
       await this.#rpc.request('turn/interrupt', { threadId, turnId }, emptyReply);
@@ -265,7 +265,7 @@ class AppServerClient implements CodexClient {
     const notification = parseNotification(method, params);
     const threadId = notification?.params.threadId;
     if (!notification || !threadId) {
-      this.#log.debug({ method, params }, 'codex sent a notification of no turn');
+      this.#log.debug({ method, params }, 'Codex sent a notification without a thread');
       return;
     }
     this.#turns.receive(threadId, notification);

@@ -1,66 +1,66 @@
 import type { CodexEvent } from './codex-event.ts';
-import type { Answerer } from './requests-of-codex/codex-ask.ts';
+import type { ServerRequestHandler } from './server-requests/server-request.ts';
 
 /** One connection to the Codex of one agent. */
 export interface CodexClient {
   /** Such as `0.169.0`. */
   readonly version: string;
-  /** Settles when the connection is over, with the reason if it broke. Never rejects. */
+  /** Resolves when the connection has ended, with the error if it broke. Never rejects. */
   readonly closed: Promise<Error | undefined>;
   startThread(options: ThreadOptions): Promise<OpenedThread & { threadId: string }>;
   /**
-   * Loads a thread from the agent's home and subscribes to it. The options hold unless somebody has
-   * it loaded already; instructions are not said again to a model that was told others. Throws
-   * `codex_failed` if there is none.
+   * Loads a thread from the agent's home and subscribes to it. Codex ignores the options of a thread
+   * that is loaded already, and never repeats instructions to the model. Throws `codex_failed` if the
+   * thread does not exist.
    */
   resumeThread(threadId: string, options: ThreadOptions): Promise<OpenedThread>;
-  /** Begins a thread with the turns of another one in the agent's home. Throws `codex_failed` if there is none. */
+  /** Starts a thread with the turns of another one. Throws `codex_failed` if that does not exist. */
   forkThread(
     threadId: string,
     options: ThreadOptions,
   ): Promise<OpenedThread & { threadId: string }>;
-  /** Adds instructions to what the model of a loaded thread reads from now on. No turn may run on it. */
+  /** Appends instructions to a loaded thread on which no turn runs. */
   instruct(threadId: string, text: string): Promise<void>;
-  /** Has Codex look for skills in one more directory, until it ends. */
+  /** Adds a directory of skills for the lifetime of the app-server. */
   addSkills(directory: string): Promise<void>;
-  /** The skills that a turn in a directory has. */
+  /** The enabled skills of a working directory. */
   listSkills(cwd: string): Promise<Skill[]>;
-  /** Gives up a thread that was started or resumed, so that Codex may put it away. */
+  /** Unsubscribes from a thread, so that Codex may unload it. */
   leaveThread(threadId: string): Promise<void>;
-  /** Whether a turn runs, on whichever thread, that this connection did not start. */
+  /** Whether any thread runs a turn that another connection started. */
   hasRunningTurn(): Promise<boolean>;
   /**
-   * Starts a turn. There must be none running on the thread: Codex would silently steer that one.
-   * Events arrive in order, from before this resolves until `completed` settles. Without an answerer
-   * what Codex asks for is declined.
+   * Starts a turn on a thread that runs none; Codex would steer a running one instead. Events arrive in
+   * order, from before this resolves until `completed` settles. Without a handler, server requests are
+   * declined.
    */
   startTurn(
     options: TurnOptions,
     onEvent: (event: CodexEvent) => void,
-    onAsk?: Answerer,
+    onServerRequest?: ServerRequestHandler,
   ): Promise<RunningTurn>;
   /**
-   * Finds a turn of an earlier connection by the id it was given, on a thread that was resumed, and
-   * listens to it if it still runs. Undefined if Codex never got it. Events that are past are lost;
-   * what it waits to be answered is asked again.
+   * Finds a turn of an earlier connection on a resumed thread by its client message id, and subscribes
+   * to it. Undefined if Codex never received the turn. Past events are lost; Codex repeats open server
+   * requests.
    */
   joinTurn(
     threadId: string,
     clientMessageId: string,
     onEvent: (event: CodexEvent) => void,
-    onAsk?: Answerer,
+    onServerRequest?: ServerRequestHandler,
   ): Promise<RunningTurn | undefined>;
-  /** Says more to a running turn. Throws `turn_not_running` if it has ended. */
+  /** Adds a message to a running turn. Throws `turn_not_running` if the turn has ended. */
   steerTurn(threadId: string, turnId: string, message: string): Promise<void>;
-  /** Asks a running turn to end; nothing if it has ended. */
+  /** Interrupts a turn; does nothing if the turn has ended. */
   interruptTurn(threadId: string, turnId: string): Promise<void>;
   /** Kills the commands that a turn left behind. */
   cleanBackgroundTerminals(threadId: string): Promise<void>;
   /**
-   * Runs a program apart from all conversations, in a sandbox as turns have it and with the environment
-   * of their commands. It is killed with its process group after the time limit, at `signal`, and with
-   * the connection; what left the group is killed only where Codex's own sandbox holds. Throws
-   * `codex_failed` if it could not be started.
+   * Runs a program outside of all threads, with the sandbox and the environment of a turn's commands.
+   * Codex kills its process group at the timeout, on `signal` and when the connection ends; processes
+   * outside of the group are killed only by Codex's own sandbox. Throws `codex_failed` if the program
+   * does not start.
    */
   runCommand(options: CommandOptions, signal: AbortSignal): Promise<CommandEnd>;
   close(): Promise<void>;
@@ -69,45 +69,44 @@ export interface CodexClient {
 export type ThreadOptions = {
   cwd: string;
   model: string;
-  /** Takes the place of Codex's own instructions. */
+  /** Replaces Codex's own instructions. */
   baseInstructions?: string | undefined;
   developerInstructions?: string | undefined;
-  /** Settings of Codex, by its own names. */
+  /** Codex configuration, by Codex's own keys. */
   config?: Record<string, unknown> | undefined;
 };
 
 export type OpenedThread = {
-  /** The files, such as an AGENTS.md, that Codex took instructions from. */
+  /** Files that Codex read instructions from, such as an AGENTS.md. */
   instructionSources: readonly string[];
 };
 
-/** A text, by name, of how to do something, with programs perhaps. */
 export type Skill = {
   name: string;
   description: string;
-  /** Of its SKILL.md. */
+  /** Path of the SKILL.md. */
   path: string;
-  /** `admin`: of the server or the image; `user`: of the agent's home; `repo`; `system`: Codex's own. */
+  /** `admin` (server or image), `user` (home of the agent), `repo` or `system` (Codex itself). */
   scope: string;
 };
 
-/** `external`: the container is the sandbox. The others are Codex's own, for runtimes without one. */
+/** `external`: the container is the sandbox. The others use Codex's own, for runtimes without containers. */
 export type TurnSandbox = 'external' | 'workspace-write' | 'read-only';
 
 export type TurnOptions = {
   threadId: string;
   prompt: string;
-  /** Those that the model has to use. */
+  /** Skills that the model must use. */
   skills?: readonly Pick<Skill, 'name' | 'path'>[] | undefined;
   cwd: string;
   model: string;
   effort: string;
   sandbox: TurnSandbox;
-  /** What Codex has to ask for first. */
+  /** When Codex must ask for approval. */
   approvalPolicy: 'untrusted' | 'on-request' | 'never';
-  /** JSON schema of the final message. */
+  /** JSON Schema of the final message. */
   outputSchema?: Record<string, unknown> | undefined;
-  /** Stored by Codex with the prompt, to find the turn again. */
+  /** Stored by Codex with the prompt; {@link CodexClient.joinTurn} finds the turn by it. */
   clientMessageId: string;
 };
 
@@ -116,16 +115,16 @@ export type CommandOptions = {
   cwd: string;
   sandbox: TurnSandbox;
   timeoutMs: number;
-  /** Of each stream, from its beginning. */
+  /** Bytes kept of each stream, from its start. */
   outputBytes: number;
 };
 
-/** The exit code of what was killed is that of a shell: 137, or 124 after the time limit. */
+/** A killed program has the exit code 137, or 124 after the timeout. */
 export type CommandEnd = { exitCode: number; stdout: string; stderr: string };
 
 export type RunningTurn = {
   turnId: string;
-  /** Rejects only when the connection breaks before the turn ends. */
+  /** Rejects only if the connection breaks before the turn ends. */
   completed: Promise<TurnCompletion>;
 };
 

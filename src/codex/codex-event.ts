@@ -1,4 +1,4 @@
-/** What Codex does in a turn, in our own words. */
+/** An event of a turn, independent of Codex's protocol. */
 export type CodexEvent =
   | { type: 'turn_started'; turnId: string }
   /** A summary of the model's reasoning. */
@@ -11,7 +11,7 @@ export type CodexEvent =
       command: string;
       exitCode: number | undefined;
       durationMs: number | undefined;
-      /** The end of what it printed. */
+      /** The last part of its output. */
       output: string;
     }
   | {
@@ -19,16 +19,16 @@ export type CodexEvent =
       itemId: string;
       paths: readonly string[];
       applied: boolean;
-      /** How many more there are than are listed. */
+      /** Number of paths that are not listed. */
       omitted?: number;
     }
   /** A call of an MCP or other tool by Codex. */
   | { type: 'tool_called'; itemId: string; tool: string }
   | { type: 'web_searched'; itemId: string; query: string }
-  /** A whole message of the model. */
+  /** A complete message of the model. */
   | { type: 'message'; itemId: string; text: string }
   | { type: 'context_compacted' }
-  /** Codex lost the model and tries again. */
+  /** Codex lost the connection to the model and retries. */
   | { type: 'reconnecting'; message: string }
   | { type: 'warning'; message: string };
 

@@ -1,18 +1,15 @@
 import { AppError } from '../errors.ts';
 
-/** The versions whose protocol this client was tried with. */
+/** Prefix of the versions that this client is tested with. */
 const SUPPORTED_CODEX = '0.169.';
 
-/**
- * The version in a user agent such as `codex-mcp-server/0.169.0 (Debian 12.0.0; x86_64) …`. Throws
- * `codex_incompatible`.
- */
+/** Parses a user agent such as `codex-mcp-server/0.169.0 (Debian 12.0.0; x86_64) …`. Throws `codex_incompatible`. */
 export function readVersion(userAgent: string): string {
   const version = /^[^/]+\/(\S+)/.exec(userAgent)?.[1] ?? 'unknown';
   if (version.startsWith(SUPPORTED_CODEX)) return version;
   throw new AppError(
     'codex_incompatible',
-    `The container has Codex ${version}; this server works with ${SUPPORTED_CODEX}x.`,
+    `The container has Codex ${version}; this server supports ${SUPPORTED_CODEX}x.`,
     { data: { found: version, supported: `${SUPPORTED_CODEX}x` } },
   );
 }

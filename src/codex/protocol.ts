@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
 /*
- * What we read of the app-server's messages, and nothing else: keys that we do not name are let
- * through and dropped. test/codex/protocol-schema.test.ts holds this to the schema of Codex.
+ * The app-server's messages, with only the keys that this client reads; zod drops all others.
+ * test/codex/protocol-schema.test.ts compares this with the schema of Codex.
  */
 
 const optionalText = z.string().nullish();
@@ -11,7 +11,6 @@ export const initializeReply = z.object({ userAgent: z.string() });
 export const threadReply = z.object({
   thread: z.object({ id: z.string(), status: z.object({ type: z.string() }) }),
 });
-/** A thread that was begun or loaded. */
 export const openedThreadReply = threadReply.extend({
   instructionSources: z.array(z.string()).default([]),
 });
@@ -30,7 +29,7 @@ export const skillsReply = z.object({
     }),
   ),
 });
-/** Of the threads in memory, ids alone. */
+/** Ids of the loaded threads. */
 export const loadedThreadsReply = z.object({ data: z.array(z.string()) });
 export const turnIdReply = z.object({ turnId: z.string() });
 export const turnReply = z.object({ turn: z.object({ id: z.string() }) });
@@ -42,7 +41,7 @@ export const commandExecReply = z.object({
   stderr: z.string(),
 });
 
-/** A known word, or an object with one known key; new ones come with new versions. */
+/** A word, or an object with one key; new versions of Codex add others. */
 const codexErrorInfo = z.union([z.string(), z.record(z.string(), z.unknown())]);
 
 const turnError = z.object({ message: z.string(), codexErrorInfo: codexErrorInfo.nullish() });
@@ -78,7 +77,7 @@ export type ThreadItem = z.infer<typeof threadItem>;
 const itemType = z.object({ type: z.string() });
 const itemTypes = new Set(threadItem.options.flatMap((option) => [...option.shape.type.values]));
 
-/** An item of a kind that we do not show is undefined. */
+/** Undefined for an item of any other type. */
 const shownItem = z.preprocess((value) => {
   const { data } = itemType.safeParse(value);
   return data && !(itemTypes as Set<string>).has(data.type) ? undefined : value;
@@ -86,7 +85,7 @@ const shownItem = z.preprocess((value) => {
 
 const userMessage = z.object({ type: z.literal('userMessage'), clientId: optionalText });
 
-/** A turn of the past, or one that runs, as the history of a thread tells it. */
+/** A turn in the history of a thread. */
 const recordedTurn = z.object({
   id: z.string(),
   status: z.string(),
@@ -137,13 +136,13 @@ const notificationMethods: ReadonlySet<string> = new Set(
   codexNotification.options.flatMap((option) => [...option.shape.method.values]),
 );
 
-/** Undefined for a notification that we do not use. Throws if one that we use is malformed. */
+/** Undefined for a method that this client does not use. Throws for invalid parameters. */
 export function parseNotification(method: string, params: unknown): CodexNotification | undefined {
   if (!notificationMethods.has(method)) return undefined;
   return codexNotification.parse({ method, params });
 }
 
-/** Notifications that Codex shall not send: they cost much, or come often, and we use none. */
+/** Notifications that this client opts out of: all are unused, and frequent or expensive. */
 export const UNWANTED_NOTIFICATIONS = [
   'account/rateLimits/updated',
   'command/exec/outputDelta',

@@ -5,7 +5,7 @@ export function initializeParams(clientVersion: string) {
   return {
     clientInfo: { name: 'codex-mcp-server', title: 'codex-mcp-server', version: clientVersion },
     capabilities: {
-      // Background terminals can be cleaned by experimental clients only.
+      // thread/backgroundTerminals/clean requires it.
       experimentalApi: true,
       requestAttestation: false,
       optOutNotificationMethods: UNWANTED_NOTIFICATIONS,
@@ -14,8 +14,8 @@ export function initializeParams(clientVersion: string) {
 }
 
 /**
- * A thread starts read-only whatever its turns may do: starting it with full access would make
- * Codex trust the repository and run what its `.codex/config.toml` says.
+ * Threads always start read-only: with full access Codex would trust the repository and apply its
+ * `.codex/config.toml`. Each turn sets its own sandbox.
  */
 export function threadStartParams(options: ThreadOptions) {
   const { cwd, model, baseInstructions, developerInstructions, config } = options;
@@ -64,7 +64,7 @@ export function injectItemsParams(threadId: string, text: string) {
   return { threadId, items: [{ type: 'message', role: 'developer', content }] };
 }
 
-/** Files of an agent change while Codex runs, also where it cannot watch them. */
+/** `forceReload`, since Codex cannot watch all directories of skills. */
 export function skillsListParams(cwd: string) {
   return { cwds: [cwd], forceReload: true };
 }
@@ -73,7 +73,7 @@ function textInput(text: string) {
   return [{ type: 'text', text, text_elements: [] }];
 }
 
-/** How far back a turn is looked for: it was the last that the server sent, or a repair came after it. */
+/** A turn to join is the last one of its thread, or followed by a repair turn. */
 const RECENT_TURNS = 5;
 
 export function turnsListParams(threadId: string) {
@@ -83,16 +83,16 @@ export function turnsListParams(threadId: string) {
 function sandboxPolicy(sandbox: TurnSandbox, cwd: string) {
   switch (sandbox) {
     case 'external':
-      // What a container may reach is the gateway's to decide. Under `restricted` Codex would tell
-      // the model and its commands that there is no network, and they would not try the proxy.
+      // The gateway restricts the network. With `restricted`, Codex would tell the model that there is
+      // no network, and its commands would not try the proxy.
       return { type: 'externalSandbox', networkAccess: 'enabled' };
     case 'workspace-write':
       return {
         type: 'workspaceWrite',
-        // Codex keeps `.git` from being written otherwise, and then nothing could be committed.
+        // Codex makes `.git` read-only otherwise, and git could not commit.
         writableRoots: [`${cwd}/.git`],
         networkAccess: false,
-        // Agents without containers share /tmp; one that shall have a place there has a TMPDIR.
+        // Agents without containers share /tmp; each one has a TMPDIR of its own.
         excludeSlashTmp: true,
         excludeTmpdirEnvVar: false,
       };

@@ -4,10 +4,10 @@ import type { JsonRpcConnection } from './connection/json-rpc.ts';
 import { commandExecReply, emptyReply } from './protocol.ts';
 import { commandExecParams } from './requests.ts';
 
-/** Codex answers once it has killed what is late, and given up on output that others hold open. */
-const ENDING_MS = 10_000;
+/** Codex replies after it has killed the program and stopped waiting for output that daemons hold open. */
+const TERMINATION_MS = 10_000;
 
-/** Runs a program by `command/exec`. At `signal` it is ended; its end is waited for even then. */
+/** Runs a program by `command/exec`. `signal` terminates the program; this waits for its end in any case. */
 export async function runSandboxed(
   rpc: JsonRpcConnection,
   options: CommandOptions,
@@ -19,10 +19,10 @@ export async function runSandboxed(
     'command/exec',
     commandExecParams(options, processId),
     commandExecReply,
-    { timeoutMs: options.timeoutMs + ENDING_MS },
+    { timeoutMs: options.timeoutMs + TERMINATION_MS },
   );
   const terminate = () => {
-    // It is refused if the program has ended meanwhile.
+    // Codex refuses it if the program has ended.
     rpc.request('command/exec/terminate', { processId }, emptyReply).catch(() => undefined);
   };
   signal.addEventListener('abort', terminate, { once: true });

@@ -1,10 +1,10 @@
 const WRAPPER = /^(?:\S*\/)?(?:ba|z|da)?sh -l?c (.+)$/s;
 
-/** One shell word of quoted and plain pieces; a blank outside quotes would end it. */
+/** One shell word of quoted and plain pieces. */
 const WORD = /^(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^\s'"\\])+$/s;
 const PIECES = /'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)|([^'"\\]+)/gs;
 
-/** `/bin/bash -lc 'echo hi'` as `echo hi`; a command without that wrapper stays as it is. */
+/** Turns `/bin/bash -lc 'echo hi'` into `echo hi`; returns any other command unchanged. */
 export function unwrapShell(command: string): string {
   const script = WRAPPER.exec(command)?.[1];
   if (script === undefined || !WORD.test(script)) return command;

@@ -6,31 +6,31 @@ import type { ContainerRuntime } from './container-runtime.ts';
 import { DockerRuntime } from './docker/docker-runtime.ts';
 import { ProcessRuntime } from './process/process-runtime.ts';
 
-const CAUTION =
-  "Agents run as processes of this machine. Codex's own sandbox keeps their commands from writing elsewhere and from the network, but they can read what this user can read.";
+const UNCONFINED_WARNING =
+  "Agents run as processes of this machine. Codex's own sandbox blocks writes outside of the workspace and the network, but agents can read every file that this user can read.";
 
 type RuntimeOptions = {
   config: Config;
   installationId: string;
-  /** Whether agents of earlier servers are in containers: elsewhere they would have lost their files. */
+  /** Whether earlier agents run in containers; another runtime would not have their files. */
   hasContainers?: boolean;
   log: Logger;
 };
 
 export type ChosenRuntime = {
   runtime: ContainerRuntime;
-  /** Why agents run without containers, if nobody asked for that. */
+  /** Why `auto` chose processes. */
   warning?: string;
 };
 
-/** The runtime that AGENT_RUNTIME names; `auto` takes Docker if it answers now, or did for the agents there are. */
+/** The runtime of AGENT_RUNTIME; `auto` is Docker if the engine answers or earlier agents run in containers. */
 export async function chooseRuntime(options: RuntimeOptions): Promise<ChosenRuntime> {
   const { config, log } = options;
   switch (config.AGENT_RUNTIME) {
     case 'docker':
       return { runtime: new DockerRuntime(options) };
     case 'process':
-      log.warn(CAUTION);
+      log.warn(UNCONFINED_WARNING);
       return { runtime: processRuntime(options) };
     case 'auto': {
       const docker = new DockerRuntime(options);
@@ -41,11 +41,11 @@ export async function chooseRuntime(options: RuntimeOptions): Promise<ChosenRunt
         if (options.hasContainers) {
           log.error(
             { err: error },
-            'No Docker engine answers, where the agents are; waiting for it',
+            'The Docker engine of the agents does not answer; waiting for it',
           );
           return { runtime: docker };
         }
-        const warning = `No Docker engine answers: ${toAppError(error).message} ${CAUTION}`;
+        const warning = `The Docker engine does not answer: ${toAppError(error).message} ${UNCONFINED_WARNING}`;
         log.warn({ err: error }, warning);
         return { runtime: processRuntime(options), warning };
       }
@@ -55,7 +55,7 @@ export async function chooseRuntime(options: RuntimeOptions): Promise<ChosenRunt
   }
 }
 
-/** Where agents live that run as processes. */
+/** Directory of agents that run as processes. */
 export function agentsDirectory({ DATA_DIR }: Pick<Config, 'DATA_DIR'>): string {
   return path.resolve(DATA_DIR, 'agents');
 }

@@ -1,6 +1,6 @@
 import type { Readable } from 'node:stream';
 
-/** Reads a stream to its end, or so many bytes of one that has more, which is then let go. */
+/** Reads a stream to its end or to a limit of bytes, and then destroys it. */
 export async function readAtMost(stream: Readable, limit: number): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;

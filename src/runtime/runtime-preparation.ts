@@ -8,9 +8,9 @@ export type PreparationState =
   | { state: 'ready' }
   | { state: 'failed'; error: AppError };
 
-const CURABLE: ReadonlySet<ErrorCode> = new Set(['engine_unreachable', 'runtime_missing']);
+const RETRYABLE: ReadonlySet<ErrorCode> = new Set(['engine_unreachable', 'runtime_missing']);
 
-/** Makes at the start of the server what agents need later, such as their image. */
+/** Prepares the runtime at the start of the server, so that the first agent need not wait for the image. */
 export class RuntimePreparation {
   readonly #runtime: ContainerRuntime;
   readonly #log: Logger;
@@ -25,15 +25,15 @@ export class RuntimePreparation {
     return this.#state;
   }
 
-  /** Runs again if it failed for want of what is there now: the engine, or a runtime of it. */
+  /** Runs again after a failure that the engine may have recovered from. */
   retry(): void {
     if (this.#state.state !== 'failed') return;
-    if (CURABLE.has(this.#state.error.code)) void this.run();
+    if (RETRYABLE.has(this.#state.error.code)) void this.run();
   }
 
-  /** Never rejects: calls try again, and health tells. */
+  /** Never rejects: {@link state} has the error, and each start of an agent prepares again. */
   async run(): Promise<void> {
-    this.#state = { state: 'preparing', step: 'looking' };
+    this.#state = { state: 'preparing', step: 'checking' };
     try {
       await this.#runtime.prepare((step) => {
         this.#state = { state: 'preparing', step };

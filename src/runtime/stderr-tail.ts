@@ -2,11 +2,11 @@ import type { Readable } from 'node:stream';
 
 const CHARACTERS_KEPT = 2_000;
 
-/** Reads what a program says on standard error, however much; what is returned tells the end of it so far. */
-export function lastWords(stderr: Readable): () => string {
-  let words = '';
+/** Reads standard error; the returned function returns its last 2,000 characters so far. */
+export function stderrTail(stderr: Readable): () => string {
+  let tail = '';
   stderr.on('data', (chunk) => {
-    words = (words + chunk).slice(-CHARACTERS_KEPT);
+    tail = (tail + chunk).slice(-CHARACTERS_KEPT);
   });
-  return () => words.trim();
+  return () => tail.trim();
 }

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { validate as isCronExpression } from 'node-cron';
-import { McpServers } from '../agents/conversations/mcp-servers.ts';
+import { McpServers } from '../agents/threads/mcp-servers.ts';
 import { type Config, isLoopback } from '../config/config.ts';
 import { settingMeta } from '../config/settings.ts';
 import { parseEgressRule } from '../gateway/egress/egress-rule.ts';

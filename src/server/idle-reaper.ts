@@ -5,7 +5,7 @@ import type { AgentStore } from '../agents/agent-store.ts';
 import { ExpiryWarner } from '../agents/life/expiry-warner.ts';
 import { checkSeconds, type ExpirySettings } from '../agents/life/expiry-warning.ts';
 import { sweep } from '../agents/life/sweep.ts';
-import { steadyNow } from '../agents/monotonic-clock.ts';
+import { monotonicNow } from '../agents/monotonic-clock.ts';
 import type { Config } from '../config/config.ts';
 import { forgetOldTurns } from '../turns/turn-retention.ts';
 import type { TurnStore } from '../turns/turn-store.ts';
@@ -60,7 +60,7 @@ export function startIdleReaper(options: ReaperOptions): () => Promise<void> {
 
 /** A schedule waits for a time of day, so it must restart when the clock is set. */
 function onClockSet(listener: (seconds: number) => void): () => void {
-  const ahead = () => Date.now() - steadyNow();
+  const ahead = () => Date.now() - monotonicNow();
   let last = ahead();
   const timer = setInterval(() => {
     const jump = ahead() - last;
@@ -92,7 +92,7 @@ async function reap(
   try {
     await agents.reconcile();
     await sweep({ ...options, reason: 'idle' }, (life, agentId) =>
-      stopping.aborted ? 'none' : warner.stepOf(agentId, life),
+      stopping.aborted ? 'none' : warner.dueTransition(agentId, life),
     );
   } catch (error) {
     log.error({ err: error }, 'The reaper failed; the next round tries again');

@@ -2,11 +2,11 @@ import type { Logger } from 'pino';
 import { AgentEvents } from '../agents/agent-events.ts';
 import { AgentForks } from '../agents/agent-forks.ts';
 import { AgentManager } from '../agents/agent-manager.ts';
-import { McpServers } from '../agents/conversations/mcp-servers.ts';
 import { HostDirectories } from '../agents/host/host-directories.ts';
 import { Sources } from '../agents/sources/sources.ts';
-import { SlottedRuntime } from '../agents/warm-pool/slotted-runtime.ts';
+import { McpServers } from '../agents/threads/mcp-servers.ts';
 import { WarmPool } from '../agents/warm-pool/warm-pool.ts';
+import { WarmPoolRuntime } from '../agents/warm-pool/warm-pool-runtime.ts';
 import { Approvals } from '../approvals/approvals.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Redactor } from '../audit/redaction/redactor.ts';
@@ -93,7 +93,7 @@ async function createRuntime({ store, config, log, version }: ServiceOptions) {
   const chosen = await chooseRuntime({ config, installationId, hasContainers, log });
   const { runtime: engine, warning: runtimeWarning } = chosen;
   store.setRuntimeKind(engine.kind);
-  const runtime = new SlottedRuntime(engine, store.slots);
+  const runtime = new WarmPoolRuntime(engine, store.warmContainers);
   const pool = new WarmPool({ runtime: engine, store, config, version, log });
   return { runtime, pool, runtimeWarning, preparation: new RuntimePreparation(runtime, log) };
 }

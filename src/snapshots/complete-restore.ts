@@ -15,7 +15,7 @@ export function completeRestore(
       store.agents.put({ ...rest, ...(forkOf !== undefined && { forkOf }) });
       store.agents.setSettings(agentId, settings);
       store.agents.setSource(agentId, source);
-      store.agents.setTold(agentId, toldInstructions);
+      store.agents.setToldInstructions(agentId, toldInstructions);
     }
     store.restores.remove(agentId);
   });

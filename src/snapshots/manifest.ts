@@ -4,12 +4,8 @@ import {
   type AgentSettings,
   changedSettings,
   type SettingsChange,
-} from '../agents/conversations/agent-settings.ts';
-import {
-  changeOf,
-  settingsData,
-  settingsInput,
-} from '../agents/conversations/agent-settings-data.ts';
+} from '../agents/threads/agent-settings.ts';
+import { changeOf, settingsData, settingsInput } from '../agents/threads/agent-settings-data.ts';
 import { AppError } from '../errors.ts';
 
 /** The first entry of every archive. */

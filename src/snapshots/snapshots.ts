@@ -3,9 +3,9 @@ import type { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
 import type { AgentRecord } from '../agents/agent.ts';
 import type { AgentStore } from '../agents/agent-store.ts';
-import type { AgentSettings } from '../agents/conversations/agent-settings.ts';
 import type { DiskWatch } from '../agents/disk-watch.ts';
 import type { AgentLink } from '../agents/links/agent-link.ts';
+import type { AgentSettings } from '../agents/threads/agent-settings.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
 import { checkedArchive } from '../workspaces/transfers/checked-archive.ts';
@@ -175,7 +175,7 @@ export class Snapshots {
       if (arrived && !isNewAgent) await this.#options.restores.settle(arrived);
       throw this.#refusal(error, signal, limits);
     } finally {
-      link.conversations.forgetMain();
+      link.threads.forgetMain();
     }
     return { ...archived.report, hasConversation: archived.hasConversation, leftOut };
   }

@@ -14,7 +14,7 @@ type Options = {
     turns: Pick<TurnStore, 'unfinished'>;
     transaction<T>(work: () => T): T;
   };
-  agents: Pick<AgentManager, 'takeStep' | 'withAgent'>;
+  agents: Pick<AgentManager, 'transition' | 'withAgent'>;
   files: Pick<WorkspaceFiles, 'wasPlaced'>;
   log: Logger;
 };
@@ -65,7 +65,7 @@ export class UnfinishedRestores {
     // An agent with a new turn stays.
     const isAwaited = store.turns.unfinished().some((turn) => turn.agentId === agentId);
     const isToGo = isNewAgent && !isAwaited && store.agents.get(agentId) !== undefined;
-    if (isToGo) await agents.takeStep('remove', agentId, 'cleanup');
+    if (isToGo) await agents.transition('remove', agentId, 'cleanup');
     store.restores.remove(agentId);
     return isToGo ? 'removed' : 'as before';
   }

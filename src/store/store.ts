@@ -1,6 +1,6 @@
 import type { AgentStore } from '../agents/agent-store.ts';
-import type { ThreadStore } from '../agents/conversations/thread-store.ts';
-import type { SlotStore } from '../agents/warm-pool/slot-store.ts';
+import type { ThreadStore } from '../agents/threads/thread-store.ts';
+import type { WarmContainerStore } from '../agents/warm-pool/warm-container-store.ts';
 import type { ApprovalStore } from '../approvals/approval-store.ts';
 import type { EgressStore } from '../gateway/egress/egress-store.ts';
 import type { SpendingStore } from '../gateway/spending/spending-store.ts';
@@ -16,7 +16,7 @@ export interface Store {
   readonly threads: ThreadStore;
   readonly turns: TurnStore;
   readonly approvals: ApprovalStore;
-  readonly slots: SlotStore;
+  readonly warmContainers: WarmContainerStore;
   readonly spending: SpendingStore;
   readonly egress: EgressStore;
   readonly snapshots: SnapshotStore;

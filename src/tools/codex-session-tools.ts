@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { AGENT_STATUSES } from '../agents/agent.ts';
-import { SANDBOXES } from '../agents/conversations/thread.ts';
+import { SANDBOXES } from '../agents/threads/thread.ts';
 import type { SessionView } from '../callers/caller-sessions.ts';
 import type { CallerViews } from '../callers/caller-views.ts';
 import { QUERY, UPDATE } from './annotations.ts';

@@ -4,7 +4,7 @@ import {
   settingsData,
   settingsInput,
   settingsOutput,
-} from '../agents/conversations/agent-settings-data.ts';
+} from '../agents/threads/agent-settings-data.ts';
 import type { CallerViews } from '../callers/caller-views.ts';
 import { UPDATE } from './annotations.ts';
 import { agentId } from './arguments.ts';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { AGENT_STATUSES } from '../agents/agent.ts';
-import { settingsData, settingsOutput } from '../agents/conversations/agent-settings-data.ts';
-import { REASONING_EFFORTS } from '../agents/conversations/thread.ts';
+import { settingsData, settingsOutput } from '../agents/threads/agent-settings-data.ts';
+import { REASONING_EFFORTS } from '../agents/threads/thread.ts';
 import type { AgentView } from '../callers/caller-agents.ts';
 import type { CallerViews } from '../callers/caller-views.ts';
 import type { Principal } from '../identity/principal.ts';

@@ -1,4 +1,4 @@
-import type { ThreadSettings } from '../agents/conversations/thread.ts';
+import type { ThreadSettings } from '../agents/threads/thread.ts';
 import { AppError } from '../errors.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
 import type { CheckRequest } from './checks/check.ts';

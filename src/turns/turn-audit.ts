@@ -1,5 +1,5 @@
 import type { AuditEntry, AuditLog } from '../audit/audit-log.ts';
-import type { CodexAsk } from '../codex/requests-of-codex/codex-ask.ts';
+import type { ServerRequest } from '../codex/server-requests/server-request.ts';
 import { auditContextOf } from './audit-context.ts';
 import type { TurnEvent } from './events/turn-event.ts';
 import type { TurnRecord } from './turn.ts';
@@ -28,7 +28,11 @@ export class TurnAudit {
   }
 
   /** Codex asked for something that the policy grants without people. */
-  granted(turn: TurnRecord, { kind, operation }: CodexAsk, by: { risk: string; policy: string }) {
+  granted(
+    turn: TurnRecord,
+    { kind, operation }: ServerRequest,
+    by: { risk: string; policy: string },
+  ) {
     this.#append(turn, { type: 'approval_granted', data: { kind, operation, ...by } });
   }
 

@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import type { ThreadSettings } from '../agents/conversations/thread.ts';
+import type { ThreadSettings } from '../agents/threads/thread.ts';
 import type { FileChange } from '../workspaces/file-change.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
 import type { CheckReport, CheckRequest } from './checks/check.ts';

@@ -1,8 +1,8 @@
-import type { REASONING_EFFORTS, ThreadSettings } from '../agents/conversations/thread.ts';
 import type { Source } from '../agents/sources/source.ts';
+import type { REASONING_EFFORTS, ThreadSettings } from '../agents/threads/thread.ts';
 import type { ErrorCode, ErrorReport } from '../errors.ts';
 import type { TokenUsage } from '../gateway/spending/token-usage.ts';
-import type { WorkspaceTrees } from '../workspaces/workspace-trees.ts';
+import type { Checkpoint } from '../workspaces/checkpoint.ts';
 import type { CheckProgress } from './checks/check.ts';
 
 export const TURN_STATES = [
@@ -60,7 +60,7 @@ export type SentTurn = {
   clientMessageId: string;
   threadId: string;
   /** The files before the turn. No command runs before they are recorded. */
-  before?: WorkspaceTrees;
+  before?: Checkpoint;
   checks?: CheckProgress;
 };
 

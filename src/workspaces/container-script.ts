@@ -1,17 +1,17 @@
 import type { ContainerRuntime, ExecOptions } from '../runtime/container-runtime.ts';
-import { lastWords } from '../runtime/stderr-tail.ts';
+import { stderrTail } from '../runtime/stderr-tail.ts';
 
-/** The container may write anything. */
-const OUTPUT_KEPT = 256 * 1024;
-/** Others in the container can stop a program, so that it never ends. */
+/** The container may write any amount. */
+const STDOUT_KEPT = 256 * 1024;
+/** Other processes of the container can freeze the script. */
 const LIMIT_MS = 3_600_000;
-const ENDING_MS = 10_000;
+const ABORT_LIMIT_MS = 10_000;
 
-export type ScriptEnd = { exitCode: number | undefined; complaint: string; output: string };
+export type ScriptResult = { exitCode: number | undefined; stderr: string; stdout: string };
 
 /**
- * Runs a program in a container to its end; of what it says on standard output the beginning is kept. Its
- * standard input stays open until then, or until `signal`: it is to end then, and gets a while for that.
+ * Runs a program in a container to its end, and keeps the start of its standard output. Standard input
+ * stays open until the end or `signal`; after `signal` the program has 10 s to exit.
  */
 export async function runScript(
   runtime: ContainerRuntime,
@@ -19,32 +19,32 @@ export async function runScript(
   command: readonly string[],
   options: ExecOptions,
   signal?: AbortSignal,
-): Promise<ScriptEnd> {
+): Promise<ScriptResult> {
   const process = await runtime.exec(agentId, command, options);
-  const over = Promise.withResolvers<undefined>();
-  let patience = setTimeout(() => over.resolve(undefined), LIMIT_MS);
-  const end = () => {
+  const timeout = Promise.withResolvers<undefined>();
+  let timer = setTimeout(() => timeout.resolve(undefined), LIMIT_MS);
+  const abort = () => {
     process.stdio.destroy();
-    clearTimeout(patience);
-    patience = setTimeout(() => over.resolve(undefined), ENDING_MS);
+    clearTimeout(timer);
+    timer = setTimeout(() => timeout.resolve(undefined), ABORT_LIMIT_MS);
   };
-  const complaint = lastWords(process.stderr);
-  const output: Buffer[] = [];
+  const stderr = stderrTail(process.stderr);
+  const stdout: Buffer[] = [];
   let kept = 0;
   process.stdio
     .on('error', () => undefined)
     .on('data', (chunk: Buffer) => {
-      if (kept < OUTPUT_KEPT) output.push(chunk.subarray(0, OUTPUT_KEPT - kept));
+      if (kept < STDOUT_KEPT) stdout.push(chunk.subarray(0, STDOUT_KEPT - kept));
       kept += chunk.length;
     });
-  signal?.addEventListener('abort', end);
-  if (signal?.aborted) end();
+  signal?.addEventListener('abort', abort);
+  if (signal?.aborted) abort();
   try {
-    const exitCode = await Promise.race([process.exited, over.promise]);
-    return { exitCode, complaint: complaint(), output: Buffer.concat(output).toString() };
+    const exitCode = await Promise.race([process.exited, timeout.promise]);
+    return { exitCode, stderr: stderr(), stdout: Buffer.concat(stdout).toString() };
   } finally {
-    signal?.removeEventListener('abort', end);
+    signal?.removeEventListener('abort', abort);
     process.stdio.destroy();
-    clearTimeout(patience);
+    clearTimeout(timer);
   }
 }

@@ -7,7 +7,7 @@ type Counted = Pick<FileChange, 'file' | 'oldFile' | 'action' | 'additions' | 'd
   binary: boolean;
 };
 
-/** What changed, a line for each file and one for all: `2 files changed, 3 insertions(+), 1 deletion(-)`. */
+/** One line per file, and a summary as of git: `2 files changed, 3 insertions(+), 1 deletion(-)`. */
 export function diffstat(changes: readonly Counted[], unlisted = 0): string {
   const lines = changes.slice(0, FILES_SHOWN).map(lineOf);
   const more = changes.length + unlisted - lines.length;
@@ -23,8 +23,8 @@ function lineOf({ file, oldFile, binary, additions, deletions }: Counted): strin
   return ` ${name} | ${binary ? 'binary' : `+${additions} -${deletions}`}`;
 }
 
-function counted(number: number, thing: string): string {
-  return `${number} ${thing}${number === 1 ? '' : 's'}`;
+function counted(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
 }
 
 function sum(changes: readonly Counted[], field: 'additions' | 'deletions'): number {

@@ -2,35 +2,35 @@ import { unquotePath } from './git-quoting.ts';
 
 export const FILE_ACTIONS = ['create', 'modify', 'delete', 'rename'] as const;
 
-/** How one file differs between two trees. Where renames are not looked for, one is a deletion and a creation. */
+/** The change of one file between two trees. Without rename detection, a rename is a deletion and a creation. */
 export type FileChange = {
   /** Relative to the workspace. */
   file: string;
   action: (typeof FILE_ACTIONS)[number];
-  /** What a renamed file was called. */
+  /** The former path of a renamed file. */
   oldFile?: string;
-  /** What a created file was called that a deletion beside it is one of. */
+  /** For a created file that is half of a rename: the path of the deleted half. */
   renamedFrom?: string;
   /** Lines. */
   additions: number;
   deletions: number;
-  /** Whether git says only that it differs. */
+  /** Whether git shows no lines of it. */
   binary: boolean;
-  /** Unified diff as git prints it, cut or left out if it is too long. */
+  /** Unified diff of git, cut or omitted if it is too long. */
   diff: string;
   cut: boolean;
-  /** Where the change is in the new file, such as `3-7, 12`; undefined if no line is left. */
+  /** Changed lines of the new file, such as `3-7, 12`; absent if no line remains. */
   lineNumbers?: string;
 };
 
 /** Bytes of the diff of one file, and of all diffs together. */
 export type DiffBounds = { file: number; total: number };
 
-/** Of which diffs are told at all. */
+/** Maximum files of one diff. */
 export const FILES_LISTED = 1000;
 const LINE_NUMBERS_CHARACTERS = 1000;
 
-/** Splits the output of `git diff-tree -p` into the changes of each file, of so many at most. */
+/** Splits the output of `git diff-tree -p` by file, up to {@link FILES_LISTED} files. */
 export function parseDiff(text: string, bounds: DiffBounds): FileChange[] {
   const sections = text
     .split(/^(?=diff --git )/m)
@@ -46,10 +46,7 @@ export function parseDiff(text: string, bounds: DiffBounds): FileChange[] {
   });
 }
 
-/**
- * Says of created files which deleted one each was before, by the output of `git diff-tree -z --name-status`
- * for renames.
- */
+/** Sets `renamedFrom` by the output of `git diff-tree -z --name-status --diff-filter=R`. */
 export function withRenames(changes: readonly FileChange[], output: string): FileChange[] {
   const words = output.split('\0');
   const renames = new Map<string, string>();
@@ -61,7 +58,7 @@ export function withRenames(changes: readonly FileChange[], output: string): Fil
   });
 }
 
-/** A diff that was cut in the middle of a file ends with the file before, if there is one. */
+/** Drops the last, incomplete file of a diff that was cut, unless it is the only one. */
 export function withoutLastFile(diff: string): string {
   const last = diff.lastIndexOf('\ndiff --git ');
   return last < 0 ? diff : diff.slice(0, last + 1);
@@ -97,7 +94,7 @@ function renamedFrom(header: string): string | undefined {
   return from === undefined ? undefined : unquotePath(from);
 }
 
-// Both names in the header of a file that was not renamed are the same: the path is half of it.
+// Without a rename, both paths in the header are equal: each one is half of it.
 function pathOf(header: string): string {
   const [, to] = /^rename to (.*)$/m.exec(header) ?? [];
   if (to !== undefined) return unquotePath(to);
@@ -137,5 +134,5 @@ function cut(diff: string, maxBytes: number): string {
 
 function leftOut(section: string, total: number): string {
   const bytes = Buffer.byteLength(section);
-  return `... diff left out: ${bytes} bytes; all diffs have ${total} at most (MAX_DIFF_TOTAL_BYTES)\n`;
+  return `... diff omitted: ${bytes} bytes; the limit for all diffs is ${total} (MAX_DIFF_TOTAL_BYTES)\n`;
 }

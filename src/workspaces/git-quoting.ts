@@ -3,7 +3,7 @@ const QUOTED_ESCAPES: Record<string, string> = {
   ...{ '"': '"', '\\': '\\' },
 };
 
-/** A path as git prints it: unusual ones are quoted as in C, with the bytes of UTF-8 in octal. */
+/** Decodes a path that git prints: unusual ones are quoted as in C, with UTF-8 bytes in octal. */
 export function unquotePath(printed: string): string {
   if (!printed.startsWith('"')) return printed;
   const bytes: Buffer[] = [];

@@ -4,26 +4,26 @@ const PATH_BYTES = 4096;
 const NAME_BYTES = 255;
 const DEPTH = 100;
 
-/** What uploads are built in, beside the files or in the home of the agent. */
+/** Name of the staging directory, in the workspace or in the home of the agent. */
 export const STAGING = '.codex-mcp-staging';
 
-/** The parts of a path in a workspace, none for the workspace itself; or what is wrong with it, as a string. */
+/** The parts of a path in a workspace, or as a string what is wrong with the path. */
 export function pathParts(text: string): string[] | string {
   if (text.startsWith('/')) return 'its path is absolute';
-  if (text.includes('\0')) return 'its path has a NUL in it';
-  // What is no UTF-8 was read as this: two names could become one.
-  if (text.includes('\uFFFD')) return 'its path is no UTF-8';
+  if (text.includes('\0')) return 'its path contains a NUL';
+  // Invalid UTF-8 was decoded to this character: two names could become one.
+  if (text.includes('\uFFFD')) return 'its path is not UTF-8';
   if (Buffer.byteLength(text) > PATH_BYTES) return `its path is longer than ${PATH_BYTES} bytes`;
   const parts = text.split('/').filter((part) => part !== '' && part !== '.');
-  if (parts.includes('..')) return 'its path leads upwards';
+  if (parts.includes('..')) return 'its path contains ".."';
   if (parts.length > DEPTH) return `its path is deeper than ${DEPTH} directories`;
   if (parts.some((part) => Buffer.byteLength(part) > NAME_BYTES)) {
     return `a name in its path is longer than ${NAME_BYTES} bytes`;
   }
-  return parts[0] === STAGING ? 'this name is kept for uploads' : parts;
+  return parts[0] === STAGING ? 'this name is reserved for uploads' : parts;
 }
 
-/** The same for what a caller named. Throws `invalid_input`. */
+/** The parts of a path that a caller gave. Throws `invalid_input`. */
 export function callerPath(text: string, field = 'path'): string[] {
   const parts = pathParts(text);
   if (typeof parts !== 'string') return parts;
@@ -32,7 +32,7 @@ export function callerPath(text: string, field = 'path'): string[] {
   });
 }
 
-/** Whether a path leads into a repository of git. File systems may take `.GIT` for the same. */
+/** Whether a path has a part `.git`, in any case, as file systems may ignore case. */
 export function isInGit(parts: readonly string[]): boolean {
   return parts.some((part) => part.toLowerCase() === '.git');
 }

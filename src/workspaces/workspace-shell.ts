@@ -10,7 +10,7 @@ const SCRIPT = ['unfinished-push.sh', 'commit-trees.sh', 'commits.sh', 'tidy.sh'
   .map(agentScript)
   .join('\n');
 const STDERR_KEPT = 2_000;
-/** Far longer than any answer. Others in the container can put words into the mouth of the shell. */
+/** Far longer than any answer. Other processes of the container can write to the pipe of the shell. */
 const LINE_BYTES = 64 * 1024;
 const FAILED = 'failed';
 
@@ -18,19 +18,18 @@ type ShellOptions = {
   runtime: ContainerRuntime;
   agentId: string;
   env: Record<string, string>;
-  /** How long it may take to answer. */
   answerLimitMs: number;
   log: Logger;
 };
 
-/** One run of agent-image/workspace.sh in the container of an agent. */
+/** A process of agent-image/workspace.sh in the container of an agent. */
 export class WorkspaceShell {
   readonly #process: ContainerProcess;
   readonly #answers: AsyncIterator<string>;
-  /** Settles when its connection is over; readline does not see one that was destroyed. */
+  /** Resolves when the connection is closed; readline does not notice a destroyed stream. */
   readonly #ended: Promise<undefined>;
   readonly #answerLimitMs: number;
-  #complaints = '';
+  #stderr = '';
 
   private constructor(process: ContainerProcess, options: ShellOptions) {
     const { agentId, answerLimitMs, log } = options;
@@ -40,7 +39,7 @@ export class WorkspaceShell {
     this.#ended = new Promise((resolve) => process.stdio.once('close', () => resolve(undefined)));
     endAtLongLine(process.stdio);
     process.stderr.on('data', (chunk) => {
-      this.#complaints = (this.#complaints + chunk).slice(-STDERR_KEPT);
+      this.#stderr = (this.#stderr + chunk).slice(-STDERR_KEPT);
     });
     process.stdio.on('error', (error) =>
       log.debug({ err: error, agentId }, 'Workspace shell ended'),
@@ -52,27 +51,26 @@ export class WorkspaceShell {
     return new WorkspaceShell(await runtime.exec(agentId, ['sh', '-c', SCRIPT], { env }), options);
   }
 
-  /** Whether it may still answer; it can end by itself, or by whatever else runs in the container. */
   get open(): boolean {
     return this.#process.stdio.readable;
   }
 
-  /** What it said on standard error since it was asked last. */
-  get complaints(): string {
-    return this.#complaints.trim();
+  /** Standard error of the last command. */
+  get stderr(): string {
+    return this.#stderr.trim();
   }
 
   /**
-   * Its one line of answer; undefined if it ended instead, took too long, or if somebody else answered.
-   * One question at a time.
+   * Returns the answer; undefined if the shell ended or timed out, or if another process answered. The
+   * caller must wait for one command before the next.
    */
-  async ask(command: string): Promise<string | undefined> {
+  async run(command: string): Promise<string | undefined> {
     if (!this.open) return undefined;
-    const patience = setTimeout(() => this.close(), this.#answerLimitMs);
+    const timer = setTimeout(() => this.close(), this.#answerLimitMs);
     try {
-      return await this.#ask(command);
+      return await this.#request(command);
     } finally {
-      clearTimeout(patience);
+      clearTimeout(timer);
     }
   }
 
@@ -80,8 +78,8 @@ export class WorkspaceShell {
     this.#process.stdio.destroy();
   }
 
-  async #ask(command: string): Promise<string | undefined> {
-    this.#complaints = '';
+  async #request(command: string): Promise<string | undefined> {
+    this.#stderr = '';
     const word = randomBytes(16).toString('hex');
     if (this.#process.stdio.write(`${word} ${command}\n`) === false) {
       await Promise.race([once(this.#process.stdio, 'drain'), this.#process.exited, this.#ended]);
@@ -100,6 +98,7 @@ function endAtLongLine(stream: Readable): void {
   stream.on('data', (chunk: Buffer) => {
     const end = chunk.lastIndexOf('\n');
     bytes = end < 0 ? bytes + chunk.length : chunk.length - end - 1;
-    if (bytes > LINE_BYTES) stream.destroy(new Error('The shell of the workspace talks nonsense.'));
+    if (bytes > LINE_BYTES)
+      stream.destroy(new Error('The workspace shell sent a line that is too long.'));
   });
 }

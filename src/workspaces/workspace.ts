@@ -3,9 +3,10 @@ import PQueue from 'p-queue';
 import type { Logger } from 'pino';
 import { AppError } from '../errors.ts';
 import type { ContainerProcess, ContainerRuntime } from '../runtime/container-runtime.ts';
+import { DISK_FULL } from '../runtime/disk-full.ts';
 import { readAtMost } from '../runtime/read-at-most.ts';
+import type { Checkpoint } from './checkpoint.ts';
 import { Commits } from './commits/commits.ts';
-import { saysNoRoom } from './disk-full.ts';
 import {
   type DiffBounds,
   FILES_LISTED,
@@ -17,20 +18,19 @@ import {
 import { PLACE, stagingEnvironment } from './transfers/staging.ts';
 import { DIFF_OPTIONS, WorkspaceGit } from './workspace-git.ts';
 import { WorkspaceShell } from './workspace-shell.ts';
-import type { WorkspaceTrees } from './workspace-trees.ts';
 
 export type TidyBounds = { keptSince: Date | undefined; looseObjects: number };
 
-const SNAPSHOT_DIRECTORY = '.workspace-snapshots';
+const CHECKPOINT_DIRECTORY = '.workspace-snapshots';
 const HOOK_DIRECTORY = '.workspace-hooks';
-const SNAPSHOT = /^ok ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) (\d+)$/;
-/** Far more than any snapshot takes: an agent that stopped the shell has it wait for ever. */
+const CHECKPOINT = /^ok ([0-9a-f]{40,64}) ([0-9a-f]{40,64}) (\d+)$/;
+/** Far longer than any command takes; an agent can freeze the shell. */
 const ANSWER_LIMIT_MS = 600_000;
-/** Of paths in one command; an argument list may have megabytes, with the environment. */
+/** Limit of the paths in one command line, well below that of the kernel. */
 const ARGUMENT_BYTES = 128 * 1024;
 const NAMES_MISSING =
   'for path; do [ -e "./$path" ] || [ -L "./$path" ] || printf "%s\\0" "$path"; done';
-/** Git touches its index when somebody only looks: no change of the user's. */
+/** git also writes its index in commands that only read. */
 const NOT_A_CHANGE = new Set(['.git/index']);
 
 type WorkspaceOptions = {
@@ -41,9 +41,8 @@ type WorkspaceOptions = {
   log: Logger;
 };
 
-/** The files of one agent while it is awake. Commands run one after another. */
+/** The files of an awake agent. Commands run one after another. */
 export class Workspace {
-  /** Its turns as commits. */
   readonly commits: Commits;
   readonly #options: WorkspaceOptions;
   readonly #git: WorkspaceGit;
@@ -55,7 +54,7 @@ export class Workspace {
     this.#options = options;
     this.#shell = shell;
     this.#git = new WorkspaceGit(options);
-    this.commits = new Commits((command) => this.#ask(command), this.#git);
+    this.commits = new Commits((command) => this.#run(command), this.#git);
   }
 
   static async open(
@@ -67,7 +66,7 @@ export class Workspace {
     const { home } = runtime.layout(agentId);
     const env = {
       ...stagingEnvironment(runtime, agentId),
-      SNAPSHOTS: path.posix.join(home, SNAPSHOT_DIRECTORY),
+      SNAPSHOTS: path.posix.join(home, CHECKPOINT_DIRECTORY),
       HOOKS: path.posix.join(home, HOOK_DIRECTORY),
       PLACE,
     };
@@ -75,57 +74,58 @@ export class Workspace {
     return new Workspace(options, await WorkspaceShell.open(options));
   }
 
-  /** Where hooks of the server may stand: no directory of the user's. */
+  /** Directory for git hooks of the server, outside of the workspace. */
   get hooks(): string {
     return this.#options.env.HOOKS;
   }
 
-  /** Resolves when what an earlier server left half done is carried out or gone. */
+  /** Resolves when the remains of interrupted operations are completed or removed. */
   async ready(): Promise<void> {
-    if ((await this.#ask('ready')) !== 'ok') throw this.#failure('The workspace is not in order.');
+    if ((await this.#run('ready')) !== 'ok')
+      throw this.#failure('The workspace could not be prepared.');
   }
 
-  async snapshot(): Promise<WorkspaceTrees> {
-    const [, files, meta, ticks] = SNAPSHOT.exec(await this.#ask('snapshot')) ?? [];
+  async checkpoint(): Promise<Checkpoint> {
+    const [, files, meta, ticks] = CHECKPOINT.exec(await this.#run('checkpoint')) ?? [];
     if (files && meta && ticks) return { files, meta, ticks };
     throw this.#failure('The files of the workspace could not be recorded.');
   }
 
-  /** Brings all files back to how they were. */
-  async restore(snapshot: WorkspaceTrees): Promise<void> {
-    const answer = await this.#ask(`restore ${snapshot.files} ${snapshot.meta}`);
-    if (answer !== 'ok') throw this.#failure('The files of the workspace could not be put back.');
+  async restore(checkpoint: Checkpoint): Promise<void> {
+    const answer = await this.#run(`restore ${checkpoint.files} ${checkpoint.meta}`);
+    if (answer !== 'ok') throw this.#failure('The files of the workspace could not be restored.');
   }
 
-  /** Kills what was started since a snapshot and still runs, daemons included. */
-  async killStartedSince({ ticks }: WorkspaceTrees): Promise<void> {
-    const answer = await this.#ask(`kill ${ticks}`);
+  /** Kills all processes that were started after a checkpoint, daemons included. */
+  async killStartedSince({ ticks }: Checkpoint): Promise<void> {
+    const answer = await this.#run(`kill ${ticks}`);
     if (answer !== 'ok') throw this.#failure('Processes of the turn could not be killed.');
   }
 
-  /** Drops all snapshots but the last. No turn may be under way, which needs the one before it. */
-  async packSnapshots(): Promise<void> {
-    const answer = await this.#ask('pack');
-    if (answer !== 'ok') throw this.#failure('The snapshots of the workspace could not be packed.');
+  /** Drops all checkpoints but the last. No turn may run, since it needs an earlier one. */
+  async packCheckpoints(): Promise<void> {
+    const answer = await this.#run('pack');
+    if (answer !== 'ok')
+      throw this.#failure('The checkpoints of the workspace could not be packed.');
   }
 
   /**
-   * Forgets refs of turns that were committed before a time, if given, and packs the repositories that
-   * have so many loose objects; all snapshots but the last may go. No turn may be under way.
+   * Deletes refs of turns committed before `keptSince`, and packs repositories with `looseObjects` or more
+   * loose objects; this may drop all checkpoints but the last. No turn may run.
    */
   async tidy({ keptSince, looseObjects }: TidyBounds): Promise<void> {
     const since = keptSince ? Math.floor(keptSince.getTime() / 1000) : 0;
-    const answer = await this.#ask(`tidy ${since} ${looseObjects}`);
+    const answer = await this.#run(`tidy ${since} ${looseObjects}`);
     if (answer !== 'ok') throw this.#failure('The repositories could not be tidied.');
   }
 
   /**
-   * How the files differ, those of `.git` left out; and how many there are beyond those told of.
-   * Only those `among` some count, if given.
+   * The changed files, without `.git`, and the number of files that are not listed. `among` restricts
+   * both to some paths.
    */
   async changesBetween(
-    from: WorkspaceTrees,
-    to: WorkspaceTrees,
+    from: Checkpoint,
+    to: Checkpoint,
     bounds: DiffBounds,
     among?: ReadonlySet<string>,
   ): Promise<{ changes: FileChange[]; unlisted: number }> {
@@ -139,8 +139,8 @@ export class Workspace {
     return { changes, unlisted: counted.length - changes.length };
   }
 
-  /** The paths of all files that differ, those of `.git` included. */
-  async pathsChangedBetween(from: WorkspaceTrees, to: WorkspaceTrees): Promise<string[]> {
+  /** The paths of all changed files, `.git` included. */
+  async pathsChangedBetween(from: Checkpoint, to: Checkpoint): Promise<string[]> {
     const [files, meta] = await Promise.all([
       this.#changedNames(from.files, to.files),
       this.#changedNames(from.meta, to.meta),
@@ -150,8 +150,8 @@ export class Workspace {
   }
 
   /**
-   * Which of some paths, relative to the workspace, are not there. Of more than a command can be given
-   * the first are looked for.
+   * The paths, relative to the workspace, that do not exist. Paths beyond the limit of a command line
+   * are not checked.
    */
   async missing(paths: readonly string[]): Promise<string[]> {
     const { runtime, agentId, env } = this.#options;
@@ -165,7 +165,7 @@ export class Workspace {
     return asked.filter((path) => names.has(path));
   }
 
-  /** Runs a program, which knows by its environment where the files are (`WORKSPACE`). */
+  /** Runs a program with the directory of the files in `WORKSPACE`. */
   exec(command: readonly string[], env: Record<string, string>): Promise<ContainerProcess> {
     const { runtime, agentId, env: own } = this.#options;
     return runtime.exec(agentId, command, { env: { ...own, ...env } });
@@ -176,7 +176,7 @@ export class Workspace {
     this.#shell.close();
   }
 
-  /** A diff with renames does not show what is in a file, and callers look for both ends of one. */
+  /** Lists both halves of a rename, since a diff with renames omits the content of files. */
   async #changesWithRenames(from: string, to: string, bounds: DiffBounds) {
     const { changes, unlisted } = await this.#changes(from, to, bounds);
     const has = (action: FileChange['action']) => changes.some((each) => each.action === action);
@@ -204,30 +204,30 @@ export class Workspace {
     return names.text.split('\0').filter((name) => name !== '');
   }
 
-  #ask(command: string): Promise<string> {
-    return this.#commands.add(() => this.#askShell(command));
+  #run(command: string): Promise<string> {
+    return this.#commands.add(() => this.#runInShell(command));
   }
 
-  /** An agent can kill or stop the shell like any process of its own: then another one is asked the same. */
-  async #askShell(command: string): Promise<string> {
-    const answer = await this.#shell.ask(command);
+  /** An agent can kill or freeze the shell; a new shell then repeats the command. */
+  async #runInShell(command: string): Promise<string> {
+    const answer = await this.#shell.run(command);
     if (answer !== undefined) return answer;
-    if (this.#closed) throw this.#failure('The shell of the workspace was closed.');
+    if (this.#closed) throw this.#failure('The workspace shell was closed.');
     const { agentId, log } = this.#options;
-    log.warn({ agentId }, 'The shell of the workspace ended; opening it again');
+    log.warn({ agentId }, 'The workspace shell ended; starting a new one');
     const { env } = this.#options;
     this.#shell = await WorkspaceShell.open({ ...this.#options, env: { ...env, DISTRUST: 'yes' } });
     if (this.#closed) this.#shell.close();
-    const second = await this.#shell.ask(command);
+    const second = await this.#shell.run(command);
     if (second !== undefined) return second;
-    throw this.#failure('The shell of the workspace ended.');
+    throw this.#failure('The workspace shell ended.');
   }
 
   #failure(message: string): AppError {
-    const { complaints } = this.#shell;
-    const cause = new Error(complaints);
-    if (!saysNoRoom(complaints)) return new AppError('workspace_failed', message, { cause });
-    return new AppError('no_space', `${message} Their disk is full.`, { cause });
+    const { stderr } = this.#shell;
+    const cause = new Error(stderr);
+    if (!DISK_FULL.test(stderr)) return new AppError('workspace_failed', message, { cause });
+    return new AppError('no_space', `${message} The disk is full.`, { cause });
   }
 }
 
@@ -235,7 +235,7 @@ const NAMES = ['diff-tree', '-r', '-z', '--name-only', '--no-renames'];
 const RENAMES = ['diff-tree', '-r', '-M', '-z', '--name-status', '--diff-filter=R'];
 const DIFF_TREE = ['diff-tree', '-r', '-p', '--no-renames', '--no-ext-diff', '--no-textconv'];
 
-/** The first of some paths, as many as a command can surely be given. */
+/** The first paths, up to the limit of a command line. */
 function asArguments(paths: readonly string[]): string[] {
   let bytes = 0;
   return paths.slice(0, FILES_LISTED).filter((path) => {

@@ -23,12 +23,12 @@ test('every way down and back is told, once', async () => {
   const heard = listen(rig);
   await Promise.all([rig.use('a'), rig.use('a')]);
   for (const step of ['pause', 'stop', 'archive'] as const) {
-    await rig.agents.takeStep(step, 'a');
+    await rig.agents.transition(step, 'a');
     await Promise.all([rig.use('a'), rig.use('a')]);
   }
   await rig.agents.withAgent('a', () => rig.agents.halt('a'));
   await rig.use('a');
-  await rig.agents.takeStep('remove', 'a', 'cleanup');
+  await rig.agents.transition('remove', 'a', 'cleanup');
   expect(heard).toEqual([
     'agent_woken from new',
     'agent_taken pause idle',
@@ -88,9 +88,9 @@ function listen({ agents }: AgentsRig): string[] {
 function describeEvent(event: AgentEvent): string {
   switch (event.type) {
     case 'agent_expiring':
-      return `${event.type} ${event.step} ${event.reason} in ${event.inSeconds}`;
+      return `${event.type} ${event.transition} ${event.reason} in ${event.inSeconds}`;
     case 'agent_taken':
-      return `${event.type} ${event.step} ${event.reason}`;
+      return `${event.type} ${event.transition} ${event.reason}`;
     case 'agent_woken':
       return `${event.type} from ${event.from}`;
     case 'agent_failed':

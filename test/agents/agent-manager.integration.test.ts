@@ -16,12 +16,12 @@ describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind, here
     const before = await agents.withAgent('a', async (link) => link);
     const times: number[] = [];
     for (let round = 0; round < PAUSES; round += 1) {
-      expect(await agents.takeStep('pause', 'a')).toBe(true);
+      expect(await agents.transition('pause', 'a')).toBe(true);
       expect([agents.statusOf('a'), await rig.stateOf('a')]).toEqual(['paused', 'paused']);
       const startedAt = performance.now();
       await agents.withAgent('a', async (link) => {
         expect(link).toBe(before);
-        await link.codex.cleanBackgroundTerminals(await link.conversations.main());
+        await link.codex.cleanBackgroundTerminals(await link.threads.main());
         times.push(performance.now() - startedAt);
       });
       expect(agents.statusOf('a')).toBe('idle');
@@ -34,7 +34,7 @@ describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind, here
     async () => {
       await using rig = await AgentsRig.start(kind);
       await rig.use('a');
-      const pausing = rig.agents.takeStep('pause', 'a');
+      const pausing = rig.agents.transition('pause', 'a');
       await Promise.all([rig.use('a'), rig.use('a'), rig.use('a')]);
       expect(await pausing).toBe(true);
       expect(rig.agents.statusOf('a')).toBe('idle');
@@ -61,7 +61,7 @@ describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind, here
     await rig.agents.withAgent('a', async () => {
       expect(rig.agents.statusOf('a')).toBe('busy');
       for (const step of ['pause', 'stop', 'archive', 'remove'] as const) {
-        expect(await rig.agents.takeStep(step, 'a')).toBe(false);
+        expect(await rig.agents.transition(step, 'a')).toBe(false);
       }
     });
     expect(await rig.stateOf('a')).toBe('running');
@@ -77,13 +77,13 @@ describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind, here
       ['stop', 'stopped'],
       ['archive', 'archived'],
     ] as const) {
-      expect(await rig.agents.takeStep(step, 'a')).toBe(true);
+      expect(await rig.agents.transition(step, 'a')).toBe(true);
       expect(rig.agents.statusOf('a')).toBe(status);
       await rig.use('a');
       expect(await rig.shell('a', `cat ${workspace}/file`)).toBe('kept\n');
       expect(rig.agents.statusOf('a')).toBe('idle');
     }
-    expect(await rig.agents.takeStep('remove', 'a')).toBe(true);
+    expect(await rig.agents.transition('remove', 'a')).toBe(true);
     expect(rig.store.agents.get('a')).toBeUndefined();
     await rig.use('a');
     expect(await rig.shell('a', `cat ${workspace}/file 2>&1 || echo nothing`)).toContain('nothing');
@@ -92,8 +92,8 @@ describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind, here
   test.runIf(here)('a removed agent leaves nothing behind', async () => {
     await using rig = await AgentsRig.start(kind);
     await rig.use('a');
-    await rig.agents.takeStep('pause', 'a');
-    await rig.agents.takeStep('remove', 'a');
+    await rig.agents.transition('pause', 'a');
+    await rig.agents.transition('remove', 'a');
     expect(await rig.runtime.list()).toEqual([]);
     expect(await rig.leftBehind()).toEqual([]);
   });
@@ -105,7 +105,7 @@ describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind, here
     await rig.shell('a', `echo old > ${workspace}/file`);
     let waiting = false;
     rig.isAwaited = () => waiting;
-    const removing = rig.agents.takeStep('remove', 'a');
+    const removing = rig.agents.transition('remove', 'a');
     waiting = true;
     await rig.use('a');
     expect(await removing).toBe(true);
@@ -116,7 +116,7 @@ describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind, here
   test.runIf(here)('a paused agent is taken over by the next server', async () => {
     await using rig = await AgentsRig.start(kind);
     await rig.use('a');
-    await rig.agents.takeStep('pause', 'a');
+    await rig.agents.transition('pause', 'a');
     await rig.restart();
     expect(rig.agents.statusOf('a')).toBe('paused');
     await rig.use('a');
@@ -126,7 +126,7 @@ describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind, here
   test.runIf(here)('a paused agent whose container is gone is made again', async () => {
     await using rig = await AgentsRig.start(kind);
     await rig.use('a');
-    await rig.agents.takeStep('pause', 'a');
+    await rig.agents.transition('pause', 'a');
     await rig.runtime.remove('a', { volumes: false });
     await rig.use('a');
     expect(rig.agents.statusOf('a')).toBe('idle');
@@ -139,7 +139,7 @@ describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind, here
       await rig.use('a');
       await sleep(5);
       await rig.use('b');
-      await rig.agents.takeStep('pause', 'b');
+      await rig.agents.transition('pause', 'b');
       await rig.use('c');
       expect(statuses(rig, 'a', 'b', 'c')).toEqual(['idle', 'stopped', 'idle']);
       await rig.use('d');

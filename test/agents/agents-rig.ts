@@ -6,10 +6,10 @@ import Docker from 'dockerode';
 import { pino } from 'pino';
 import { AgentEvents } from '../../src/agents/agent-events.ts';
 import { AgentManager } from '../../src/agents/agent-manager.ts';
-import { McpServers } from '../../src/agents/conversations/mcp-servers.ts';
 import { HostDirectories } from '../../src/agents/host/host-directories.ts';
-import { SlottedRuntime } from '../../src/agents/warm-pool/slotted-runtime.ts';
+import { McpServers } from '../../src/agents/threads/mcp-servers.ts';
 import { WarmPool } from '../../src/agents/warm-pool/warm-pool.ts';
+import { WarmPoolRuntime } from '../../src/agents/warm-pool/warm-pool-runtime.ts';
 import type { Config } from '../../src/config/config.ts';
 import { ApiKeyUpstream } from '../../src/gateway/credentials/api-key-upstream.ts';
 import { buildEgress } from '../../src/gateway/egress/egress.ts';
@@ -26,7 +26,7 @@ export class AgentsRig implements AsyncDisposable {
   readonly config: Config;
   store: SqliteStore;
   agents: AgentManager;
-  /** Knows the containers of the warm pool by their slots, also those that were claimed. */
+  /** Knows the containers of the warm pool by their warmContainers, also those that were claimed. */
   readonly runtime: ContainerRuntime;
   pool: WarmPool;
   /** Whether calls wait for an agent. */
@@ -94,7 +94,7 @@ export class AgentsRig implements AsyncDisposable {
   /** Uses an agent as a turn does. */
   async use(agentId: string): Promise<void> {
     await this.agents.withAgent(agentId, async ({ workspace }) => {
-      await workspace.snapshot();
+      await workspace.checkpoint();
     });
   }
 
@@ -140,7 +140,7 @@ export class AgentsRig implements AsyncDisposable {
     const { pool } = this;
     const gateway = this.#gateway;
     return new AgentManager({
-      runtime: new SlottedRuntime(runtime, store.slots),
+      runtime: new WarmPoolRuntime(runtime, store.warmContainers),
       gateway,
       store,
       pool,

@@ -1,6 +1,6 @@
 import { pino } from 'pino';
 import { afterEach, expect, inject, test, vi } from 'vitest';
-import { nextStep } from '../../src/agents/life/agent-life.ts';
+import { dueTransition } from '../../src/agents/life/agent-life.ts';
 import { sweep } from '../../src/agents/life/sweep.ts';
 import { startIdleReaper } from '../../src/server/idle-reaper.ts';
 import { AgentsRig } from './agents-rig.ts';
@@ -20,7 +20,9 @@ function setClock(byMs: number): void {
 
 async function reap({ agents, store, config }: AgentsRig): Promise<void> {
   await agents.reconcile();
-  await sweep({ agents, store, log, reason: 'idle' }, (life) => nextStep(life, new Date(), config));
+  await sweep({ agents, store, log, reason: 'idle' }, (life) =>
+    dueTransition(life, new Date(), config),
+  );
 }
 
 test('a clock that is set forward takes down nobody who works or has just worked', async () => {
@@ -38,7 +40,7 @@ test('a clock that is set back keeps nobody up until the same time comes again',
   await using rig = await AgentsRig.start('process', { PAUSE_TIMEOUT: '0', SESSION_TIMEOUT: '1' });
   await rig.use('idle');
   await rig.use('stopped');
-  await rig.agents.takeStep('stop', 'stopped');
+  await rig.agents.transition('stop', 'stopped');
   setClock(-365 * DAY_MS);
   await expect.poll(() => reap(rig).then(() => rig.agents.statusOf('idle'))).toBe('stopped');
   const usedAt = rig.store.agents.get('stopped')?.lastUsedAt.getTime();

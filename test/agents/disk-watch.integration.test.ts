@@ -41,7 +41,7 @@ describe.each(RUNTIMES)(
       await rig.shell('a', `rm ${rig.runtime.layout('a').workspace}/t*`);
       watch.turnEnded('a');
       await expect.poll(() => attempt(() => watch.assertRoom('a'))).toBeUndefined();
-      await rig.agents.takeStep('remove', 'a');
+      await rig.agents.transition('remove', 'a');
       expect(watch.bytesOf('a')).toBe(0);
     });
 
@@ -77,18 +77,18 @@ describe.each(RUNTIMES)(
         const size = async () => Number((await rig.shell('a', `du -sk ${home}`)).split('\t', 1)[0]);
         expect(await size()).toBeGreaterThan(10 * 1024);
         await rig.agents.withAgent('a', async () => {
-          expect(await rig.agents.packSnapshots('a')).toBe(false);
+          expect(await rig.agents.packCheckpoints('a')).toBe(false);
         });
         watch.turnEnded('a');
         await expect.poll(size).toBeLessThan(5 * 1024);
 
         await rig.agents.withAgent('a', async ({ workspace }) => {
-          const before = await workspace.snapshot();
+          const before = await workspace.checkpoint();
           await rig.shell(
             'a',
             `echo 6 > ${root}/small; echo new > ${root}/new; rm ${root}/rewritten`,
           );
-          const { changes } = await workspace.changesBetween(before, await workspace.snapshot(), {
+          const { changes } = await workspace.changesBetween(before, await workspace.checkpoint(), {
             file: 1000,
             total: 10_000,
           });
@@ -113,7 +113,7 @@ function watchOver(
 ): DiskWatch {
   return new DiskWatch({
     runtime,
-    packSnapshots: (agentId) => agents.packSnapshots(agentId),
+    packCheckpoints: (agentId) => agents.packCheckpoints(agentId),
     tidy: (agentId) => agents.tidy(agentId),
     countsWorkspace: () => true,
     events: agents.events,

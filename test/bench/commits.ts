@@ -44,7 +44,7 @@ export function measureCommits(context: BenchContext, _docker: Docker): Promise<
     const all = await prepare(runtime, paths);
     const workspace = await Workspace.open(runtime, AGENT, pino({ level: 'silent' }));
     cleanup.defer(() => workspace.close());
-    const first = await timed(() => workspace.snapshot());
+    const first = await timed(() => workspace.checkpoint());
     const sections = [];
     for (const count of CHANGES) {
       const samples: Samples = {};
@@ -89,9 +89,9 @@ async function measureTurn(
   // In turn, so that a machine that gets slower does so for both.
   await run(runtime, `cd ${paths.raw} && ${change}`);
   note(RAW, await timedIn(runtime, `cd ${paths.raw} && ${GIT} add -A && ${GIT} commit -qm x`));
-  const before = await timedResult(() => workspace.snapshot());
+  const before = await timedResult(() => workspace.checkpoint());
   await run(runtime, `cd ${paths.workspace} && ${change}`);
-  const after = await timedResult(() => workspace.snapshot());
+  const after = await timedResult(() => workspace.checkpoint());
   const ms = await timed(() =>
     workspace.commits.make({
       ...{ before: before.result, after: after.result },

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { McpServers } from '../../src/agents/conversations/mcp-servers.ts';
+import { McpServers } from '../../src/agents/threads/mcp-servers.ts';
 import type { AuditEntry } from '../../src/audit/audit-log.ts';
 import { CallerSettings } from '../../src/callers/caller-settings.ts';
 import { Ownerships } from '../../src/callers/ownership.ts';

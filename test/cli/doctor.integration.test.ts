@@ -93,12 +93,12 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime: kind, here }) => 
     expect(rig.write(({ agents }) => agents.get('bare')?.archived)).toBe(true);
   });
 
-  test.runIf(here)('slots that no agent can get are cleared away', async () => {
+  test.runIf(here)('warmContainers that no agent can get are cleared away', async () => {
     await using rig = await DoctorRig.create(kind, model.url);
-    rig.write(({ slots }) => {
-      slots.add({ slotId: 'slot-1', tokenSha256: 'ab' });
-      slots.add({ slotId: 'slot-2', tokenSha256: 'cd' });
-      slots.setReady('slot-2', true);
+    rig.write(({ warmContainers }) => {
+      warmContainers.add({ id: 'slot-1', tokenSha256: 'ab' });
+      warmContainers.add({ id: 'slot-2', tokenSha256: 'cd' });
+      warmContainers.setReady('slot-2', true);
     });
     await rig.container('slot-1');
     const { complaints } = await diagnose(rig.settings, '--repair');
@@ -106,7 +106,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime: kind, here }) => 
       expect.stringMatching(/^warning \| Warm pool \| "slot-1" .* \| done$/),
       expect.stringMatching(/^warning \| Warm pool \| "slot-2" .* \| done$/),
     ]);
-    expect(rig.write(({ slots }) => slots.list())).toEqual([]);
+    expect(rig.write(({ warmContainers }) => warmContainers.list())).toEqual([]);
     expect(await rig.names()).toEqual({ containers: [], volumes: [] });
   });
 });
@@ -166,14 +166,14 @@ describe.runIf(engine.available)('containers', () => {
   test('of agents that would run elsewhere by now stay', async () => {
     await using rig = await DoctorRig.create('docker', model.url);
     await rig.agent('settled');
-    rig.write(({ slots }) => slots.add({ slotId: 'slot-1', tokenSha256: 'ab' }));
+    rig.write(({ warmContainers }) => warmContainers.add({ id: 'slot-1', tokenSha256: 'ab' }));
     const settings = { ...rig.settings, AGENT_RUNTIME: 'process' };
     const { code, complaints } = await diagnose(settings, '--repair');
     expect(complaints).toEqual([
       expect.stringMatching(/^problem \| Agents \| The runtime changed from docker to process/),
     ]);
     expect(code).toBe(1);
-    expect(rig.write(({ slots }) => slots.list())).toHaveLength(1);
+    expect(rig.write(({ warmContainers }) => warmContainers.list())).toHaveLength(1);
     expect((await rig.names()).containers).toEqual(['settled']);
   });
 });

@@ -4,7 +4,10 @@ import { pino } from 'pino';
 import { expect, test } from 'vitest';
 import { connectAppServer } from '../../src/codex/app-server-client.ts';
 import { CodexSilent } from '../../src/codex/connection/heartbeat.ts';
-import type { AskAnswer, CodexAsk } from '../../src/codex/requests-of-codex/codex-ask.ts';
+import type {
+  ServerRequest,
+  ServerRequestAnswer,
+} from '../../src/codex/server-requests/server-request.ts';
 import type { TurnEvent } from '../../src/turns/events/turn-event.ts';
 import { FakeAppServer, TURN } from './fake-app-server.ts';
 
@@ -188,8 +191,8 @@ test('what Codex asks for in a turn is answered by who listens to it, while othe
   const server = new FakeAppServer();
   const client = await server.connect();
   const events: string[] = [];
-  const asked: CodexAsk[] = [];
-  const decision = Promise.withResolvers<AskAnswer>();
+  const asked: ServerRequest[] = [];
+  const decision = Promise.withResolvers<ServerRequestAnswer>();
   const turn = await client.startTurn(
     TURN,
     ({ type }) => events.push(type),
@@ -261,7 +264,7 @@ test('what Codex asks again as its thread is resumed waits for the turn to be jo
 test('of what MCP servers ask, only calls of their tools are shown to people', async () => {
   const server = new FakeAppServer();
   const client = await server.connect();
-  const asked: CodexAsk[] = [];
+  const asked: ServerRequest[] = [];
   await client.startTurn(
     TURN,
     () => undefined,
@@ -302,7 +305,7 @@ test('a question of Codex is answered by its ids', async () => {
 test('a peer that asks for more than anybody answers is told so', async () => {
   const server = new FakeAppServer();
   const client = await server.connect();
-  const never = new Promise<AskAnswer>(() => undefined);
+  const never = new Promise<ServerRequestAnswer>(() => undefined);
   await client.startTurn(
     TURN,
     () => undefined,

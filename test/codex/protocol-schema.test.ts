@@ -2,7 +2,6 @@ import { Ajv } from 'ajv';
 import formats from 'ajv-formats';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
-import { codexRequest } from '../../src/codex/ask-protocol.ts';
 import type { TurnSandbox } from '../../src/codex/codex-client.ts';
 import {
   codexNotification,
@@ -29,11 +28,9 @@ import {
   turnSteerParams,
   turnsListParams,
 } from '../../src/codex/requests.ts';
-import { readAsk } from '../../src/codex/requests-of-codex/asks.ts';
-import {
-  ANSWERED_METHODS,
-  answerServerRequest,
-} from '../../src/codex/requests-of-codex/server-requests.ts';
+import { ANSWERED_METHODS, defaultReply } from '../../src/codex/server-requests/default-replies.ts';
+import { parseServerRequest } from '../../src/codex/server-requests/parse-server-request.ts';
+import { serverRequestMessage } from '../../src/codex/server-requests/protocol.ts';
 import { TURN } from './fake-app-server.ts';
 import {
   closed,
@@ -143,17 +140,16 @@ describe('what Codex sends is what we read', () => {
     for (const sample of all) parseNotification(method, sample);
   });
 
-  test.each(codexRequest.options.map(({ shape }) => [shape.method.value, shape.params] as const))(
-    '%s',
-    (method, ours) => {
-      const theirs = schemaOf(String(serverRequests.get(method)));
-      const json = z.toJSONSchema(ours) as Schema;
-      expect(unknownPaths(json, theirs, theirs)).toEqual([]);
-      const all = samples(theirs, theirs);
-      expect(all.length).toBeGreaterThan(0);
-      for (const params of all) codexRequest.parse({ method, params });
-    },
-  );
+  test.each(
+    serverRequestMessage.options.map(({ shape }) => [shape.method.value, shape.params] as const),
+  )('%s', (method, ours) => {
+    const theirs = schemaOf(String(serverRequests.get(method)));
+    const json = z.toJSONSchema(ours) as Schema;
+    expect(unknownPaths(json, theirs, theirs)).toEqual([]);
+    const all = samples(theirs, theirs);
+    expect(all.length).toBeGreaterThan(0);
+    for (const params of all) serverRequestMessage.parse({ method, params });
+  });
 
   test('a renamed key would be found', () => {
     const theirs = schemaOf('v2/ItemCompletedNotification');
@@ -177,18 +173,18 @@ describe('what Codex asks is what we answer', () => {
   });
 
   test.each(ANSWERED_METHODS)('%s', (method) => {
-    const answer = answerServerRequest(method);
+    const answer = defaultReply(method);
     if ('error' in answer) return expect(answer.error.message).not.toBe('');
     expect(faults(replySchemaOf(method), answer.result)).toBeNull();
   });
 
-  test.each(codexRequest.options.map(({ shape }) => shape.method.value))(
+  test.each(serverRequestMessage.options.map(({ shape }) => shape.method.value))(
     '%s, by people',
     (method) => {
       const theirs = schemaOf(String(serverRequests.get(method)));
       const answered = samples(theirs, theirs).flatMap((sample) => {
         const params = { ...(sample as object), _meta: { codex_approval_kind: 'mcp_tool_call' } };
-        const request = readAsk(1, method, { turnId: 'turn', ...params });
+        const request = parseServerRequest(1, method, { turnId: 'turn', ...params });
         const answers = { text: 'green' };
         return [true, false].map((approve) => request?.replyTo({ approve, answers }));
       });

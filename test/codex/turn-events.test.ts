@@ -50,7 +50,7 @@ test('tools, searches, compaction and warnings are shown', () => {
     { type: 'web_searched', itemId: 's', query: 'node 24' },
     { type: 'context_compacted' },
     { type: 'warning', message: 'careful' },
-    { type: 'warning', message: 'The provider answers with b instead of a.' },
+    { type: 'warning', message: 'The provider uses the model b instead of a.' },
   ]);
 });
 

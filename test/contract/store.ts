@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { newAgent } from '../../src/agents/agent.ts';
-import type { ThreadRecord } from '../../src/agents/conversations/thread.ts';
+import type { ThreadRecord } from '../../src/agents/threads/thread.ts';
 import type { ApprovalRecord } from '../../src/approvals/approval.ts';
 import type { ApprovalQuery } from '../../src/approvals/approval-store.ts';
 import type { EgressRecord, EgressRuleRecord } from '../../src/gateway/egress/egress-record.ts';
@@ -90,19 +90,19 @@ export function storeContract(
 
     test('a slot that is ready is claimed once, the oldest first', () => {
       const { store } = open();
-      for (const slotId of ['half', 'one', 'two']) store.slots.add({ slotId, tokenSha256: slotId });
-      for (const slotId of ['one', 'two']) store.slots.setReady(slotId, true);
-      const claimed = ['a', 'b', 'c'].map((agentId) => store.slots.claim(agentId)?.slotId);
+      for (const id of ['half', 'one', 'two']) store.warmContainers.add({ id, tokenSha256: id });
+      for (const id of ['one', 'two']) store.warmContainers.setReady(id, true);
+      const claimed = ['a', 'b', 'c'].map((agentId) => store.warmContainers.claim(agentId)?.id);
       expect(claimed).toEqual(['one', 'two', undefined]);
-      expect(store.slots.of('b')).toEqual({
-        slotId: 'two',
+      expect(store.warmContainers.of('b')).toEqual({
+        id: 'two',
         tokenSha256: 'two',
         ready: true,
         agentId: 'b',
       });
-      store.slots.remove('two');
-      expect(store.slots.of('b')).toBeUndefined();
-      expect(store.slots.list().map(({ slotId }) => slotId)).toEqual(['half', 'one']);
+      store.warmContainers.remove('two');
+      expect(store.warmContainers.of('b')).toBeUndefined();
+      expect(store.warmContainers.list().map(({ id }) => id)).toEqual(['half', 'one']);
     });
 
     test('all of it outlives the store, the installation included', () => {

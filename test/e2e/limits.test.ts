@@ -117,7 +117,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     const whole = diffs.filter((diff) => diff.startsWith('diff --git'));
     expect(whole.length).toBeGreaterThan(5);
     expect(whole.join('').length).toBeLessThanOrEqual(2000);
-    expect(diffs.at(-1)).toContain('diff left out');
+    expect(diffs.at(-1)).toContain('diff omitted');
   });
 
   test.runIf(here)('an agent whose files take too much writes no more', async () => {

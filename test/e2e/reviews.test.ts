@@ -85,7 +85,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
       [{}, /give one of content, diffs, files, target/],
       [{ content: 'x', target: 'uncommitted' }, /give one of/],
       [{ target: { commit: '--output=/tmp/x' } }, /invalid_input/],
-      [{ target: { commit: 'nothing' } }, /commit_not_found: There is no commit nothing/],
+      [{ target: { commit: 'nothing' } }, /commit_not_found: The workspace has no commit nothing/],
       [{ target: { base: 'HEAD' } }, /There is nothing to review/],
       [{ files: ['no/such'] }, /not in the workspace: no\/such/],
       [{ files: ['../etc/passwd'] }, /invalid_input/],

@@ -61,7 +61,7 @@ describe('files as a source, without an engine', () => {
     const file = (path: string) => ({ files: [{ path, content: '' }] });
     expect(await refusal({})).toContain('give one of git, files and path');
     expect(await refusal(file('../x'))).toMatch(/invalid_input.*source.files.0.path: .*upwards/);
-    expect(await refusal(file('.git/hooks/x'))).toContain('lies in .git');
+    expect(await refusal(file('.git/hooks/x'))).toContain('is in .git');
     expect(await refusal({ git: { url: 'https://me:pw@h.org/x' } })).toContain(
       'codex-hangar credentials set git:HOST',
     );
@@ -220,13 +220,13 @@ describe.runIf(engine.available)('repositories as a source', () => {
     };
     const bare = await clone(false);
     expect(bare.notes).toEqual([
-      'Submodules that were not fetched (ask with submodules: true): "ssh", "far", "inner", "lib/near".',
-      'Files of Git LFS, of which the clone has only the pointers: "big.bin".',
+      'These submodules were not fetched (pass submodules: true): "ssh", "far", "inner", "lib/near".',
+      'The clone has only the Git LFS pointers of these files: "big.bin".',
     ]);
     const whole = await clone(true);
     expect(whole.notes).toEqual([
-      'Submodules that were not fetched (only https is): "ssh".',
-      'Files of Git LFS, of which the clone has only the pointers: "big.bin", "inner/big.bin".',
+      'These submodules were not fetched (only https is supported): "ssh".',
+      'The clone has only the Git LFS pointers of these files: "big.bin", "inner/big.bin".',
     ]);
     expect(whole.seen).toMatch(/ [0-9a-f]{40} inner\/deep \(.*\)\n/);
     expect(whole.seen).toContain(`second\nfirst\nhttp://${here}:${open.port}/team/app.git\n`);

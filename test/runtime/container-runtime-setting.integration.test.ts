@@ -39,7 +39,7 @@ describe.skipIf(!engine.available)('with CONTAINER_RUNTIME', async () => {
 
   test('an unknown one is told at the start, in health, by the doctor and by calls', async () => {
     const unknown = { CONTAINER_RUNTIME: 'no-such' };
-    const message = /has no runtime "no-such" of CONTAINER_RUNTIME; it has .*runc/;
+    const message = /has no runtime "no-such" \(CONTAINER_RUNTIME\); its runtimes are .*runc/;
     const runtime = installation.runtime(unknown);
     await expect(runtime.prepare(() => undefined)).rejects.toMatchObject({
       code: 'runtime_missing',

@@ -154,10 +154,10 @@ describe.skipIf(!inject('engine').available)('an engine behind TLS', () => {
   test('of another authority is not trusted', async () => {
     const certificates = { DOCKER_CERT_PATH: certificatesOf('bad', 'client') };
     expect(await failureOf(engine.host, certificates)).toMatchObject(
-      unreachable(/certificate is not of the authority/),
+      unreachable(/certificate is not signed by/),
     );
     expect(await failureOf(engine.host, {})).toMatchObject(
-      unreachable(/certificate is not of the authority/),
+      unreachable(/certificate is not signed by/),
     );
   });
 
@@ -166,7 +166,7 @@ describe.skipIf(!inject('engine').available)('an engine behind TLS', () => {
     await using strict = await serveStrictly();
     const certificates = (client: string) => ({ DOCKER_CERT_PATH: certificatesOf('good', client) });
     expect(await failureOf(strict.host, certificates('stranger'))).toMatchObject(
-      unreachable(/does not take the certificate/),
+      unreachable(/rejects the certificate/),
     );
     expect(await failureOf(strict.host, certificates('expired'))).toMatchObject(
       unreachable(/in cert\.pem of DOCKER_CERT_PATH has expired/),
@@ -178,7 +178,7 @@ describe.skipIf(!inject('engine').available)('an engine behind TLS', () => {
       DOCKER_TLS_VERIFY: '1',
       NODE_EXTRA_CA_CERTS: file('good.pem'),
     });
-    expect(stdout).toMatch(/✗ Runtime .*takes no client without a certificate/);
+    expect(stdout).toMatch(/✗ Runtime .*requires a client certificate/);
   });
 
   test('with an expired certificate, or one of another machine, is not trusted', async () => {
@@ -187,7 +187,7 @@ describe.skipIf(!inject('engine').available)('an engine behind TLS', () => {
     expect(await failureOf(expired.host, certificates)).toMatchObject(unreachable(/has expired/));
     await using elsewhere = await serveTls('elsewhere');
     expect(await failureOf(elsewhere.host, certificates)).toMatchObject(
-      unreachable(/for another name/),
+      unreachable(/not valid for the host/),
     );
   });
 
@@ -199,7 +199,7 @@ describe.skipIf(!inject('engine').available)('an engine behind TLS', () => {
     await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
     const { port } = plain.address() as AddressInfo;
     expect(await failureOf(`tcp://127.0.0.1:${port}`, {})).toMatchObject(
-      unreachable(/does not speak TLS/),
+      unreachable(/does not use TLS/),
     );
     await new Promise((resolve) => plain.close(resolve));
   });

@@ -180,7 +180,7 @@ async function remains(
 function rowsAfter(dataDir: string): Pick<Leftovers, 'agentRows' | 'slotRows'> {
   const store = SqliteStore.open(dataDir);
   const agentRows = store.agents.list().map(({ agentId }) => agentId);
-  const slotRows = store.slots.list().map(({ slotId, agentId }) => `${slotId} ${agentId ?? ''}`);
+  const slotRows = store.warmContainers.list().map(({ id, agentId }) => `${id} ${agentId ?? ''}`);
   store.close();
   return { agentRows, slotRows };
 }

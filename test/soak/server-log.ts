@@ -25,13 +25,13 @@ export class ServerLog {
     else this.#onOther(line);
   };
 
-  #addEntry({ level, msg, step, err }: Entry): void {
-    if (msg === 'Took an idle agent down') count(this.steps, step ?? '');
+  #addEntry({ level, msg, transition, err }: Entry): void {
+    if (msg === 'Applied a transition to an agent') count(this.steps, transition ?? '');
     if (level >= WARN) count(this.complaints, err?.code ? `${msg} (${err.code})` : msg);
   }
 }
 
-type Entry = { level: number; msg: string; step?: string; err?: { code?: string } };
+type Entry = { level: number; msg: string; transition?: string; err?: { code?: string } };
 
 function parse(line: string): Entry | undefined {
   try {

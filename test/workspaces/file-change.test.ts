@@ -92,7 +92,7 @@ test('diffs that do not fit together are left out with a note, and their files a
   expect(first?.diff).toContain('+two');
   expect(second).toMatchObject({ file: 'old', action: 'delete' });
   expect(third?.diff).toMatch(
-    /^\.\.\. diff left out: \d+ bytes; .*300.*\(MAX_DIFF_TOTAL_BYTES\)\n$/,
+    /^\.\.\. diff omitted: \d+ bytes; .*300.*\(MAX_DIFF_TOTAL_BYTES\)\n$/,
   );
   expect(third).toMatchObject({ file: 'main.c', lineNumbers: '1-2, 21' });
 });

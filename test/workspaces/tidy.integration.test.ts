@@ -30,11 +30,11 @@ describe.runIf(engine.available)('repositories that get a commit with every turn
       'echo base > base; git add .; git commit -qm base; echo kept > base; git stash -q; echo dangling | git hash-object -w --stdin',
     );
     const kept = await use(async (workspace) => {
-      let before = await workspace.snapshot();
+      let before = await workspace.checkpoint();
       const commits = [];
       for (let turn = 0; turn < TURNS; turn += 1) {
         await sh(`seq ${turn} 200 > file-${turn}; echo ${turn} > last`);
-        const after = await workspace.snapshot();
+        const after = await workspace.checkpoint();
         const at = turn < TURNS / 2 ? OLD : new Date();
         const made = await workspace.commits.make({
           ...{ ...FACTS, before, after, at, ref: `turns/t${turn}` },
@@ -105,7 +105,7 @@ describe.runIf(engine.available)('repositories that get a commit with every turn
         'b',
         `cd /workspace && ${many}; git add . && git -c user.name=u -c user.email=u@u commit -qm many && git repack -adq`,
       );
-      await workspace.snapshot();
+      await workspace.checkpoint();
     });
     const found = await rig.shell('b', `cd ${ours()} && ${LOOSE_FILES}; ls objects/pack | wc -l`);
     expect(found).toMatch(/^\d{1,2}\n[23]\n$/);

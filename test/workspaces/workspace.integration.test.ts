@@ -13,12 +13,12 @@ describe.each(RUNTIMES)('a workspace in the $runtime runtime', ({ runtime: kind,
     await using rig = await AgentsRig.start(kind);
     const { workspace: root } = rig.runtime.layout('a');
     await rig.agents.withAgent('a', async ({ workspace }) => {
-      const before = await workspace.snapshot();
+      const before = await workspace.checkpoint();
       await rig.shell(
         'a',
         `cd ${root}; yes 'a line of text' | head -c 1000000 > 10; for i in $(seq 11 49); do cp 10 $i; done`,
       );
-      const after = await workspace.snapshot();
+      const after = await workspace.checkpoint();
       const { changes, unlisted } = await workspace.changesBetween(before, after, WIDE);
       expect(changes.length).toBeGreaterThan(28);
       expect(changes.length).toBeLessThan(32);
@@ -32,9 +32,9 @@ describe.each(RUNTIMES)('a workspace in the $runtime runtime', ({ runtime: kind,
     await using rig = await AgentsRig.start(kind);
     const { workspace: root } = rig.runtime.layout('a');
     await rig.agents.withAgent('a', async ({ workspace }) => {
-      const before = await workspace.snapshot();
+      const before = await workspace.checkpoint();
       await rig.shell('a', `cd ${root}; for f in one two '*' ':!one' -q; do echo x > "./$f"; done`);
-      const after = await workspace.snapshot();
+      const after = await workspace.checkpoint();
       const changed = async (...names: string[]) => {
         const among = new Set(names);
         const { changes, unlisted } = await workspace.changesBetween(before, after, WIDE, among);
@@ -54,9 +54,9 @@ describe.each(RUNTIMES)('a workspace in the $runtime runtime', ({ runtime: kind,
     const { workspace: root } = rig.runtime.layout('a');
     await rig.agents.withAgent('a', async ({ workspace }) => {
       await rig.shell('a', `cd ${root}; seq 90 > 'a é'; seq 9 > other`);
-      const before = await workspace.snapshot();
+      const before = await workspace.checkpoint();
       await rig.shell('a', `cd ${root}; mv 'a é' b; echo more >> b; echo new > new; rm other`);
-      const after = await workspace.snapshot();
+      const after = await workspace.checkpoint();
       const { changes } = await workspace.changesBetween(before, after, WIDE);
       expect(changes.map(({ file, action, renamedFrom }) => [file, action, renamedFrom])).toEqual([
         ['a é', 'delete', undefined],
@@ -71,9 +71,9 @@ describe.each(RUNTIMES)('a workspace in the $runtime runtime', ({ runtime: kind,
     await using rig = await AgentsRig.start(kind);
     const { workspace: root } = rig.runtime.layout('a');
     await rig.agents.withAgent('a', async ({ workspace }) => {
-      const before = await workspace.snapshot();
+      const before = await workspace.checkpoint();
       await rig.shell('a', `yes 'a line of text' | head -c 34000000 > ${root}/huge`);
-      const after = await workspace.snapshot();
+      const after = await workspace.checkpoint();
       const { changes } = await workspace.changesBetween(before, after, WIDE);
       expect(changes).toMatchObject([{ file: 'huge', action: 'create' }]);
       expect(changes[0]?.diff).toContain('Binary files /dev/null and b/huge differ');
@@ -89,11 +89,11 @@ test.runIf(engine.available)(
     const shells = `for p in $(grep -l 'Runs in the container for as long' /proc/[0-9]*/cmdline); do
       p=\${p%/cmdline}; [ "$(readlink $p/cwd)" = ${root} ] && [ "\${p#/proc/}" != $$ ] && PART; done 2>/dev/null`;
     await rig.agents.withAgent('a', async ({ workspace }) => {
-      const before = await workspace.snapshot();
+      const before = await workspace.checkpoint();
       await rig.shell('a', shells.replace('PART', 'head -c 1000000 /dev/zero > $p/fd/1'));
       await expect.poll(() => rig.shell('a', shells.replace('PART', 'echo $p'))).toBe('');
       await rig.shell('a', `echo 1 > ${root}/one`);
-      await expect.poll(() => workspace.snapshot().catch(() => before)).not.toEqual(before);
+      await expect.poll(() => workspace.checkpoint().catch(() => before)).not.toEqual(before);
       await rig.shell('a', shells.replace('PART', 'kill -9 $(basename $p)'));
       await expect.poll(() => workspace.restore(before).catch((error) => error)).toBeUndefined();
       expect(await rig.shell('a', `ls ${root}`)).toBe('');
@@ -106,10 +106,10 @@ test.runIf(engine.available)('a workspace survives programs that stop its shell'
   await rig.use('a');
   const log = pino({ level: 'silent' });
   const workspace = await Workspace.open(rig.runtime, 'a', log, { answerLimitMs: 1000 });
-  const before = await workspace.snapshot();
+  const before = await workspace.checkpoint();
   await rig.shell('a', 'pkill -STOP -f "[R]uns in the container for as long"');
   await rig.shell('a', `echo x > ${rig.runtime.layout('a').workspace}/new`);
-  const after = await workspace.snapshot();
+  const after = await workspace.checkpoint();
   expect(await workspace.pathsChangedBetween(before, after)).toEqual(['new']);
   workspace.close();
 });

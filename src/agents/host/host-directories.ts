@@ -8,18 +8,18 @@ import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import { isWithin } from '../../runtime/path-within.ts';
 import type { AgentRecord } from '../agent.ts';
 import type { AgentStore } from '../agent-store.ts';
-import type { SlotStore } from '../warm-pool/slot-store.ts';
+import type { WarmContainerStore } from '../warm-pool/warm-container-store.ts';
 import { accessProblem } from './host-path.ts';
 
 type Options = {
-  store: { slots: SlotStore } & {
+  store: { warmContainers: WarmContainerStore } & {
     agents: Pick<AgentStore, 'get' | 'list' | 'setWorkspacePath'>;
   };
   runtime: Pick<ContainerRuntime, 'confines'>;
   config: Pick<Config, 'WORKSPACE_ROOTS' | 'DATA_DIR'>;
 };
 
-/** Directories of this machine that agents have instead of a workspace of their own. */
+/** Directories of the machine that serve as workspaces. */
 export class HostDirectories {
   readonly #options: Options;
 
@@ -28,61 +28,63 @@ export class HostDirectories {
   }
 
   /**
-   * Tells before anything is begun what {@link attach} would refuse. The roots are the operator's, so
-   * only administrators of the first tenant may name a directory: others administer no machine.
-   * Throws `forbidden` too.
+   * Throws the errors of {@link attach} in advance, and `forbidden`: the roots belong to the operator, so
+   * only administrators of the first tenant may use them.
    */
   admit(principal: Principal, agent: AgentRecord, directory: string): void {
     demand(principal, 'administer');
     if (principal.tenant !== LOCAL.tenant) {
       throw new AppError(
         'forbidden',
-        `Directories of this machine are for administrators of the tenant "${LOCAL.tenant}".`,
+        `Only administrators of the tenant "${LOCAL.tenant}" may use directories of the machine.`,
       );
     }
-    this.#free(agent, directory);
+    this.#available(agent, directory);
   }
 
   /**
-   * Gives an agent that never ran a directory for ever; nothing if it has that one already. Answers
-   * whether it has it since now. Throws `workspace_path_denied`, `workspace_path_unusable`,
-   * `workspace_path_taken` and `workspace_exists`.
+   * Sets the directory of an agent that never ran; returns false if the agent has it already. Throws
+   * `workspace_path_denied`, `workspace_path_unusable`, `workspace_path_taken` and `workspace_exists`.
    */
   attach(agentId: string, directory: string): boolean {
     const { agents } = this.#options.store;
     const agent = agents.get(agentId);
-    if (!agent) throw new AppError('agent_not_found', `Agent ${agentId} was removed.`);
-    // From here to the write nobody else gets a turn, so that no two agents get one directory.
-    const real = this.#free(agent, directory);
+    if (!agent) throw new AppError('agent_not_found', `The agent ${agentId} was removed.`);
+    // No await up to the write, so two agents cannot get the same directory.
+    const real = this.#available(agent, directory);
     if (agent.workspacePath === real) return false;
     agents.setWorkspacePath(agentId, real);
     return true;
   }
 
-  /** Throws why the directory of an agent can't be mounted now, though it could when it was given. */
+  /** Throws `workspace_path_denied` or `workspace_path_unusable` if the directory has changed. */
   assertUsable(directory: string): void {
     const real = this.#usable(directory);
     if (real === directory) return;
-    throw unusable(directory, `it leads to ${real} now`);
+    throw unusable(directory, `it is now a link to ${real}`);
   }
 
-  /** The real path of a directory that is free for the agent. */
-  #free(agent: AgentRecord, directory: string): string {
+  /** The real path of a directory that no other agent uses. */
+  #available(agent: AgentRecord, directory: string): string {
     const real = this.#usable(directory);
     if (agent.workspacePath === real) return real;
-    const { agents, slots } = this.#options.store;
-    if (agent.workspacePath !== undefined || agent.tokenSha256 !== '' || slots.of(agent.agentId)) {
+    const { agents, warmContainers } = this.#options.store;
+    if (
+      agent.workspacePath !== undefined ||
+      agent.tokenSha256 !== '' ||
+      warmContainers.of(agent.agentId)
+    ) {
       throw new AppError(
         'workspace_exists',
-        `Agent ${agent.name} has a workspace already, which is ${agent.workspacePath ?? 'its own'}.`,
+        `The agent ${agent.name} has a workspace already: ${agent.workspacePath ?? 'a volume'}.`,
       );
     }
-    // Whoever writes above a directory could put a link to anywhere in its place.
+    // An agent that can write to the parent of a directory could replace it by a link.
     const other = agents.list().find((each) => overlap(each.workspacePath, real));
     if (!other) return real;
     throw new AppError(
       'workspace_path_taken',
-      `${real} and ${other.workspacePath}, which is the workspace of agent ${other.name}, overlap.`,
+      `${real} overlaps with ${other.workspacePath}, the workspace of agent ${other.name}.`,
     );
   }
 
@@ -94,8 +96,8 @@ export class HostDirectories {
       throw denied(directory, roots);
     }
     if (real === undefined)
-      throw unusable(directory, 'it does not exist, or the server may not look');
-    // There are the secrets of the server.
+      throw unusable(directory, 'it does not exist, or the server cannot read it');
+    // DATA_DIR contains secrets of the server.
     const data = path.resolve(config.DATA_DIR);
     if (overlap(realPath(data, data), real)) throw denied(directory, roots);
     const problem = accessProblem(real, { byAgentUser: runtime.confines });
@@ -120,10 +122,10 @@ function realPath(directory: string, otherwise?: string): string | undefined {
 
 function denied(directory: string, roots: readonly string[]): AppError {
   const where =
-    roots.length > 0 ? `within ${roots.join(' or ')}` : 'open to agents: there are none';
+    roots.length > 0 ? `within ${roots.join(' or ')}` : 'within WORKSPACE_ROOTS, which is empty';
   return new AppError('workspace_path_denied', `${directory} is not a directory ${where}.`);
 }
 
 function unusable(directory: string, problem: string): AppError {
-  return new AppError('workspace_path_unusable', `${directory} can't be a workspace: ${problem}.`);
+  return new AppError('workspace_path_unusable', `${directory} cannot be a workspace: ${problem}.`);
 }

@@ -1,63 +1,65 @@
 import type { Config } from '../../config/config.ts';
 import type { AgentStatus } from '../agent.ts';
 
-/** Seconds without a call until each step; 0 stands for never. */
+/** Seconds without a call until each transition; 0: never. */
 export type LifeSettings = Pick<
   Config,
   'PAUSE_TIMEOUT' | 'SESSION_TIMEOUT' | 'ARCHIVE_TIMEOUT' | 'RETENTION_TIMEOUT'
 >;
 
-/** What the end of an agent's life depends on. */
 export type AgentLife = {
   status: AgentStatus;
   pinned: boolean;
-  /** Whether calls wait for it. */
+  /** Whether calls are queued. */
   awaited: boolean;
-  /** When it was last used. */
   idleSince: Date;
 };
 
-/** The ways down from idle, each deeper than the one before. */
-export const AGENT_STEPS = ['pause', 'stop', 'archive', 'remove'] as const;
-export type AgentStep = (typeof AGENT_STEPS)[number];
+/** The transitions away from idle, in order of depth. */
+export const AGENT_TRANSITIONS = ['pause', 'stop', 'archive', 'remove'] as const;
+export type AgentTransition = (typeof AGENT_TRANSITIONS)[number];
 
-/** How deep an agent sleeps already: the number of steps that lie behind it. */
+/** The number of transitions that an agent has behind it. */
 const DEPTHS = { idle: 0, paused: 1, stopped: 2, archived: 3 } as const;
 
-/** What is due for an agent now: the deepest step whose time has come. */
-export function nextStep(agent: AgentLife, now: Date, settings: LifeSettings): AgentStep | 'none' {
+/** The deepest transition whose timeout has passed. */
+export function dueTransition(
+  agent: AgentLife,
+  now: Date,
+  settings: LifeSettings,
+): AgentTransition | 'none' {
   const seconds = secondsUntil(agent, now, settings);
-  return AGENT_STEPS.findLast((step) => seconds[step] === 0) ?? 'none';
+  return AGENT_TRANSITIONS.findLast((transition) => seconds[transition] === 0) ?? 'none';
 }
 
-/** Whether a step lies ahead of an agent at all, however short it was idle. */
-export function mayTake(step: AgentStep, agent: AgentLife): boolean {
+/** Whether a transition is possible, regardless of timeouts. */
+export function canTransition(transition: AgentTransition, agent: AgentLife): boolean {
   if (agent.status === 'busy' || agent.pinned || agent.awaited) return false;
-  return AGENT_STEPS.indexOf(step) >= DEPTHS[agent.status];
+  return AGENT_TRANSITIONS.indexOf(transition) >= DEPTHS[agent.status];
 }
 
 export function idleSecondsOf({ idleSince }: AgentLife, now: Date): number {
   return Math.max(0, (now.getTime() - idleSince.getTime()) / 1000);
 }
 
-/** Seconds until each step that lies before an agent, if nobody calls. Absent: never, or it is past. */
+/** Seconds without a call until each possible transition; absent: never. */
 export function secondsUntil(
   agent: AgentLife,
   now: Date,
   settings: LifeSettings,
-): Partial<Record<AgentStep, number>> {
-  const steps = AGENT_STEPS.filter((step) => mayTake(step, agent));
+): Partial<Record<AgentTransition, number>> {
+  const transitions = AGENT_TRANSITIONS.filter((transition) => canTransition(transition, agent));
   const idleSeconds = idleSecondsOf(agent, now);
-  const ahead = steps
-    .map((step) => [step, timeoutOf(step, settings)] as const)
+  const ahead = transitions
+    .map((transition) => [transition, timeoutOf(transition, settings)] as const)
     .filter(([, timeout]) => timeout > 0)
-    .map(([step, timeout]) => [step, Math.max(0, Math.ceil(timeout - idleSeconds))]);
+    .map(([transition, timeout]) => [transition, Math.max(0, Math.ceil(timeout - idleSeconds))]);
   return Object.fromEntries(ahead);
 }
 
-/** Seconds without a call until a step; 0 stands for never. */
-export function timeoutOf(step: AgentStep, settings: LifeSettings): number {
-  switch (step) {
+/** 0: never. */
+export function timeoutOf(transition: AgentTransition, settings: LifeSettings): number {
+  switch (transition) {
     case 'pause':
       return settings.PAUSE_TIMEOUT;
     case 'stop':
@@ -67,6 +69,6 @@ export function timeoutOf(step: AgentStep, settings: LifeSettings): number {
     case 'remove':
       return settings.RETENTION_TIMEOUT;
     default:
-      return step satisfies never;
+      return transition satisfies never;
   }
 }

@@ -1,8 +1,13 @@
 import type { Logger } from 'pino';
 import type { AgentManager } from '../agent-manager.ts';
 import type { AgentStore } from '../agent-store.ts';
-import type { AgentLife, AgentStep } from './agent-life.ts';
-import { type ExpirySettings, stepOfRound, type Told, warningsOf } from './expiry-warning.ts';
+import type { AgentLife, AgentTransition } from './agent-life.ts';
+import {
+  type ExpirySettings,
+  type SentWarnings,
+  transitionOfRound,
+  warningsOf,
+} from './expiry-warning.ts';
 
 type WarnerOptions = {
   agents: AgentManager;
@@ -11,46 +16,43 @@ type WarnerOptions = {
   log: Logger;
 };
 
-/** Tells of idle agents before the reaper takes them, and remembers what it told. */
+/** Emits warnings before the reaper's transitions of idle agents. */
 export class ExpiryWarner {
   readonly #options: WarnerOptions;
-  #told: ReadonlyMap<string, Told> = new Map();
+  #sent: ReadonlyMap<string, SentWarnings> = new Map();
 
   constructor(options: WarnerOptions) {
     this.#options = options;
   }
 
-  /** Tells what is to be told now; `rounds` are the reaper's next ones. Never throws. */
+  /** Emits due warnings; `rounds` are the next ones of the reaper. Never throws. */
   check(rounds: readonly Date[]): void {
     try {
       this.#check(rounds);
     } catch (error) {
-      this.#options.log.error(
-        { err: error },
-        'No warnings could be given; the next look tries again',
-      );
+      this.#options.log.error({ err: error }, 'Expiry warnings failed; the next check retries');
     }
   }
 
-  /** What is to be taken of an agent in a round of the reaper. */
-  stepOf(agentId: string, life: AgentLife): AgentStep | 'none' {
-    return stepOfRound(life, this.#told.get(agentId), new Date(), this.#options.config);
+  /** The transition of an agent in a round of the reaper. */
+  dueTransition(agentId: string, life: AgentLife): AgentTransition | 'none' {
+    return transitionOfRound(life, this.#sent.get(agentId), new Date(), this.#options.config);
   }
 
   #check(rounds: readonly Date[]): void {
     const { agents, store, config, log } = this.#options;
     const now = new Date();
-    const told = new Map<string, Told>();
+    const sent = new Map<string, SentWarnings>();
     for (const record of store.agents.list()) {
       const { agentId } = record;
       const life = agents.lifeOf(record);
-      const next = warningsOf(life, this.#told.get(agentId), { now, rounds }, config);
-      told.set(agentId, next.told);
+      const next = warningsOf(life, this.#sent.get(agentId), { now, rounds }, config);
+      sent.set(agentId, next.sent);
       for (const warning of next.warnings) {
-        log.info({ agentId, ...warning }, 'An idle agent will be taken down');
+        log.info({ agentId, ...warning }, 'An idle agent is about to expire');
         agents.events.emit({ type: 'agent_expiring', agentId, ...warning, reason: 'idle' });
       }
     }
-    this.#told = told;
+    this.#sent = sent;
   }
 }

@@ -1,113 +1,131 @@
 import type { Config } from '../../config/config.ts';
-import { ENDING_STEPS, type EndingStep } from '../agent-events.ts';
+import { ENDING_TRANSITIONS, type EndingTransition } from '../agent-events.ts';
 import {
-  AGENT_STEPS,
+  AGENT_TRANSITIONS,
   type AgentLife,
-  type AgentStep,
+  type AgentTransition,
+  canTransition,
+  dueTransition,
   type LifeSettings,
-  mayTake,
-  nextStep,
   timeoutOf,
 } from './agent-life.ts';
 
 const LONGEST_CHECK_SECONDS = 5;
-/** The same moment differs by this much at most from look to look, as the time of day is adjusted. */
+/** Maximum adjustment of the time of day between two checks. */
 const CLOCK_DRIFT_MS = 1000;
 
 export type ExpirySettings = LifeSettings & Pick<Config, 'EXPIRY_WARNING'>;
 
-/** What was told of an agent in the idle period that it is in. Times are milliseconds since the epoch. */
-export type Told = {
+/** The warnings of an agent in its present idle period. Times are in milliseconds since the epoch. */
+export type SentWarnings = {
   idleSince: number;
-  /** Before this, the step is not taken. */
-  earliest: Partial<Record<EndingStep, number>>;
+  /** Announced time of each transition. */
+  earliest: Partial<Record<EndingTransition, number>>;
 };
 
-/** When warnings are looked for: now, and what the reaper's next rounds are, in order. */
+/** The time of a check, and the next rounds of the reaper in order. */
 export type Check = { now: Date; rounds: readonly Date[] };
 
-export type Warning = { step: EndingStep; inSeconds: number };
+export type Warning = { transition: EndingTransition; inSeconds: number };
 
-/** Seconds between two looks for what to warn of; a warning comes by up to two of them too early. */
+/** Seconds between two checks; a warning is up to two intervals early. */
 export function checkSeconds({ EXPIRY_WARNING }: Pick<Config, 'EXPIRY_WARNING'>): number {
   return Math.min(LONGEST_CHECK_SECONDS, EXPIRY_WARNING / 4);
 }
 
 /**
- * What is to be told of an agent now, each step once in an idle period: those that the reaper takes
- * within the time of the warning. With what will have been told by then.
+ * The due warnings: one per transition and idle period, for transitions of the reaper within the warning
+ * time.
  */
 export function warningsOf(
   agent: AgentLife,
-  told: Told | undefined,
+  sent: SentWarnings | undefined,
   check: Check,
   settings: ExpirySettings,
-): { warnings: Warning[]; told: Told } {
-  const current = toldNow(agent, told);
+): { warnings: Warning[]; sent: SentWarnings } {
+  const current = sentInPeriod(agent, sent);
   const now = check.now.getTime();
   const within = (settings.EXPIRY_WARNING + 2 * checkSeconds(settings)) * 1000;
   const ahead = stepsAhead(agent, current, check, settings);
   const warnings = ahead
-    .filter(({ step, at }) => at - now <= within && current.earliest[step] === undefined)
-    .map(({ step, at }) => ({ step, inSeconds: Math.floor((at - now) / 1000) }));
-  const fresh = warnings.map(({ step, inSeconds }) => [step, now + inSeconds * 1000]);
+    .filter(
+      ({ transition, at }) => at - now <= within && current.earliest[transition] === undefined,
+    )
+    .map(({ transition, at }) => ({ transition, inSeconds: Math.floor((at - now) / 1000) }));
+  const fresh = warnings.map(({ transition, inSeconds }) => [transition, now + inSeconds * 1000]);
   const earliest = { ...current.earliest, ...Object.fromEntries(fresh) };
-  return { warnings, told: { ...current, earliest } };
+  return { warnings, sent: { ...current, earliest } };
 }
 
-/** What a round of the reaper takes now: what is due. Nothing is removed before its warning is over. */
-export function stepOfRound(
+/** The due transition; a removal only after its announced time. */
+export function transitionOfRound(
   agent: AgentLife,
-  told: Told | undefined,
+  sent: SentWarnings | undefined,
   now: Date,
   settings: ExpirySettings,
-): AgentStep | 'none' {
-  const step = nextStep(agent, now, settings);
-  if (step !== 'remove' || settings.EXPIRY_WARNING === 0) return step;
-  const earliest = toldNow(agent, told).earliest.remove ?? Number.POSITIVE_INFINITY;
-  if (earliest <= now.getTime()) return step;
-  return nextStep(agent, now, { ...settings, RETENTION_TIMEOUT: 0 });
+): AgentTransition | 'none' {
+  const transition = dueTransition(agent, now, settings);
+  if (transition !== 'remove' || settings.EXPIRY_WARNING === 0) return transition;
+  const earliest = sentInPeriod(agent, sent).earliest.remove ?? Number.POSITIVE_INFINITY;
+  if (earliest <= now.getTime()) return transition;
+  return dueTransition(agent, now, { ...settings, RETENTION_TIMEOUT: 0 });
 }
 
-/** Nothing, once the agent was used or pinned: what was told then has not come true. */
-function toldNow(agent: AgentLife, told: Told | undefined): Told {
+/** Drops the warnings of an earlier idle period, and those of a pinned agent. */
+function sentInPeriod(agent: AgentLife, sent: SentWarnings | undefined): SentWarnings {
   const idleSince = agent.idleSince.getTime();
-  const isSamePeriod = told && Math.abs(told.idleSince - idleSince) <= CLOCK_DRIFT_MS;
-  return { idleSince, earliest: isSamePeriod && mayTake('remove', agent) ? told.earliest : {} };
+  const isSamePeriod = sent && Math.abs(sent.idleSince - idleSince) <= CLOCK_DRIFT_MS;
+  return {
+    idleSince,
+    earliest: isSamePeriod && canTransition('remove', agent) ? sent.earliest : {},
+  };
 }
 
-/** The steps that will be seen, with the round that takes each; a deeper one takes others along. */
+/** The coming transitions with their rounds; a deeper one in the same round replaces others. */
 function stepsAhead(
   agent: AgentLife,
-  told: Told,
+  sent: SentWarnings,
   { now, rounds }: Check,
   settings: ExpirySettings,
-): { step: EndingStep; at: number }[] {
+): { transition: EndingTransition; at: number }[] {
   if (settings.EXPIRY_WARNING === 0) return [];
-  const steps = ENDING_STEPS.filter(
-    (step) => mayTake(step, agent) && timeoutOf(step, settings) > 0,
+  const transitions = ENDING_TRANSITIONS.filter(
+    (transition) => canTransition(transition, agent) && timeoutOf(transition, settings) > 0,
   );
-  const ahead = steps.map((step) => {
-    const due = Math.max(dueAt(step, agent, settings), graceEnd(step, told, now, settings));
+  const ahead = transitions.map((transition) => {
+    const due = Math.max(
+      dueAt(transition, agent, settings),
+      graceEnd(transition, sent, now, settings),
+    );
     const round = rounds.find((each) => each.getTime() >= due);
-    return { step, at: Math.max(round?.getTime() ?? due, now.getTime()) };
+    return { transition, at: Math.max(round?.getTime() ?? due, now.getTime()) };
   });
   return ahead.filter(
-    ({ step, at }) => !ahead.some((other) => isDeeper(other.step, step) && other.at <= at),
+    ({ transition, at }) =>
+      !ahead.some((other) => isDeeper(other.transition, transition) && other.at <= at),
   );
 }
 
-function dueAt(step: EndingStep, { idleSince }: AgentLife, settings: ExpirySettings): number {
-  return idleSince.getTime() + timeoutOf(step, settings) * 1000;
+function dueAt(
+  transition: EndingTransition,
+  { idleSince }: AgentLife,
+  settings: ExpirySettings,
+): number {
+  return idleSince.getTime() + timeoutOf(transition, settings) * 1000;
 }
 
-/** Work is deleted only a while after the warning, however long the agent has been due. */
-function graceEnd(step: EndingStep, told: Told, now: Date, settings: ExpirySettings): number {
-  if (step !== 'remove') return 0;
+/** A removal waits for its warning, however long it has been due. */
+function graceEnd(
+  transition: EndingTransition,
+  sent: SentWarnings,
+  now: Date,
+  settings: ExpirySettings,
+): number {
+  if (transition !== 'remove') return 0;
   const grace = Math.min(settings.EXPIRY_WARNING, settings.RETENTION_TIMEOUT);
-  return told.earliest.remove ?? now.getTime() + grace * 1000;
+  return sent.earliest.remove ?? now.getTime() + grace * 1000;
 }
 
-function isDeeper(one: AgentStep, other: AgentStep): boolean {
-  return AGENT_STEPS.indexOf(one) > AGENT_STEPS.indexOf(other);
+function isDeeper(one: AgentTransition, other: AgentTransition): boolean {
+  return AGENT_TRANSITIONS.indexOf(one) > AGENT_TRANSITIONS.indexOf(other);
 }

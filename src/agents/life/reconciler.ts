@@ -9,22 +9,22 @@ import type {
 } from '../../runtime/container-runtime.ts';
 import type { AgentEvents } from '../agent-events.ts';
 import type { AgentStore } from '../agent-store.ts';
-import type { AgentPlaces } from '../running-agents.ts';
+import type { RunningAgents } from '../running-agents.ts';
 
-/** An engine has more to do than that. */
-const AT_ONCE = 8;
+/** Leaves capacity of the engine to calls. */
+const CONCURRENCY = 8;
 
 type ReconcilerOptions = {
   runtime: ContainerRuntime;
   gateway: ModelGateway;
   agents: AgentStore;
-  places: AgentPlaces;
+  runningAgents: RunningAgents;
   events: AgentEvents;
   config: Pick<Config, 'ORPHAN_TIMEOUT'>;
   log: Logger;
 };
 
-/** Brings what the server believes and what the engine has together, whoever changed it. */
+/** Reconciles the store and the running agents with the containers and volumes of the engine. */
 export class Reconciler {
   readonly #options: ReconcilerOptions;
 
@@ -33,47 +33,49 @@ export class Reconciler {
   }
 
   async run(): Promise<void> {
-    const { runtime, places } = this.#options;
+    const { runtime, runningAgents } = this.#options;
     const states = new Map((await runtime.list()).map(({ agentId, state }) => [agentId, state]));
-    const ids = [...states.keys(), ...places.all().map(({ agentId }) => agentId)];
+    const ids = [...states.keys(), ...runningAgents.all().map(({ agentId }) => agentId)];
     const odd = ids.filter((agentId) => this.#differs(agentId, states.get(agentId)));
-    await this.#each(odd, (agentId) => this.#settle(agentId));
-    await this.#each(await this.#orphans(), (agentId) => this.#removeOrphan(agentId));
+    await this.#forEach(odd, (agentId) => this.#reconcile(agentId));
+    await this.#forEach(await this.#orphans(), (agentId) => this.#removeOrphan(agentId));
   }
 
-  /** What cannot be settled now, or is being changed by somebody else, waits for the next round. */
-  async #each(agentIds: string[], settle: (agentId: string) => Promise<void>): Promise<void> {
-    const { places, log } = this.#options;
-    const queue = new PQueue({ concurrency: AT_ONCE });
+  /** Skips locked agents and logs errors; the next round retries. */
+  async #forEach(agentIds: string[], task: (agentId: string) => Promise<void>): Promise<void> {
+    const { runningAgents, log } = this.#options;
+    const queue = new PQueue({ concurrency: CONCURRENCY });
     const settled = [...new Set(agentIds)].map((agentId) =>
       queue.add(() =>
-        places
-          .change(agentId, () => settle(agentId))
-          .catch((error: unknown) => log.error({ err: error, agentId }, 'An agent is not settled')),
+        runningAgents
+          .runExclusive(agentId, () => task(agentId))
+          .catch((error: unknown) =>
+            log.error({ err: error, agentId }, 'An agent could not be reconciled'),
+          ),
       ),
     );
     await Promise.all(settled);
   }
 
-  /** Whether the engine has another idea of an agent; no call has to wait for one that is as it should be. */
+  /** Whether an agent differs from its container; others are not locked. */
   #differs(agentId: string, state: ContainerState | undefined): boolean {
-    const { places, agents } = this.#options;
-    const place = places.get(agentId);
+    const { runningAgents, agents } = this.#options;
+    const running = runningAgents.get(agentId);
     if (state && !agents.get(agentId)) return true;
-    if (!state || state === 'stopped') return place !== undefined;
-    return place?.paused !== (state === 'paused');
+    if (!state || state === 'stopped') return running !== undefined;
+    return running?.paused !== (state === 'paused');
   }
 
-  /** Looks again, as nobody can use the agent meanwhile: the list may be of yesterday by now. */
-  async #settle(agentId: string): Promise<void> {
+  /** Inspects again with the agent locked, since the list may be outdated. */
+  async #reconcile(agentId: string): Promise<void> {
     const { runtime, agents } = this.#options;
     const container = await runtime.inspect(agentId);
     if (container && !agents.get(agentId)) await this.#removeUnknown(container);
-    else if (!container || container.state === 'stopped') await this.#freePlace(agentId);
-    else this.#takeOver(container);
+    else if (!container || container.state === 'stopped') await this.#handleLoss(agentId);
+    else this.#adopt(container);
   }
 
-  /** Agents that the store forgot, or never knew, and that left volumes a good while ago. */
+  /** Unknown agents with volumes older than `ORPHAN_TIMEOUT`. */
   async #orphans(): Promise<string[]> {
     const { runtime, agents, config } = this.#options;
     if (config.ORPHAN_TIMEOUT === 0) return [];
@@ -90,37 +92,37 @@ export class Reconciler {
     await runtime.remove(agentId, { volumes: true });
   }
 
-  /** Files of an agent that was known may be of use yet. Half a copy is of none. */
+  /** Keeps the volumes for `ORPHAN_TIMEOUT`, except those of an incomplete copy. */
   async #removeUnknown({ agentId, isCopy = false }: ContainerSummary): Promise<void> {
     const { runtime, log } = this.#options;
     log.warn({ agentId, isCopy }, 'Removing the container of an unknown agent');
     await runtime.remove(agentId, { volumes: isCopy });
-    await this.#freePlace(agentId);
+    await this.#handleLoss(agentId);
   }
 
-  async #freePlace(agentId: string): Promise<void> {
-    const { places, gateway, events, log } = this.#options;
-    const place = places.get(agentId);
-    if (!place) return;
-    log.warn({ agentId }, 'An agent was stopped behind our back');
-    const link = await place.link?.catch(() => undefined);
+  async #handleLoss(agentId: string): Promise<void> {
+    const { runningAgents, gateway, events, log } = this.#options;
+    const running = runningAgents.get(agentId);
+    if (!running) return;
+    log.warn({ agentId }, 'A container was stopped from outside');
+    const link = await running.link?.catch(() => undefined);
     await link?.close();
     gateway.revoke(agentId);
-    places.free(place);
+    runningAgents.remove(running);
     events.emit({ type: 'agent_failed', agentId, code: 'container_lost' });
   }
 
-  #takeOver({ agentId, state }: ContainerSummary): void {
-    const { places, gateway, agents } = this.#options;
+  #adopt({ agentId, state }: ContainerSummary): void {
+    const { runningAgents, gateway, agents } = this.#options;
     const agent = agents.get(agentId);
     if (!agent) return;
     const paused = state === 'paused';
-    const place = places.get(agentId);
-    if (place) {
-      place.paused = paused;
+    const running = runningAgents.get(agentId);
+    if (running) {
+      running.paused = paused;
       return;
     }
     gateway.register(agentId, agent.tokenSha256);
-    places.occupy(agentId, { idleSince: agent.lastUsedAt, paused });
+    runningAgents.adopt(agentId, { idleSince: agent.lastUsedAt, paused });
   }
 }

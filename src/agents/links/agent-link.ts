@@ -2,29 +2,28 @@ import type { CodexClient } from '../../codex/codex-client.ts';
 import type { AppError } from '../../errors.ts';
 import type { ModelGateway } from '../../gateway/model-gateway.ts';
 import type { Workspace } from '../../workspaces/workspace.ts';
-import { type ConversationOptions, Conversations } from '../conversations/conversations.ts';
+import { AgentThreads, type AgentThreadsOptions } from '../threads/agent-threads.ts';
 import type { ContainerLink } from './container-link.ts';
 
-type LinkOptions = Omit<ConversationOptions, 'codex' | 'onNote'> & { gateway: ModelGateway };
+type LinkOptions = Omit<AgentThreadsOptions, 'codex' | 'onNote'> & { gateway: ModelGateway };
 
-/** An agent that is awake: its Codex, its conversations and its files. */
+/** An awake agent: its Codex, its threads and its files. */
 export class AgentLink {
   readonly codex: CodexClient;
-  readonly conversations: Conversations;
+  readonly threads: AgentThreads;
   readonly workspace: Workspace;
-  /** What the next caller has to know; whoever tells it takes it away. */
+  /** Notes for the next caller, who removes them. */
   readonly notes: string[] = [];
-  /** What its container was started anew for, and a turn that ran in it ended of. */
-  startedAnewFor: AppError | undefined;
+  /** Why the container was restarted, which ended a running turn. */
+  restartedFor: AppError | undefined;
   readonly #container: ContainerLink;
 
-  /** Gives an agent the connections to its container. */
   constructor(container: ContainerLink, { gateway, ...options }: LinkOptions) {
     const { codex, workspace } = container;
     this.codex = codex;
     this.workspace = workspace;
     const onNote = (note: string) => void this.notes.push(note);
-    this.conversations = new Conversations({ ...options, codex, onNote });
+    this.threads = new AgentThreads({ ...options, codex, onNote });
     this.#container = container;
     container.serve((socket) => gateway.attach(options.agentId, socket));
   }

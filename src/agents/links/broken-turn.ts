@@ -6,13 +6,13 @@ import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import type { AgentLink } from './agent-link.ts';
 import { containerAfterBreak } from './container-after-break.ts';
 
-/** The connections of a container that ends break one after another. */
+/** The connections to a stopped container break one after another. */
 const ENDING_MS = 200;
 
-/** Why there is no connection to an agent whose turn goes on without it, or never began: it can be joined. */
+/** The connection broke, but the turn can be joined: it continues, or has not begun. */
 export class ConnectionLost extends AppError {}
 
-/** Says why the connection to an agent broke before Codex had begun with a turn, or in the middle of it. */
+/** The error of a turn whose connection broke, by the state of the container. */
 export async function explainBrokenTurn(
   runtime: Pick<ContainerRuntime, 'inspect'>,
   agentId: string,
@@ -23,14 +23,18 @@ export async function explainBrokenTurn(
       ? runtime.inspect(agentId)
       : containerAfterBreak(runtime, agentId));
     if (container?.outOfMemory) {
-      return new AppError('out_of_memory', 'The agent used all the memory it may.', { cause });
+      return new AppError(
+        'out_of_memory',
+        'The agent exceeded its memory limit (`CONTAINER_MEMORY_LIMIT`).',
+        { cause },
+      );
     }
-    // One that was frozen goes on where it was.
+    // The turn continues when a frozen container is resumed.
     if (container?.state === 'running' || container?.state === 'paused') {
-      const message = 'The connection to Codex broke in the turn.';
+      const message = 'The connection to Codex broke during the turn.';
       return new ConnectionLost('codex_failed', message, { cause });
     }
-    const message = 'The container of the agent ended in the turn.';
+    const message = 'The container of the agent stopped during the turn.';
     if (!begun) return new ConnectionLost('container_lost', message, { cause });
     return new AppError('container_lost', message, { cause });
   } catch (error) {
@@ -39,17 +43,17 @@ export async function explainBrokenTurn(
   }
 }
 
-/** Whether the engine is away, so that nobody can tell how its containers are. */
+/** Whether the engine does not answer, so that the state of containers is unknown. */
 export function isUnreachable(error: unknown): error is AppError {
   return error instanceof AppError && error.code === 'engine_unreachable';
 }
 
-/** Whether the connection to Codex is over by now. */
+/** Whether the connection to Codex has ended. */
 export function lostConnection({ codex }: AgentLink): Promise<boolean> {
   return Promise.race([codex.closed.then(() => true), setImmediate(false)]);
 }
 
-/** Whether it ends now, when something else in the container has. */
+/** Whether the connection to Codex ends within a moment, after another connection has. */
 export function losesConnection({ codex }: AgentLink): Promise<boolean> {
   const closed = codex.closed.then(() => true);
   return pTimeout(closed, { milliseconds: ENDING_MS, fallback: () => false });

@@ -9,7 +9,6 @@ import type { ContainerLink } from './container-link.ts';
 import { newGatewayToken } from './gateway-token.ts';
 import { endStaleConnections } from './stale-connections.ts';
 
-/** What tells whether directories of the machine can still be mounted. */
 export type Mountable = { assertUsable(directory: string): void };
 
 type LauncherOptions = {
@@ -17,24 +16,24 @@ type LauncherOptions = {
   runtime: ContainerRuntime;
   gateway: ModelGateway;
   store: { agents: AgentStore };
-  /** Containers for agents that never had one. */
   pool: WarmPool;
   config: Pick<Config, 'CONTAINER_STOP_TIMEOUT'>;
   log: Logger;
 };
 
-const FILES_LOST = 'The files of this agent were lost with their volume: the workspace began anew.';
+const FILES_LOST =
+  'The volume of this agent was removed, and its files were lost. The new workspace is empty.';
 
 export type Launched = {
-  /** Whether the container was found running, or paused, with all that ran in it. */
+  /** Whether the container was running or paused before. */
   isSame: boolean;
-  /** Connections to it that the pool held ready. */
+  /** Open connections of the warm pool. */
   link?: ContainerLink | undefined;
-  /** What the next caller has to know. */
+  /** Notes for the next caller. */
   notes: string[];
 };
 
-/** Brings the container of an agent to run. */
+/** Creates and starts the containers of agents. */
 export class ContainerLauncher {
   readonly #options: LauncherOptions;
 
@@ -42,7 +41,7 @@ export class ContainerLauncher {
     this.#options = options;
   }
 
-  /** Makes the container anew if there is none or its settings no longer hold; volumes stay. */
+  /** Starts the container, and creates a missing or outdated one; volumes are kept. */
   async run(agentId: string): Promise<Launched> {
     const link = this.#options.pool.claim(agentId);
     try {
@@ -56,7 +55,7 @@ export class ContainerLauncher {
     }
   }
 
-  /** Ends all that runs in the container and starts it anew. */
+  /** Kills all processes of the container and starts it again. */
   async restart(agentId: string): Promise<void> {
     const { runtime, store } = this.#options;
     await runtime.stop(agentId, { graceSeconds: 0 });
@@ -70,15 +69,15 @@ export class ContainerLauncher {
     const agent = store.agents.get(agentId);
     const container = await runtime.inspect(agentId);
     if (!agent || !container || container.outdated) {
-      // Who was copied has a token; else it was begun anew where a copy came to no end.
-      const isHalf = container?.isCopy === true && !agent?.tokenSha256;
-      if (container) await this.#discard(agentId, { volumes: isHalf });
+      // A complete copy has set the token; without it the volumes are incomplete.
+      const isIncomplete = container?.isCopy === true && !agent?.tokenSha256;
+      if (container) await this.#discard(agentId, { volumes: isIncomplete });
       const notes = (await this.#hasLostFiles(agentId)) ? [FILES_LOST] : [];
       await this.#create(agentId);
       await runtime.start(agentId);
       return { isSame: false, notes };
     }
-    // What is mounted is looked for anew at each start.
+    // The engine resolves mounts at each start.
     if (container.state === 'stopped') this.#assertMountable(agent);
     gateway.register(agentId, agent.tokenSha256);
     if (container.state !== 'running') await runtime.start(agentId);
@@ -86,7 +85,7 @@ export class ContainerLauncher {
     return { isSame: container.state !== 'stopped', notes: [] };
   }
 
-  /** Whether somebody removed the volume of an agent that had one. */
+  /** Whether the workspace volume of an existing agent is missing. */
   async #hasLostFiles(agentId: string): Promise<boolean> {
     const { runtime, store, log } = this.#options;
     const agent = store.agents.get(agentId);
@@ -98,7 +97,7 @@ export class ContainerLauncher {
     return true;
   }
 
-  // The row is written first: a container that no row knows would have a token that nobody takes.
+  // The row is written first, since the gateway rejects a token without a row.
   async #create(agentId: string): Promise<void> {
     const { runtime, gateway, store, log } = this.#options;
     await runtime.prepare((line) => log.info({ line }, 'Preparing the runtime'));
@@ -117,7 +116,7 @@ export class ContainerLauncher {
 
   async #discard(agentId: string, what: { volumes: boolean }): Promise<void> {
     const { runtime, config, log } = this.#options;
-    log.info({ agentId }, 'Replacing the container of the agent: its settings changed');
+    log.info({ agentId }, 'Replacing an outdated container');
     await runtime.stop(agentId, { graceSeconds: config.CONTAINER_STOP_TIMEOUT });
     await runtime.remove(agentId, what);
   }

@@ -14,16 +14,16 @@ const CONNECT_RETRY_MS = 25;
 
 export type ContainerLinkOptions = {
   runtime: ContainerRuntime;
-  /** What the runtime knows the container by. */
+  /** Id of the container in the runtime. */
   agentId: string;
   startTimeoutMs: number;
-  /** How long Codex may give no sign of life while it is needed. */
+  /** Limit without a byte from Codex while an answer is due. */
   answerTimeoutMs: number;
   version: string;
   log: Logger;
 };
 
-/** The live connections of the server to one running container, whosever it is. They end together. */
+/** The connections of the server to one running container: Codex, workspace shell and tunnel. They end together. */
 export class ContainerLink {
   readonly codex: CodexClient;
   readonly workspace: Workspace;
@@ -33,13 +33,13 @@ export class ContainerLink {
     this.codex = codex;
     this.workspace = workspace;
     this.#tunnel = tunnel;
-    // A tunnel that is kept open would go over to the next container of the agent.
+    // A tunnel that stays open would reconnect to the next container of the agent.
     void codex.closed.then(() => this.close());
   }
 
   /**
-   * Connects to a container that runs or is about to. Throws `start_timeout`, `container_lost`, or
-   * `codex_failed` with `CodexSilent` as its cause.
+   * Connects to a running or starting container. Throws `start_timeout`, `container_lost`, or
+   * `codex_failed` with the cause `CodexSilent`.
    */
   static async open(options: ContainerLinkOptions): Promise<ContainerLink> {
     const { runtime, agentId, log } = options;
@@ -56,7 +56,7 @@ export class ContainerLink {
     }
   }
 
-  /** Says who takes the connections that leave the container; until then they wait. */
+  /** Sets the handler of the container's connections to the gateway, which wait until then. */
   serve(onConnection: (socket: Duplex) => void): void {
     this.#tunnel.serve(onConnection);
   }
@@ -68,20 +68,20 @@ export class ContainerLink {
   }
 }
 
-// The socket of a container that has just started appears a moment later.
+// The socket of a new container appears after a moment.
 async function connectCodex(options: ContainerLinkOptions): Promise<CodexClient> {
   const deadline = performance.now() + options.startTimeoutMs;
   for (;;) {
     try {
       return await connectOnce(options);
     } catch (error) {
-      await giveUpIfHopeless(options, error, deadline);
+      await throwIfPermanent(options, error, deadline);
       await sleep(CONNECT_RETRY_MS);
     }
   }
 }
 
-async function giveUpIfHopeless(
+async function throwIfPermanent(
   options: ContainerLinkOptions,
   error: unknown,
   deadline: number,
@@ -114,7 +114,7 @@ async function connectOnce(options: ContainerLinkOptions): Promise<CodexClient> 
   }
 }
 
-/** Which of the connections notices first that the container has ended is a matter of luck. */
+/** Any of the connections may be the first to notice the end of the container. */
 async function explainFailure(options: ContainerLinkOptions, error: unknown): Promise<unknown> {
   if (!(error instanceof AppError && error.code === 'engine_failed')) return error;
   try {
@@ -130,12 +130,12 @@ async function explainDeath(
   cause: unknown,
 ): Promise<AppError> {
   const logs = await runtime.logs(agentId, { tail: 5 }).catch(() => '');
-  const said = logs.trim() ? ` It said: ${logs.trim().slice(-500)}` : '';
-  return new AppError('container_lost', `The agent ended while it started.${said}`, { cause });
+  const log = logs.trim() ? ` Its log: ${logs.trim().slice(-500)}` : '';
+  return new AppError('container_lost', `The container stopped during its start.${log}`, { cause });
 }
 
 function silent(error: Error & { cause: CodexSilent }): AppError {
-  const message = `${error.cause.message} The container of the agent was started anew.`;
+  const message = `${error.cause.message} The container of the agent was restarted.`;
   return new AppError('codex_failed', message, { cause: error.cause });
 }
 

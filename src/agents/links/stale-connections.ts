@@ -2,8 +2,8 @@ import type { Logger } from 'pino';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 
 /**
- * By words of their command lines; see ContainerLayout, workspace.sh and place.cjs. Tunnels see to each
- * other. Where agents are processes of one machine, those of an agent carry a variable.
+ * Matches the command lines of ContainerLayout, workspace.sh and place.cjs. A new tunnel ends the old one
+ * itself. Without containers, the processes of an agent are marked by a variable.
  */
 const SCRIPT = `own() {
   [ -z "\${CODEX_MCP_AGENT:-}" ] ||
@@ -19,9 +19,9 @@ for dir in /proc/[0-9]*; do
 done 2>/dev/null`;
 
 /**
- * Ends what earlier links left in a container that runs on. Their programs end with their standard
- * input, but not before they have done what they are at, which whoever comes next does as well; and
- * the input of an engine that was killed and kept its containers never ends.
+ * Kills the programs of earlier links in a running container. At the end of their standard input they would
+ * first complete their command, which the next link repeats. After an engine was killed with its containers
+ * alive, their input never ends.
  */
 export async function endStaleConnections(
   runtime: ContainerRuntime,
@@ -34,7 +34,7 @@ export async function endStaleConnections(
     child.stderr.resume();
     await child.exited;
   } catch (error) {
-    // If it matters, opening the new link fails too, and says why.
-    log.debug({ err: error, agentId }, 'Stale connections were not looked for');
+    // If the reason matters, the new link fails with it too.
+    log.debug({ err: error, agentId }, 'Stale connections could not be ended');
   }
 }

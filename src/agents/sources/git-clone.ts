@@ -1,16 +1,15 @@
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
-import { runScript, type ScriptEnd } from '../../workspaces/container-script.ts';
+import { runScript, type ScriptResult } from '../../workspaces/container-script.ts';
 import type { ArchiveBounds } from '../../workspaces/transfers/archive-rules.ts';
 import { CLEAR, stagingEnvironment } from '../../workspaces/transfers/staging.ts';
 import type { GitSource } from './source.ts';
 import type { Submodule } from './submodules.ts';
 
 const KIBIBYTE = 1024;
-/** The staging and the directory that the clone is built in. */
-const BUILT_IN = 2;
+/** The staging directory and its tree, which `find` counts. */
+const STAGING_ENTRIES = 2;
 const TOO_LARGE = 'codex-mcp: this clone is too large';
 const COMMIT = /^([0-9a-f]{40}|[0-9a-f]{64})$/;
-/** Of a clone, as the command line of git in the container has it. */
 const ENVIRONMENT = {
   GIT_CONFIG_GLOBAL: '/dev/null',
   GIT_CONFIG_NOSYSTEM: '1',
@@ -21,8 +20,8 @@ const ENVIRONMENT = {
 };
 
 /**
- * What the agent has set for its git plays no part. Ends with its standard input, as does a clone that
- * nobody waits for any more; and when it takes too much, as a small pack can become any number of files.
+ * Ignores the agent's git configuration. Ends with its standard input, and above the limits: a small pack
+ * may expand to any number of files.
  */
 const BEGIN = `exec 3<&0 4>&2
 (while read -r _ <&3; do :; done; kill -9 0) >/dev/null 2>&1 4>&- &
@@ -47,7 +46,7 @@ if is_large 2>/dev/null; then
   exit 1
 fi
 exit "$status"`;
-/** Clones into the staging; nothing of the way that the repository came is left in it. */
+/** Clones into the staging directory, and removes the traces of the gateway's URL. */
 const CLONE = `${CLEAR}
 ${BEGIN}
 fetch() {
@@ -63,7 +62,7 @@ fetch() {
 if [ -n "$DEPTH" ]; then set -- --depth "$DEPTH"; fi
 mkdir "$STAGING" && fetch "$@" && rm -rf "$tree/.git/logs" "$tree/.git/FETCH_HEAD"
 ${END}`;
-/** git itself refuses names and paths that lead elsewhere, and updates that would run a command. */
+/** git refuses names and paths outside of the clone, and updates that run a command. */
 const SUBMODULE = `${BEGIN}
 fetch() {
   run config "submodule.$NAME.url" "$from" \\
@@ -74,7 +73,7 @@ fetch() {
 if [ -n "$DEPTH" ]; then set -- --depth "$DEPTH"; fi
 cd "$tree/$WITHIN" && fetch "$@"
 ${END}`;
-/** What a clone does not hold: submodules, with what .gitmodules says of them, and files that LFS keeps. */
+/** Lists the submodules of a clone, its .gitmodules, and its files in Git LFS. */
 const LOOK = `cd "$STAGING/tree/$WITHIN" || exit 1
 git ls-files -s | sed -n 's/^160000 [0-9a-f]* 0	/submodule	/p' | head -n 1000
 git ls-files -- ':(attr:filter=lfs)' | sed 's/^/lfs	/' | head -n 1000
@@ -82,23 +81,23 @@ git ls-files -- ':(attr:filter=lfs)' | sed 's/^/lfs	/' | head -n 1000
   || git config -z -f .gitmodules --get-regexp '^submodule[.].*[.](path|url)$' | head -c 100000 | base64 -w 0 | sed 's/^/modules	/'`;
 
 type Environment = Record<string, string>;
-export type CloneEnd = ScriptEnd & { isTooLarge: boolean };
+export type CloneResult = ScriptResult & { isTooLarge: boolean };
 
 type Clone = {
   source: GitSource;
-  /** Where the repository is on the gateway. */
+  /** Path of the repository on the gateway. */
   gatewayPath: string;
-  /** Of all that is written, history included. */
+  /** Limits of all files, history included. */
   bounds: ArchiveBounds;
   signal?: AbortSignal | undefined;
 };
 
-/** Has git in the container of an agent clone a repository into the staging; answers how it ended. */
+/** Clones a repository into the staging directory of an agent. */
 export async function cloneInto(
   runtime: ContainerRuntime,
   agentId: string,
   clone: Clone,
-): Promise<CloneEnd> {
+): Promise<CloneResult> {
   const { url, ref = '', depth } = clone.source;
   const isCommit = COMMIT.test(ref);
   const env = {
@@ -110,12 +109,12 @@ export async function cloneInto(
   return runBounded(runtime, agentId, CLONE, { env, clone });
 }
 
-/** Has it fetch a submodule of what is in the staging; answers how it ended. */
+/** Fetches a submodule of the clone in the staging directory. */
 export function fetchSubmodule(
   runtime: ContainerRuntime,
   agentId: string,
   { submodule, ...clone }: Clone & { submodule: Submodule },
-): Promise<CloneEnd> {
+): Promise<CloneResult> {
   const env = {
     URL: clone.source.url,
     DEPTH: clone.source.depth === undefined ? '' : String(clone.source.depth),
@@ -131,25 +130,25 @@ async function runBounded(
   agentId: string,
   script: string,
   { env: more, clone: { gatewayPath, bounds, signal } }: { env: Environment; clone: Clone },
-): Promise<CloneEnd> {
+): Promise<CloneResult> {
   const env = {
     ...stagingEnvironment(runtime, agentId),
     ...ENVIRONMENT,
     ...more,
     GATEWAY_PATH: gatewayPath,
     MOST_KIBIBYTES: String(Math.ceil(bounds.bytes / KIBIBYTE)),
-    TOO_MANY: String(bounds.entries + BUILT_IN + 1),
+    TOO_MANY: String(bounds.entries + STAGING_ENTRIES + 1),
   };
   const ended = await runScript(runtime, agentId, ['sh', '-c', script], { env }, signal);
-  return { ...ended, isTooLarge: ended.complaint.split('\n').includes(TOO_LARGE) };
+  return { ...ended, isTooLarge: ended.stderr.split('\n').includes(TOO_LARGE) };
 }
 
-/** What of a repository in the staging is not there, as {@link readRemains} reads it. */
+/** The output for {@link readMissingContent}. */
 export async function lookAtClone(
   runtime: ContainerRuntime,
   agentId: string,
   within: string,
 ): Promise<string> {
   const env = { ...stagingEnvironment(runtime, agentId), ...ENVIRONMENT, WITHIN: within };
-  return (await runScript(runtime, agentId, ['sh', '-c', LOOK], { env })).output;
+  return (await runScript(runtime, agentId, ['sh', '-c', LOOK], { env })).stdout;
 }

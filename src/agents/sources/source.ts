@@ -18,7 +18,7 @@ const gitSource = z.strictObject({
     .describe('https:// URL of the repository, without a credential.'),
   ref: z
     .string()
-    .refine(isGitRef, 'this is no name of a branch or a tag, and no commit')
+    .refine(isGitRef, 'it is not a branch, tag or commit id')
     .optional()
     .describe("A branch, a tag or a whole commit id. Default: the repository's default branch."),
   depth: z
@@ -52,10 +52,10 @@ const sourceFile = z
   })
   .refine(({ content, encoding }) => encoding !== 'base64' || isBase64(content), {
     path: ['content'],
-    message: 'it is no base64',
+    message: 'it is not base64',
   });
 
-/** What an agent begins with. */
+/** The initial content of a workspace. */
 export const sourceSchema = z
   .strictObject({
     git: gitSource.optional().describe('A repository, cloned through the egress rules.'),
@@ -83,7 +83,7 @@ export const sourceSchema = z
   })
   .refine(({ path, replace }) => path === undefined || !replace, {
     path: ['replace'],
-    message: 'what is in a directory of the machine is never replaced',
+    message: 'the files of a directory of the machine are never replaced',
   })
   .describe(
     'What to fill the workspace with before the work begins. Requires an empty workspace or replace. The same source again changes nothing.',
@@ -92,7 +92,7 @@ export type Source = z.output<typeof sourceSchema>;
 export type GitSource = z.output<typeof gitSource>;
 export type SourceFile = z.output<typeof sourceFile>;
 
-/** Tells whether two sources are the same, whatever they replace. */
+/** Independent of `replace`. */
 export function sourceDigest({ git, files }: Source): string {
   const plain = git
     ? { git: [git.url, git.ref ?? null, git.depth ?? null, ...(git.submodules ? [true] : [])] }
@@ -114,7 +114,7 @@ function filePathProblem(path: string): string | undefined {
   const parts = pathParts(path);
   if (typeof parts === 'string') return parts;
   if (parts.length === 0) return 'it has no name';
-  return isInGit(parts) ? 'it lies in .git, which is not for uploads' : undefined;
+  return isInGit(parts) ? 'it is in .git, which uploads must not change' : undefined;
 }
 
 function isBase64(text: string): boolean {

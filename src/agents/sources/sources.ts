@@ -5,8 +5,8 @@ import { AppError, type ErrorCode } from '../../errors.ts';
 import type { GitFailure } from '../../gateway/egress/git-exchange.ts';
 import type { GitForwarder, GitGrant } from '../../gateway/egress/git-forwarder.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
+import { DISK_FULL } from '../../runtime/disk-full.ts';
 import { runScript } from '../../workspaces/container-script.ts';
-import { saysNoRoom } from '../../workspaces/disk-full.ts';
 import type { ArchiveBounds } from '../../workspaces/transfers/archive-rules.ts';
 import { Staging, stagingEnvironment } from '../../workspaces/transfers/staging.ts';
 import { transferBounds } from '../../workspaces/transfers/transfer-bounds.ts';
@@ -15,21 +15,21 @@ import { STAGING } from '../../workspaces/workspace-path.ts';
 import type { AgentRecord } from '../agent.ts';
 import type { AgentStore } from '../agent-store.ts';
 import type { DiskWatch } from '../disk-watch.ts';
-import { type CloneEnd, cloneInto, fetchSubmodule, lookAtClone } from './git-clone.ts';
+import { type CloneResult, cloneInto, fetchSubmodule, lookAtClone } from './git-clone.ts';
 import { bytesOf, type GitSource, type Source, type SourceFile, sourceDigest } from './source.ts';
-import { joined, notesOnRemains, readRemains, type Submodule } from './submodules.ts';
+import { joined, missingContentNotes, readMissingContent, type Submodule } from './submodules.ts';
 
 const NOT_EMPTY = 65;
-const SAID = 500;
-/** Of one clone, and of its submodules. */
+const STDERR_CHARACTERS = 500;
+/** Of one clone, nested ones included. */
 const MOST_SUBMODULES = 100;
-/** Whether nobody has put a file there, or committed anything. Codex's sandbox leaves empty directories. */
+/** Exits with 0 if there are no files and no refs. Codex's sandbox leaves empty directories. */
 const LOOK = `cd "$WORKSPACE" || exit 1
 [ -z "$(find . -mindepth 1 -path ./.git -prune -o -path ./${STAGING} -prune -o ! -type d -print | head -n 1)" ] || exit ${NOT_EMPTY}
 [ -z "$(git for-each-ref --count=1 2>/dev/null)" ] || exit ${NOT_EMPTY}`;
 
 export type Filled = { filled: boolean; notes: string[] };
-const NOT_FILLED: Filled = { filled: false, notes: [] };
+const UNCHANGED: Filled = { filled: false, notes: [] };
 
 type SourcesOptions = {
   runtime: ContainerRuntime;
@@ -43,7 +43,7 @@ type SourcesOptions = {
 
 type Run = { replace: boolean; signal: AbortSignal | undefined; onArrived: () => void };
 
-/** Fills the workspaces of agents that are awake with what their callers want to begin with. */
+/** Fills the workspaces of awake agents from the sources of calls. */
 export class Sources {
   readonly #options: SourcesOptions;
   readonly #staging: Staging;
@@ -54,25 +54,26 @@ export class Sources {
   }
 
   /**
-   * Fills the workspace, all of it or not at all; nobody else may change it meanwhile. Does nothing if it
-   * was filled with the same already and has files. Answers with notes of what a clone lacks. Throws `workspace_not_empty`,
-   * `source_denied`, `source_unauthorized`, `source_failed`, `upload_too_large`, or why `signal` is aborted.
+   * Fills the workspace completely or not at all; the caller must have exclusive access to it. Does nothing
+   * if the workspace has files of the same source. Returns notes on missing content of a clone. Throws
+   * `workspace_not_empty`, `source_denied`, `source_unauthorized`, `source_failed`, `upload_too_large`, or
+   * the reason of `signal`.
    */
   async apply(agentId: string, source: Source, signal?: AbortSignal): Promise<Filled> {
     const { agents, disk } = this.#options;
     const agent = agents.get(agentId);
     const digest = sourceDigest(source);
     const { replace = false } = source;
-    // A directory of the machine was given before the agent woke.
-    if (!agent || source.path !== undefined) return NOT_FILLED;
+    // A directory of the machine is attached before the agent wakes.
+    if (!agent || source.path !== undefined) return UNCHANGED;
     if (replace) assertReplaceable(agent);
     if (!replace && !(await this.#isEmpty(agentId))) {
-      if (agent.source === digest) return NOT_FILLED;
+      if (agent.source === digest) return UNCHANGED;
       throw notEmpty(agent);
     }
-    await disk.know(agentId);
+    await disk.measureOnce(agentId);
     disk.assertRoom(agentId);
-    // Known before anything is moved: a server that dies in between finds its own files then.
+    // Stored before files are moved, so that a retry after a crash finds its own files.
     const run = { replace, signal, onArrived: () => agents.setSource(agentId, digest) };
     try {
       if (source.git) return { filled: true, notes: await this.#clone(agent, source.git, run) };
@@ -90,9 +91,9 @@ export class Sources {
   async #isEmpty(agentId: string): Promise<boolean> {
     const { runtime } = this.#options;
     const env = { ...stagingEnvironment(runtime, agentId), GIT_CONFIG_GLOBAL: '/dev/null' };
-    const { exitCode, complaint } = await runScript(runtime, agentId, ['sh', '-c', LOOK], { env });
+    const { exitCode, stderr } = await runScript(runtime, agentId, ['sh', '-c', LOOK], { env });
     if (exitCode === 0 || exitCode === NOT_EMPTY) return exitCode === 0;
-    throw failed('The workspace could not be looked at.', complaint);
+    throw failed('The workspace could not be read.', stderr);
   }
 
   async #write(agentId: string, list: readonly SourceFile[], run: Run): Promise<void> {
@@ -106,7 +107,10 @@ export class Sources {
     const { agentId } = agent;
     const bounds = transferBounds(this.#options, agentId);
     let left = bounds.bytes;
-    const fetched = async (from: GitSource, fetch: (gatewayPath: string) => Promise<CloneEnd>) => {
+    const fetched = async (
+      from: GitSource,
+      fetch: (gatewayPath: string) => Promise<CloneResult>,
+    ) => {
       left -= await this.#fetch(agent, { source: from, bounds, maxBytes: left, signal }, fetch);
     };
     const { runtime } = this.#options;
@@ -119,31 +123,31 @@ export class Sources {
         fetchSubmodule(runtime, agentId, { source: from, submodule, gatewayPath, bounds, signal }),
       );
     });
-    // Placing removes what is there, which on a directory of the machine somebody else may have put.
+    // Placing replaces all files; in a directory of the machine a person may have added some.
     if (agent.workspacePath !== undefined && !(await this.#isEmpty(agentId))) throw notEmpty(agent);
     onArrived();
     await this.#staging.place(agentId, { parts: [], replace: true, git: true });
     return notes;
   }
 
-  /** Has git ask for one repository, as far as the caller may; answers how many bytes came. */
+  /** Grants git access to one repository during `fetch`; returns the number of received bytes. */
   async #fetch(
     { agentId, owner }: AgentRecord,
     { source, bounds, maxBytes, signal }: Fetch,
-    fetch: (gatewayPath: string) => Promise<CloneEnd>,
+    fetch: (gatewayPath: string) => Promise<CloneResult>,
   ): Promise<number> {
     const { git, credentials } = this.#options;
     const url = new URL(source.url);
     const authorization = credentials.authorizationFor({ host: url.host, principal: owner });
     using grant = git.grant(agentId, url, { authorization, maxBytes });
-    const { exitCode, complaint, isTooLarge } = await fetch(grant.path);
+    const { exitCode, stderr, isTooLarge } = await fetch(grant.path);
     signal?.throwIfAborted();
     if (isTooLarge) throw tooLarge(source, bounds);
-    if (exitCode !== 0) throw cloneFailure(grant, source, complaint);
+    if (exitCode !== 0) throw cloneFailure(grant, source, stderr);
     return grant.bytes;
   }
 
-  /** Fetches submodules, and theirs, if they are wanted; answers with notes of what is not there. */
+  /** Fetches submodules recursively if wanted; returns notes on missing content. */
   async #complete(
     agentId: string,
     { url, submodules: wanted = false }: GitSource,
@@ -153,12 +157,12 @@ export class Sources {
     const lfs: string[] = [];
     const waiting = [{ within: '', url }];
     let count = 0;
-    for (let place = waiting.shift(); place; place = waiting.shift()) {
-      const said = await lookAtClone(this.#options.runtime, agentId, place.within);
-      const remains = readRemains(said, place);
-      lfs.push(...remains.lfs);
-      missing.push(...remains.unreachable);
-      for (const submodule of remains.submodules) {
+    for (let repository = waiting.shift(); repository; repository = waiting.shift()) {
+      const output = await lookAtClone(this.#options.runtime, agentId, repository.within);
+      const missingContent = readMissingContent(output, repository);
+      lfs.push(...missingContent.lfs);
+      missing.push(...missingContent.unreachable);
+      for (const submodule of missingContent.submodules) {
         const within = joined(submodule.within, submodule.path);
         if (!wanted) {
           missing.push(within);
@@ -170,20 +174,19 @@ export class Sources {
         waiting.push({ within, url: submodule.url });
       }
     }
-    return notesOnRemains(missing, { lfs, wanted });
+    return missingContentNotes(missing, { lfs, wanted });
   }
 }
 
 type Fetch = {
   source: GitSource;
   bounds: ArchiveBounds;
-  /** What may still be fetched. */
   maxBytes: number;
   signal: AbortSignal | undefined;
 };
 
 function tooMany(url: string): AppError {
-  const message = `${url} has more than ${MOST_SUBMODULES} submodules, with theirs.`;
+  const message = `${url} has more than ${MOST_SUBMODULES} submodules, nested ones included.`;
   return new AppError('source_failed', message);
 }
 
@@ -194,16 +197,14 @@ const CODES: Readonly<Record<GitFailure['kind'], ErrorCode>> = {
   failed: 'source_failed',
 };
 
-function cloneFailure(
-  { failure, path }: GitGrant,
-  { url }: GitSource,
-  complaint: string,
-): AppError {
+function cloneFailure({ failure, path }: GitGrant, { url }: GitSource, stderr: string): AppError {
   if (failure) return new AppError(CODES[failure.kind], `${url}: ${failure.message}`);
-  // The container may say anything; it goes to whoever asked for the clone, and is bounded.
-  const said = complaint.replaceAll(new RegExp(`http://[^\\s']*${path}/?`, 'g'), url).slice(-SAID);
-  if (saysNoRoom(said)) return new AppError('no_space', `${url}: no space left.`);
-  return failed(`${url} could not be cloned. git said: ${said || 'nothing'}`, complaint);
+  // The container may write anything: the caller gets a limited part of it.
+  const output = stderr
+    .replaceAll(new RegExp(`http://[^\\s']*${path}/?`, 'g'), url)
+    .slice(-STDERR_CHARACTERS);
+  if (DISK_FULL.test(output)) return new AppError('no_space', `${url}: the disk is full.`);
+  return failed(`${url} could not be cloned. Output of git: ${output || 'none'}`, stderr);
 }
 
 function tooLarge({ url }: GitSource, { bytes, entries }: ArchiveBounds): AppError {
@@ -221,17 +222,17 @@ async function* archiveOf(list: readonly SourceFile[]): AsyncGenerator<Uint8Arra
   yield* Readable.from(packed);
 }
 
-/** Throws `workspace_mounted` for the files of a person, which no call removes. */
+/** Throws `workspace_mounted`: no call removes files of a directory of the machine. */
 export function assertReplaceable({ name, workspacePath }: AgentRecord): void {
   if (workspacePath === undefined) return;
-  const message = `The workspace of agent ${name} is ${workspacePath}: nothing there is replaced.`;
+  const message = `The workspace of agent ${name} is ${workspacePath}, whose files are never replaced.`;
   throw new AppError('workspace_mounted', message);
 }
 
 function notEmpty({ name }: AgentRecord): AppError {
-  return new AppError('workspace_not_empty', `The workspace of agent ${name} has files already.`);
+  return new AppError('workspace_not_empty', `The workspace of agent ${name} is not empty.`);
 }
 
-function failed(message: string, complaint: string): AppError {
-  return new AppError('source_failed', message, { cause: new Error(complaint) });
+function failed(message: string, stderr: string): AppError {
+  return new AppError('source_failed', message, { cause: new Error(stderr) });
 }

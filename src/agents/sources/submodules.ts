@@ -1,34 +1,34 @@
 import { unquotePath } from '../../workspaces/git-quoting.ts';
 import { gitUrlProblem } from './git-url.ts';
 
-const NAMES_TOLD = 20;
+const MAX_NAMES = 20;
 
-/** One that a repository in the staging names. */
+/** A submodule of a repository in the staging directory. */
 export type Submodule = {
-  /** What `.gitmodules` calls it. */
+  /** Name in `.gitmodules`. */
   name: string;
-  /** Within its repository. */
+  /** Path in its repository. */
   path: string;
-  /** Its repository, within the clone; empty for the clone itself. */
+  /** Path of its repository in the clone; empty for the clone itself. */
   within: string;
   /** Absolute. */
   url: string;
 };
 
-/** What a clone does not hold. */
-export type Remains = {
+/** Content that git does not clone. */
+export type MissingContent = {
   submodules: Submodule[];
-  /** Paths of submodules that cannot be fetched: of ssh, or not in `.gitmodules`. */
+  /** Paths of submodules with an unsupported URL or without an entry in `.gitmodules`. */
   unreachable: string[];
-  /** Paths of files that Git LFS keeps elsewhere. */
+  /** Paths of files in Git LFS. */
   lfs: string[];
 };
 
-/** Reads what the container says of a repository `within` the clone, which came from `url`. */
-export function readRemains(
+/** Parses the list of a repository at `within` in the clone, which came from `url`. */
+export function readMissingContent(
   output: string,
   { within, url }: { within: string; url: string },
-): Remains {
+): MissingContent {
   const lines = output.split('\n').map((line) => line.split('\t', 2));
   const named = (kind: string) =>
     lines.flatMap(([word, rest = '']) => (word === kind && rest !== '' ? [rest] : []));
@@ -49,23 +49,22 @@ export function readRemains(
   };
 }
 
-/** What the caller has to know who expects all of a repository. */
-export function notesOnRemains(
+export function missingContentNotes(
   missing: readonly string[],
   { lfs, wanted }: { lfs: readonly string[]; wanted: boolean },
 ): string[] {
-  const how = wanted ? 'only https is' : 'ask with submodules: true';
+  const how = wanted ? 'only https is supported' : 'pass submodules: true';
   return [
     ...(missing.length > 0
-      ? [`Submodules that were not fetched (${how}): ${listed(missing)}.`]
+      ? [`These submodules were not fetched (${how}): ${listed(missing)}.`]
       : []),
     ...(lfs.length > 0
-      ? [`Files of Git LFS, of which the clone has only the pointers: ${listed(lfs)}.`]
+      ? [`The clone has only the Git LFS pointers of these files: ${listed(lfs)}.`]
       : []),
   ];
 }
 
-/** Of `git config -z`: each is its key, a line break and its value. */
+/** Parses `git config -z`: key, line break and value per entry. */
 function modulesOf(text: string): { name: string; path?: string; url?: string }[] {
   const found = new Map<string, { path?: string; url?: string }>();
   for (const entry of text.split('\0')) {
@@ -77,7 +76,7 @@ function modulesOf(text: string): { name: string; path?: string; url?: string }[
   return [...found].map(([name, module]) => ({ name, ...module }));
 }
 
-/** As git does: one that begins with dots is beside the repository that names it. */
+/** Like git, resolves a URL that starts with dots relative to the repository. */
 function resolved(url: string, base: string): string | undefined {
   const absolute = /^\.\.?\//.test(url)
     ? URL.parse(url, `${base.replace(/\/+$/, '')}/`)?.href
@@ -90,7 +89,7 @@ export function joined(within: string, path: string): string {
 }
 
 function listed(paths: readonly string[]): string {
-  const more = paths.length - NAMES_TOLD;
-  const told = paths.slice(0, NAMES_TOLD).map((path) => JSON.stringify(path));
-  return more > 0 ? `${told.join(', ')} and ${more} more` : told.join(', ');
+  const more = paths.length - MAX_NAMES;
+  const names = paths.slice(0, MAX_NAMES).map((path) => JSON.stringify(path));
+  return more > 0 ? `${names.join(', ')} and ${more} more` : names.join(', ');
 }

@@ -7,30 +7,33 @@ import { newAgent } from '../agent.ts';
 import type { AgentStore } from '../agent-store.ts';
 import { ContainerLink } from '../links/container-link.ts';
 import { newGatewayToken } from '../links/gateway-token.ts';
-import type { Slot, SlotStore } from './slot-store.ts';
+import type { WarmContainer, WarmContainerStore } from './warm-container-store.ts';
 
 const CLOSE_LIMIT_MS = 3000;
-/** Making a container takes the CPU that the agent which has just come needs for its first turn. */
+/** The agent that has claimed a container needs the CPU for its first turn. */
 const REFILL_DELAY_MS = 2000;
 
 type WarmPoolOptions = {
-  /** Knows containers by the ids of their slots. */
+  /** Knows containers by the ids. */
   runtime: ContainerRuntime;
-  store: { agents: AgentStore; slots: SlotStore };
+  store: { agents: AgentStore; warmContainers: WarmContainerStore };
   config: Pick<Config, 'WARM_POOL_SIZE' | 'CONTAINER_STARTUP_TIMEOUT' | 'CODEX_ANSWER_TIMEOUT'>;
   version: string;
   log: Logger;
 };
 
-/** What an earlier server left half made, or somebody touched by hand, is of no use. */
-export function isClaimable({ ready }: Slot, container: ContainerSummary | undefined): boolean {
+/** False for a container that an earlier server did not complete, or that was changed from outside. */
+export function isClaimable(
+  { ready }: WarmContainer,
+  container: ContainerSummary | undefined,
+): boolean {
   return ready && container?.state === 'paused' && !container.outdated;
 }
 
-/** Containers that were started, connected to and paused before anybody needs them. */
+/** Containers that are started, connected and paused in advance. */
 export class WarmPool {
   readonly #options: WarmPoolOptions;
-  /** The open connections to them, by slot; they outlast a pause. */
+  /** Open connections by container id; they survive a pause. */
   readonly #links = new Map<string, ContainerLink>();
   #filling: Promise<void> | undefined;
   #closed = false;
@@ -40,23 +43,23 @@ export class WarmPool {
   }
 
   /**
-   * Gives an agent that never had a container one of the pool, if there is one, and its token.
-   * Answers the connections to it, if they are open.
+   * Assigns a container and its token to an agent that never had one. Returns the open connections;
+   * undefined without a container or connections.
    */
   claim(agentId: string): ContainerLink | undefined {
-    const { agents, slots } = this.#options.store;
+    const { agents, warmContainers } = this.#options.store;
     const agent = agents.get(agentId) ?? newAgent(agentId);
-    // A slot has a workspace of its own.
+    // A warm container has a workspace volume.
     if (agent.tokenSha256 !== '' || agent.workspacePath !== undefined) return undefined;
-    // The claim is durable before anything else: a server that dies here finds it again.
-    const slot = slots.of(agentId) ?? slots.claim(agentId);
-    if (!slot) return undefined;
-    agents.put({ ...agent, tokenSha256: slot.tokenSha256 });
+    // The claim is stored first, so that the next server finds it after a crash.
+    const container = warmContainers.of(agentId) ?? warmContainers.claim(agentId);
+    if (!container) return undefined;
+    agents.put({ ...agent, tokenSha256: container.tokenSha256 });
     this.#refillLater();
-    return this.#takeLink(slot.slotId);
+    return this.#takeLink(container.id);
   }
 
-  /** Brings the pool to its size in the background, one container after another. */
+  /** Fills the pool in the background, one container after another. */
   refill(): void {
     if (this.#closed) return;
     this.#filling ??= this.#fill()
@@ -66,92 +69,91 @@ export class WarmPool {
       });
   }
 
-  /** The containers stay for the next server, unless nothing shall. */
   async close({ keep }: { keep: boolean }): Promise<void> {
     this.#closed = true;
-    // Not for the build of an image, which may be what it waits for.
+    // With a limit, since the refill may wait for the build of an image.
     const filling = this.#filling ?? Promise.resolve();
     await pTimeout(filling, { milliseconds: CLOSE_LIMIT_MS, message: false });
-    await Promise.all([...this.#links.keys()].map((slotId) => this.#takeLink(slotId)?.close()));
-    if (!keep) await Promise.all(this.#unclaimed().map((slot) => this.#discard(slot)));
+    await Promise.all([...this.#links.keys()].map((id) => this.#takeLink(id)?.close()));
+    if (!keep) await Promise.all(this.#unclaimed().map((container) => this.#discard(container)));
   }
 
   async #fill(): Promise<void> {
-    for (const slot of this.#unclaimed()) {
-      if (!(await this.#isGood(slot))) await this.#discard(slot);
-      else if (!this.#links.has(slot.slotId)) await this.#openAgain(slot);
+    for (const container of this.#unclaimed()) {
+      if (!(await this.#isGood(container))) await this.#discard(container);
+      else if (!this.#links.has(container.id)) await this.#reconnect(container);
     }
     const { config } = this.#options;
     while (!this.#closed && this.#unclaimed().length < config.WARM_POOL_SIZE) await this.#add();
-    for (const slot of this.#unclaimed().slice(config.WARM_POOL_SIZE)) await this.#discard(slot);
+    for (const container of this.#unclaimed().slice(config.WARM_POOL_SIZE))
+      await this.#discard(container);
   }
 
   #refillLater(): void {
     setTimeout(() => this.refill(), REFILL_DELAY_MS).unref();
   }
 
-  #unclaimed(): Slot[] {
-    return this.#options.store.slots.list().filter(({ agentId }) => agentId === undefined);
+  #unclaimed(): WarmContainer[] {
+    return this.#options.store.warmContainers.list().filter(({ agentId }) => agentId === undefined);
   }
 
-  async #isGood(slot: Slot): Promise<boolean> {
-    return isClaimable(slot, await this.#options.runtime.inspect(slot.slotId));
+  async #isGood(container: WarmContainer): Promise<boolean> {
+    return isClaimable(container, await this.#options.runtime.inspect(container.id));
   }
 
-  async #discard({ slotId }: Slot): Promise<void> {
+  async #discard({ id }: WarmContainer): Promise<void> {
     const { runtime, store } = this.#options;
-    // It may have been claimed while others were looked at.
-    if (!this.#unclaimed().some((slot) => slot.slotId === slotId)) return;
-    store.slots.setReady(slotId, false);
-    await this.#takeLink(slotId)?.close();
-    await runtime.remove(slotId, { volumes: true });
-    store.slots.remove(slotId);
+    // An agent may have claimed it meanwhile.
+    if (!this.#unclaimed().some((container) => container.id === id)) return;
+    store.warmContainers.setReady(id, false);
+    await this.#takeLink(id)?.close();
+    await runtime.remove(id, { volumes: true });
+    store.warmContainers.remove(id);
   }
 
   async #add(): Promise<void> {
     const { runtime, store, log } = this.#options;
-    const slotId = `slot-${randomBytes(8).toString('hex')}`;
+    const id = `slot-${randomBytes(8).toString('hex')}`;
     const { tokenSha256, env } = newGatewayToken();
     await runtime.prepare((line) => log.info({ line }, 'Preparing the runtime'));
-    store.slots.add({ slotId, tokenSha256 });
-    await runtime.create({ agentId: slotId, env });
-    await this.#makeReady(slotId);
-    log.debug({ slotId }, 'A container is ready for a new agent');
+    store.warmContainers.add({ id, tokenSha256 });
+    await runtime.create({ agentId: id, env });
+    await this.#makeReady(id);
+    log.debug({ container: id }, 'A container is ready for a new agent');
   }
 
-  /** An earlier server made it ready, and its connections ended with that one. */
-  async #openAgain({ slotId }: Slot): Promise<void> {
+  /** Reconnects to a container of an earlier server. */
+  async #reconnect({ id }: WarmContainer): Promise<void> {
     const { store } = this.#options;
-    // It may have been claimed while others were looked at.
-    if (!this.#unclaimed().some((slot) => slot.slotId === slotId)) return;
-    store.slots.setReady(slotId, false);
-    await this.#makeReady(slotId);
+    // An agent may have claimed it meanwhile.
+    if (!this.#unclaimed().some((container) => container.id === id)) return;
+    store.warmContainers.setReady(id, false);
+    await this.#makeReady(id);
   }
 
-  async #makeReady(slotId: string): Promise<void> {
+  async #makeReady(id: string): Promise<void> {
     const { runtime, store, config, version, log } = this.#options;
     const startTimeoutMs = config.CONTAINER_STARTUP_TIMEOUT * 1000;
     const answerTimeoutMs = config.CODEX_ANSWER_TIMEOUT * 1000;
-    await runtime.start(slotId);
-    const options = { runtime, agentId: slotId, startTimeoutMs, answerTimeoutMs, version, log };
+    await runtime.start(id);
+    const options = { runtime, agentId: id, startTimeoutMs, answerTimeoutMs, version, log };
     const link = await ContainerLink.open(options);
-    this.#links.set(slotId, link);
-    void link.codex.closed.then(() => this.#dropLink(slotId, link));
-    await runtime.pause(slotId);
+    this.#links.set(id, link);
+    void link.codex.closed.then(() => this.#dropLink(id, link));
+    await runtime.pause(id);
     if (this.#closed) await link.close();
-    store.slots.setReady(slotId, true);
+    store.warmContainers.setReady(id, true);
   }
 
-  #takeLink(slotId: string): ContainerLink | undefined {
-    const link = this.#links.get(slotId);
-    this.#links.delete(slotId);
+  #takeLink(id: string): ContainerLink | undefined {
+    const link = this.#links.get(id);
+    this.#links.delete(id);
     return link;
   }
 
-  /** Its container ended while it waited for an agent. */
-  async #dropLink(slotId: string, link: ContainerLink): Promise<void> {
-    if (this.#links.get(slotId) !== link) return;
-    this.#links.delete(slotId);
+  async #dropLink(id: string, link: ContainerLink): Promise<void> {
+    if (this.#links.get(id) !== link) return;
+    this.#links.delete(id);
     await link.close();
   }
 }

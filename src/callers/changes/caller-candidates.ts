@@ -9,7 +9,7 @@ import { AppError } from '../../errors.ts';
 import { commitOf } from '../../turns/files/turn-commits.ts';
 import { candidatesOf } from '../../turns/trials/trials.ts';
 import type { TurnRecord } from '../../turns/turn.ts';
-import { type Commit, NO_COMMIT, type Outcome } from '../../workspaces/commits/commit.ts';
+import { type Commit, type CommitOutcome, NO_COMMIT } from '../../workspaces/commits/commit.ts';
 import { CallerTurns, type TurnServices } from '../caller-turns.ts';
 import { CallerView } from '../caller-view.ts';
 import { CallerWorkspaces, type WorkspaceServices } from '../caller-workspaces.ts';
@@ -168,13 +168,13 @@ export class CallerCandidates extends CallerView<
   }
 
   /** The next turn of the agent continues the conversation of the candidate. */
-  #continueFrom({ conversations }: AgentLink, { agentId }: AgentRecord, forkOf: string): void {
+  #continueFrom({ threads }: AgentLink, { agentId }: AgentRecord, forkOf: string): void {
     const { store } = this.services;
     const record = store.agents.get(agentId);
     if (!record) return;
     const { threadId: _earlier, ...rest } = record;
     store.agents.put({ ...rest, forkOf });
-    conversations.forgetMain();
+    threads.forgetMain();
   }
 
   /** While the chosen candidate exists, an interrupted call can be repeated: so it goes last. */
@@ -199,7 +199,7 @@ export class CallerCandidates extends CallerView<
   /** The server may still use an agent that just worked, for instance to measure its files. */
   async #removeOne(agentId: string): Promise<boolean> {
     for (let tries = 0; tries < REMOVAL_TRIES; tries++) {
-      if (await this.services.agents.takeStep('remove', agentId, 'cleanup')) return true;
+      if (await this.services.agents.transition('remove', agentId, 'cleanup')) return true;
       await sleep(REMOVAL_WAIT_MS);
     }
     return false;
@@ -225,7 +225,7 @@ async function findPromoted(
   return taken;
 }
 
-function commitIn(outcome: Outcome): Commit | undefined {
+function commitIn(outcome: CommitOutcome): Commit | undefined {
   if ('commit' in outcome) return outcome.commit;
   const message = 'The candidate cannot be promoted';
   if (!('refused' in outcome)) throw mergeConflict('promotion_conflict', message, outcome);

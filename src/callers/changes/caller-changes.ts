@@ -3,7 +3,7 @@ import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import { commitMessage } from '../../turns/files/commit-message.ts';
 import { type CommitReport, notesOf, recordingOf } from '../../turns/files/turn-commits.ts';
-import { type Commit, NO_COMMIT, type Outcome } from '../../workspaces/commits/commit.ts';
+import { type Commit, type CommitOutcome, NO_COMMIT } from '../../workspaces/commits/commit.ts';
 import { type Commits, type DiffScope, EMPTY_TREE } from '../../workspaces/commits/commits.ts';
 import { diffstat } from '../../workspaces/diffstat.ts';
 import type { DiffBounds, FileChange } from '../../workspaces/file-change.ts';
@@ -121,7 +121,7 @@ export class CallerChanges extends CallerView<
 
   async #range(commits: Commits, turns: readonly CommittedTurn[] | undefined): Promise<Range> {
     if (!turns) {
-      const { head, headTree, tree, leftOut } = await commits.present(
+      const { head, headTree, tree, leftOut } = await commits.workingTree(
         this.services.config.COMMIT_FILE_LIMIT,
       );
       const ends = head === undefined ? {} : { from: head };
@@ -153,7 +153,7 @@ function revertMessage({ id }: CommitReport, { turnId, agent }: { turnId: string
 }
 
 /** The commit of the revert; undefined if the files were reverted and could not be committed. */
-function revertOf(outcome: Outcome, turnId: string): Commit | undefined {
+function revertOf(outcome: CommitOutcome, turnId: string): Commit | undefined {
   if ('commit' in outcome) return outcome.commit;
   if (!('refused' in outcome)) {
     throw mergeConflict('revert_conflict', 'The turn cannot be reverted', outcome);

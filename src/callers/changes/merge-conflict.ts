@@ -1,7 +1,7 @@
 import { AppError } from '../../errors.ts';
-import type { Outcome } from '../../workspaces/commits/commit.ts';
+import type { CommitOutcome } from '../../workspaces/commits/commit.ts';
 
-type Unmerged = Extract<Outcome, { conflicts: unknown } | { blocked: unknown }>;
+type Unmerged = Extract<CommitOutcome, { conflicts: unknown } | { blocked: unknown }>;
 
 /** Names the files in its message and in `data.files`. */
 export function mergeConflict(

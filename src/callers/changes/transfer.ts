@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { AppError } from '../../errors.ts';
 import type { ContainerProcess } from '../../runtime/container-runtime.ts';
-import { lastWords } from '../../runtime/stderr-tail.ts';
+import { stderrTail } from '../../runtime/stderr-tail.ts';
 import type { Workspace } from '../../workspaces/workspace.ts';
 
 const GIT = 'git -c core.fsmonitor=false -c core.hooksPath=/dev/null';
@@ -41,13 +41,13 @@ async function transfer(
 ): Promise<void> {
   const giver = await from.exec(give, env);
   const taker = await to.exec(take, env);
-  const complaints = [giver, taker].map(({ stderr }) => lastWords(stderr));
+  const tails = [giver, taker].map(({ stderr }) => stderrTail(stderr));
   taker.stdio.resume();
   try {
     await pump(giver, taker, signal);
     const statuses = await Promise.all([giver.exited, taker.exited]);
     if (statuses.every((status) => status === 0)) return;
-    throw new Error(complaints.map((said) => said()).join('\n'));
+    throw new Error(tails.map((tail) => tail()).join('\n'));
   } catch (cause) {
     throw new AppError('copy_failed', 'The work of the candidate could not be copied.', { cause });
   } finally {

@@ -1,6 +1,6 @@
 import { isClaimable } from '../../agents/warm-pool/warm-pool.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
-import { listAgentFamilies } from '../../runtime/process/agent-families.ts';
+import { listAgentProcesses } from '../../runtime/process/list-agent-processes.ts';
 import type { Store } from '../../store/store.ts';
 import { changedAgents, movedAgents, unknownAgents } from './agent-findings.ts';
 import { type Check, counted, ok, problem, warning } from './check.ts';
@@ -26,9 +26,9 @@ export async function checkAgents(
   const turns = options.serverRuns ? [] : unfinishedTurns(seen);
   const moved = movedAgents(seen);
   if (moved) return { summary, findings: [moved, ...processes, ...turns] };
-  const slots = options.serverRuns ? [] : await badSlots(seen);
+  const warmContainers = options.serverRuns ? [] : await badSlots(seen);
   const agents = [...unknownAgents(seen), ...changedAgents(seen)];
-  return { summary, findings: [...agents, ...processes, ...slots, ...turns] };
+  return { summary, findings: [...agents, ...processes, ...warmContainers, ...turns] };
 }
 
 function summarize({ store, containers, volumes, busy }: Inventory): Check {
@@ -43,48 +43,48 @@ function summarize({ store, containers, volumes, busy }: Inventory): Check {
 
 /** Containers of the warm pool that no agent can claim. */
 async function badSlots({ store, engine }: Inventory): Promise<Finding[]> {
-  const unclaimed = store.slots.list().filter(({ agentId }) => agentId === undefined);
+  const unclaimed = store.warmContainers.list().filter(({ agentId }) => agentId === undefined);
   const judged = await Promise.all(
-    unclaimed.map(async (slot) => ({
-      ...slot,
-      good: isClaimable(slot, await engine.inspect(slot.slotId)),
+    unclaimed.map(async (container) => ({
+      ...container,
+      good: isClaimable(container, await engine.inspect(container.id)),
     })),
   );
   return judged
     .filter(({ good }) => !good)
-    .map(({ slotId }) => {
+    .map(({ id }) => {
       const check = warning(
         'Warm pool',
-        `"${slotId}" is incomplete, or was changed by hand`,
+        `"${id}" is incomplete, or was changed by hand`,
         'The next start of the server removes it.',
       );
       return repairable(check, 'remove it', async () => {
-        store.slots.setReady(slotId, false);
-        await engine.remove(slotId, { volumes: true });
-        store.slots.remove(slotId);
+        store.warmContainers.setReady(id, false);
+        await engine.remove(id, { volumes: true });
+        store.warmContainers.remove(id);
       });
     });
 }
 
 /** Processes of agents that have no running Codex, or that belong into containers. */
 async function strayProcesses({ engine, busy }: Inventory, directory: string): Promise<Finding[]> {
-  const families = await listAgentFamilies(directory);
+  const running = await listAgentProcesses(directory);
   const judged = await Promise.all(
-    families.map(async (family) => ({
-      ...family,
-      stray: engine.kind !== 'process' || !(await isAwake(engine, family.agentId)),
+    running.map(async (processes) => ({
+      ...processes,
+      stray: engine.kind !== 'process' || !(await isAwake(engine, processes.agentId)),
     })),
   );
   return judged
     .filter(({ stray }) => stray)
-    .map(({ agentId, pids, end }) => {
+    .map(({ agentId, pids, killAll }) => {
       const check = problem(
         'Processes',
         `${counted(pids.length, 'process', 'processes')} of the agent "${agentId}" running outside of any container: ${pids.join(', ')}`,
         'Nothing else ends them.',
       );
       // The next server resumes their turn.
-      return busy.has(agentId) ? finding(check) : repairable(check, 'end them', end);
+      return busy.has(agentId) ? finding(check) : repairable(check, 'end them', killAll);
     });
 }
 

@@ -1,4 +1,4 @@
-import { SlottedRuntime } from '../../agents/warm-pool/slotted-runtime.ts';
+import { WarmPoolRuntime } from '../../agents/warm-pool/warm-pool-runtime.ts';
 import type {
   ContainerRuntime,
   ContainerSummary,
@@ -20,7 +20,7 @@ export type Inventory = {
 };
 
 export async function takeInventory(store: Store, engine: ContainerRuntime): Promise<Inventory> {
-  const runtime = new SlottedRuntime(engine, store.slots);
+  const runtime = new WarmPoolRuntime(engine, store.warmContainers);
   const [containers, volumes] = await Promise.all([runtime.list(), runtime.listVolumes()]);
   return {
     store,

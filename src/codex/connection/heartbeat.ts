@@ -1,25 +1,24 @@
-/** So many questions in a row have no answer before the other side counts as silent: our own delay is none of its. */
-const QUESTIONS = 3;
+/** Unanswered pings before the peer counts as silent; several, so that a delay of this process is no reason. */
+const MAX_UNANSWERED = 3;
 
 type HeartbeatOptions = {
   silenceMs: number;
-  /** Whether anything is expected of the other side; who sleeps need not answer. */
-  isAwaited: () => boolean;
+  /** Whether an answer is due; an idle peer is not pinged. */
+  isNeeded: () => boolean;
   ping: () => void;
   onSilent: (reason: CodexSilent) => void;
 };
 
-/** Codex did not give a sign of life for so long that it is not worth waiting for. */
 export class CodexSilent extends Error {
   override readonly name = 'CodexSilent';
 }
 
-/** Whether something failed because Codex gave no sign of life. */
+/** Whether {@link CodexSilent} caused an error. */
 export function isSilence(error: unknown): error is Error & { cause: CodexSilent } {
   return error instanceof Error && error.cause instanceof CodexSilent;
 }
 
-/** Asks an app-server that is needed whether it is there: one that was frozen never breaks its connections. */
+/** Pings an app-server that is needed: a frozen one never closes its connections. */
 export class Heartbeat {
   readonly #options: HeartbeatOptions;
   readonly #timer: NodeJS.Timeout;
@@ -27,11 +26,11 @@ export class Heartbeat {
 
   constructor(options: HeartbeatOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => this.#beat(), options.silenceMs / QUESTIONS).unref();
+    this.#timer = setInterval(() => this.#beat(), options.silenceMs / MAX_UNANSWERED).unref();
   }
 
-  /** Something came from the other side, whatever it was. */
-  readonly heard = (): void => {
+  /** To be called for everything that the peer sends. */
+  readonly reset = (): void => {
     this.#unanswered = 0;
   };
 
@@ -40,10 +39,10 @@ export class Heartbeat {
   }
 
   #beat(): void {
-    const { isAwaited, ping, onSilent, silenceMs } = this.#options;
-    if (!isAwaited()) {
+    const { isNeeded, ping, onSilent, silenceMs } = this.#options;
+    if (!isNeeded()) {
       this.#unanswered = 0;
-    } else if (this.#unanswered === QUESTIONS) {
+    } else if (this.#unanswered === MAX_UNANSWERED) {
       this.stop();
       onSilent(new CodexSilent(`Codex did not answer for ${silenceMs / 1000} s.`));
     } else {

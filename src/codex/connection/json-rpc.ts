@@ -6,19 +6,19 @@ import { AppError } from '../../errors.ts';
 
 export type RpcReply = { result: unknown } | { error: { code: number; message: string } };
 
-export type LateReply = { later: Promise<RpcReply> };
+export type DeferredReply = { deferred: Promise<RpcReply> };
 
 export type JsonRpcOptions = {
-  /** Gives one text message per read and sends one per write. */
+  /** One text message per read and per write. */
   messages: Duplex;
   log: Logger;
   requestTimeoutMs: number;
   onNotification: (method: string, params: unknown) => void;
-  /** A reply that takes time is not waited for: other messages are read meanwhile. */
-  onRequest: (id: string | number, method: string, params: unknown) => RpcReply | LateReply;
+  /** The connection reads other messages while a deferred reply is pending. */
+  onRequest: (id: string | number, method: string, params: unknown) => RpcReply | DeferredReply;
 };
 
-/** The peer answered a request with an error. Found as the `cause` of an `AppError`. */
+/** An error response of the peer; the `cause` of an `AppError`. */
 export class RpcRefusal extends Error {
   override readonly name = 'RpcRefusal';
   readonly code: number;
@@ -29,7 +29,7 @@ export class RpcRefusal extends Error {
   }
 }
 
-type Waiting = {
+type PendingRequest = {
   method: string;
   resolve: (result: unknown) => void;
   reject: (error: Error) => void;
@@ -45,27 +45,26 @@ const incoming = z.object({
 });
 type Incoming = z.infer<typeof incoming>;
 
-/** A container can send what it likes: its garbage must not fill the log. */
-const GARBAGE_LOGGED = 20;
-const GARBAGE_SHOWN_CHARACTERS = 200;
+/** A container may send anything: invalid messages must not fill the log. */
+const MAX_INVALID_LOGGED = 20;
+const INVALID_LOGGED_CHARACTERS = 200;
 
-/** Requests of a peer whose replies take time, or wait to be read by it. */
-const LATE_REPLIES = 128;
+const MAX_DEFERRED_REPLIES = 128;
 const TOO_MANY: RpcReply = {
-  error: { code: -32000, message: 'Too many requests wait to be answered.' },
+  error: { code: -32000, message: 'Too many requests are pending.' },
 };
 
-/** JSON-RPC 2.0 without the `jsonrpc` member, as Codex speaks it, in both directions. */
+/** JSON-RPC 2.0 in both directions, without the `jsonrpc` member, as Codex speaks it. */
 export class JsonRpcConnection {
-  /** Settles when the connection is over, with the reason if it broke. Never rejects. */
+  /** Resolves when the connection has ended, with the error if it broke. Never rejects. */
   readonly closed: Promise<Error | undefined>;
   readonly #options: JsonRpcOptions;
-  readonly #waiting = new Map<number, Waiting>();
+  readonly #pending = new Map<number, PendingRequest>();
   #lastId = 0;
-  #garbage = 0;
-  #late = 0;
+  #invalidMessages = 0;
+  #deferredReplies = 0;
   #closing = false;
-  #over = false;
+  #ended = false;
   #fault: Error | undefined;
 
   constructor(options: JsonRpcOptions) {
@@ -73,27 +72,27 @@ export class JsonRpcConnection {
     this.closed = this.#read();
   }
 
-  /** Rejects with `codex_failed` if the peer refuses, is silent for too long, or is gone. */
+  /** Throws `codex_failed` if the peer answers with an error, in an unknown form or not in time. */
   async request<T>(
     method: string,
     params: unknown,
     reply: z.ZodType<T>,
     { timeoutMs = this.#options.requestTimeoutMs } = {},
   ): Promise<T> {
-    const parsed = reply.safeParse(await this.#ask(method, params, timeoutMs));
+    const parsed = reply.safeParse(await this.#send(method, params, timeoutMs));
     if (parsed.success) return parsed.data;
     throw new AppError('codex_failed', `Codex answered ${method} in an unknown form.`, {
       cause: parsed.error,
     });
   }
 
-  /** Whether requests wait for their answers. */
-  get awaits(): boolean {
-    return this.#waiting.size > 0;
+  /** Whether a request has no response yet. */
+  get hasPending(): boolean {
+    return this.#pending.size > 0;
   }
 
   notify(method: string): void {
-    this.#send({ method });
+    this.#write({ method });
   }
 
   async close(): Promise<void> {
@@ -102,43 +101,46 @@ export class JsonRpcConnection {
     await this.closed;
   }
 
-  /** Ends the connection because of a fault that was found in it. */
+  /** Ends the connection with an error. */
   fail(reason: Error): void {
-    // A stream whose handshake is not done forgets what it is destroyed for.
+    // A stream in the middle of its handshake drops the reason that it is destroyed with.
     this.#fault ??= reason;
     this.#options.messages.destroy(reason);
   }
 
-  #ask(method: string, params: unknown, timeoutMs: number): Promise<unknown> {
-    if (this.#over) return Promise.reject(lost(method));
+  #send(method: string, params: unknown, timeoutMs: number): Promise<unknown> {
+    if (this.#ended) return Promise.reject(lost(method));
     const id = ++this.#lastId;
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     const timer = setTimeout(() => this.#expire(id, timeoutMs), timeoutMs);
-    this.#waiting.set(id, { method, resolve, reject, timer });
-    this.#send({ id, method, params });
+    this.#pending.set(id, { method, resolve, reject, timer });
+    this.#write({ id, method, params });
     return promise;
   }
 
   #expire(id: number, timeoutMs: number): void {
-    const waiting = this.#take(id);
-    waiting?.reject(
+    const pending = this.#take(id);
+    pending?.reject(
       new AppError(
         'codex_failed',
-        `Codex did not answer ${waiting.method} within ${timeoutMs} ms.`,
+        `Codex did not answer ${pending.method} within ${timeoutMs} ms.`,
       ),
     );
   }
 
   async #read(): Promise<Error | undefined> {
     const reason = await this.#dispatchAll();
-    this.#over = true;
+    this.#ended = true;
     this.#options.messages.destroy();
-    if (this.#garbage > 0) {
-      this.#options.log.warn({ discarded: this.#garbage }, 'discarded messages of Codex');
+    if (this.#invalidMessages > 0) {
+      this.#options.log.warn(
+        { discarded: this.#invalidMessages },
+        'Discarded invalid messages of Codex',
+      );
     }
-    for (const id of [...this.#waiting.keys()]) {
-      const waiting = this.#take(id);
-      waiting?.reject(lost(waiting.method, reason));
+    for (const id of [...this.#pending.keys()]) {
+      const pending = this.#take(id);
+      pending?.reject(lost(pending.method, reason));
     }
     return reason;
   }
@@ -165,43 +167,43 @@ export class JsonRpcConnection {
     const { id, method, params } = message;
     if (method === undefined) return this.#settle(message);
     if (id === undefined) return this.#options.onNotification(method, params);
-    const hasRoom = this.#late < LATE_REPLIES;
+    const hasRoom = this.#deferredReplies < MAX_DEFERRED_REPLIES;
     const reply = hasRoom ? this.#options.onRequest(id, method, params) : TOO_MANY;
-    // Not reading on until a reply is sent bounds what a peer that never reads can pile up here.
-    if ('later' in reply) void this.#replyLater(id, reply.later);
-    else if (!this.#send({ id, ...reply })) await drained(this.#options.messages);
+    // Reading waits for the reply to be sent, so a peer that never reads cannot fill the buffer.
+    if ('deferred' in reply) void this.#replyDeferred(id, reply.deferred);
+    else if (!this.#write({ id, ...reply })) await drained(this.#options.messages);
   }
 
-  async #replyLater(id: string | number, reply: Promise<RpcReply>): Promise<void> {
-    this.#late += 1;
+  async #replyDeferred(id: string | number, reply: Promise<RpcReply>): Promise<void> {
+    this.#deferredReplies += 1;
     const message = { id, ...(await reply) };
-    if (!this.#over && !this.#send(message)) await drained(this.#options.messages);
-    this.#late -= 1;
+    if (!this.#ended && !this.#write(message)) await drained(this.#options.messages);
+    this.#deferredReplies -= 1;
   }
 
   #settle({ id, result, error }: Incoming): void {
-    const waiting = typeof id === 'number' ? this.#take(id) : undefined;
-    if (!waiting) throw new Error('A reply to no request, or a late one.');
-    if (error) waiting.reject(refused(waiting.method, error));
-    else waiting.resolve(result);
+    const pending = typeof id === 'number' ? this.#take(id) : undefined;
+    if (!pending) throw new Error('A reply to an unknown or expired request.');
+    if (error) pending.reject(refused(pending.method, error));
+    else pending.resolve(result);
   }
 
-  #take(id: number): Waiting | undefined {
-    const waiting = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    clearTimeout(waiting?.timer);
-    return waiting;
+  #take(id: number): PendingRequest | undefined {
+    const pending = this.#pending.get(id);
+    this.#pending.delete(id);
+    clearTimeout(pending?.timer);
+    return pending;
   }
 
-  #send(message: Record<string, unknown>): boolean {
+  #write(message: Record<string, unknown>): boolean {
     return this.#options.messages.write(JSON.stringify(message));
   }
 
   #discard(text: string, error: unknown): void {
-    this.#garbage += 1;
-    if (this.#garbage > GARBAGE_LOGGED) return;
-    const shown = text.slice(0, GARBAGE_SHOWN_CHARACTERS);
-    this.#options.log.warn({ err: error, message: shown }, 'discarded a message of Codex');
+    this.#invalidMessages += 1;
+    if (this.#invalidMessages > MAX_INVALID_LOGGED) return;
+    const shown = text.slice(0, INVALID_LOGGED_CHARACTERS);
+    this.#options.log.warn({ err: error, message: shown }, 'Discarded an invalid message of Codex');
   }
 }
 

@@ -2,19 +2,26 @@ import { AppError } from '../../errors.ts';
 import type { RunningTurn, TurnCompletion } from '../codex-client.ts';
 import type { CodexEvent } from '../codex-event.ts';
 import type { CodexNotification, RecordedTurn } from '../protocol.ts';
-import type { Answerer, AskAnswer, CodexAsk } from '../requests-of-codex/codex-ask.ts';
-import { PatchDrafts } from '../requests-of-codex/patch-drafts.ts';
+import { ProposedPatches } from '../server-requests/proposed-patches.ts';
+import type {
+  ServerRequest,
+  ServerRequestAnswer,
+  ServerRequestHandler,
+} from '../server-requests/server-request.ts';
 import { ReasoningSummaries } from './reasoning-summaries.ts';
 import { toTurnEvent } from './turn-events.ts';
 import { toTurnFailure } from './turn-failure.ts';
 
-/** Notifications that may come between a turn's start and the reply which names it. */
+/** Notifications buffered until the reply to turn/start contains the turn id. */
 const EARLY_NOTIFICATIONS = 1000;
 const EARLY_CHARACTERS = 8 * 1024 * 1024;
 
-type TurnListener = { onEvent: (event: CodexEvent) => void; onAsk: Answerer | undefined };
+type TurnListener = {
+  onEvent: (event: CodexEvent) => void;
+  onServerRequest: ServerRequestHandler | undefined;
+};
 
-/** One turn that we started, from its `turn/start` to its `turn/completed`. */
+/** One turn of this connection, from `turn/start` to `turn/completed`. */
 export class ActiveTurn {
   readonly #threadId: string;
   readonly #listener: TurnListener;
@@ -22,7 +29,7 @@ export class ActiveTurn {
   readonly #reasoning = new ReasoningSummaries();
   readonly #begun = Promise.withResolvers<void>();
   readonly #named = Promise.withResolvers<void>();
-  readonly #drafts = new PatchDrafts();
+  readonly #patches = new ProposedPatches();
   #turnId: string | undefined;
   #early: CodexNotification[] = [];
   #earlyCharacters = 0;
@@ -33,7 +40,7 @@ export class ActiveTurn {
   constructor(threadId: string, listener: TurnListener) {
     this.#threadId = threadId;
     this.#listener = listener;
-    // The caller may not have got hold of the promise yet when it rejects.
+    // It may reject before the caller has the promise.
     this.#outcome.promise.catch(() => undefined);
   }
 
@@ -41,7 +48,7 @@ export class ActiveTurn {
     return this.#over;
   }
 
-  /** Settles when Codex works on the turn, which is a little after it named it, or when it is over. */
+  /** Resolves when Codex has begun the turn, shortly after its reply to turn/start, or when the turn is over. */
   get begun(): Promise<void> {
     return this.#begun.promise;
   }
@@ -50,7 +57,7 @@ export class ActiveTurn {
     return this.#turnId === turnId;
   }
 
-  /** Names the turn, and catches up on what came before its name was known. */
+  /** Sets the turn id and handles the notifications that arrived before it. */
   begin(turnId: string): RunningTurn {
     this.#turnId = turnId;
     this.#named.resolve();
@@ -58,7 +65,7 @@ export class ActiveTurn {
     return { turnId, completed: this.#outcome.promise };
   }
 
-  /** Takes up a turn whose beginning was missed: what it has said by then, and perhaps its end. */
+  /** Resumes from the recorded messages of a turn, which may have ended. */
   join(recorded: RecordedTurn): RunningTurn {
     for (const item of recorded.items) {
       if (item?.type === 'agentMessage') this.#keepText(item);
@@ -72,13 +79,14 @@ export class ActiveTurn {
     else this.#handle(notification);
   }
 
-  /** Has what Codex asks for answered, once it is known to be asked in this turn. Never rejects. */
-  async answer(ask: CodexAsk, itemId?: string): Promise<AskAnswer> {
+  /** Waits for the turn id; declines requests of other turns. Never rejects. */
+  async answer(request: ServerRequest, itemId?: string): Promise<ServerRequestAnswer> {
     await this.#named.promise;
-    const { onAsk } = this.#listener;
-    if (!onAsk || this.#over || ask.turnId !== this.#turnId) return { approve: false };
-    const draft = itemId === undefined ? undefined : this.#drafts.of(itemId);
-    return onAsk(draft ? { ...ask, ...draft } : ask);
+    const { onServerRequest } = this.#listener;
+    if (!onServerRequest || this.#over || request.turnId !== this.#turnId)
+      return { approve: false };
+    const patch = itemId === undefined ? undefined : this.#patches.of(itemId);
+    return onServerRequest(patch ? { ...request, ...patch } : request);
   }
 
   abandon(reason: Error | undefined): void {
@@ -95,7 +103,7 @@ export class ActiveTurn {
   #keepEarly(notification: CodexNotification): void {
     this.#earlyCharacters += JSON.stringify(notification).length;
     if (this.#early.length >= EARLY_NOTIFICATIONS || this.#earlyCharacters > EARLY_CHARACTERS) {
-      throw new Error('Codex sent too much before it named the turn.');
+      throw new Error('Codex sent too many notifications before the turn id.');
     }
     this.#early.push(notification);
   }
@@ -103,8 +111,8 @@ export class ActiveTurn {
   #handle(notification: CodexNotification): void {
     if (this.#over || !this.#isOurs(notification)) return;
     this.#keepMessage(notification);
-    this.#drafts.take(notification);
-    for (const text of this.#reasoning.take(notification))
+    this.#patches.record(notification);
+    for (const text of this.#reasoning.partsOf(notification))
       this.#listener.onEvent({ type: 'thinking', text });
     const event = toTurnEvent(notification);
     if (event) this.#listener.onEvent(event);
@@ -112,7 +120,7 @@ export class ActiveTurn {
     if (notification.method === 'turn/completed') this.#end(notification.params.turn);
   }
 
-  /** Agents that Codex spawns send on the same connection, with ids of their own. */
+  /** Agents that Codex spawns use the same connection with other ids. */
   #isOurs({ method, params }: CodexNotification): boolean {
     if (params.threadId !== this.#threadId) return false;
     switch (method) {

@@ -1,23 +1,19 @@
 import type { CodexNotification } from '../protocol.ts';
 
-/** Far more than is shown of a part; what comes in pieces must not grow for ever. */
 const PART_CHARACTERS = 65_536;
 
-/**
- * Gives each part of a reasoning summary once, as soon as it is whole: when the next part begins,
- * or else when its item ends.
- */
+/** Assembles reasoning summaries: a part is complete when the next part begins or its item ends. */
 export class ReasoningSummaries {
   #itemId = '';
   #text = '';
   #index = 0;
   #given = 0;
 
-  /** The parts that this notification made whole. */
-  take({ method, params }: CodexNotification): string[] {
+  /** The parts that a notification completes. */
+  partsOf({ method, params }: CodexNotification): string[] {
     switch (method) {
       case 'item/started':
-        // Codex repeats an item, under its old id, after it lost the model.
+        // Codex repeats an item with the same id after it lost the connection to the model.
         if (params.item?.type === 'reasoning') this.#begin(params.item.id);
         return [];
       case 'item/reasoning/summaryPartAdded':

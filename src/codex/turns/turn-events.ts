@@ -2,7 +2,7 @@ import type { CodexEvent } from '../codex-event.ts';
 import type { CodexNotification, ThreadItem } from '../protocol.ts';
 import { unwrapShell } from '../shell-command.ts';
 
-/** Undefined for what clients are not shown, and for reasoning: see `ReasoningSummaries`. */
+/** Undefined for reasoning, see `ReasoningSummaries`, and for everything that clients do not see. */
 export function toTurnEvent({ method, params }: CodexNotification): CodexEvent | undefined {
   switch (method) {
     case 'turn/started':
@@ -18,7 +18,7 @@ export function toTurnEvent({ method, params }: CodexNotification): CodexEvent |
     case 'model/rerouted':
       return {
         type: 'warning',
-        message: `The provider answers with ${params.toModel} instead of ${params.fromModel}.`,
+        message: `The provider uses the model ${params.toModel} instead of ${params.fromModel}.`,
       };
     case 'warning':
       return { type: 'warning', message: params.message };

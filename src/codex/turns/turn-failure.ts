@@ -27,14 +27,14 @@ const KIND_OF_WORD: Readonly<Record<string, Kind>> = {
 
 const withStatus = z.object({ httpStatusCode: z.number() });
 
-/** The address of the gateway, as the container sees it, says nothing to a user. */
+/** The address of the gateway inside of the container is of no use to callers. */
 const REQUEST_URL = /, url: [^\s,]+/;
 
-/** Codex hands on the body of an answer that it has no word for, such as that of a 400. */
+/** Codex passes on the body of a response that it does not classify, such as a 400. */
 const providerBody = z.object({ error: z.object({ message: z.string() }) });
 
 export function toTurnFailure(error: TurnError | null | undefined): TurnFailure {
-  if (!error) return { kind: 'other', message: 'The turn failed without a reason.' };
+  if (!error) return { kind: 'other', message: 'The turn failed and Codex gave no reason.' };
   const { word, httpStatus } = readInfo(error.codexErrorInfo ?? 'other');
   const body = parseBody(error.message);
   const kind =

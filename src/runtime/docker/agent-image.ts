@@ -2,24 +2,25 @@ import { Readable } from 'node:stream';
 import type Docker from 'dockerode';
 import type { Config } from '../../config/settings.ts';
 import { AppError } from '../../errors.ts';
+import { DISK_FULL } from '../disk-full.ts';
 import type { Engine } from './engine.ts';
-import { engineError, engineStatus, saysNoSpace } from './engine-errors.ts';
+import { engineError, engineStatus } from './engine-errors.ts';
 import { readProgress } from './engine-progress.ts';
 import { type ImageContext, readImageContext } from './image-context.ts';
 
-const SHOWN_LINES = 15;
+const ERROR_LINES = 15;
 
 export type ImageConfig = Pick<Config, 'AGENT_BASE_IMAGE' | 'AGENT_IMAGE' | 'EXTRA_CA_CERTS'>;
 type OnProgress = (line: string) => void;
 
-/** The image of the agents: the one that is named, else the one built from agent-image/. */
+/** The image of the agents: `AGENT_IMAGE`, or the one built from agent-image/. */
 export class AgentImage {
   readonly #engine: Engine;
   readonly #config: ImageConfig;
   readonly #contextDirectory: string | undefined;
   readonly #listeners = new Set<OnProgress>();
   #context: Promise<ImageContext> | undefined;
-  #making: Promise<void> | undefined;
+  #running: Promise<void> | undefined;
 
   constructor(options: { engine: Engine; config: ImageConfig; contextDirectory?: string }) {
     this.#engine = options.engine;
@@ -31,24 +32,23 @@ export class AgentImage {
     return this.#config.AGENT_IMAGE ?? (await this.#readContext()).tag;
   }
 
-  /** The engine's id of the image, if it is there. */
+  /** Id of the image on the engine; undefined if the image is missing. */
   async id(): Promise<string | undefined> {
     return (await this.inspect())?.Id;
   }
 
-  /** What the engine knows of the image, if it is there. */
   async inspect(): Promise<Docker.ImageInspectInfo | undefined> {
     return this.#find(await this.name());
   }
 
-  /** Builds or pulls the image if it is missing. Concurrent calls share one run and its output. */
+  /** Builds or pulls a missing image. Concurrent calls share one run and its output. */
   async ensure(onProgress: OnProgress): Promise<void> {
     this.#listeners.add(onProgress);
     try {
-      this.#making ??= this.#make().finally(() => {
-        this.#making = undefined;
+      this.#running ??= this.#make().finally(() => {
+        this.#running = undefined;
       });
-      await this.#making;
+      await this.#running;
     } finally {
       this.#listeners.delete(onProgress);
     }
@@ -63,7 +63,7 @@ export class AgentImage {
   async #pullNamed(image: string): Promise<void> {
     const reason = await this.#pull(image);
     if (reason === undefined) return;
-    const message = `The image ${image} is not on the engine and cannot be pulled: ${reason}`;
+    const message = `The engine does not have the image ${image} and cannot pull it: ${reason}`;
     throw new AppError('image_missing', message);
   }
 
@@ -79,9 +79,12 @@ export class AgentImage {
     );
     const end = await this.#follow(stream, (line) => lines.push(line));
     if (end.error === undefined && (await this.id())) return;
-    const code = saysNoSpace(lines.join('\n')) ? 'no_space' : 'image_build_failed';
-    const tail = lines.slice(-SHOWN_LINES).join('\n');
-    throw new AppError(code, `The agent image could not be built. Its last lines:\n${tail}`);
+    const code = DISK_FULL.test(lines.join('\n')) ? 'no_space' : 'image_build_failed';
+    const tail = lines.slice(-ERROR_LINES).join('\n');
+    throw new AppError(
+      code,
+      `The agent image could not be built. The last lines of the build:\n${tail}`,
+    );
   }
 
   async #ensureBase(): Promise<void> {
@@ -89,11 +92,11 @@ export class AgentImage {
     if (await this.#find(base)) return;
     const reason = await this.#pull(base);
     if (reason === undefined) return;
-    const message = `The base image ${base} is not on the engine and cannot be pulled: ${reason.replace(/\.?\s*$/, '.')} Pull or load it, or name another with AGENT_BASE_IMAGE.`;
+    const message = `The engine does not have the base image ${base} and cannot pull it: ${reason.replace(/\.?\s*$/, '.')} Load the image, or set AGENT_BASE_IMAGE to another one.`;
     throw new AppError('image_build_failed', message);
   }
 
-  /** Answers why an image cannot be pulled, or nothing if it was. */
+  /** Returns why the engine cannot pull an image; undefined after success. */
   async #pull(image: string): Promise<string | undefined> {
     try {
       const stream = await this.#engine.docker.pull(image);

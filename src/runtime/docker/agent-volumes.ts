@@ -5,14 +5,14 @@ import type { Engine } from './engine.ts';
 import { engineStatus } from './engine-errors.ts';
 import { installationFilter, LABELS } from './labels.ts';
 
-/** What @types/dockerode leaves out: since when there is a volume. */
+/** @types/dockerode has no `CreatedAt`. */
 const volumeSchema = z.looseObject({
   Name: z.string(),
   CreatedAt: z.iso.datetime({ offset: true }),
   Labels: z.record(z.string(), z.string()),
 });
 
-/** The volumes of the agents of one installation, found by the labels they were created with. */
+/** The volumes of one installation, by their labels. */
 export class AgentVolumes {
   readonly #engine: Engine;
   readonly #installationId: string;
@@ -68,7 +68,7 @@ export class AgentVolumes {
   }
 }
 
-/** The engine dates a volume that is being removed to the year 1: that is no old one. */
+/** The engine reports the year 1 for a volume that is being removed. */
 function dateOf(createdAt: string): Date {
   const date = new Date(createdAt);
   return date.getTime() > 0 ? date : new Date();

@@ -15,12 +15,12 @@ import {
 import type { Engine } from './engine.ts';
 import { engineStatus } from './engine-errors.ts';
 
-const ATTEMPTS = 100;
+const MAX_ATTEMPTS = 100;
 const RETRY_MS = 100;
 
 type Conflict = 'none' | 'same' | 'outdated' | 'foreign';
 
-/** Creates and removes containers so that doing it twice is doing it once. */
+/** Creates and removes containers; both operations are idempotent. */
 export class ContainerFactory {
   readonly #engine: Engine;
   readonly #lookup: ContainerLookup;
@@ -45,27 +45,30 @@ export class ContainerFactory {
     this.#log = options.log;
   }
 
-  /** Creates a container unless the same one exists; an outdated one is replaced. */
+  /** Creates a container unless it exists, and replaces an outdated one. */
   async create(spec: ContainerSpec): Promise<void> {
     const shape = await this.shape();
     const { container } = containerNames(this.#installationId, spec.agentId);
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       if (await this.#tryCreate(spec, shape)) return;
       const conflict = await this.#conflict(container, spec, shape);
       if (conflict === 'same') return;
       if (conflict === 'foreign') {
-        throw new AppError('name_taken', `A foreign container has the name ${container}.`);
+        throw new AppError(
+          'name_taken',
+          `A container that does not belong to this server has the name ${container}.`,
+        );
       }
       if (conflict === 'outdated') await this.remove(container);
-      // A container that is being removed holds its name a little longer than it can be seen.
+      // The name of a removed container stays reserved for a moment.
       else await sleep(RETRY_MS);
     }
-    throw new AppError('name_taken', `The name ${container} does not become free.`);
+    throw new AppError('name_taken', `The container name ${container} stays in use.`);
   }
 
   /** Removes a container and waits until its name and volumes are free. */
   async remove(container: string): Promise<void> {
-    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       try {
         await this.#engine.call('remove a container', (call) =>
           this.#engine.docker.getContainer(container).remove({ ...call, force: true, v: true }),
@@ -74,7 +77,7 @@ export class ContainerFactory {
       } catch (error) {
         const status = engineStatus(error);
         if (status === 404) return;
-        // Somebody else is removing it.
+        // The engine is already removing it.
         if (status !== 409) throw error;
       }
       await sleep(RETRY_MS);
@@ -82,22 +85,22 @@ export class ContainerFactory {
     throw new AppError('engine_failed', `The container ${container} cannot be removed.`);
   }
 
-  /** What containers are made like now. Throws `image_missing`. */
+  /** The settings of new containers. Throws `image_missing`. */
   async shape(): Promise<ContainerShape> {
     const shape = await this.#shape();
     if (shape) return shape;
     const image = await this.#image.name();
-    throw new AppError('image_missing', `The image ${image} is not on the engine.`);
+    throw new AppError('image_missing', `The engine does not have the image ${image}.`);
   }
 
-  /** What the label of an up-to-date container says; undefined while there is no image. */
+  /** The fingerprint of up-to-date containers; undefined without the image. */
   async expectedFingerprint(): Promise<string | undefined> {
     const shape = await this.#shape();
     return shape && specFingerprint(shape);
   }
 
   async #tryCreate(spec: ContainerSpec, shape: ContainerShape): Promise<boolean> {
-    // Else dockerode writes the body, with the agent's token, into the URL as well.
+    // Without `_body` dockerode would also write the body, with the agent's token, into the URL.
     const request = {
       _query: { name: containerNames(this.#installationId, spec.agentId).container },
       _body: createOptions(this.#installationId, spec, shape),
@@ -106,11 +109,11 @@ export class ContainerFactory {
       const container = await this.#engine.call('create a container', (call) =>
         this.#engine.docker.createContainer({ ...request, ...call }),
       );
-      this.#log.debug({ agentId: spec.agentId, containerId: container.id }, 'container created');
+      this.#log.debug({ agentId: spec.agentId, containerId: container.id }, 'Created a container');
       return true;
     } catch (error) {
       if (error instanceof AppError && error.code === 'name_taken') return false;
-      throw withoutDirectory(error, spec) ?? error;
+      throw missingDirectory(error, spec) ?? error;
     }
   }
 
@@ -137,11 +140,11 @@ export class ContainerFactory {
   }
 }
 
-/** What the server sees of its machine, in a container of its own, need not be what the engine has. */
-function withoutDirectory(cause: unknown, { workspacePath }: ContainerSpec): AppError | undefined {
+/** A server in a container may see a directory that the engine's machine does not have. */
+function missingDirectory(cause: unknown, { workspacePath }: ContainerSpec): AppError | undefined {
   const isMissing = cause instanceof AppError && cause.code === 'skills_missing';
   if (!isMissing || workspacePath === undefined) return undefined;
   if (!cause.message.endsWith(`: ${workspacePath}`)) return undefined;
-  const message = `The machine of the engine has no directory ${workspacePath}.`;
+  const message = `The engine's machine has no directory ${workspacePath}.`;
   return new AppError('workspace_path_unusable', message, { cause });
 }

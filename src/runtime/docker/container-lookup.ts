@@ -15,7 +15,7 @@ export class ContainerLookup {
     this.#installationId = installationId;
   }
 
-  /** A foreign container of the same name is not touched: to its agent there is none. */
+  /** Undefined for a container that belongs to another installation. */
   async find(agentId: string): Promise<Docker.ContainerInspectInfo | undefined> {
     const found = await this.inspect(containerNames(this.#installationId, agentId).container);
     return found && this.owns(found) ? found : undefined;
@@ -24,7 +24,7 @@ export class ContainerLookup {
   async existing(agentId: string): Promise<Docker.ContainerInspectInfo> {
     const found = await this.find(agentId);
     if (found) return found;
-    throw new AppError('container_lost', `The container of agent ${agentId} is gone.`);
+    throw new AppError('container_lost', `The container of agent ${agentId} does not exist.`);
   }
 
   async all(): Promise<Docker.ContainerInspectInfo[]> {
@@ -39,7 +39,7 @@ export class ContainerLookup {
     return found.filter((container) => container !== undefined);
   }
 
-  /** A container by name or id, whoever owns it. */
+  /** A container of any owner, by name or id. */
   async inspect(container: string): Promise<Docker.ContainerInspectInfo | undefined> {
     try {
       return await this.#engine.call('describe a container', (call) =>

@@ -11,28 +11,28 @@ const NANO = 1_000_000_000;
 /** Uid and gid of the user `agent` of the image, which owns the volumes. */
 const AGENT_USER = '1000:1000';
 
-/** A started app-server needs some 80 ms to listen: waiting in there is faster than trying again. */
+/** A new app-server listens after about 80 ms; waiting in the container is faster than new execs. */
 const AWAIT_SOCKET = `i=0; until [ -S ${SOCKET} ] || [ $i -ge 500 ]; do i=$((i+1)); sleep 0.02; done`;
 
-/** How long the container lets connections wait for the next server; refused ones come back late. */
-const TUNNEL_KEEPS_SECONDS = 300;
+/** Time for which the tunnel holds connections for the next server; Codex retries refused ones late. */
+const TUNNEL_HOLD_SECONDS = 300;
 
 export const DOCKER_LAYOUT: ContainerLayout = {
   workspace: '/workspace',
   home: '/home/agent',
   appServerProxy: ['sh', '-c', `${AWAIT_SOCKET}; exec codex app-server proxy --sock ${SOCKET}`],
-  tunnel: ['node', '/usr/local/lib/codex-mcp/tunnel.mjs', String(TUNNEL_KEEPS_SECONDS)],
+  tunnel: ['node', '/usr/local/lib/codex-mcp/tunnel.mjs', String(TUNNEL_HOLD_SECONDS)],
 };
 
 const APP_SERVER = ['codex', 'app-server', '--listen', `unix://${SOCKET}`];
 
-/** Codex looks for skills of the administrator in the directory above; those of the image stay beside these. */
+/** Codex reads admin skills from the parent directory, which may also have skills of the image. */
 const SKILLS = '/etc/codex/skills/server';
 
-/** Builds write and run programs in /tmp, so it stays executable; it counts as the agent's memory. */
+/** Executable, since builds run programs from /tmp; it counts towards the memory limit. */
 const SCRATCH = 'rw,nosuid,nodev,exec,mode=1777';
 
-/** An engine cannot grant more than it has itself, and every Linux has at least this. */
+/** An engine cannot raise its own limit; every Linux allows at least this. */
 const OPEN_FILES = 4096;
 
 export type ContainerConfig = Pick<
@@ -48,7 +48,7 @@ export type ContainerConfig = Pick<
 
 type ContainerNames = { container: string; workspaceVolume: string; homeVolume: string };
 
-/** Names on the engine; the short hash keeps installations on one engine apart. */
+/** Names on the engine; the hash separates the installations of one engine. */
 export function containerNames(installationId: string, agentId: string): ContainerNames {
   const container = `codex-agent-${fingerprint(installationId).slice(0, 8)}-${agentId}`;
   return {
@@ -62,11 +62,11 @@ export type ContainerShape = {
   config: ContainerConfig;
   image: string;
   imageId: string;
-  /** CPUs of the engine: it refuses a container that may use more. */
+  /** CPUs of the engine, which refuses a higher limit. */
   cpus: number;
 };
 
-/** What a container of the present settings is created with, all but what depends on the agent. */
+/** The part of the settings that is equal for all agents. */
 function containerSettings({ config, image, cpus }: ContainerShape) {
   return {
     Image: image,
@@ -92,7 +92,7 @@ function containerSettings({ config, image, cpus }: ContainerShape) {
       LogConfig: { Type: 'json-file', Config: { 'max-size': '10m', 'max-file': '3' } },
       NetworkMode: config.CONTAINER_NETWORK_MODE,
       IpcMode: 'private',
-      // The engine would restart an agent without its tunnel and behind the back of the reconciler.
+      // A restart by the engine would lack the tunnel and bypass the reconciler.
       RestartPolicy: { Name: 'no' },
       ...(config.CONTAINER_RUNTIME && { Runtime: config.CONTAINER_RUNTIME }),
       ...(config.SKILLS_DIR && { Mounts: [skillsMount(config.SKILLS_DIR)] }),
@@ -100,17 +100,16 @@ function containerSettings({ config, image, cpus }: ContainerShape) {
   } satisfies Docker.ContainerCreateOptions;
 }
 
-/** An engine bounds no volume, but the kernel each file: that ends at once what writes without end. */
+/** Engines cannot limit volumes; a limit per file stops a program that writes endlessly. */
 function fileSizeLimit(bytes: number): Docker.Ulimit[] {
   return bytes > 0 ? [{ Name: 'fsize', Soft: bytes, Hard: bytes }] : [];
 }
 
-/** Fingerprint of everything that makes a container outdated when it changes. */
+/** Fingerprint of all settings whose change makes a container outdated. */
 export function specFingerprint(shape: ContainerShape): string {
   return fingerprint(JSON.stringify([containerSettings(shape), shape.imageId]));
 }
 
-/** The labels that tell whether a container is the one that a spec asks for. */
 export function containerLabels(
   installationId: string,
   spec: ContainerSpec,
@@ -124,7 +123,7 @@ export function containerLabels(
   };
 }
 
-/** The whole body that creates a container and, where missing, its volumes. */
+/** The request body that creates a container and its missing volumes. */
 export function createOptions(
   installationId: string,
   spec: ContainerSpec,
@@ -151,19 +150,19 @@ export function createOptions(
   };
 }
 
-/** What a container has of its agent alone. */
+/** The part of the settings that depends on the agent. */
 function ownPart(spec: ContainerSpec, config: ContainerConfig): string[] {
   const own = environment(spec, config).sort();
   return spec.workspacePath === undefined ? own : [...own, spec.workspacePath];
 }
 
-/** Where a container that copies has the volumes of the other agent. */
+/** Mount point of the source volumes in a copying container. */
 const FROM = '/from';
-/** Where a directory of the machine may be mounted: by its agent, and by a container that copies. */
+/** Mount points of a directory of the machine: in the container of its agent and in a copying container. */
 export const WORKSPACE_TARGETS = [DOCKER_LAYOUT.workspace, `${FROM}/workspace`] as const;
 /**
- * Blocks are shared where the file system can. The databases of Codex name files by their old paths
- * and may be half written; it makes them anew from the conversations.
+ * Codex's databases are not copied: they contain absolute paths and may be incomplete. Codex rebuilds
+ * them from its sessions.
  */
 const COPY = [
   'sh',
@@ -173,7 +172,7 @@ const COPY = [
   && rm -rf ${DOCKER_LAYOUT.home}/.codex/*.sqlite*`,
 ];
 
-/** The whole body of a container that fills the new volumes of an agent with those of another, and ends. */
+/** The request body of a container that copies the volumes of an agent into those of another, and exits. */
 export function copyOptions(
   installationId: string,
   { from, to }: { from: CopySource; to: string },
@@ -186,7 +185,7 @@ export function copyOptions(
     Entrypoint: COPY,
     Labels: {
       ...made.Labels,
-      // To whoever looks for the container of the agent, it is one to be replaced.
+      // Never the current fingerprint, so that the container counts as outdated.
       [LABELS.spec]: fingerprint(`copy ${specFingerprint(shape)}`),
       [LABELS.copyOf]: from.agentId,
     },
@@ -221,7 +220,7 @@ function proxyVariables(): Record<string, string> {
   };
 }
 
-/** What else is mounted within the directory stays away: only the directory itself is read-only. */
+/** Non-recursive, since mounts inside of the directory would be writable. */
 function skillsMount(directory: string): Docker.MountSettings {
   return { ...bind(directory, SKILLS), ReadOnly: true };
 }

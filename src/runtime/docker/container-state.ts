@@ -2,7 +2,6 @@ import type Docker from 'dockerode';
 import type { ContainerState, ContainerSummary } from '../container-runtime.ts';
 import { LABELS } from './labels.ts';
 
-/** What an engine tells of a container, shown as the port does. */
 export function summarize(
   container: Docker.ContainerInspectInfo,
   expected: { specFingerprint: string | undefined; outOfMemory: boolean },
@@ -14,10 +13,10 @@ export function summarize(
     agentId: labels[LABELS.agent] ?? '',
     id: container.Id,
     state,
-    // The engine sets its flag when the main process ends and keeps it over the next start.
+    // The engine sets OOMKilled when the main process ends, and keeps it after the next start.
     outOfMemory: expected.outOfMemory || (state === 'stopped' && container.State.OOMKilled),
     ...(container.State.Status === 'exited' && { exitCode: container.State.ExitCode }),
-    // Without the image there is nothing better to replace the container with.
+    // Without the image, the container could not be replaced.
     outdated: specFingerprint !== undefined && labels[LABELS.spec] !== specFingerprint,
     ...(labels[LABELS.copyOf] !== undefined && { isCopy: true }),
   };

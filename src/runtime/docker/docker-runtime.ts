@@ -43,7 +43,7 @@ type DockerRuntimeOptions = {
   /** Keeps the containers of several servers on one engine apart. */
   installationId: string;
   log: Logger;
-  /** Where the image is built from, if not agent-image/ of this package. */
+  /** Build context of the image; default: agent-image/ of this package. */
   imageDirectory?: string;
 };
 
@@ -130,18 +130,18 @@ export class DockerRuntime implements ContainerRuntime {
         state === 'paused' ? container.unpause(call) : container.start(call),
       )
       .catch(async (error: unknown) => {
-        // Another call may have started it since.
+        // Another call may have started it.
         const now = await this.#lookup.find(agentId);
         if (!now || stateOf(now) !== 'running') throw error;
       });
-    this.#log.debug({ agentId, containerId: found.Id }, 'container started');
+    this.#log.debug({ agentId, containerId: found.Id }, 'Started a container');
   }
 
   async stop(agentId: string, { graceSeconds }: { graceSeconds: number }): Promise<void> {
     const found = await this.#lookup.find(agentId);
     if (!found?.State.Running) return;
     const container = this.#engine.docker.getContainer(found.Id);
-    // A frozen process cannot take the signal.
+    // A frozen process does not handle the signal.
     if (found.State.Paused) {
       await this.#engine.call('resume a container', (call) => container.unpause(call));
     }
@@ -153,8 +153,8 @@ export class DockerRuntime implements ContainerRuntime {
           { extraSeconds: graceSeconds },
         ),
       )
-      .catch(unless(304, 404));
-    this.#log.debug({ agentId, containerId: found.Id }, 'container stopped');
+      .catch(ignoring(304, 404));
+    this.#log.debug({ agentId, containerId: found.Id }, 'Stopped a container');
   }
 
   async pause(agentId: string): Promise<void> {
@@ -171,7 +171,7 @@ export class DockerRuntime implements ContainerRuntime {
     if (found) await this.#factory.remove(found.Id);
     if (!volumes) return;
     await this.#volumes.remove(agentId);
-    this.#log.debug({ agentId }, 'container and volumes removed');
+    this.#log.debug({ agentId }, 'Removed a container and its volumes');
   }
 
   async copyVolumes(
@@ -181,17 +181,21 @@ export class DockerRuntime implements ContainerRuntime {
   ): Promise<void> {
     await this.remove(to, { volumes: true });
     let copied = false;
-    const whole = () => {
+    const markCopied = () => {
       onCopied();
       copied = true;
     };
     try {
-      await this.#copy.run(from, to, { signal, onCopied: whole });
+      await this.#copy.run(from, to, { signal, onCopied: markCopied });
     } catch (error) {
-      // Only the container that copied is left: the first start of the agent replaces it.
-      if (copied) return this.#log.warn({ err: error, agentId: to }, 'A copy was not cleared away');
+      // The copying container is left; the first start of the agent replaces it.
+      if (copied)
+        return this.#log.warn(
+          { err: error, agentId: to },
+          'A copying container could not be removed',
+        );
       await this.remove(to, { volumes: true }).catch((failure) =>
-        this.#log.warn({ err: failure, agentId: to }, 'Half a copy could not be removed'),
+        this.#log.warn({ err: failure, agentId: to }, 'An incomplete copy could not be removed'),
       );
       throw error;
     }
@@ -255,7 +259,7 @@ export class DockerRuntime implements ContainerRuntime {
   #runtimeProblem(runtimes: string[]): AppError | undefined {
     const { CONTAINER_RUNTIME: wanted } = this.#config;
     if (wanted === undefined || runtimes.includes(wanted)) return undefined;
-    const message = `The Docker engine has no runtime "${wanted}" of CONTAINER_RUNTIME; it has ${runtimes.join(', ')}.`;
+    const message = `The Docker engine has no runtime "${wanted}" (CONTAINER_RUNTIME); its runtimes are ${runtimes.join(', ')}.`;
     return new AppError('runtime_missing', message);
   }
 
@@ -264,14 +268,14 @@ export class DockerRuntime implements ContainerRuntime {
   }
 }
 
-/** Takes an answer that says that there is nothing to do for done. */
-function unless(...statuses: number[]): (error: unknown) => undefined {
+/** Handles errors with some statuses as success. */
+function ignoring(...statuses: number[]): (error: unknown) => undefined {
   return (error) => {
     if (!statuses.includes(engineStatus(error) ?? 0)) throw error;
   };
 }
 
-/** An engine takes the limits that its cgroups do not have, and starts containers without them. */
+/** An engine accepts limits that its cgroups do not support, and starts containers without them. */
 function unboundedBy({ MemoryLimit, CpuCfsQuota, PidsLimit }: EngineDescription): string[] {
   return [
     ...(MemoryLimit ? [] : ['memory']),

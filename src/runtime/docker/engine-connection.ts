@@ -7,27 +7,24 @@ const TLS_PORT = '2376';
 
 export type EngineAddress = Pick<Config, 'DOCKER_CERT_PATH' | 'DOCKER_HOST' | 'DOCKER_TLS_VERIFY'>;
 
-/**
- * How docker-modem connects. All that matters is said here: what is absent it would take from the
- * environment, where the settings of a file are not.
- */
+/** Options of docker-modem. All are explicit, since it reads absent ones from the process environment. */
 export function engineConnection(config: EngineAddress): Docker.DockerOptions {
   const { DOCKER_HOST: host } = config;
   if (host === undefined) return {};
-  // It prefers its own idea of the host to a socket unless it is unset by name.
+  // Without an explicit `host`, its default host would take precedence over the socket.
   if (host.startsWith('unix://')) return { socketPath: host.slice(7), host: undefined };
   const url = new URL(host.includes('://') ? host : `tcp://${host}`);
-  const place = {
+  const address = {
     host: url.hostname,
     ...(url.port && { port: url.port }),
     ...(url.username && { username: decodeURIComponent(url.username) }),
   };
-  if (url.protocol === 'ssh:') return { ...place, protocol: 'ssh' };
-  if (!isSecure(url, config)) return { ...place, protocol: 'http', ...NO_CERTIFICATES };
-  return { ...place, protocol: 'https', ...certificates(config.DOCKER_CERT_PATH) };
+  if (url.protocol === 'ssh:') return { ...address, protocol: 'ssh' };
+  if (!isSecure(url, config)) return { ...address, protocol: 'http', ...NO_CERTIFICATES };
+  return { ...address, protocol: 'https', ...certificates(config.DOCKER_CERT_PATH) };
 }
 
-/** As Docker's own client decides; what is secure is always verified. */
+/** Decides like the Docker CLI, except that TLS certificates are always verified. */
 function isSecure(url: URL, { DOCKER_CERT_PATH, DOCKER_TLS_VERIFY }: EngineAddress): boolean {
   if (url.protocol === 'http:') return false;
   if (url.protocol === 'https:' || url.port === TLS_PORT) return true;
@@ -36,7 +33,7 @@ function isSecure(url: URL, { DOCKER_CERT_PATH, DOCKER_TLS_VERIFY }: EngineAddre
 
 const NO_CERTIFICATES = { ca: undefined, cert: undefined, key: undefined };
 
-/** Without a directory, the authorities of Node count and the client has no certificate. */
+/** Without a directory, Node's authorities apply and the client has no certificate. */
 function certificates(
   directory: string | undefined,
 ): Pick<Docker.DockerOptions, 'ca' | 'cert' | 'key'> {

@@ -1,4 +1,5 @@
 import { AppError, type ErrorCode } from '../../errors.ts';
+import { DISK_FULL } from '../disk-full.ts';
 import { tlsFailure } from './tls-failure.ts';
 
 const TIMED_OUT = 'TIMED_OUT';
@@ -18,11 +19,9 @@ const UNREACHABLE = new Set([
   'ETIMEDOUT',
 ]);
 
-const NO_SPACE = /no space left on device|disk quota exceeded/i;
-
-/** What answers mean; the first one that fits counts. */
-const MEANINGS: readonly { status?: number; text?: RegExp; code: ErrorCode }[] = [
-  { text: NO_SPACE, code: 'no_space' },
+/** Error codes by status and text of a response; the first match counts. */
+const RESPONSES: readonly { status?: number; text?: RegExp; code: ErrorCode }[] = [
+  { text: DISK_FULL, code: 'no_space' },
   { status: 400, text: /unknown( or invalid)? runtime/i, code: 'runtime_missing' },
   { text: /bind source path does not exist/i, code: 'skills_missing' },
   { status: 400, text: /HTTP request to an HTTPS server/i, code: 'engine_unreachable' },
@@ -31,16 +30,15 @@ const MEANINGS: readonly { status?: number; text?: RegExp; code: ErrorCode }[] =
   { status: 404, text: /no such (container|exec)/i, code: 'container_lost' },
   { status: 409, text: /already in use by container/i, code: 'name_taken' },
   { status: 409, text: /not running|is paused/i, code: 'container_lost' },
-  // It ended between two steps of the engine.
+  // The container stopped during the call.
   { status: 500, text: /container.* not running/i, code: 'container_lost' },
-  // What stands before the engine does not reach it.
+  // A proxy in front of the engine does not reach it.
   { status: 502, code: 'engine_unreachable' },
 ];
 
-/** What the engine, its connection or docker-modem reports, as far as it is known. */
 type EngineFailure = { message: string; status?: number; code?: string };
 
-/** Turns a failed call into an error with a code; `doing` completes "The engine failed to …". */
+/** Turns the error of a call into an AppError; `doing` completes "The Docker engine failed to …". */
 export function engineError(error: unknown, doing: string): AppError {
   if (error instanceof AppError) return error;
   const failure = describe(error);
@@ -51,21 +49,16 @@ export function engineError(error: unknown, doing: string): AppError {
   return new AppError(codeOf(failure), message, { cause: error });
 }
 
-/** HTTP status of a failed call, if the engine answered. */
+/** HTTP status of a failed call; undefined without a response. */
 export function engineStatus(error: unknown): number | undefined {
   return describe(error instanceof AppError ? error.cause : error).status;
 }
 
-/** Whether the text of a build or pull reports a full disk. */
-export function saysNoSpace(text: string): boolean {
-  return NO_SPACE.test(text);
-}
-
 function codeOf({ message, status }: EngineFailure): ErrorCode {
-  const meaning = MEANINGS.find(
+  const response = RESPONSES.find(
     (each) => (each.status ?? status) === status && (each.text?.test(message) ?? true),
   );
-  return meaning?.code ?? 'engine_failed';
+  return response?.code ?? 'engine_failed';
 }
 
 function unreachable(code: string, message: string): string | undefined {
@@ -73,9 +66,9 @@ function unreachable(code: string, message: string): string | undefined {
   switch (code) {
     case 'EACCES':
     case 'EPERM':
-      return 'The Docker engine may not be used by this user: add it to the group docker.';
+      return 'This user has no access to the Docker engine: add the user to the group docker.';
     case 'ENOENT':
-      return 'There is no Docker engine: its socket does not exist.';
+      return 'The socket of the Docker engine does not exist.';
     case TIMED_OUT:
       return 'The Docker engine did not answer in time.';
     default:

@@ -9,11 +9,11 @@ import { ExecStream } from './exec-stream.ts';
 
 const FIRST_POLL_MS = 2;
 const LAST_POLL_MS = 2000;
-/** Exit status of a process that was killed. */
+/** Exit code of a killed process. */
 const KILLED = 137;
-/** How long an engine that has much to do may take to learn that a container has ended. */
-const ENDING_POLLS = 10;
-const ENDING_MS = 100;
+/** A busy engine notices the end of a container late. */
+const ENDED_POLLS = 10;
+const ENDED_POLL_MS = 100;
 
 /** Runs a program in a running container. */
 export async function execInContainer(
@@ -49,15 +49,12 @@ export async function execInContainer(
 
 function makeImmediate(connection: unknown): asserts connection is Duplex {
   if (!(connection instanceof Duplex)) {
-    throw new AppError(
-      'engine_failed',
-      'The Docker engine does not give a connection to a program.',
-    );
+    throw new AppError('engine_failed', 'The Docker engine returned no connection to the program.');
   }
   if (connection instanceof net.Socket) connection.setNoDelay(true).setTimeout(0);
 }
 
-/** The output ends shortly before the engine knows the status, or long before if it was let go. */
+/** The engine knows the exit code shortly after the end of the output, or long after a destroyed stream. */
 async function exitStatus(engine: Engine, exec: Docker.Exec): Promise<number | undefined> {
   try {
     for (let wait = FIRST_POLL_MS; ; wait = Math.min(wait * 2, LAST_POLL_MS)) {
@@ -71,15 +68,15 @@ async function exitStatus(engine: Engine, exec: Docker.Exec): Promise<number | u
   }
 }
 
-/** When the main process ends, the kernel kills all others. */
+/** The end of the main process kills all others. */
 async function unlessContainerEnded(
   engine: Engine,
   { ExitCode, ContainerID }: Docker.ExecInspectInfo,
 ): Promise<number | undefined> {
   if (ExitCode !== KILLED) return ExitCode ?? undefined;
-  // The engine learns of the end of the main process after that of the others.
-  for (let poll = 0; poll < ENDING_POLLS; poll++) {
-    await sleep(ENDING_MS, undefined, { ref: false });
+  // The engine notices the end of the main process after that of the others.
+  for (let poll = 0; poll < ENDED_POLLS; poll++) {
+    await sleep(ENDED_POLL_MS, undefined, { ref: false });
     if (!(await runs(engine, ContainerID))) return undefined;
   }
   return KILLED;

@@ -11,7 +11,7 @@ const messageSchema = z.looseObject({
   error: z.string().optional(),
 });
 
-/** Reads the messages of a build or a pull, which reports its failure in here and not by its status. */
+/** Reads the messages of a build or a pull, which report a failure that the HTTP status does not. */
 export async function readProgress(
   stream: Readable,
   onLine: (line: string) => void,
@@ -27,7 +27,7 @@ export async function readProgress(
 }
 
 function readableLines(message: z.output<typeof messageSchema>): string[] {
-  // Bars move many times a second; the steps around them say enough.
+  // Progress bars are too frequent; the steps around them are enough.
   if (message.progress) return [];
   const status = [message.id, message.status].filter(Boolean).join(': ');
   return `${message.stream ?? status}\n${message.error ?? ''}`

@@ -19,14 +19,14 @@ const statsSchema = z.looseObject({
   pids_stats: z.looseObject({ current: z.number().default(0) }),
 });
 
-/** What a container uses that runs or is paused. The engine measures twice, over a second or two. */
+/** The engine samples twice, which takes one to two seconds. */
 export async function readStats(engine: Engine, containerId: string): Promise<ContainerStats> {
   const answer = await engine.call('measure a container', (call) =>
     engine.docker.getContainer(containerId).stats({ ...call, stream: false }),
   );
   const measured = statsSchema.parse(answer);
   const { usage, limit, stats } = measured.memory_stats;
-  // Files that were read fill memory too, but make room when it is needed. The names are cgroup's.
+  // The page cache counts as memory but is reclaimable. The names are those of cgroup v2 and v1.
   const reclaimable = stats.inactive_file ?? stats.total_inactive_file ?? 0;
   return {
     cpuPercent: cpuPercent(measured),

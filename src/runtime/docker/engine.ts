@@ -12,7 +12,7 @@ const infoSchema = z.looseObject({
   SystemTime: z.string(),
   CgroupVersion: z.string().optional(),
   DockerRootDir: z.string().optional(),
-  // One that does not tell is not held for one that enforces nothing.
+  // An engine that does not report these is assumed to support them.
   MemoryLimit: z.boolean().default(true),
   CpuCfsQuota: z.boolean().default(true),
   PidsLimit: z.boolean().default(true),
@@ -21,20 +21,19 @@ const infoSchema = z.looseObject({
 
 export type EngineDescription = z.output<typeof infoSchema>;
 
-/** What stays the same about an engine, as far as a server needs it. */
 type EngineFacts = {
   cpus: number;
-  /** Milliseconds that its clock is ahead of ours. */
+  /** Milliseconds that the engine's clock is ahead. */
   clockAhead: number;
 };
 
 type CallOptions = {
-  /** Time on top of the usual, for calls that take long by request. */
+  /** Additional time for calls with a duration of their own. */
   extraSeconds?: number;
   signal?: AbortSignal;
 };
 
-/** A connection to an engine whose calls end in time and fail with a code. */
+/** A connection to an engine, with a timeout and an AppError for each call. */
 export class Engine {
   readonly docker: Docker;
   readonly #timeoutSeconds: number;
@@ -51,7 +50,7 @@ export class Engine {
     return infoSchema.parse(answer);
   }
 
-  /** Asked once: the engine takes tens of milliseconds to describe itself. */
+  /** Cached, since the call takes tens of milliseconds. */
   facts(): Promise<EngineFacts> {
     this.#facts ??= this.info().then(
       ({ NCPU, SystemTime }) => ({ cpus: NCPU, clockAhead: Date.parse(SystemTime) - Date.now() }),
@@ -63,23 +62,23 @@ export class Engine {
     return this.#facts;
   }
 
-  /** Runs one request; `doing` completes "The engine failed to …". */
+  /** Runs one request; `doing` completes "The Docker engine failed to …". */
   async call<T>(
     doing: string,
     request: (options: { abortSignal: AbortSignal }) => Promise<T>,
     options: CallOptions = {},
   ): Promise<T> {
-    // docker-modem's own timeout would also end exec streams that are silent for so long.
+    // docker-modem's own timeout would also end idle exec streams.
     const seconds = this.#timeoutSeconds + (options.extraSeconds ?? 0);
     const deadline = AbortSignal.timeout(seconds * 1000);
     const abortSignal = options.signal ? AbortSignal.any([deadline, options.signal]) : deadline;
     return this.callUnbounded(doing, () =>
-      // Not every method of dockerode takes a signal.
+      // Some methods of dockerode ignore the signal.
       untilAborted(request({ abortSignal }), abortSignal),
     );
   }
 
-  /** Runs a request that may take as long as it needs, such as a build. */
+  /** Runs a request without a timeout, such as a build. */
   async callUnbounded<T>(doing: string, request: () => Promise<T>): Promise<T> {
     try {
       return await request();

@@ -2,12 +2,12 @@ import { Duplex, Readable } from 'node:stream';
 import { FrameSplitter } from './frame-splitter.ts';
 
 const STDERR_CHANNEL = 2;
-/** Standard error that nobody reads is kept up to this many bytes and must not stop the output. */
+/** Unread standard error is buffered up to this limit, and must not block standard output. */
 const UNREAD_STDERR_BYTES = 1024 * 1024;
 
 /**
- * The hijacked connection of an exec: writes reach standard input, reads come from standard output.
- * A lost connection ends the stream like the end of the process; the exit status tells them apart.
+ * The hijacked connection of an exec: writes go to standard input, reads come from standard output. A
+ * lost connection ends the stream like an exit; only the exit code tells the difference.
  */
 export class ExecStream extends Duplex {
   readonly stderr: Readable;
@@ -29,13 +29,13 @@ export class ExecStream extends Duplex {
       this.#receivedBytes += chunk.length;
       if (this.#full.size > 0) connection.pause();
     });
-    // Every error is followed by 'close'; a failed write means that the process has ended.
+    // 'close' follows every error; a failed write means that the process has exited.
     connection.on('error', () => {});
     connection.on('end', () => this.#end());
     connection.on('close', () => this.#end());
   }
 
-  /** Whether output waits in the engine because it is not read here. */
+  /** Whether the connection is paused because the output is not read. */
   get isHeldBack(): boolean {
     return this.#full.size > 0;
   }

@@ -4,7 +4,7 @@ const LENGTH_OFFSET = 4;
 /** Bytes of one output channel: 1 is standard output, 2 standard error. */
 type Frame = { channel: number; bytes: Buffer };
 
-/** Takes the engine's multiplexed stream apart, without waiting for a frame to be complete. */
+/** Splits the engine's multiplexed stream, without waiting for complete frames. */
 export class FrameSplitter {
   #header = Buffer.alloc(0);
   #channel = 0;

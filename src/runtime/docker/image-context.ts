@@ -8,18 +8,17 @@ import { AppError } from '../../errors.ts';
 /** Beside `src` in a checkout and beside `dist` in the package. */
 const AGENT_IMAGE_DIRECTORY = path.join(import.meta.dirname, '../../../agent-image');
 const CERTIFICATES = 'extra-ca.crt';
-/** Read by the server, and passed to containers with what they run. */
+/** Files that the server reads and passes to containers with each exec. */
 const NOT_IN_IMAGE = /\.(md|sh)$|^check\.mjs$/;
 
 export type ImageContext = {
-  /** The same for the same files, arguments and certificates. */
+  /** Depends only on the files, arguments and certificates. */
   tag: string;
   buildArguments: Record<string, string>;
   /** A new archive of the build context. */
   pack(): Readable;
 };
 
-/** Reads what the agent image is built from. */
 export async function readImageContext(options: {
   baseImage: string;
   certificatesFile: string | undefined;
@@ -61,7 +60,7 @@ async function readCertificates(file: string | undefined): Promise<string> {
   try {
     return await fs.readFile(file, 'utf8');
   } catch (error) {
-    const message = `The file ${file} of EXTRA_CA_CERTS cannot be read.`;
+    const message = `The file ${file} (EXTRA_CA_CERTS) cannot be read.`;
     throw new AppError('image_build_failed', message, { cause: error });
   }
 }

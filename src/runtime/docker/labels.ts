@@ -1,18 +1,18 @@
-/** Containers carry their own truth: a restarted server finds by these labels what it owns. */
+/** By these labels a restarted server finds its containers and volumes. */
 export const LABELS = {
   installation: 'codex-mcp.installation',
   agent: 'codex-mcp.agent',
-  /** Fingerprint of the settings and the image that a container was made with. */
+  /** Fingerprint of the settings and the image of a container. */
   spec: 'codex-mcp.spec',
-  /** Fingerprint of its environment, which holds a token. */
+  /** Fingerprint of the environment, which contains a token. */
   env: 'codex-mcp.env',
-  /** Of a container that only copies volumes: the agent that they are copied from. */
+  /** The source agent, for a container that copies volumes. */
   copyOf: 'codex-mcp.copy-of',
-  /** Of an image: the version of Codex in it. */
+  /** Version of Codex in an image. */
   codexVersion: 'codex-mcp.codex-version',
 } as const;
 
-/** Filter of the engine's list and event calls for everything of one installation. */
+/** Filter for the engine's list and event calls. */
 export function installationFilter(installationId: string): { label: string[] } {
   return { label: [`${LABELS.installation}=${installationId}`] };
 }

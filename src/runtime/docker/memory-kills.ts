@@ -7,7 +7,7 @@ import type { Engine } from './engine.ts';
 import { installationFilter } from './labels.ts';
 
 const NANOSECONDS = 1_000_000;
-/** An engine tells what is past at once; one whose clock was set since goes on to wait for its future. */
+/** An engine sends past events at once; after a change of its clock it would wait for future ones. */
 const PAST_MS = 1_000;
 
 const eventSchema = z.looseObject({
@@ -16,8 +16,8 @@ const eventSchema = z.looseObject({
 });
 
 /**
- * Whether the kernel killed a process of a running container. The engine says so only in its events,
- * of which it remembers the last few hundred: an old kill may be forgotten.
+ * Out-of-memory kills in running containers. The engine reports them only as events, of which it keeps
+ * the last few hundred, so an old kill may be missing.
  */
 export class MemoryKills {
   readonly #engine: Engine;
@@ -28,7 +28,7 @@ export class MemoryKills {
     this.#installationId = installationId;
   }
 
-  /** Of these containers, the ids of those with a kill since their start. */
+  /** Ids of the containers with a kill since their start. */
   async since(containers: readonly Docker.ContainerInspectInfo[]): Promise<Set<string>> {
     const starts = new Map(
       containers
@@ -51,8 +51,8 @@ export class MemoryKills {
         await this.#engine.docker.getEvents({
           ...call,
           since,
-          // Without an end, or with one in its future, the engine goes on to send. Its clock is known
-          // to some milliseconds only, and a container may have started in the last one.
+          // Without an end in the past, the engine keeps the stream open. Its clock is known to a few
+          // milliseconds, and a container may have started just now.
           until: Math.max(since, (Date.now() + clockAhead) / 1000),
           filters: JSON.stringify({ ...installationFilter(this.#installationId), event: ['oom'] }),
         }),
@@ -65,7 +65,7 @@ export class MemoryKills {
   }
 }
 
-/** What a stream has to say until it ends, or in so many milliseconds. */
+/** Reads a stream to its end or for a time. */
 async function readWithin(limitMs: number, source: NodeJS.ReadableStream): Promise<string> {
   const stream = new Readable().wrap(source);
   const chunks: Buffer[] = [];

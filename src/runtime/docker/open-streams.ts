@@ -1,10 +1,10 @@
 import type { ExecStream } from './exec-stream.ts';
 
-const LOOK_MS = 1000;
+const CHECK_MS = 1000;
 
 /**
- * The open exec streams of this server. The engine waits up to 20 seconds for output that nobody
- * takes before it holds a container for ended, so that one forgotten reader would delay each stop.
+ * The open exec streams of this server. An engine waits up to 20 s for readers of the output before it
+ * reports a container as stopped, so one unread stream would delay each stop.
  */
 export class OpenStreams {
   readonly #streams = new Map<string, Set<ExecStream>>();
@@ -20,27 +20,26 @@ export class OpenStreams {
     });
   }
 
-  /** Closes the streams of a container that is killed anyway. */
   close(agentId: string): void {
     for (const stream of this.#of(agentId)) stream.destroy();
   }
 
-  /** While a container is being stopped, closes the streams that nobody reads. */
+  /** Runs `stop`, and closes streams that are not read meanwhile. */
   async whileStopping<T>(agentId: string, stop: () => Promise<T>): Promise<T> {
     let stalled = this.#stalled(agentId);
-    const look = setInterval(() => {
+    const timer = setInterval(() => {
       const now = this.#stalled(agentId);
-      for (const [stream, taken] of now) if (stalled.get(stream) === taken) stream.destroy();
+      for (const [stream, bytes] of now) if (stalled.get(stream) === bytes) stream.destroy();
       stalled = now;
-    }, LOOK_MS);
+    }, CHECK_MS);
     try {
       return await stop();
     } finally {
-      clearInterval(look);
+      clearInterval(timer);
     }
   }
 
-  /** The streams that hold output back, with how much was taken of it so far. */
+  /** The paused streams, with the number of bytes received so far. */
   #stalled(agentId: string): Map<ExecStream, number> {
     return new Map(
       this.#of(agentId)

@@ -2,11 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { AppError } from '../../errors.ts';
 import type { CopyOptions, CopySource } from '../container-runtime.ts';
+import { DISK_FULL } from '../disk-full.ts';
 import type { ContainerFactory } from './container-factory.ts';
 import { containerNames, copyOptions } from './container-options.ts';
 import { stateOf } from './container-state.ts';
 import type { Engine } from './engine.ts';
-import { saysNoSpace } from './engine-errors.ts';
 import { FrameSplitter } from './frame-splitter.ts';
 
 const FIRST_POLL_MS = 10;
@@ -14,8 +14,8 @@ const LAST_POLL_MS = 500;
 const LINES_KEPT = 5;
 
 /**
- * Fills the volumes of an agent with those of another by a container that has both. It has the name
- * of the agent's own container, so that one that a crash left behind is replaced like any outdated one.
+ * Copies the volumes of an agent in a container that mounts the source and the target. The container has
+ * the name of the target's own one, so after a crash it is replaced like any outdated container.
  */
 export class VolumeCopy {
   readonly #engine: Engine;
@@ -28,10 +28,10 @@ export class VolumeCopy {
     this.#installationId = options.installationId;
   }
 
-  /** The target must have no volumes. Throws `copy_failed`, `no_space`, why `signal` was aborted or what `onCopied` throws. */
+  /** The target must have no volumes. Throws `copy_failed`, `no_space`, the reason of `signal` or the error of `onCopied`. */
   async run(from: CopySource, to: string, { signal, onCopied }: CopyOptions): Promise<void> {
     const shape = await this.#factory.shape();
-    // Else dockerode writes the body into the URL as well.
+    // Without `_body` dockerode would also write the body into the URL.
     const request = {
       _query: { name: containerNames(this.#installationId, to).container },
       _body: copyOptions(this.#installationId, { from, to }, shape),
@@ -41,7 +41,7 @@ export class VolumeCopy {
     );
     try {
       await this.#engine.call('start a container that copies', (call) => container.start(call));
-      const exitCode = await this.#end(container, signal);
+      const exitCode = await this.#waitForExit(container, signal);
       if (exitCode !== 0) throw await this.#failure(container, exitCode);
       onCopied();
     } finally {
@@ -49,7 +49,7 @@ export class VolumeCopy {
     }
   }
 
-  async #end(container: Docker.Container, signal: AbortSignal): Promise<number> {
+  async #waitForExit(container: Docker.Container, signal: AbortSignal): Promise<number> {
     for (let wait = FIRST_POLL_MS; ; wait = Math.min(wait * 2, LAST_POLL_MS)) {
       signal.throwIfAborted();
       const found = await this.#engine.call('describe a container', (call) =>
@@ -66,8 +66,8 @@ export class VolumeCopy {
     );
     const frames = [...new FrameSplitter().split(output)];
     const text = Buffer.concat(frames.map(({ bytes }) => bytes)).toString();
-    const cause = new Error(`cp ended with ${exitCode}: ${text.trim()}`);
-    if (saysNoSpace(text)) return new AppError('no_space', 'The disk is full.', { cause });
+    const cause = new Error(`cp exited with ${exitCode}: ${text.trim()}`);
+    if (DISK_FULL.test(text)) return new AppError('no_space', 'The disk is full.', { cause });
     return new AppError('copy_failed', 'The files of the agent could not be copied.', { cause });
   }
 }

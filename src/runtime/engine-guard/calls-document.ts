@@ -2,7 +2,7 @@ import { ENGINE_CALLS } from './engine-calls.ts';
 
 const METHODS = ['GET', 'POST', 'DELETE'] as const;
 
-/** docs/engine-calls.md, made from the list that the guard goes by. */
+/** docs/engine-calls.md, generated from the list that the guard enforces. */
 export function engineCallsPage(): string {
   const calls = Object.values(ENGINE_CALLS).map((call) => ({
     ...call,

@@ -15,8 +15,8 @@ import type { WorkspaceMount } from './workspace-rule.ts';
 const fingerprint = z.string().regex(/^[0-9a-f]{16}$/);
 const variable = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]*=/);
 
-/** What depends on the agent and on the server; all the rest follows from the settings. */
-const freedomSchema = z.looseObject({
+/** The fields that depend on the agent and the server; all others follow from the settings. */
+const variableSchema = z.looseObject({
   Env: z.array(variable),
   Labels: z.looseObject({
     [LABELS.installation]: z.string(),
@@ -41,23 +41,22 @@ const TARGETS: readonly string[] = WORKSPACE_TARGETS;
 
 type Allowed = {
   config: ContainerConfig;
-  /** The directory of the machine that it may have as a workspace, or for a copy. */
+  /** Directory of the machine to mount as the workspace or as the source of a copy. */
   workspacePath?: string | undefined;
   image: string;
   cpus: number;
 };
 
-/** A container that may be created: what the engine is sent, and whose it is. */
 type AllowedContainer = { name: string; volumes: string[]; body: string };
 
-/** The installation that a request to create a container is for, by its label. */
+/** The installation label of a request to create a container. */
 export function installationOf(body: unknown): string | undefined {
   return z
     .looseObject({ Labels: z.looseObject({ [LABELS.installation]: z.string() }) })
     .safeParse(body).data?.Labels[LABELS.installation];
 }
 
-/** The directory of the machine that a request to create a container has as a workspace, or for a copy. */
+/** The directory of the machine that a request mounts as the workspace or as the source of a copy. */
 export function workspaceMountOf(body: unknown): WorkspaceMount | undefined {
   const found = mountsSchema
     .safeParse(body)
@@ -68,18 +67,18 @@ export function workspaceMountOf(body: unknown): WorkspaceMount | undefined {
 }
 
 /**
- * Holds a request to create a container to what a server with these settings sends. Nothing is
- * forbidden by name: whatever the product does not ask for itself is refused.
+ * Allows only the request that a server with these settings sends. There is no list of forbidden
+ * options: any difference is refused.
  */
 export function allowContainer(
   installationId: string,
   given: { name: string | undefined; body: unknown },
   { config, image, cpus, workspacePath }: Allowed,
 ): AllowedContainer {
-  const parsed = freedomSchema.safeParse(given.body);
+  const parsed = variableSchema.safeParse(given.body);
   if (!parsed.success) {
     const path = parsed.error.issues[0]?.path.join('.');
-    throw new Refusal(`${path || 'the body'} is not what a server sends`);
+    throw new Refusal(`${path || 'the body'} is not a request of the server`);
   }
   const { Env, Labels } = parsed.data;
   const agentId = Labels[LABELS.agent];
@@ -100,11 +99,11 @@ export function allowContainer(
     },
   };
   const { container: name, workspaceVolume, homeVolume } = containerNames(installationId, agentId);
-  if (given.name !== name) throw new Refusal(`the name is not that of the agent ${agentId}`);
+  if (given.name !== name) throw new Refusal(`the name is not the one of agent ${agentId}`);
   const body = JSON.stringify(wanted);
   const path = difference(JSON.parse(body), given.body);
   if (path !== undefined) {
-    throw new Refusal(`${path || 'the body'} is not what the settings of the guard make of it`);
+    throw new Refusal(`${path || 'the body'} differs from the settings of the guard`);
   }
   return { name, volumes: [workspaceVolume, homeVolume, ...volumesOf(installationId, from)], body };
 }
@@ -115,7 +114,7 @@ function volumesOf(installationId: string, agentId: string | undefined): string[
   return [workspaceVolume, homeVolume];
 }
 
-/** Where two documents differ, such as `HostConfig.Memory`; undefined if they do not. */
+/** Path of the first difference, such as `HostConfig.Memory`; undefined for equal documents. */
 function difference(wanted: unknown, given: unknown): string | undefined {
   if (isDeepStrictEqual(wanted, given)) return undefined;
   if (!isObject(wanted) || !isObject(given)) return '';

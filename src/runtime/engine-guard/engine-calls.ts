@@ -1,24 +1,24 @@
 import { Refusal } from './refusal.ts';
 
-/** Name or id of a container, a volume or an exec: one part of a path, with nothing to decode. */
+/** Name or id of a container, volume or exec: one path segment without percent-encoding. */
 const REFERENCE = '[A-Za-z0-9][A-Za-z0-9_.-]*';
-/** Reference of an image, which may have slashes; never `..` or `//`. */
+/** Image reference, with slashes but without `..` or `//`. */
 const IMAGE = '[A-Za-z0-9][A-Za-z0-9_:@-]*(?:[./][A-Za-z0-9_:@-]+)*';
 
 const TRUE = /^true$/;
 const FALSE = /^false$/;
 const SECONDS = /^\d{1,12}(\.\d{1,9})?$/;
 const COUNT = /^\d{1,9}$/;
-/** Checked by itself. */
+/** The rule of the call checks it. */
 const ANY = /^/;
 
 type EngineCall = {
   method: 'DELETE' | 'GET' | 'POST';
-  /** As a text, with `^` and `$` to come: one source for the guard, its document and other proxies. */
+  /** Regular expression without `^` and `$`: the source of the guard, its document and flags of other proxies. */
   path: string;
-  /** The parameters it may have, each once. */
+  /** The allowed parameters, each at most once. */
   query?: Readonly<Record<string, RegExp>>;
-  /** What the guard looks at besides. */
+  /** Other checks of the guard, for the document. */
   check: string;
 };
 
@@ -130,7 +130,7 @@ export type MatchedCall = {
   name: EngineCallName;
   method: EngineCall['method'];
   path: string;
-  /** The container, exec, volume or image that it is about. */
+  /** Name or id of the container, exec, volume or image. */
   target: string;
   query: Readonly<Record<string, string>>;
 };
@@ -141,7 +141,7 @@ const PATTERNS = Object.entries(ENGINE_CALLS).map(([name, call]: [string, Engine
   pattern: new RegExp(`^${call.path}$`),
 }));
 
-/** Which of the calls a request is. Throws {@link Refusal} if it is none. */
+/** Throws {@link Refusal} for a request that the server never sends. */
 export function matchCall(method: string | undefined, url: string): MatchedCall {
   const mark = url.indexOf('?');
   const path = mark < 0 ? url : url.slice(0, mark);
@@ -151,15 +151,15 @@ export function matchCall(method: string | undefined, url: string): MatchedCall 
     const given = mark < 0 ? '' : url.slice(mark + 1);
     return { name, method: call.method, path, target: match[1] ?? '', query: read(given, query) };
   }
-  throw new Refusal('the server has no need of such a request');
+  throw new Refusal('the server never sends this request');
 }
 
 function read(given: string, allowed: Readonly<Record<string, RegExp>>): Record<string, string> {
   const found: Record<string, string> = {};
   for (const [name, value] of new URLSearchParams(given)) {
     const pattern = Object.hasOwn(allowed, name) ? allowed[name] : undefined;
-    if (!pattern) throw new Refusal(`the parameter "${name}" is none of the server's`);
-    if (Object.hasOwn(found, name)) throw new Refusal(`the parameter "${name}" is there twice`);
+    if (!pattern) throw new Refusal(`the server never sends the parameter "${name}"`);
+    if (Object.hasOwn(found, name)) throw new Refusal(`the parameter "${name}" occurs twice`);
     if (!pattern.test(value)) throw new Refusal(`the parameter "${name}" is "${value}"`);
     found[name] = value;
   }

@@ -10,14 +10,14 @@ import type { EngineSocket } from './engine-socket.ts';
 import { allowExec } from './exec-rule.ts';
 import { ImageRule } from './image-rule.ts';
 import type { Installation } from './installation.ts';
-import { OwnThings } from './owned-resources.ts';
+import { OwnedResources } from './owned-resources.ts';
 import { Refusal } from './refusal.ts';
 import { readJson } from './request-body.ts';
 import { WorkspaceRule } from './workspace-rule.ts';
 
 export type GuardConfig = ContainerConfig & ImageConfig & Pick<Config, 'WORKSPACE_ROOTS'>;
 
-/** What decides how containers are made: server and guard must have the same. */
+/** The settings of containers, which must be equal in the server and the guard. */
 export const GUARD_SETTINGS = [
   'AGENT_BASE_IMAGE',
   'AGENT_IMAGE',
@@ -32,17 +32,17 @@ export const GUARD_SETTINGS = [
   'WORKSPACE_ROOTS',
 ] as const satisfies readonly (keyof GuardConfig)[];
 
-/** What the engine is asked instead of what the guard was asked. */
-type Passage = {
+/** The request that the guard sends to the engine in place of the received one. */
+type ForwardedRequest = {
   path: string;
   body?: string | NodeJS.ReadableStream;
-  /** Asks the engine when it is the turn of this one, whether or not anybody still waits for the answer. */
-  inTurn?: (ask: () => Promise<void>) => Promise<void>;
+  /** Serializes the request with others; it is then sent even if the client has gone. */
+  serialize?: (send: () => Promise<void>) => Promise<void>;
 };
-type Answer = { document: unknown };
-type Rule = (call: MatchedCall, body: unknown) => Promise<Passage | Answer>;
+type LocalAnswer = { document: unknown };
+type Rule = (call: MatchedCall, body: unknown) => Promise<ForwardedRequest | LocalAnswer>;
 
-/** Of what an engine tells of itself, that which a server reads; the rest may hold secrets of proxies. */
+/** The fields that the server reads; others may contain secrets of proxies. */
 const infoSchema = z.object({
   ServerVersion: z.string(),
   NCPU: z.number(),
@@ -59,9 +59,9 @@ const infoSchema = z.object({
     .optional(),
 });
 
-/** Decides on every request but the connections of execs. What the engine is sent is made anew here. */
+/** Decides on all requests except upgraded exec connections, and builds the requests to the engine. */
 export class EngineGuard {
-  readonly things: OwnThings;
+  readonly resources: OwnedResources;
   readonly #engine: EngineSocket;
   readonly #installation: Installation;
   readonly #images: ImageRule;
@@ -79,7 +79,7 @@ export class EngineGuard {
     this.#images = options.images;
     this.#config = options.config;
     this.#workspaces = new WorkspaceRule(options.engine, options.config.WORKSPACE_ROOTS);
-    this.things = new OwnThings(options.engine, options.installation);
+    this.resources = new OwnedResources(options.engine, options.installation);
   }
 
   static async create(options: {
@@ -90,20 +90,20 @@ export class EngineGuard {
     return new EngineGuard({ ...options, images: await ImageRule.create(options.config) });
   }
 
-  /** Throws {@link Refusal}, and EngineAnswer where the engine itself says no. */
+  /** Throws {@link Refusal}, or EngineAnswer for an error of the engine. */
   async serve(request: IncomingMessage, response: ServerResponse): Promise<EngineCallName> {
     const call = matchCall(request.method, request.url ?? '');
-    // What comes with a build is not looked at, since it goes nowhere.
+    // The context of a build is discarded: the guard sends its own.
     const isBuild = call.name === 'buildImage';
     const body = isBuild ? request.resume() && undefined : await readJson(request);
-    const passage = await this.#rules[call.name](call, body);
-    if ('document' in passage) {
+    const decision = await this.#rules[call.name](call, body);
+    if ('document' in decision) {
       response.setHeader('Content-Type', 'application/json');
-      response.end(JSON.stringify(passage.document));
+      response.end(JSON.stringify(decision.document));
     } else {
-      const { inTurn, ...asked } = passage;
-      const request = { method: call.method, ...asked };
-      if (inTurn) await inTurn(() => this.#relay(request, response, { finish: true }));
+      const { serialize, ...forwarded } = decision;
+      const request = { method: call.method, ...forwarded };
+      if (serialize) await serialize(() => this.#relay(request, response, { finish: true }));
       else await this.#relay(request, response);
     }
     return call.name;
@@ -117,39 +117,43 @@ export class EngineGuard {
     },
     pullImage: async (call) => {
       this.#images.allowPull(call.query);
-      return passage(call);
+      return forward(call);
     },
     buildImage: async (call) => {
       const context = this.#images.allowBuild(call.query);
-      return { ...passage(call), body: context.pack() };
+      return { ...forward(call), body: context.pack() };
     },
     createContainer: (call, body) => this.#create(call, body),
     listContainers: async (call) => this.#filtered(call),
-    inspectContainer: async ({ target }) => ({ document: await this.things.describe(target) }),
+    inspectContainer: async ({ target }) => ({ document: await this.resources.describe(target) }),
     startContainer: async (call) => {
-      await this.#workspaces.assertStartable(await this.things.container(call.target));
+      await this.#workspaces.assertStartable(await this.resources.container(call.target));
       return this.#ofContainer(call, '/start');
     },
     stopContainer: (call) => this.#ofContainer(call, '/stop'),
     pauseContainer: (call) => this.#ofContainer(call, '/pause'),
     unpauseContainer: (call) => this.#ofContainer(call, '/unpause'),
     removeContainer: (call) => this.#ofContainer(call, ''),
-    measureContainer: (call) => this.#ofContainer({ ...call, query: STREAM_NOT }, '/stats'),
+    measureContainer: (call) => this.#ofContainer({ ...call, query: NO_STREAM }, '/stats'),
     readLog: (call) => this.#ofContainer(call, '/logs'),
     createExec: async (call, body) => ({
       ...(await this.#ofContainer(call, '/exec')),
       body: allowExec(body),
     }),
     startExec: async () => {
-      throw new Refusal('an exec is started with an upgraded connection');
+      throw new Refusal('the start of an exec requires an upgraded connection');
     },
-    inspectExec: async ({ target }) => ({ path: `/exec/${await this.things.exec(target)}/json` }),
+    inspectExec: async ({ target }) => ({
+      path: `/exec/${await this.resources.exec(target)}/json`,
+    }),
     listVolumes: async (call) => this.#filtered(call),
-    removeVolume: async ({ target }) => ({ path: `/volumes/${await this.things.volume(target)}` }),
+    removeVolume: async ({ target }) => ({
+      path: `/volumes/${await this.resources.volume(target)}`,
+    }),
     readEvents: async (call) => this.#filtered(call, { event: ['oom'] }),
   };
 
-  async #create({ path, query }: MatchedCall, body: unknown): Promise<Passage> {
+  async #create({ path, query }: MatchedCall, body: unknown): Promise<ForwardedRequest> {
     const id = this.#installation.demand(installationOf(body));
     const { NCPU: cpus } = await this.#info();
     const mount = workspaceMountOf(body);
@@ -157,19 +161,19 @@ export class EngineGuard {
     const [image, workspacePath] = [this.#images.name, mount?.source];
     const allowed = { config: this.#config, image, cpus, workspacePath };
     const made = allowContainer(id, { name: query.name, body }, allowed);
-    for (const volume of made.volumes) await this.things.volumeIfAny(volume);
+    for (const volume of made.volumes) await this.resources.volumeIfAny(volume);
     return {
       ...{ path: withQuery(path, { name: made.name }), body: made.body },
-      ...(mount && { inTurn: (ask) => this.#workspaces.claim(mount, ask) }),
+      ...(mount && { serialize: (send) => this.#workspaces.claim(mount, send) }),
     };
   }
 
-  async #ofContainer({ target, query }: MatchedCall, act: string): Promise<Passage> {
-    const id = await this.things.container(target);
-    return { path: withQuery(`/containers/${id}${act}`, query) };
+  async #ofContainer({ target, query }: MatchedCall, action: string): Promise<ForwardedRequest> {
+    const id = await this.resources.container(target);
+    return { path: withQuery(`/containers/${id}${action}`, query) };
   }
 
-  #filtered({ path, query }: MatchedCall, more?: Record<string, unknown>): Passage {
+  #filtered({ path, query }: MatchedCall, more?: Record<string, unknown>): ForwardedRequest {
     const filters = this.#installation.filter(query.filters, more);
     return { path: withQuery(path, { ...query, filters }) };
   }
@@ -179,7 +183,7 @@ export class EngineGuard {
   }
 
   async #relay(
-    request: Passage & { method: string },
+    request: ForwardedRequest & { method: string },
     response: ServerResponse,
     { finish = false } = {},
   ): Promise<void> {
@@ -196,10 +200,10 @@ export class EngineGuard {
   }
 }
 
-/** An engine measures for ever unless it is told not to. */
-const STREAM_NOT = { stream: 'false' };
+/** Without it the engine streams measurements endlessly. */
+const NO_STREAM = { stream: 'false' };
 
-function passage({ path, query }: MatchedCall): Passage {
+function forward({ path, query }: MatchedCall): ForwardedRequest {
   return { path: withQuery(path, query) };
 }
 

@@ -5,11 +5,11 @@ import { buffer, json } from 'node:stream/consumers';
 type EngineRequest = {
   method: string;
   path: string;
-  /** A text is sent as JSON. */
+  /** A string is JSON, a stream a tar archive. */
   body?: string | NodeJS.ReadableStream;
 };
 
-/** The engine said no: its answer goes to the server as it is. */
+/** An error response of the engine, which the guard forwards unchanged. */
 export class EngineAnswer extends Error {
   override readonly name = 'EngineAnswer';
   readonly status: number;
@@ -22,7 +22,7 @@ export class EngineAnswer extends Error {
   }
 }
 
-/** The socket of the engine, which the guard alone has. */
+/** The socket of the engine. */
 export class EngineSocket {
   readonly #socketPath: string;
 
@@ -30,21 +30,21 @@ export class EngineSocket {
     this.#socketPath = socketPath;
   }
 
-  /** The answer, whatever its status; it is dropped when the signal comes. */
+  /** Resolves with the response of any status; `signal` aborts it. */
   send(request: EngineRequest, signal: AbortSignal): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       this.#request(request, { signal }).once('response', resolve).once('error', reject);
     });
   }
 
-  /** Reads a document. Throws {@link EngineAnswer} if the engine has none. */
+  /** Throws {@link EngineAnswer} for any status but 200. */
   async read(path: string): Promise<unknown> {
     const answer = await this.send({ method: 'GET', path }, AbortSignal.timeout(60_000));
     if (answer.statusCode === 200) return json(answer);
     throw new EngineAnswer(answer.statusCode ?? 502, await buffer(answer));
   }
 
-  /** Makes a connection of a request. Throws {@link EngineAnswer} if the engine answers instead. */
+  /** Upgrades to a raw connection. Throws {@link EngineAnswer} for any other response. */
   hijack(path: string, body: string): Promise<{ connection: Socket; head: Buffer }> {
     return new Promise((resolve, reject) => {
       const request = { method: 'POST', path, body };

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { matchCall } from './engine-calls.ts';
 import type { EngineSocket } from './engine-socket.ts';
 import { allowExecStart, EXEC_START } from './exec-rule.ts';
-import type { OwnThings } from './owned-resources.ts';
+import type { OwnedResources } from './owned-resources.ts';
 import { Refusal } from './refusal.ts';
 import { bodyLength, parse } from './request-body.ts';
 
@@ -18,21 +18,21 @@ const ACCEPTED = [
   '\r\n',
 ].join('\r\n');
 
-/** A request that asks for a connection, as Node hands it over. */
+/** An upgrade request of Node's HTTP server. */
 export type Upgrade = { request: IncomingMessage; client: Socket; head: Buffer };
 
-/** Starts an exec and joins its connection to the client's, each direction with an end of its own. */
+/** Starts an exec and connects it to the client; each direction ends separately. */
 export async function connectExec(
   { request, client, head }: Upgrade,
-  { engine, things }: { engine: EngineSocket; things: OwnThings },
+  { engine, resources }: { engine: EngineSocket; resources: OwnedResources },
 ): Promise<void> {
   const call = matchCall(request.method, request.url ?? '');
   if (call.name !== 'startExec' || request.headers.upgrade !== 'tcp') {
-    throw new Refusal('nothing but the start of an exec becomes a connection');
+    throw new Refusal('only the start of an exec may upgrade the connection');
   }
   const { body, rest } = await readBody(request, client, head);
   allowExecStart(parse(body));
-  const id = await things.exec(call.target);
+  const id = await resources.exec(call.target);
   const { connection, head: first } = await engine.hijack(`/exec/${id}/start`, EXEC_START);
   client.setNoDelay(true);
   client.write(ACCEPTED);
@@ -41,18 +41,18 @@ export async function connectExec(
   join(client, connection);
 }
 
-/** Pipes hold back what the other side does not take, and hand on the end of a direction alone. */
+/** Pipes keep back pressure and forward the end of one direction. */
 function join(client: Socket, engine: Socket): void {
   client.pipe(engine);
   engine.pipe(client);
   for (const socket of [client, engine]) socket.on('error', () => undefined);
   client.on('close', () => engine.destroy());
-  // What the engine wrote last may still be on its way.
+  // The last data of the engine may not be written yet.
   engine.on('close', () => client.destroySoon());
   if (client.destroyed) engine.destroy();
 }
 
-/** Node leaves the body of such a request to us. */
+/** Node does not parse the body of an upgrade request. */
 async function readBody(
   request: IncomingMessage,
   client: Socket,
@@ -70,7 +70,7 @@ async function readBody(
 
 function nextChunk(client: Socket): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const gone = () => reject(new Refusal('its body is cut off'));
+    const gone = () => reject(new Refusal('its body is incomplete'));
     client.once('close', gone);
     client.once('data', (chunk: Buffer) => {
       client.pause();

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Refusal } from './refusal.ts';
 
-/** No user, no privileges, no terminal: it runs as what the container runs as. */
+/** Without user, privileges and terminal: an exec runs as the user of the container. */
 const execSchema = z.strictObject({
   Cmd: z.array(z.string()).min(1),
   AttachStdin: z.literal(true),
@@ -11,7 +11,7 @@ const execSchema = z.strictObject({
   Env: z.array(z.string()).optional(),
 });
 
-/** What docker-modem sends: `hijack` is its own, and means nothing to an engine. */
+/** docker-modem also sends its own `hijack`, which engines ignore. */
 const startSchema = z.strictObject({
   hijack: z.literal(true).optional(),
   Detach: z.literal(false).optional(),
@@ -21,18 +21,18 @@ const startSchema = z.strictObject({
 export const EXEC_START = JSON.stringify({ Detach: false, Tty: false });
 
 export function allowExec(body: unknown): string {
-  return JSON.stringify(held(execSchema, body));
+  return JSON.stringify(validated(execSchema, body));
 }
 
 export function allowExecStart(body: unknown): void {
-  held(startSchema, body);
+  validated(startSchema, body);
 }
 
-function held<T>(schema: z.ZodType<T>, body: unknown): T {
+function validated<T>(schema: z.ZodType<T>, body: unknown): T {
   const { data, error } = schema.safeParse(body);
   if (error) {
     const { path, message } = error.issues[0] ?? { path: [], message: '' };
-    throw new Refusal(`${path.join('.') || 'the body'} is not what a server sends: ${message}`);
+    throw new Refusal(`${path.join('.') || 'the body'} is not a request of the server: ${message}`);
   }
   return data as T;
 }

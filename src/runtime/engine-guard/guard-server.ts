@@ -17,11 +17,11 @@ export type GuardOptions = {
   socket: string;
   /** `unix:///path` or `tcp://host:port`. */
   listen: string;
-  /** Where the id of the installation is kept. */
+  /** File with the id of the installation. */
   remember?: string | undefined;
   config: GuardConfig;
   log: Logger;
-  /** Told of each call that was let through. */
+  /** Called for each allowed call. */
   onCall?: (name: EngineCallName) => void;
 };
 
@@ -30,7 +30,7 @@ export type GuardServer = AsyncDisposable & {
   url: string;
 };
 
-/** Serves what a server may do to an engine, and nothing else. */
+/** Serves the calls that the server may make to an engine, and refuses all others. */
 export async function startEngineGuard(options: GuardOptions): Promise<GuardServer> {
   const { log, onCall, config } = options;
   const engine = new EngineSocket(options.socket);
@@ -41,7 +41,7 @@ export async function startEngineGuard(options: GuardOptions): Promise<GuardServ
     { keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS, noDelay: true },
     (request, response) => {
       guard.serve(request, response).then(onCall, (error) => {
-        // Nobody is told why a client went away.
+        // A client that has gone needs no response.
         if (response.closed && !(error instanceof Refusal)) return;
         answer(response, failureOf(error, request, log));
       });
@@ -55,7 +55,7 @@ export async function startEngineGuard(options: GuardOptions): Promise<GuardServ
   server.on('upgrade', (request, client: Socket, head) => {
     const upgrade: Upgrade = { request, client, head };
     client.on('error', () => undefined);
-    connectExec(upgrade, { engine, things: guard.things })
+    connectExec(upgrade, { engine, resources: guard.resources })
       .then(() => onCall?.('startExec'))
       .catch((error: unknown) => client.end(rawAnswer(failureOf(error, request, log))));
   });
@@ -79,23 +79,23 @@ function failureOf(error: unknown, { method, url = '' }: IncomingMessage, log: L
     log.warn({ method, path, reason: error.message }, 'Refused');
     return failure(403, `The engine guard refuses ${method} ${path}: ${error.message}.`);
   }
-  log.error({ err: error, method, path }, 'The engine could not be asked');
-  return failure(502, 'The engine guard does not reach the engine.');
+  log.error({ err: error, method, path }, 'A call of the engine failed');
+  return failure(502, 'The engine guard cannot reach the engine.');
 }
 
 function failure(status: number, message: string): Failure {
   return { status, body: Buffer.from(JSON.stringify({ message })) };
 }
 
-/** Without the rest of a request that was refused before its end. */
+/** Closes the connection after a refusal, since the rest of the request was not read. */
 function answer(response: ServerResponse, { status, body }: Failure): void {
   if (response.headersSent) {
     response.destroy();
     return;
   }
   const headers = { 'Content-Type': 'application/json', 'Content-Length': body.length };
-  const isWhole = status !== 403;
-  response.writeHead(status, isWhole ? headers : { ...headers, Connection: 'close' }).end(body);
+  const wasRead = status !== 403;
+  response.writeHead(status, wasRead ? headers : { ...headers, Connection: 'close' }).end(body);
 }
 
 function rawAnswer({ status, body }: Failure): Buffer {
@@ -115,11 +115,11 @@ async function listen(server: http.Server, where: string): Promise<string> {
   });
   if (where.startsWith('unix://')) {
     const file = where.slice('unix://'.length);
-    // Left by one that was killed.
+    // Left by a guard that was killed.
     if (fs.statSync(file, { throwIfNoEntry: false })?.isSocket()) fs.unlinkSync(file);
     server.listen(file);
     await listening;
-    // For its user and group; whoever reaches it can use the agents.
+    // Access to the socket is access to the agents.
     fs.chmodSync(file, 0o660);
     return where;
   }

@@ -2,7 +2,7 @@ import type { ImageConfig } from '../docker/agent-image.ts';
 import { type ImageContext, readImageContext } from '../docker/image-context.ts';
 import { Refusal } from './refusal.ts';
 
-/** The images that agents may be made of: the one that is named, else the one of agent-image/ and its base. */
+/** The allowed images: `AGENT_IMAGE`, or the one built from agent-image/, and its base image. */
 export class ImageRule {
   readonly #config: ImageConfig;
   readonly #context: ImageContext;
@@ -20,7 +20,7 @@ export class ImageRule {
     return new ImageRule(config, context);
   }
 
-  /** What agents are made of. */
+  /** The image of agents. */
   get name(): string {
     return this.#config.AGENT_IMAGE ?? this.#context.tag;
   }
@@ -30,7 +30,7 @@ export class ImageRule {
     throw new Refusal(`the image is neither ${this.name} nor ${this.#config.AGENT_BASE_IMAGE}`);
   }
 
-  /** The engine takes a tag and a digest in the same place. */
+  /** The parameter `tag` is a tag or a digest. */
   allowPull({ fromImage = '', tag = '' }: Readonly<Record<string, string>>): void {
     const { AGENT_IMAGE, AGENT_BASE_IMAGE } = this.#config;
     const asked = [`${fromImage}:${tag}`, `${fromImage}@${tag}`, tag === 'latest' && fromImage];
@@ -40,14 +40,14 @@ export class ImageRule {
     throw new Refusal('the image is neither AGENT_IMAGE nor AGENT_BASE_IMAGE');
   }
 
-  /** What is built is of the guard's own files, so that nobody else's instructions run. */
+  /** Builds use the guard's own context, so the server cannot add instructions. */
   allowBuild({ t, buildargs }: Readonly<Record<string, string>>): ImageContext {
     if (this.#config.AGENT_IMAGE !== undefined) {
-      throw new Refusal(`nothing is built: AGENT_IMAGE is ${this.#config.AGENT_IMAGE}`);
+      throw new Refusal(`no image is built, since AGENT_IMAGE is ${this.#config.AGENT_IMAGE}`);
     }
     const { tag, buildArguments } = this.#context;
     if (t !== tag || buildargs !== JSON.stringify(buildArguments)) {
-      throw new Refusal(`the image to build is not ${tag}, which the settings of the guard make`);
+      throw new Refusal(`the image to build is not ${tag}, as by the settings of the guard`);
     }
     return this.#context;
   }

@@ -5,8 +5,8 @@ import { EngineAnswer, type EngineSocket } from './engine-socket.ts';
 import type { Installation } from './installation.ts';
 import { Refusal } from './refusal.ts';
 
-/** Ids are never used again, so that what is known of one stays true. */
-const KNOWN_IDS = 10_000;
+/** Ids are never reused, so they can be cached. */
+const MAX_CACHED_IDS = 10_000;
 
 const labels = z.record(z.string(), z.string()).nullish();
 const containerSchema = z.looseObject({
@@ -17,18 +17,18 @@ const containerSchema = z.looseObject({
 const execSchema = z.looseObject({ ID: z.string(), ContainerID: z.string() });
 const volumeSchema = z.looseObject({ Name: z.string(), Labels: labels });
 
-/** What of the engine is the installation's, as the engine itself tells. */
-export class OwnThings {
+/** Resolves containers, execs and volumes of the installation. Throws {@link Refusal} for all others. */
+export class OwnedResources {
   readonly #engine: EngineSocket;
   readonly #installation: Installation;
-  readonly #ids = new LRUCache<string, true>({ max: KNOWN_IDS });
+  readonly #ids = new LRUCache<string, true>({ max: MAX_CACHED_IDS });
 
   constructor(engine: EngineSocket, installation: Installation) {
     this.#engine = engine;
     this.#installation = installation;
   }
 
-  /** The full id of a container: its name may be another's a moment later. */
+  /** Returns the full id of a container, since its name may be reused. */
   async container(reference: string): Promise<string> {
     if (this.#ids.get(reference)) return reference;
     const found = containerSchema.parse(await this.#engine.read(`/containers/${reference}/json`));
@@ -37,12 +37,12 @@ export class OwnThings {
     return found.Id;
   }
 
-  /** What the engine tells of a container; of a foreign one, that its name is taken. */
+  /** Inspects a container; for a foreign one, the result says only that the name is in use. */
   async describe(reference: string): Promise<unknown> {
     const found = containerSchema.parse(await this.#engine.read(`/containers/${reference}/json`));
     if (this.#installation.owns(found.Config.Labels?.[LABELS.installation])) return found;
     if (found.Name !== `/${reference}` || !this.#installation.names(reference)) {
-      throw new Refusal(`the container ${reference} is not of this installation`);
+      throw new Refusal(`the container ${reference} does not belong to this installation`);
     }
     return { Id: found.Id, Name: found.Name, Config: { Labels: {} }, State: {} };
   }
@@ -59,7 +59,7 @@ export class OwnThings {
     return Name;
   }
 
-  /** A volume that exists, such as one of another's making over a directory of the machine. */
+  /** Allows a missing volume, but not a foreign one, which could be a mount of a directory. */
   async volumeIfAny(name: string): Promise<void> {
     await this.volume(name).catch((error: unknown) => {
       if (!(error instanceof EngineAnswer && error.status === 404)) throw error;
@@ -68,6 +68,6 @@ export class OwnThings {
 
   #demand(found: z.output<typeof labels>, what: string): void {
     if (this.#installation.owns(found?.[LABELS.installation])) return;
-    throw new Refusal(`${what} is not of this installation`);
+    throw new Refusal(`${what} does not belong to this installation`);
   }
 }

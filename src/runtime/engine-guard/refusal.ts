@@ -1,4 +1,4 @@
-/** A request that the guard does not let through; the message completes "The engine guard refuses …: ". */
+/** A refused request; the message completes "The engine guard refuses …: ". */
 export class Refusal extends Error {
   override readonly name = 'Refusal';
 }

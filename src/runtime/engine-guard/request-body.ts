@@ -1,10 +1,10 @@
 import type { IncomingMessage } from 'node:http';
 import { Refusal } from './refusal.ts';
 
-/** Commands with their environment are the largest that a server sends. */
+/** Commands with their environment are the largest bodies of a server. */
 const BODY_BYTES = 1024 * 1024;
 
-/** The body of a request that has its length; undefined if it has none. */
+/** Undefined without a body. */
 export async function readJson(request: IncomingMessage): Promise<unknown> {
   const length = bodyLength(request);
   if (length === 0) return undefined;
@@ -13,7 +13,7 @@ export async function readJson(request: IncomingMessage): Promise<unknown> {
   return parse(Buffer.concat(chunks));
 }
 
-/** Node has refused what has two lengths, or a length and an encoding. */
+/** Node refuses two lengths, or a length with a transfer encoding. */
 export function bodyLength({ headers }: IncomingMessage, limit = BODY_BYTES): number {
   if (headers['transfer-encoding'] !== undefined) throw new Refusal('its body has no length');
   const length = Number(headers['content-length'] ?? 0);

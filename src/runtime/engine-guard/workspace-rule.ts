@@ -10,7 +10,7 @@ import { Refusal } from './refusal.ts';
 
 const TARGETS: readonly string[] = WORKSPACE_TARGETS;
 
-/** A directory of the machine that a container has as a workspace. */
+/** A directory of the machine that is mounted as a workspace. */
 export type WorkspaceMount = { source: string; writable: boolean };
 
 const mountsSchema = z
@@ -29,18 +29,18 @@ const mountsSchema = z
 const listSchema = z.array(z.looseObject({ Id: z.string(), Mounts: mountsSchema }));
 const containerSchema = z.looseObject({ Mounts: mountsSchema });
 
-/** The containers of all installations, those of other servers too. */
+/** The containers of all installations. */
 const AGENTS = `/containers/json?all=true&filters=${encodeURIComponent(JSON.stringify({ label: [LABELS.installation] }))}`;
 
 /**
- * Which directories of the machine containers may have: the roots of the guard, and what lies below
- * them. An engine follows links whenever it starts a container, as root. So no container may have a
- * directory that another one could put a link in the place of: none of them can write above it.
+ * Allows mounts of the guard's roots and of directories below them. The engine follows links as root at
+ * each start of a container. Therefore no container may write to a parent of a directory that another
+ * container mounts: it could replace the directory by a link.
  */
 export class WorkspaceRule {
   readonly #engine: Pick<EngineSocket, 'read'>;
   readonly #roots: readonly string[];
-  /** What one of them has is not seen by the next before the engine has answered. */
+  /** Serial, since the engine lists a container only after it has created it. */
   readonly #claims = new PQueue({ concurrency: 1 });
 
   constructor(engine: Pick<EngineSocket, 'read'>, roots: readonly string[]) {
@@ -48,32 +48,32 @@ export class WorkspaceRule {
     this.#roots = roots;
   }
 
-  /** Throws {@link Refusal} for what is outside of the roots, or is reached through a link now. */
+  /** Throws {@link Refusal} for a path outside of the roots or through a link. */
   assertOpen(source: string): void {
-    // A root is the operator's, and no agent can write above it.
+    // No agent can write to the parent of a root.
     if (this.#roots.includes(source)) return;
     const root = this.#roots
       .map(realPath)
       .find((each) => path.resolve(source) === source && isWithin(each, source));
     if (root === undefined) {
       const roots = this.#roots.join(' and ') || 'none';
-      throw new Refusal(`${source} is not within the WORKSPACE_ROOTS of the guard: ${roots}`);
+      throw new Refusal(`${source} is outside of the guard's WORKSPACE_ROOTS: ${roots}`);
     }
     const names = path.relative(root, source).split(path.sep);
     for (const index of names.keys())
       assertDirectory(path.join(root, ...names.slice(0, index + 1)));
   }
 
-  /** Has a container with such a mount made, if it may have it; `make` settles when the engine has answered. */
-  async claim(mount: WorkspaceMount, make: () => Promise<void>): Promise<void> {
+  /** Runs `create` if the mount is allowed; `create` must settle after the response of the engine. */
+  async claim(mount: WorkspaceMount, create: () => Promise<void>): Promise<void> {
     await this.#claims.add(async () => {
       this.assertOpen(mount.source);
       await this.#assertApart(mount);
-      await make();
+      await create();
     });
   }
 
-  /** Looks again at what a container has, before the engine mounts it anew. */
+  /** Checks the mounts of a container again before its start. */
   async assertStartable(id: string): Promise<void> {
     const { Mounts } = containerSchema.parse(await this.#engine.read(`/containers/${id}/json`));
     for (const mount of Mounts) {
@@ -92,7 +92,7 @@ export class WorkspaceRule {
     );
     if (!other) return;
     throw new Refusal(
-      `${source} overlaps with ${other.source}, which the container of another agent has: the one could lead the other's mount elsewhere by a link`,
+      `${source} overlaps with ${other.source}, which another container mounts: one agent could redirect the mount of the other by a link`,
     );
   }
 }
@@ -104,9 +104,9 @@ function assertDirectory(directory: string): void {
   } catch {}
   if (stat?.isDirectory()) return;
   if (stat)
-    throw new Refusal(`${directory} is ${stat.isSymbolicLink() ? 'a link' : 'no directory'}`);
+    throw new Refusal(`${directory} is ${stat.isSymbolicLink() ? 'a link' : 'not a directory'}`);
   throw new Refusal(
-    `the guard sees no ${directory}: it has to see the roots at the same paths, and may enter them`,
+    `the guard cannot read ${directory}: it must have the roots at the same paths, with the right to enter them`,
   );
 }
 

@@ -16,16 +16,16 @@ const recordSchema = z.object({
   id: z.string(),
   env: z.record(z.string(), z.string()),
   gatewayPort: z.number().int(),
-  /** Which Codex and which record format it was made for. */
+  /** Of the Codex program and the format of this record. */
   fingerprint: z.string(),
   main: z.object({ pid: z.number().int(), birth: z.string() }).optional(),
   exitCode: z.number().int().optional(),
 });
 
-/** What container.json says of an agent; the processes say whether it still holds. */
-export type AgentRecord = z.output<typeof recordSchema>;
+/** The content of container.json, which may be older than the processes. */
+export type ContainerRecord = z.output<typeof recordSchema>;
 
-/** The directory of one agent; it is the "container" and its "volumes". */
+/** The directory of one agent: its "container" and "volumes". */
 export class AgentDirectory {
   readonly agentId: string;
   readonly root: string;
@@ -33,18 +33,18 @@ export class AgentDirectory {
   readonly codexHome: string;
   readonly temporary: string;
   readonly log: string;
-  /** Codex makes this a link to a short path, so that it may be longer than a socket's name. */
+  /** Codex links this path to a short one, so its length is not limited to that of a socket address. */
   readonly socket: string;
-  /** Environment variable by which every process of the agent is found. */
+  /** Environment variable that marks every process of the agent. */
   readonly marker: readonly [name: string, value: string];
   readonly #record: string;
-  /** A file that is there while the files of another agent are being copied. */
+  /** A file that exists during a copy from another agent. */
   readonly #copyMark: string;
 
-  /** Throws `invalid_input` for an id that is no single, plain file name. */
+  /** Throws `invalid_input` for an id that is not a plain file name. */
   constructor(parent: string, agentId: string) {
     if (!AGENT_ID.test(agentId) || agentId.includes('..')) {
-      throw new AppError('invalid_input', 'The agent id has characters that are not allowed.');
+      throw new AppError('invalid_input', 'The agent id contains characters that are not allowed.');
     }
     this.agentId = agentId;
     this.root = path.join(parent, agentId);
@@ -58,25 +58,28 @@ export class AgentDirectory {
     this.#copyMark = path.join(this.root, 'copying');
   }
 
-  /** Undefined if the container was never created, or was removed. */
-  async readRecord(): Promise<AgentRecord | undefined> {
+  /** Undefined for a missing container. */
+  async readRecord(): Promise<ContainerRecord | undefined> {
     const text = await unlessMissing(fs.readFile(this.#record, 'utf8'));
     if (text === undefined) return undefined;
     const record = parseRecord(text);
     if (!record) return undefined;
     if (record.agentId !== this.agentId) {
-      // File systems that ignore case give two agents the same directory.
-      throw new AppError('name_taken', `Agent ${record.agentId} has this name in other case.`);
+      // On a file system that ignores case, two agents can have the same directory.
+      throw new AppError(
+        'name_taken',
+        `The agent ${record.agentId} has the same name in another case.`,
+      );
     }
     return record;
   }
 
-  async writeRecord(record: AgentRecord): Promise<void> {
+  async writeRecord(record: ContainerRecord): Promise<void> {
     await fs.writeFile(`${this.#record}.new`, JSON.stringify(record), { mode: 0o600 });
     await fs.rename(`${this.#record}.new`, this.#record);
   }
 
-  /** Where the files are; it is known of an agent that was made. */
+  /** The real path of the workspace. */
   get workspace(): string {
     try {
       return readlinkSync(this.#ownWorkspace);
@@ -85,12 +88,12 @@ export class AgentDirectory {
     }
   }
 
-  /** Its own, or a link to the directory of the machine that it has instead: removing that leaves the files. */
+  /** A directory, or a link to a directory of the machine, whose removal keeps the files. */
   get #ownWorkspace(): string {
     return path.join(this.root, 'workspace');
   }
 
-  /** What is there stays. */
+  /** Creates missing directories. */
   async make(workspacePath?: string): Promise<void> {
     await fs.mkdir(this.root, { recursive: true, mode: 0o700 });
     if (workspacePath !== undefined) await linkTo(workspacePath, this.#ownWorkspace);
@@ -108,12 +111,11 @@ export class AgentDirectory {
     await fs.rm(this.#copyMark, { force: true });
   }
 
-  /** Whether a copy was begun, and nobody has ended it. */
   async isCopying(): Promise<boolean> {
     return (await unlessMissing(fs.stat(this.#copyMark))) !== undefined;
   }
 
-  /** When it was made, undefined for a directory that is none of ours, and whether it has files. */
+  /** `createdAt` is undefined for a directory of another program. */
   async volumes(): Promise<
     Omit<VolumeSummary, 'agentId' | 'createdAt'> & { createdAt?: Date | undefined }
   > {
@@ -127,7 +129,7 @@ export class AgentDirectory {
     };
   }
 
-  /** An empty directory for temporary files, as a new container has. */
+  /** Creates an empty directory for temporary files. */
   async resetTemporary(): Promise<void> {
     await removeTree(this.temporary);
     await fs.mkdir(this.temporary, { mode: 0o700 });
@@ -151,8 +153,8 @@ export class AgentDirectory {
   }
 }
 
-/** A record that a crash of the machine cut short counts as none; the files it was about stay. */
-function parseRecord(text: string): AgentRecord | undefined {
+/** A record that a crash of the machine cut short counts as missing. */
+function parseRecord(text: string): ContainerRecord | undefined {
   try {
     return recordSchema.parse(JSON.parse(text));
   } catch {
@@ -160,7 +162,7 @@ function parseRecord(text: string): AgentRecord | undefined {
   }
 }
 
-/** The names in a directory that are agent ids; none if the directory does not exist. */
+/** The names in a directory that are agent ids; empty for a missing directory. */
 export async function listAgentIds(parent: string): Promise<string[]> {
   const entries = (await unlessMissing(fs.readdir(parent, { withFileTypes: true }))) ?? [];
   return entries
@@ -183,7 +185,7 @@ async function removeTree(directory: string): Promise<void> {
   try {
     await fs.rm(directory, { recursive: true, force: true, maxRetries: 3 });
   } catch {
-    // Package caches have directories without write permission.
+    // Package caches contain directories without write permission.
     await promisify(execFile)('chmod', ['-R', 'u+rwx', directory]).catch(() => undefined);
     await fs.rm(directory, { recursive: true, force: true, maxRetries: 3 });
   }

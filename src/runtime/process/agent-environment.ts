@@ -1,10 +1,10 @@
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { AgentDirectory, AgentRecord } from './agent-directory.ts';
+import type { AgentDirectory, ContainerRecord } from './agent-directory.ts';
 import { hasCode } from './system-error.ts';
 
-/** Beside src/ and dist/ alike. */
+/** Next to src/ and to dist/. */
 export const AGENT_IMAGE = fileURLToPath(new URL('../../../agent-image', import.meta.url));
 
 const PROGRAMS = [
@@ -17,7 +17,7 @@ const PROGRAMS = [
   '/bin',
   '/opt/homebrew/bin',
 ];
-/** What the image says of git, for the same commits everywhere. */
+/** Equal to git's configuration in the image, for equal commits. */
 const GIT_CONFIG = `[user]
 \tname = Codex agent
 \temail = agent@localhost
@@ -26,10 +26,10 @@ const GIT_CONFIG = `[user]
 `;
 const IMAGE_GATEWAY = /127\.0\.0\.1:8211\b/g;
 
-/** The whole environment of a process: nothing of the server's own, which holds its secrets. */
+/** The complete environment of a process, without that of the server, which contains secrets. */
 export function agentEnvironment(
   directory: AgentDirectory,
-  record: AgentRecord,
+  record: ContainerRecord,
   extra: Readonly<Record<string, string>> = {},
 ): Record<string, string> {
   const gateway = `http://127.0.0.1:${record.gatewayPort}`;
@@ -57,11 +57,11 @@ export function agentEnvironment(
   };
 }
 
-/** Writes what the image has under /etc, with the port of this agent; git's settings can be its own. */
+/** Writes Codex's configuration from the image with the port of the agent, and a default .gitconfig. */
 export async function writeHomeConfig(directory: AgentDirectory, port: number): Promise<void> {
   const inImage = await fs.readFile(path.join(AGENT_IMAGE, 'config.toml'), 'utf8');
   const config = path.join(directory.codexHome, 'config.toml');
-  // Never through what is there: it could be a link to any file of the server's user.
+  // Removed first, since it could be a link to any file of the server's user.
   await fs.rm(config, { recursive: true, force: true });
   await fs.writeFile(config, inImage.replaceAll(IMAGE_GATEWAY, `127.0.0.1:${port}`), {
     mode: 0o600,

@@ -5,8 +5,8 @@ import { hasCode } from './system-error.ts';
 const GONE = ['EPIPE', 'ECONNRESET', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END'] as const;
 
 /**
- * Standard input and output of a child as one stream. `Duplex.from` would fail with a premature
- * close, and lose output, whenever a child ends before its input does.
+ * Standard input and output of a child as one stream. `Duplex.from` would fail with a premature close and
+ * lose output if the child exits before its input ends.
  */
 export class ChildStdio extends Duplex {
   readonly #child: ChildProcessWithoutNullStreams;
@@ -30,7 +30,7 @@ export class ChildStdio extends Duplex {
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error) => void): void {
-    // A child that no longer reads is told by the end of its output, not by a failed write.
+    // The end of the output, and not a failed write, reports that a child has exited.
     this.#child.stdin.write(chunk, (error) =>
       done(error && !hasCode(error, ...GONE) ? error : undefined),
     );

@@ -12,22 +12,22 @@ const TRIPLES: Readonly<Record<string, string>> = {
   'darwin-arm64': 'aarch64-apple-darwin',
 };
 const PROBE_TIMEOUT_MS = 15_000;
-/** It fails at times where a mount, such as a container's, vanishes while it starts. */
+/** The sandbox fails if a mount, such as that of a container, disappears during its start. */
 const SANDBOX_ATTEMPTS = 3;
 
-/** The native Codex program: the named one, else that of the optional dependency. Throws `codex_missing`. */
+/** The native Codex program: the configured one, or that of the optional dependency. Throws `codex_missing`. */
 export function findCodex(named: string | undefined): string {
   const file = named === undefined ? installedCodex() : path.resolve(named);
   try {
     fs.accessSync(file, fs.constants.X_OK);
   } catch (cause) {
-    throw missing(`${file} is not a program that can be run`, cause);
+    throw missing(`${file} is not an executable program`, cause);
   }
   if (isNodeScript(file)) throw missing(`${file} is the Node wrapper, not the native program`);
   return file;
 }
 
-/** Runs Codex once, so that a program for another machine is noticed before the first agent starts. */
+/** Runs `codex --version`, which fails for a program of another platform. Throws `codex_missing`. */
 export async function codexVersion(codex: string): Promise<string> {
   try {
     const { stdout } = await promisify(execFile)(codex, ['--version'], probeOptions());
@@ -37,7 +37,7 @@ export async function codexVersion(codex: string): Promise<string> {
   }
 }
 
-/** Why Codex's own sandbox can't confine commands on this machine; undefined if it can. */
+/** Why Codex's own sandbox does not work on this machine; undefined if it works. */
 export async function sandboxProblem(codex: string, home: string): Promise<string | undefined> {
   let problem: string | undefined;
   for (let attempt = 0; attempt < SANDBOX_ATTEMPTS; attempt += 1) {
@@ -61,11 +61,11 @@ async function trySandbox(codex: string, home: string): Promise<string | undefin
 function installedCodex(): string {
   const triple = TRIPLES[`${process.platform}-${process.arch}`];
   if (triple === undefined) {
-    throw missing(`there is none for ${process.platform} on ${process.arch}`);
+    throw missing(`Codex has no build for ${process.platform} on ${process.arch}`);
   }
   const platformPackage = `@openai/codex-${process.platform}-${process.arch}`;
   try {
-    // The platform package is a dependency of the wrapper package, so it is looked up from there.
+    // The platform package is a dependency of the wrapper package.
     const wrapper = createRequire(import.meta.url).resolve('@openai/codex/package.json');
     const manifest = createRequire(wrapper).resolve(`${platformPackage}/package.json`);
     return path.join(path.dirname(manifest), 'vendor', triple, 'bin', 'codex');

@@ -3,15 +3,15 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { AppError } from '../../errors.ts';
+import { DISK_FULL } from '../disk-full.ts';
 import type { AgentDirectory } from './agent-directory.ts';
 
 const STDERR_KEPT = 2000;
-const NO_SPACE = /no space left on device|disk quota exceeded/i;
 
 /**
- * Copies the workspace and the home of an agent into those of another, which exist and are empty. The
- * databases of Codex are left out: they name files by their old paths, and Codex makes them anew.
- * Throws `copy_failed`, `no_space` or why `signal` was aborted.
+ * Copies the workspace and the home of an agent into the empty ones of another. Codex's databases are not
+ * copied: they contain absolute paths, and Codex rebuilds them. Throws `copy_failed`, `no_space` or the
+ * reason of `signal`.
  */
 export async function copyFiles(
   from: AgentDirectory,
@@ -33,7 +33,7 @@ async function copyTree(from: string, to: string, signal: AbortSignal): Promise<
     signal.throwIfAborted();
     const output = cause instanceof Error && 'stderr' in cause ? String(cause.stderr) : '';
     const options = { cause: new Error(output.slice(-STDERR_KEPT)) };
-    if (NO_SPACE.test(output)) throw new AppError('no_space', 'The disk is full.', options);
+    if (DISK_FULL.test(output)) throw new AppError('no_space', 'The disk is full.', options);
     throw new AppError('copy_failed', 'The files of the agent could not be copied.', options);
   }
 }

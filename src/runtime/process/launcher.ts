@@ -1,13 +1,13 @@
 import type { Logger } from 'pino';
 import type { KeyedQueue } from '../../concurrency/keyed-queue.ts';
 import type { Config } from '../../config/settings.ts';
-import { AgentDirectory, type AgentRecord, listAgentIds, sha256 } from './agent-directory.ts';
+import { AgentDirectory, type ContainerRecord, listAgentIds, sha256 } from './agent-directory.ts';
 import { agentEnvironment, writeHomeConfig } from './agent-environment.ts';
 import { AgentProcesses, type ProcessId } from './agent-processes.ts';
 import { chooseGatewayPort, isFree } from './gateway-port.ts';
 import { type MainProcess, spawnMain, waitForSocket } from './main-process.ts';
 
-/** No agent id, so that nothing else has this key. */
+/** Key of the queue for ports; not a valid agent id. */
 const PORTS = ':ports';
 
 type LauncherOptions = {
@@ -17,7 +17,7 @@ type LauncherOptions = {
   queue: KeyedQueue;
 };
 
-/** Starts and ends the processes of agents. Callers do so in the queue, by the id of the agent. */
+/** Starts and ends the processes of agents. The caller must run in the queue of the agent. */
 export class Launcher {
   readonly #options: LauncherOptions;
 
@@ -25,8 +25,8 @@ export class Launcher {
     this.#options = options;
   }
 
-  /** Starts or resumes the Codex of an agent, and waits until it listens. */
-  async start(directory: AgentDirectory, record: AgentRecord, codex: string): Promise<void> {
+  /** Starts or resumes Codex, and waits until it listens. */
+  async start(directory: AgentDirectory, record: ContainerRecord, codex: string): Promise<void> {
     const processes = processesOf(directory);
     const main = await processes.main(record.main);
     if (!main) return await this.#startAnew(directory, record, codex);
@@ -35,10 +35,10 @@ export class Launcher {
     await this.#waitUntilReady(directory, main);
   }
 
-  /** Ends all processes of an agent, at once if no grace time is given. */
+  /** Kills all processes of an agent, after a grace time if given. */
   async end(
     directory: AgentDirectory,
-    record: AgentRecord | undefined,
+    record: ContainerRecord | undefined,
     graceSeconds?: number,
   ): Promise<void> {
     const processes = processesOf(directory);
@@ -47,7 +47,7 @@ export class Launcher {
     else await processes.killAll(main);
   }
 
-  /** Runs a task, that must store the port, with the port an agent had if it is still free. */
+  /** Runs a task, which must store the port, with the former port if that is free. */
   async withPort(
     directory: AgentDirectory,
     wanted: number | undefined,
@@ -57,7 +57,7 @@ export class Launcher {
     await this.#options.queue.add(PORTS, async () => task(await this.#choosePort(directory)));
   }
 
-  async #startAnew(directory: AgentDirectory, old: AgentRecord, codex: string): Promise<void> {
+  async #startAnew(directory: AgentDirectory, old: ContainerRecord, codex: string): Promise<void> {
     await this.end(directory, old);
     await directory.make();
     await directory.resetTemporary();
@@ -95,7 +95,7 @@ export class Launcher {
     return await chooseGatewayPort(sha256(directory.root), new Set(taken));
   }
 
-  /** Keeps the exit status, and ends what the main process left behind as an engine would. */
+  /** Stores the exit code, and kills the remaining processes as an engine would. */
   async #watchExit(directory: AgentDirectory, main: MainProcess): Promise<void> {
     const { queue, log } = this.#options;
     try {
@@ -107,12 +107,11 @@ export class Launcher {
         await directory.writeRecord({ ...record, exitCode });
       });
     } catch (error) {
-      log.warn({ err: error, agentId: directory.agentId }, 'exit status not kept');
+      log.warn({ err: error, agentId: directory.agentId }, 'The exit code could not be stored');
     }
   }
 }
 
-/** The processes of the agent that has this directory. */
 export function processesOf(directory: AgentDirectory): AgentProcesses {
   return new AgentProcesses(directory.marker.join('='));
 }

@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from 'node:util';
 const ROTATE_BYTES = 10 * 1024 * 1024;
 const TAIL_BYTES = 512 * 1024;
 
-/** Opens a log to append to; of one that grew large only the end is kept. */
+/** Opens a log for appending, and truncates a large one to its end. */
 export async function openLog(file: string): Promise<fs.FileHandle> {
   if ((await sizeOf(file)) > ROTATE_BYTES) {
     await fs.writeFile(file, await readEnd(file), { mode: 0o600 });
@@ -12,7 +12,7 @@ export async function openLog(file: string): Promise<fs.FileHandle> {
   return await fs.open(file, 'a', 0o600);
 }
 
-/** The last lines of a log; nothing if there is none. */
+/** The last lines of a log; empty for a missing one. */
 export async function tailLog(file: string, lines: number): Promise<string> {
   if (lines <= 0 || (await sizeOf(file)) === 0) return '';
   const text = stripVTControlCharacters((await readEnd(file)).toString('utf8')).replace(/\n$/, '');

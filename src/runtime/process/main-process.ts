@@ -14,14 +14,13 @@ const POLL_MS = 10;
 const NICENESS = 5;
 const OOM_SCORE = '500';
 
-/** A main process that was just started by this server. */
 export type MainProcess = {
   id: ProcessId;
-  /** Exit status; never rejects. It stays open if this server ends first. */
+  /** Exit code. Never rejects. */
   exited: Promise<number>;
 };
 
-/** Starts Codex in its own session, with its output in the log, so that it outlives the server. */
+/** Starts Codex in its own session and with its output in a log, so that it outlives the server. */
 export async function spawnMain(
   directory: AgentDirectory,
   codex: string,
@@ -49,13 +48,13 @@ export async function spawnMain(
   }
 }
 
-/** Waits until Codex listens. Throws `start_timeout`, or `codex_failed` if it ends instead. */
+/** Waits until Codex listens. Throws `start_timeout`, or `codex_failed` if Codex exits. */
 export async function waitForSocket(
   directory: AgentDirectory,
   options: { isAlive: () => Promise<boolean>; seconds: number },
 ): Promise<void> {
   const deadline = performance.now() + options.seconds * 1000;
-  // Codex links the path to its socket once it listens; a link of an earlier process was removed.
+  // Codex creates the link when it listens; that of an earlier process was removed.
   while (!(await exists(directory.socket))) {
     if (!(await options.isAlive())) throw failedToStart(await tailLog(directory.log, 5));
     if (performance.now() > deadline) {
@@ -72,22 +71,22 @@ async function hasSpawned(child: ChildProcess, codex: string): Promise<void> {
   try {
     await once(child, 'spawn');
   } catch (cause) {
-    throw new AppError('codex_missing', `${codex} can't be started; set CODEX_BIN.`, { cause });
+    throw new AppError('codex_missing', `${codex} cannot be started; set CODEX_BIN.`, { cause });
   }
 }
 
-/** There are no cgroups here, but an agent need not take the CPU and the memory of the server. */
+/** Without cgroups, a lower priority and a higher OOM score protect the server from agents. */
 async function yieldToServer(pid: number): Promise<void> {
   try {
     os.setPriority(pid, NICENESS);
     await fs.writeFile(`/proc/${pid}/oom_score_adj`, OOM_SCORE);
   } catch {
-    // It has ended, or this system has no such file.
+    // The process has exited, or the system has no such file.
   }
 }
 
 function failedToStart(log: string): AppError {
-  return new AppError('codex_failed', `Codex ended as soon as it was started: ${log}`);
+  return new AppError('codex_failed', `Codex exited during its start: ${log}`);
 }
 
 async function exists(file: string): Promise<boolean> {

@@ -4,12 +4,12 @@ import type { Logger } from 'pino';
 import type { Config } from '../../config/settings.ts';
 import { codexVersion, findCodex, sandboxProblem } from './codex-binary.ts';
 
-/** No agent has such a name. */
+/** Not a valid agent id. */
 const PROBE = '.probe';
 
 type Progress = (line: string) => void;
 
-/** Checks once at a time, for all who ask meanwhile, that Codex and its sandbox work here. */
+/** Checks that Codex and its sandbox work; concurrent calls share one check. */
 export class Preparation {
   readonly #config: Pick<Config, 'CODEX_BIN'>;
   readonly #directory: string;
@@ -24,7 +24,7 @@ export class Preparation {
     this.#log = options.log;
   }
 
-  /** Throws `codex_missing`; a sandbox that can't start is only reported. */
+  /** Throws `codex_missing`; only reports a sandbox that does not work. */
   async run(onProgress: Progress): Promise<void> {
     this.#listeners.add(onProgress);
     this.#running ??= this.#check().finally(() => {
@@ -39,15 +39,20 @@ export class Preparation {
 
   async #check(): Promise<void> {
     const codex = findCodex(this.#config.CODEX_BIN);
-    this.#tell(`${await codexVersion(codex)} at ${codex}`);
+    this.#report(`${await codexVersion(codex)} at ${codex}`);
     const problem = await this.#probeSandbox(codex);
     if (problem === undefined) return;
-    this.#log.warn({ problem }, "Codex's sandbox does not work here: commands of agents will fail");
-    this.#tell(`Codex's sandbox does not work here, so commands of agents will fail: ${problem}`);
+    this.#log.warn(
+      { problem },
+      "Codex's sandbox does not work on this machine: commands of agents will fail",
+    );
+    this.#report(
+      `Codex's sandbox does not work on this machine, so commands of agents will fail: ${problem}`,
+    );
   }
 
   async #probeSandbox(codex: string): Promise<string | undefined> {
-    // Always the same, so that what a killed server left is used again.
+    // A fixed name, so that a directory of a killed server is reused.
     const home = path.join(this.#directory, PROBE);
     await fs.mkdir(home, { recursive: true, mode: 0o700 });
     try {
@@ -57,7 +62,7 @@ export class Preparation {
     }
   }
 
-  #tell(line: string): void {
+  #report(line: string): void {
     for (const listener of this.#listeners) listener(line);
   }
 }

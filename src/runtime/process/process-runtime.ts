@@ -22,7 +22,7 @@ import type {
   Readiness,
   VolumeSummary,
 } from '../container-runtime.ts';
-import { AgentDirectory, type AgentRecord, listAgentIds, sha256 } from './agent-directory.ts';
+import { AgentDirectory, type ContainerRecord, listAgentIds, sha256 } from './agent-directory.ts';
 import { AGENT_IMAGE, agentEnvironment } from './agent-environment.ts';
 import { findCodex } from './codex-binary.ts';
 import { copyFiles } from './copy-files.ts';
@@ -34,21 +34,20 @@ import type { ProcessInfo } from './process-table.ts';
 import { spawnChild } from './spawn-child.ts';
 import { withDiskErrors } from './system-error.ts';
 
-/** Raised when an older server's directories can't be used as they are. */
+/** To be raised when the format of the directories changes. */
 const FORMAT = 1;
 
-/** What a {@link ProcessRuntime} needs. */
 export type ProcessRuntimeOptions = {
   config: Pick<Config, 'CODEX_BIN' | 'CONTAINER_STARTUP_TIMEOUT' | 'SKILLS_DIR'>;
-  /** Absolute path under which every agent has a directory. */
+  /** Absolute path of the parent of all agent directories. */
   directory: string;
   log: Logger;
 };
 
 /**
- * The fallback where no container engine is found: a "container" is a directory and the processes
- * that were started for it. They have the rights of the server's user and nothing limits their
- * memory, CPU or number; only Codex's own sandbox confines what a turn does.
+ * The fallback without a container engine: a "container" is a directory and its processes. The processes
+ * have the rights of the server's user, and no limit of memory, CPU or number; only Codex's own sandbox
+ * confines them.
  */
 export class ProcessRuntime implements ContainerRuntime {
   readonly kind = 'process';
@@ -233,17 +232,17 @@ export class ProcessRuntime implements ContainerRuntime {
     return await tailLog(this.#directory(agentId).log, options.tail);
   }
 
-  async #existing(directory: AgentDirectory): Promise<AgentRecord> {
+  async #existing(directory: AgentDirectory): Promise<ContainerRecord> {
     const record = await directory.readRecord();
     if (!record) throw lost(directory.agentId, 'does not exist');
     return record;
   }
 
-  #isOutdated(record: AgentRecord): boolean {
+  #isOutdated(record: ContainerRecord): boolean {
     try {
       return record.fingerprint !== fingerprint(this.#codex());
     } catch {
-      return false; // Without Codex nothing newer can be made.
+      return false; // Without Codex the container could not be replaced.
     }
   }
 
@@ -266,7 +265,7 @@ function copyOf(agentId: string): ContainerSummary {
   return { agentId, id: 'copy', ...none, outdated: true, isCopy: true };
 }
 
-/** Changes with the program, so that an agent started with another version of it is noticed. */
+/** Changes with the Codex program. */
 function fingerprint(codex: string): string {
   return sha256(`${FORMAT} ${codex} ${fs.statSync(codex).size}`).slice(0, 16);
 }

@@ -5,13 +5,13 @@ import type { ContainerStats } from '../container-runtime.ts';
 import type { ProcessInfo } from './process-table.ts';
 
 const BETWEEN_SAMPLES_MS = 200;
-/** Of the kernel's clock in /proc, the same on every Linux that Node runs on. */
+/** Unit of times in /proc, equal on every Linux that Node supports. */
 const TICKS_PER_SECOND = 100;
 const PAGE_BYTES = os.arch() === 'ppc64' ? 65_536 : 4096;
 
 type Usage = { ticks: number; pages: number; threads: number };
 
-/** What some processes use together. Only Linux tells: elsewhere undefined. */
+/** Total usage of some processes; undefined where the system is not Linux. */
 export async function readStats(
   members: readonly ProcessInfo[],
 ): Promise<ContainerStats | undefined> {
@@ -35,11 +35,11 @@ async function readAll(members: readonly ProcessInfo[]): Promise<Map<number, Usa
   return new Map(found.flatMap(([pid, usage]) => (usage ? [[pid, usage] as const] : [])));
 }
 
-/** Undefined if the process has ended. */
+/** Undefined if the process has exited. */
 async function read(pid: number): Promise<Usage | undefined> {
   try {
     const stat = await fs.readFile(`/proc/${pid}/stat`, 'utf8');
-    // The name of the program is in parentheses and may itself hold spaces and parentheses.
+    // The program name is in parentheses and may contain spaces and parentheses.
     const fields = stat
       .slice(stat.lastIndexOf(')') + 2)
       .split(' ')

@@ -3,16 +3,15 @@ import fs from 'node:fs';
 import { promisify } from 'node:util';
 import { hasCode } from './system-error.ts';
 
-/** A process as the kernel knows it. */
 export type ProcessInfo = {
   readonly pid: number;
   readonly parent: number;
   readonly group: number;
-  /** `frozen` by SIGSTOP; `dead` while nobody has asked for its exit status. */
+  /** `frozen` by SIGSTOP; `dead` for a zombie. */
   readonly state: 'alive' | 'frozen' | 'dead';
-  /** When it started, so that a later process with the same pid is told apart. */
+  /** Start time, which distinguishes processes with the same pid. */
   readonly birth: string;
-  /** False for threads of the kernel and for what has just ended: they have no variables either. */
+  /** False for kernel threads and exited processes, which have no environment either. */
   readonly hasMemory: boolean;
 };
 
@@ -24,7 +23,7 @@ const file = { open: promisify(fs.open), read: promisify(fs.read), close: promis
 let lastBoot: string | undefined;
 const PS_COLUMNS = 'pid=,ppid=,pgid=,stat=,lstart=';
 
-/** Undefined if there is no such process. */
+/** Undefined for a missing process. */
 export async function readProcess(pid: number): Promise<ProcessInfo | undefined> {
   return ON_LINUX ? readFromProc(pid) : (await askPs(['-p', String(pid)]))[0];
 }
@@ -35,22 +34,22 @@ export async function listProcesses(): Promise<ProcessInfo[]> {
   return pids.map((pid) => readFromProc(Number(pid))).filter((info) => info !== undefined);
 }
 
-/** Whether a process began with this variable. Only Linux shows that; elsewhere it is false. */
+/** Whether the initial environment has a variable; false where the system is not Linux. */
 export async function hasVariable(pid: number, variable: string): Promise<boolean> {
   return (await readVariables(pid)).includes(variable);
 }
 
-/** The variables, as `NAME=value`, that a process began with. Only Linux shows them. */
+/** The initial environment, as `NAME=value`; empty where the system is not Linux. */
 export async function readVariables(pid: number): Promise<string[]> {
   if (!ON_LINUX) return [];
   try {
     return (await readWhole(`/proc/${pid}/environ`)).split('\0');
   } catch {
-    return []; // It has ended, or it belongs to another user.
+    return []; // The process has exited, or belongs to another user.
   }
 }
 
-/** Sends a signal unless the process has ended, even if its pid was given to another one. */
+/** Sends a signal, unless the process has exited and its pid may be reused. */
 export async function signalProcess(target: ProcessInfo, signal: NodeJS.Signals): Promise<void> {
   const current = await readProcess(target.pid);
   if (current?.birth !== target.birth || current.state === 'dead') return;
@@ -61,12 +60,12 @@ export async function signalProcess(target: ProcessInfo, signal: NodeJS.Signals)
   }
 }
 
-/** At once, as this never waits for the process, and is read of all that run, many times. */
+/** Synchronous, since /proc never blocks and this runs often for all processes. */
 function readFromProc(pid: number): ProcessInfo | undefined {
   const boot = bootId();
   try {
     const stat = readLine(`/proc/${pid}/stat`);
-    // The name of the program is in parentheses and may itself hold spaces and parentheses.
+    // The program name is in parentheses and may contain spaces and parentheses.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const [state = '', parent, group] = fields;
     return {
@@ -82,7 +81,7 @@ function readFromProc(pid: number): ProcessInfo | undefined {
   }
 }
 
-/** The start time counts from the boot, so only both together are unique. */
+/** The start time is relative to the boot, so only both are unique. */
 function bootId(): string {
   lastBoot ??= readLine('/proc/sys/kernel/random/boot_id').trim();
   return lastBoot;
@@ -97,7 +96,7 @@ function readLine(path: string): string {
   }
 }
 
-/** `readFile` would take 64 KB for each file whose size nobody knows. */
+/** `readFile` would allocate 64 KB for each file of unknown size. */
 async function readWhole(path: string): Promise<string> {
   const descriptor = await file.open(path, 'r');
   try {

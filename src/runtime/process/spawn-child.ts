@@ -14,11 +14,11 @@ const SIGNALLED = 128;
 export type SpawnOptions = {
   cwd: string;
   env: Record<string, string>;
-  /** Whether the container still runs, asked when a signal ended the program. */
+  /** Whether the container still runs; called when a signal ended the program. */
   containerRuns: () => Promise<boolean>;
 };
 
-/** Runs a program of an agent in a session of its own; undefined if the container ended meanwhile. */
+/** Runs a program in a session of its own; undefined if the container stopped meanwhile. */
 export async function spawnChild(
   command: readonly string[],
   options: SpawnOptions,
@@ -28,7 +28,7 @@ export async function spawnChild(
   const child = spawn(program, args, { cwd, env, detached: true, stdio: 'pipe' });
   const exited = watchExit(child, containerRuns);
   const stdio = new ChildStdio(child);
-  // Node throws away what a child that ended has written and nobody reads yet.
+  // Node discards unread output of a child that has exited.
   const stderr = child.stderr.pipe(new PassThrough());
   try {
     await once(child, 'spawn');
@@ -37,13 +37,13 @@ export async function spawnChild(
     return cannotRun(program, error);
   }
   if (await containerRuns()) return { stdio, stderr, exited };
-  // It may have been spawned after all processes of the agent were killed.
+  // The program may have started after all processes of the agent were killed.
   child.kill('SIGKILL');
   stdio.destroy();
   return undefined;
 }
 
-/** The status a shell would show. */
+/** The exit code of a shell. */
 export function exitStatus(code: number | null, signal: NodeJS.Signals | null): number {
   return code ?? SIGNALLED + (signal === null ? 0 : os.constants.signals[signal]);
 }
@@ -59,10 +59,10 @@ async function watchExit(
   return ended ? undefined : exitStatus(code, signal);
 }
 
-/** What a shell or an engine does with a program that isn't there: a status and a word on stderr. */
+/** Reports a program that cannot run like a shell: by an exit code and a line on standard error. */
 function cannotRun(program: string, error: unknown): ContainerProcess {
   if (!hasCode(error, 'ENOENT', 'ENOTDIR', 'EACCES')) {
-    throw new AppError('engine_failed', `${program} can't be started.`, { cause: error });
+    throw new AppError('engine_failed', `${program} cannot be started.`, { cause: error });
   }
   const isForbidden = hasCode(error, 'EACCES');
   const reason = isForbidden ? 'permission denied' : 'not found';

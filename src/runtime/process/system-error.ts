@@ -1,6 +1,6 @@
 import { AppError } from '../../errors.ts';
 
-/** Whether an error is of the operating system and has one of the codes, such as `ENOENT`. */
+/** Whether an error has one of some system codes, such as `ENOENT`. */
 export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   return (
     error instanceof Error &&
@@ -10,7 +10,7 @@ export function hasCode(error: unknown, ...codes: readonly string[]): boolean {
   );
 }
 
-/** Makes a full disk a `no_space`. */
+/** Turns the error of a full disk into `no_space`. */
 export async function withDiskErrors<T>(task: () => Promise<T>): Promise<T> {
   try {
     return await task();

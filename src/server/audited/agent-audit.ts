@@ -16,9 +16,14 @@ export function auditAgents(events: AgentEvents, audit: AuditLog): void {
 }
 
 function entryOf(event: AgentEvent): AuditEntry | undefined {
-  if (event.type !== 'agent_taken' || event.step === 'pause') return undefined;
-  const { step, agentId, reason } = event;
+  if (event.type !== 'agent_taken' || event.transition === 'pause') return undefined;
+  const { transition, agentId, reason } = event;
   // Otherwise a caller cleans up or cancels.
   const byItself = reason !== 'cleanup' && reason !== 'halt';
-  return { type: TYPES[step], agentId, data: { reason }, ...(byItself && { principal: SERVER }) };
+  return {
+    type: TYPES[transition],
+    agentId,
+    data: { reason },
+    ...(byItself && { principal: SERVER }),
+  };
 }

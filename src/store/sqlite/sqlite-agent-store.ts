@@ -1,7 +1,7 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { AgentRecord } from '../../agents/agent.ts';
 import type { AgentStore } from '../../agents/agent-store.ts';
-import type { AgentSettings } from '../../agents/conversations/agent-settings.ts';
+import type { AgentSettings } from '../../agents/threads/agent-settings.ts';
 
 export class SqliteAgentStore implements AgentStore {
   readonly #get: StatementSync;
@@ -12,7 +12,7 @@ export class SqliteAgentStore implements AgentStore {
   readonly #put: StatementSync;
   readonly #setThread: StatementSync;
   readonly #setSettings: StatementSync;
-  readonly #setTold: StatementSync;
+  readonly #setToldInstructions: StatementSync;
   readonly #touch: StatementSync;
   readonly #setPinned: StatementSync;
   readonly #setArchived: StatementSync;
@@ -42,7 +42,9 @@ export class SqliteAgentStore implements AgentStore {
       'UPDATE agents SET thread_id = ?, told_instructions = ? WHERE agent_id = ?',
     );
     this.#setSettings = database.prepare('UPDATE agents SET settings = ? WHERE agent_id = ?');
-    this.#setTold = database.prepare('UPDATE agents SET told_instructions = ? WHERE agent_id = ?');
+    this.#setToldInstructions = database.prepare(
+      'UPDATE agents SET told_instructions = ? WHERE agent_id = ?',
+    );
     this.#touch = database.prepare('UPDATE agents SET last_used_at = ? WHERE agent_id = ?');
     this.#setPinned = database.prepare('UPDATE agents SET pinned = ? WHERE agent_id = ?');
     this.#setArchived = database.prepare('UPDATE agents SET archived = ? WHERE agent_id = ?');
@@ -98,8 +100,8 @@ export class SqliteAgentStore implements AgentStore {
     this.#setSettings.run(JSON.stringify(settings), agentId);
   }
 
-  setTold(agentId: string, instructions: string | undefined): void {
-    this.#setTold.run(instructions ?? null, agentId);
+  setToldInstructions(agentId: string, instructions: string | undefined): void {
+    this.#setToldInstructions.run(instructions ?? null, agentId);
   }
 
   touch(agentId: string, usedAt: Date): void {

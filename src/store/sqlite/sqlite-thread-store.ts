@@ -1,12 +1,12 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
-import type { ThreadRecord } from '../../agents/conversations/thread.ts';
-import { THREADS_KEPT, type ThreadStore } from '../../agents/conversations/thread-store.ts';
+import type { ThreadRecord } from '../../agents/threads/thread.ts';
+import { THREADS_KEPT, type ThreadStore } from '../../agents/threads/thread-store.ts';
 
 export class SqliteThreadStore implements ThreadStore {
   readonly #get: StatementSync;
   readonly #list: StatementSync;
   readonly #put: StatementSync;
-  readonly #setTold: StatementSync;
+  readonly #setToldInstructions: StatementSync;
   readonly #touch: StatementSync;
   readonly #forget: StatementSync;
 
@@ -24,7 +24,7 @@ export class SqliteThreadStore implements ThreadStore {
         SELECT thread_id FROM threads WHERE agent_id = ?
         ORDER BY last_used_at DESC LIMIT -1 OFFSET ${THREADS_KEPT}
       )`);
-    this.#setTold = database.prepare(
+    this.#setToldInstructions = database.prepare(
       'UPDATE threads SET told_instructions = ? WHERE thread_id = ?',
     );
     this.#touch = database.prepare('UPDATE threads SET last_used_at = ? WHERE thread_id = ?');
@@ -47,8 +47,8 @@ export class SqliteThreadStore implements ThreadStore {
     this.#forget.run(agentId);
   }
 
-  setTold(threadId: string, instructions: string | undefined): void {
-    this.#setTold.run(instructions ?? null, threadId);
+  setToldInstructions(threadId: string, instructions: string | undefined): void {
+    this.#setToldInstructions.run(instructions ?? null, threadId);
   }
 
   touch(threadId: string, usedAt: Date): void {

@@ -4,7 +4,7 @@ import {
   CALL_MODES,
   SANDBOXES,
   type ThreadSettings,
-} from '../../agents/conversations/thread.ts';
+} from '../../agents/threads/thread.ts';
 import { invalidField } from '../../callers/invalid-field.ts';
 import { workInput } from './work.ts';
 

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { SANDBOXES } from '../../agents/conversations/thread.ts';
+import { SANDBOXES } from '../../agents/threads/thread.ts';
 import type { CallerViews } from '../../callers/caller-views.ts';
 import { invalidField } from '../../callers/invalid-field.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { REASONING_EFFORTS } from '../../agents/conversations/thread.ts';
+import { REASONING_EFFORTS } from '../../agents/threads/thread.ts';
 import type { CallerViews } from '../../callers/caller-views.ts';
 import type { CandidateRequest } from '../../turns/turn.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { REASONING_EFFORTS } from '../../agents/conversations/thread.ts';
 import { sourceSchema } from '../../agents/sources/source.ts';
+import { REASONING_EFFORTS } from '../../agents/threads/thread.ts';
 import type { CallerViews } from '../../callers/caller-views.ts';
 import { agentNameSchema } from '../../identity/agent-id.ts';
 import { TURN_STATES, type TurnRequest } from '../../turns/turn.ts';

@@ -5,7 +5,7 @@ import type { CallerWorkspaces } from '../../callers/caller-workspaces.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import type { Principal } from '../../identity/principal.ts';
-import { GitPlaces } from '../../workspaces/git-remote/git-places.ts';
+import { GitOperationLimit } from '../../workspaces/git-remote/git-operation-limit.ts';
 import { GIT_SERVICES, type GitService } from '../../workspaces/git-remote/git-service.ts';
 import type { SlowBodies } from '../http/slow-bodies.ts';
 import { GitAudit } from './git-audit.ts';
@@ -37,13 +37,13 @@ export function gitRoutes(
   slowBodies: SlowBodies,
 ): void {
   const served = { config, slowBodies, audit: new GitAudit(audit) };
-  const places = new GitPlaces(config.GIT_MAX_OPERATIONS);
+  const operations = new GitOperationLimit(config.GIT_MAX_OPERATIONS);
   const serve = async (
     request: FastifyRequest<Repository>,
     reply: FastifyReply,
     service: GitService,
   ) => {
-    using _place = places.enter();
+    using _operation = operations.acquire();
     await answerGit({ request, reply, service, workspaces: workspaces(request.principal) }, served);
   };
   for (const type of BODY_TYPES) {

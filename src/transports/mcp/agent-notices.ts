@@ -3,8 +3,8 @@ import type { Logger } from 'pino';
 import {
   type AgentEvent,
   agentEventData,
-  type EndingStep,
-  type TakeReason,
+  type EndingTransition,
+  type TransitionReason,
 } from '../../agents/agent-events.ts';
 import { agentNameSchema } from '../../identity/agent-id.ts';
 
@@ -58,7 +58,7 @@ export async function connectWithNotices(
 /** The message that a client gets. */
 function noticeOf(event: Expiring | Denied) {
   const isDenied = event.type === 'egress_denied';
-  const isWarning = isDenied || event.step === 'remove';
+  const isWarning = isDenied || event.transition === 'remove';
   return {
     level: isWarning ? ('warning' as const) : ('notice' as const),
     logger: 'agents',
@@ -73,8 +73,8 @@ function denialOf({ agentId, host, port, howToAllow }: Denied): string {
   return `Agent "${agentId}" was denied the network: ${host} port ${port}. ${howToAllow}`;
 }
 
-function sentenceOf({ agentId, step, inSeconds, reason }: Expiring): string {
-  const { deed, loss, afterwards } = STEPS[step];
+function sentenceOf({ agentId, transition, inSeconds, reason }: Expiring): string {
+  const { deed, loss, afterwards } = STEPS[transition];
   if (reason === 'idle') {
     const time = `in ${inSeconds} s if nobody calls it`;
     return `Agent "${agentId}" is idle and will be ${deed} ${time}: ${loss} Call it or pin it to keep it.`;
@@ -82,7 +82,7 @@ function sentenceOf({ agentId, step, inSeconds, reason }: Expiring): string {
   return `Agent "${agentId}" is being ${deed}${REASONS[reason]}: ${loss} ${afterwards}`;
 }
 
-const STEPS: Record<EndingStep, { deed: string; loss: string; afterwards: string }> = {
+const STEPS: Record<EndingTransition, { deed: string; loss: string; afterwards: string }> = {
   stop: {
     deed: 'stopped',
     loss: 'its processes end, its files and its conversation stay.',
@@ -100,7 +100,7 @@ const STEPS: Record<EndingStep, { deed: string; loss: string; afterwards: string
   },
 };
 
-const REASONS: Record<TakeReason, string> = {
+const REASONS: Record<TransitionReason, string> = {
   idle: '',
   eviction: ' to make room for another agent',
   cleanup: ' by a clean-up',

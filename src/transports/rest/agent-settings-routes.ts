@@ -1,10 +1,6 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import {
-  changeOf,
-  settingsData,
-  settingsInput,
-} from '../../agents/conversations/agent-settings-data.ts';
+import { changeOf, settingsData, settingsInput } from '../../agents/threads/agent-settings-data.ts';
 import type { CallerSettings, NamedSettings } from '../../callers/caller-settings.ts';
 import { checkedInput } from '../../checked-input.ts';
 import type { Principal } from '../../identity/principal.ts';

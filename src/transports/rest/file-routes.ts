@@ -3,7 +3,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { CallerFiles } from '../../callers/caller-files.ts';
 import type { Principal } from '../../identity/principal.ts';
-import type { GivenReport } from '../../workspaces/transfers/workspace-files.ts';
+import type { DownloadReport } from '../../workspaces/transfers/workspace-files.ts';
 import type { SlowBodies } from '../http/slow-bodies.ts';
 import {
   beginTransfer,
@@ -76,7 +76,7 @@ export function fileRoutes(
 }
 
 /** A reader has to know what is missing, and that is known at the end. */
-function tellOmitted(reply: FastifyReply, report: () => GivenReport): void {
+function tellOmitted(reply: FastifyReply, report: () => DownloadReport): void {
   reply.trailer('x-omitted', async () => {
     const { omitted, omittedNames } = report();
     return `{"entries":${omitted},"names":[${asAscii(omittedNames)}]}`;

@@ -57,7 +57,7 @@ export class ExclusiveAccess {
       prepare?.();
       try {
         return await agents.withAgent(agentId, async (link) => {
-          await agents.disk.know(agentId);
+          await agents.disk.measureOnce(agentId);
           agents.disk.assertRoom(agentId);
           return use(link);
         });

@@ -3,7 +3,7 @@ import type { ApprovalRecord } from '../../approvals/approval.ts';
 import { approversOfRequest, approversOfTurn } from '../../approvals/approval-policy.ts';
 import type { ApprovalEvent, Approvals } from '../../approvals/approvals.ts';
 import { type RiskyAsk, riskOf, type TurnPowers } from '../../approvals/risk.ts';
-import type { AskAnswer } from '../../codex/requests-of-codex/codex-ask.ts';
+import type { ServerRequestAnswer } from '../../codex/server-requests/server-request.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError, toAppError } from '../../errors.ts';
 import { LOCAL } from '../../identity/principal.ts';
@@ -14,7 +14,7 @@ import type { TurnRecord, TurnRequest } from '../turn.ts';
 import type { TurnAudit } from '../turn-audit.ts';
 
 const TURN_KEY = 'turn';
-const DECLINED: AskAnswer = { approve: false };
+const DECLINED: ServerRequestAnswer = { approve: false };
 const PROMPT_CHARACTERS = 200;
 
 type TurnApprovalsOptions = {
@@ -82,7 +82,7 @@ export class TurnApprovals {
   }
 
   /** Returns the answer to a request of Codex, if the policy allows it without people. Never rejects. */
-  async ask(turn: LiveTurn, ask: RiskyAsk): Promise<AskAnswer> {
+  async ask(turn: LiveTurn, ask: RiskyAsk): Promise<ServerRequestAnswer> {
     try {
       return await this.#answer(turn, ask);
     } catch (error) {
@@ -110,7 +110,7 @@ export class TurnApprovals {
     });
   }
 
-  async #answer(turn: LiveTurn, { risk, ...ask }: RiskyAsk): Promise<AskAnswer> {
+  async #answer(turn: LiveTurn, { risk, ...ask }: RiskyAsk): Promise<ServerRequestAnswer> {
     const { CODEX_APPROVAL_MODE: policy } = this.#options.config;
     const needed = approversOfRequest(policy, risk);
     if (needed === 0 && ask.kind !== 'user_input') {

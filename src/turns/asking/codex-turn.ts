@@ -6,7 +6,7 @@ import { explainBrokenTurn, lostConnection } from '../../agents/links/broken-tur
 import { riskOfAsk } from '../../approvals/risk.ts';
 import type { RunningTurn, TurnCompletion } from '../../codex/codex-client.ts';
 import type { CodexEvent } from '../../codex/codex-event.ts';
-import type { CodexAsk } from '../../codex/requests-of-codex/codex-ask.ts';
+import type { ServerRequest } from '../../codex/server-requests/server-request.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import type { ModelGateway } from '../../gateway/model-gateway.ts';
@@ -82,8 +82,8 @@ async function runTurn(
     const { turnId, completed } = await deadline.race(starting);
     turn.steer = (text) => link.codex.steerTurn(threadId, turnId, text);
     const completion = await deadline.race(completed);
-    if (completion.status === 'interrupted' && sent && link.startedAnewFor) {
-      throw link.startedAnewFor;
+    if (completion.status === 'interrupted' && sent && link.restartedFor) {
+      throw link.restartedFor;
     }
     return finalMessage(services, record.agentId, completion);
   } catch (error) {
@@ -105,12 +105,13 @@ async function startOrJoin(
   { turn, link, threadId, sent }: TurnAttempt,
   { prompt, clientMessageId }: Message,
 ): Promise<RunningTurn> {
-  const { codex, conversations } = link;
+  const { codex, threads } = link;
   const { record, prepared, events } = turn;
   const { request } = record;
   const { workspace } = runtime.layout(record.agentId);
   const onEvent = (event: CodexEvent) => events.emit(withRelativePaths(event, workspace));
-  const onAsk = (ask: CodexAsk) => approvals.ask(turn, { ...ask, risk: riskOfAsk(ask, workspace) });
+  const onAsk = (ask: ServerRequest) =>
+    approvals.ask(turn, { ...ask, risk: riskOfAsk(ask, workspace) });
   const joined = sent && (await codex.joinTurn(threadId, clientMessageId, onEvent, onAsk));
   if (joined) return joined;
   const { cwd = '.', approvalPolicy = 'never' } = request.thread?.settings ?? {};
@@ -124,8 +125,8 @@ async function startOrJoin(
       prompt,
       skills,
       cwd: directory,
-      model: request.model ?? conversations.settings.model ?? config.CODEX_MODEL,
-      effort: request.effort ?? conversations.settings.effort ?? config.CODEX_REASONING,
+      model: request.model ?? threads.settings.model ?? config.CODEX_MODEL,
+      effort: request.effort ?? threads.settings.effort ?? config.CODEX_REASONING,
       sandbox: runtime.confines ? 'external' : ownSandbox,
       approvalPolicy,
       outputSchema: answerSchema(prepared.answer),

@@ -6,22 +6,22 @@ import type { TurnAttempt } from '../turn-attempt.ts';
 
 /** Resumes or starts the thread of a turn. Returns the id of the thread. */
 export async function openThread(
-  { conversations }: AgentLink,
+  { threads }: AgentLink,
   { request, sent }: TurnRecord,
 ): Promise<string> {
   const { thread } = request;
   const joins = sent !== undefined;
-  if (!thread) return conversations.main({ joins });
+  if (!thread) return threads.main({ joins });
   const known = thread.threadId ?? sent?.threadId;
-  if (known === undefined) return conversations.begin(thread.settings);
+  if (known === undefined) return threads.begin(thread.settings);
   try {
-    await conversations.resume(known, thread.settings, { joins });
+    await threads.resume(known, thread.settings, { joins });
     return known;
   } catch (error) {
     // The turn itself started the thread, and Codex died before it wrote anything of it.
     const isOwn = thread.threadId === undefined;
     if (isOwn && error instanceof AppError && error.code === 'thread_not_found') {
-      return conversations.begin(thread.settings);
+      return threads.begin(thread.settings);
     }
     throw error;
   }
@@ -34,7 +34,7 @@ export async function leaveThread(
 ): Promise<void> {
   if (!turn.record.request.thread) return;
   try {
-    await link.conversations.leave(threadId);
+    await link.threads.leave(threadId);
   } catch (error) {
     log.debug({ err: error, threadId }, 'The thread stays loaded');
   }

@@ -1,6 +1,6 @@
+import type { Checkpoint } from '../../workspaces/checkpoint.ts';
 import type { DiffBounds } from '../../workspaces/file-change.ts';
 import type { Workspace } from '../../workspaces/workspace.ts';
-import type { WorkspaceTrees } from '../../workspaces/workspace-trees.ts';
 import { type TurnFiles, UNTOUCHED } from '../turn-kind.ts';
 import type { CheckRound } from './check.ts';
 
@@ -13,7 +13,7 @@ const WRITTEN_LISTED = 100;
  */
 export async function filesOfRounds(
   workspace: Workspace,
-  start: WorkspaceTrees,
+  start: Checkpoint,
   rounds: readonly CheckRound[],
   bounds: DiffBounds,
 ): Promise<{ files: TurnFiles; written: string[] }> {
@@ -35,8 +35,8 @@ export async function filesOfRounds(
 async function addPaths(
   workspace: Workspace,
   paths: Set<string>,
-  from: WorkspaceTrees,
-  to: WorkspaceTrees,
+  from: Checkpoint,
+  to: Checkpoint,
 ): Promise<void> {
   for (const path of await workspace.pathsChangedBetween(from, to)) {
     if (!path.startsWith(IN_GIT)) paths.add(path);
@@ -46,8 +46,8 @@ async function addPaths(
 async function thatDiffer(
   workspace: Workspace,
   paths: readonly string[],
-  from: WorkspaceTrees,
-  to: WorkspaceTrees,
+  from: Checkpoint,
+  to: Checkpoint,
 ): Promise<string[]> {
   if (paths.length === 0) return [];
   const differ = new Set(await workspace.pathsChangedBetween(from, to));

@@ -1,6 +1,6 @@
 import { lostConnection } from '../../agents/links/broken-turn.ts';
 import type { Config } from '../../config/config.ts';
-import type { WorkspaceTrees } from '../../workspaces/workspace-trees.ts';
+import type { Checkpoint } from '../../workspaces/checkpoint.ts';
 import { askCodex, type CodexTurnServices } from '../asking/codex-turn.ts';
 import type { SentTurn } from '../turn.ts';
 import type { TurnAttempt } from '../turn-attempt.ts';
@@ -40,7 +40,7 @@ export type CheckedWork = {
   report: CheckReport;
   files: TurnFiles;
   /** The files as Codex left them, before the last check. */
-  left?: WorkspaceTrees | undefined;
+  left?: Checkpoint | undefined;
 };
 
 /** Makes durable how far a turn has come. */
@@ -54,7 +54,7 @@ type Journal = (sent: SentTurn) => void;
 export async function workInRounds(
   services: CheckServices,
   attempt: TurnAttempt,
-  recording: Promise<WorkspaceTrees>,
+  recording: Promise<Checkpoint>,
   journal: Journal,
 ): Promise<Worked> {
   const { turn, sent } = attempt;
@@ -91,7 +91,7 @@ function askInRound(
   return askCodex(services, attempt, { prompt, clientMessageId: messageId(attempt, round) });
 }
 
-type CheckState = { plan: CheckPlan; progress: CheckProgress; start: WorkspaceTrees };
+type CheckState = { plan: CheckPlan; progress: CheckProgress; start: Checkpoint };
 
 async function runCheck(
   services: CheckServices,
@@ -103,7 +103,7 @@ async function runCheck(
   const round = progress.rounds.length + 1;
   const journalChecks = (checks: CheckProgress, nextRound = round) =>
     journal({ clientMessageId: messageId(attempt, nextRound), threadId, before: start, checks });
-  const before = progress.running ?? (await link.workspace.snapshot());
+  const before = progress.running ?? (await link.workspace.checkpoint());
   if (progress.running) await killStrays(services, attempt, before);
   else journalChecks({ ...progress, running: before });
   const shown = { round, rounds: plan.rounds, command: plan.command };
@@ -116,7 +116,7 @@ async function runCheck(
     ...shown,
     ...{ passed: hasPassed(end), exitCode: exitCode ?? undefined, timedOut, durationMs, output },
   });
-  const after = await link.workspace.snapshot();
+  const after = await link.workspace.checkpoint();
   const checks = { rounds: [...progress.rounds, { ...end, before, after }], output };
   journalChecks(checks, isOver(checks, plan) ? round : round + 1);
   return checks;
@@ -127,7 +127,7 @@ async function runCommand(
   services: CheckServices,
   attempt: TurnAttempt,
   plan: CheckPlan,
-  before: WorkspaceTrees,
+  before: Checkpoint,
 ): Promise<CheckEnd & { output: string }> {
   try {
     return await runCheckCommand(services, attempt, plan);
@@ -142,7 +142,7 @@ async function runCommand(
 async function killStrays(
   { runtime }: CheckServices,
   { link }: TurnAttempt,
-  since: WorkspaceTrees,
+  since: Checkpoint,
 ): Promise<void> {
   if (runtime.confines) await link.workspace.killStartedSince(since);
 }

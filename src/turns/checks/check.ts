@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Config } from '../../config/config.ts';
-import type { WorkspaceTrees } from '../../workspaces/workspace-trees.ts';
+import type { Checkpoint } from '../../workspaces/checkpoint.ts';
 
 /** The check that a caller asks for: a command for `sh -c` in the workspace. */
 export type CheckRequest = {
@@ -25,8 +25,8 @@ export type CheckEnd = {
 /** One round: Codex works, then the check runs. */
 export type CheckRound = CheckEnd & {
   /** The files when Codex had worked, and when the check had run. */
-  before: WorkspaceTrees;
-  after: WorkspaceTrees;
+  before: Checkpoint;
+  after: Checkpoint;
 };
 
 /** How far the checks of a turn have come; a later server continues from there. */
@@ -35,7 +35,7 @@ export type CheckProgress = {
   /** The end of what the last check printed. */
   output: string;
   /** The files before a check that runs. All changes since then belong to the check. */
-  running?: WorkspaceTrees;
+  running?: Checkpoint;
 };
 
 /** The checks of a turn, for the result. */

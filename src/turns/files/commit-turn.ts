@@ -2,8 +2,8 @@ import type { Logger } from 'pino';
 import type { AgentStore } from '../../agents/agent-store.ts';
 import type { Redactor } from '../../audit/redaction/redactor.ts';
 import type { Config } from '../../config/config.ts';
+import type { Checkpoint } from '../../workspaces/checkpoint.ts';
 import { NO_COMMIT } from '../../workspaces/commits/commit.ts';
-import type { WorkspaceTrees } from '../../workspaces/workspace-trees.ts';
 import type { TurnAttempt } from '../turn-attempt.ts';
 import type { Answer } from '../turn-kind.ts';
 import { commitMessage } from './commit-message.ts';
@@ -23,7 +23,7 @@ export type CommitServices = {
 export async function commitTurn(
   { store, redactor, config, log }: CommitServices,
   { turn, link, threadId, sent }: TurnAttempt,
-  { before, after }: { before: WorkspaceTrees; after: WorkspaceTrees },
+  { before, after }: { before: Checkpoint; after: Checkpoint },
   answer: Answer | undefined,
 ): Promise<Recording> {
   if (before.files === after.files) return { notes: [] };

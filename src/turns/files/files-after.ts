@@ -2,9 +2,9 @@ import type { AgentManager } from '../../agents/agent-manager.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError, type ErrorCode } from '../../errors.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
+import type { Checkpoint } from '../../workspaces/checkpoint.ts';
 import { diffstat } from '../../workspaces/diffstat.ts';
 import { FILES_LISTED } from '../../workspaces/file-change.ts';
-import type { WorkspaceTrees } from '../../workspaces/workspace-trees.ts';
 import type { Worked } from '../checks/check-rounds.ts';
 import type { TurnRecord } from '../turn.ts';
 import type { TurnAttempt } from '../turn-attempt.ts';
@@ -34,7 +34,7 @@ export type FilesServices = CommitServices & {
 export async function filesAfterWork(
   services: FilesServices,
   attempt: TurnAttempt,
-  before: WorkspaceTrees,
+  before: Checkpoint,
   { answer, checked }: Worked,
 ): Promise<TurnFiles> {
   if (checked?.left) {
@@ -51,7 +51,7 @@ export async function filesAfterWork(
 export async function filesAfterFailure(
   services: FilesServices,
   attempt: TurnAttempt,
-  recording: Promise<WorkspaceTrees>,
+  recording: Promise<Checkpoint>,
   error: unknown,
 ): Promise<TurnFiles> {
   const { agents, log } = services;
@@ -95,13 +95,13 @@ export function summaryOf({ changes, unlisted, recording }: TurnFiles): object {
 async function recordChanges(
   services: FilesServices,
   attempt: TurnAttempt,
-  before: WorkspaceTrees,
+  before: Checkpoint,
   answer?: Answer,
 ): Promise<TurnFiles> {
   const { config } = services;
   const bounds = { file: config.MAX_DIFF_BYTES, total: config.MAX_DIFF_TOTAL_BYTES };
   const { workspace } = attempt.link;
-  const after = await workspace.snapshot();
+  const after = await workspace.checkpoint();
   const [changed, recording] = await Promise.all([
     workspace.changesBetween(before, after, bounds),
     commitTurn(services, attempt, { before, after }, answer),
@@ -119,13 +119,13 @@ function unrecorded(error: unknown): TurnFiles {
 async function undo(
   { runtime }: FilesServices,
   { link, threadId }: TurnAttempt,
-  before: WorkspaceTrees,
+  before: Checkpoint,
 ): Promise<TurnFiles> {
   const { codex, workspace } = link;
   await codex.cleanBackgroundTerminals(threadId);
   // Where Codex's own sandbox holds, nothing that a turn started can write.
   if (runtime.confines) await workspace.killStartedSince(before);
-  const after = await workspace.snapshot();
+  const after = await workspace.checkpoint();
   const paths = await workspace.pathsChangedBetween(before, after);
   if (before.files !== after.files || before.meta !== after.meta) await workspace.restore(before);
   const more = paths.length - FILES_LISTED;
@@ -137,7 +137,7 @@ async function undo(
 async function undoFailed(
   agents: FilesServices['agents'],
   agentId: string,
-  before: WorkspaceTrees,
+  before: Checkpoint,
 ): Promise<void> {
   try {
     await agents.halt(agentId);

@@ -1,5 +1,5 @@
 import type { ModelGateway } from '../../gateway/model-gateway.ts';
-import type { WorkspaceTrees } from '../../workspaces/workspace-trees.ts';
+import type { Checkpoint } from '../../workspaces/checkpoint.ts';
 import type { SentTurn } from '../turn.ts';
 import type { TurnAttempt } from '../turn-attempt.ts';
 
@@ -27,12 +27,12 @@ export class FilesBefore {
   record(
     { turn, link, threadId, sent }: TurnAttempt,
     journal: (sent: SentTurn) => void,
-  ): Promise<WorkspaceTrees> {
+  ): Promise<Checkpoint> {
     if (sent?.before) return Promise.resolve(sent.before);
     const { agentId, turnId } = turn.record;
     const clientMessageId = sent?.clientMessageId ?? turnId;
     journal({ clientMessageId, threadId });
-    const recorded = link.workspace.snapshot().then((before) => {
+    const recorded = link.workspace.checkpoint().then((before) => {
       journal({ clientMessageId, threadId, before });
       return before;
     });

@@ -96,7 +96,7 @@ export class Trials {
   /** The agent's own thread. An agent without one is woken and starts it. */
   async #threadOf({ agentId, threadId }: AgentRecord): Promise<string> {
     if (threadId !== undefined) return threadId;
-    return this.#options.agents.withAgent(agentId, ({ conversations }) => conversations.main());
+    return this.#options.agents.withAgent(agentId, ({ threads }) => threads.main());
   }
 
   #sourceOf({ agentId }: TurnRecord): AgentRecord {

@@ -1,68 +1,67 @@
+import type { Checkpoint } from '../checkpoint.ts';
 import { unquotePath } from '../git-quoting.ts';
-import type { WorkspaceTrees } from '../workspace-trees.ts';
 
-/** What a commit is made of. */
 export type NewCommit = {
-  before: WorkspaceTrees;
-  after: WorkspaceTrees;
-} & CommitFacts;
+  before: Checkpoint;
+  after: Checkpoint;
+} & CommitOptions;
 
-export type CommitFacts = {
+export type CommitOptions = {
   /** Below `refs/codex/`, such as `turns/ID`. */
   ref: string;
-  /** Whether it may have been made before; then it is what was made. */
+  /** Whether an earlier server may have made this commit; then the earlier one is returned. */
   again?: boolean;
   at: Date;
   /** Letters, digits, `_`, `.` and `-`. */
   author: string;
   message: string;
-  /** Bytes of a file; larger ones stay as they were in the commit before. */
+  /** Maximum bytes of a file; the commit leaves larger files as in its parent. */
   fileLimit: number;
 };
 
 export type Commit = {
   id: string;
-  /** Absent for a first one. */
+  /** Absent for a root commit. */
   parent?: string;
   ref: string;
-  /** The branch that has it now; absent if that could not be moved. */
+  /** The branch that points at it; absent if the branch could not be moved. */
   branch?: string;
-  /** What of the change is not in it. */
+  /** Changes that are not part of it. */
   leftOut: LeftOut;
 };
 
 export type LeftOut = {
-  /** Files over the limit. */
+  /** Files above the size limit. */
   large: string[];
-  /** Files in submodules, of which only the commit is recorded. */
+  /** Files in submodules, whose commit alone is recorded. */
   inSubmodules: string[];
 };
 
 const WORK_BRANCH = 'codex/work';
 
-/** Why there is no commit, by the word of agent-image/commits.sh. */
+/** Reasons for no commit, by the word of agent-image/commits.sh. */
 export const NO_COMMIT = {
   nothing: 'nothing changed that a commit could hold',
   'no-repository': 'the workspace has no repository',
   'broken-repository': 'git cannot read the repository of the workspace',
-  'other-objects': 'the repository of the workspace is not one of SHA-1',
-  elsewhere: 'the repository of the workspace lies outside of it',
-  failed: 'git could not write it',
-  done: 'the files are so already',
-  gone: 'the commit is not in the repository any more',
+  'other-objects': 'the repository of the workspace does not use SHA-1',
+  elsewhere: 'the repository of the workspace is outside of the workspace',
+  failed: 'git could not write the commit',
+  done: 'the files have this state already',
+  gone: 'the repository no longer has the commit',
 } as const;
 export type NoCommit = keyof typeof NO_COMMIT;
 
-export type Outcome =
+export type CommitOutcome =
   | { commit: Commit }
   | { refused: NoCommit }
   | { conflicts: string[] }
-  /** Files that git ignores are where others would have to be. */
+  /** Ignored files at paths that must be written. */
   | { blocked: string[] };
 
-/** The files as they are, as a commit of them would have them, beside HEAD. */
-export type Present = {
-  /** The commit; undefined if there is none. */
+/** The present files, as a commit would record them, and HEAD. */
+export type WorkingTree = {
+  /** Undefined without a commit. */
   head?: string;
   headTree: string;
   tree: string;
@@ -71,29 +70,32 @@ export type Present = {
 
 const ID = '[0-9a-f]{40}';
 const MADE = new RegExp(`^ok (${ID}) (${ID}|-) (yes|no) (\\S+)$`);
-const PRESENT = new RegExp(`^ok (${ID}|-) (${ID}) (${ID}) (\\S+)$`);
+const WORKING_TREE = new RegExp(`^ok (${ID}|-) (${ID}) (${ID}) (\\S+)$`);
 
-/** What the shell of a workspace is asked; no part of it has a blank in it. */
+/** A command of agent-image/workspace.sh; no argument contains a blank. */
 export function commitCommand({ before, after, again, ...facts }: NewCommit): string {
   const mode = again ? 'again' : 'fresh';
   const { ref, rest } = partsOf(facts);
   return ['commit', before.files, after.files, before.meta, ref, mode, ...rest].join(' ');
 }
 
-/** `back` takes back what a commit did, `forth` does it once more. */
-export function mergeCommand(way: 'back' | 'forth', commit: string, facts: CommitFacts): string {
+export function mergeCommand(
+  way: 'revert' | 'apply',
+  commit: string,
+  facts: CommitOptions,
+): string {
   const { ref, rest } = partsOf(facts);
   return ['merge', way, commit, ref, ...rest].join(' ');
 }
 
-function partsOf({ ref, at, author, message, fileLimit }: CommitFacts) {
+function partsOf({ ref, at, author, message, fileLimit }: CommitOptions) {
   const seconds = Math.floor(at.getTime() / 1000);
   const text = Buffer.from(message).toString('base64');
   return { ref, rest: [seconds, author, fileLimit, text] };
 }
 
-/** Undefined if it is no answer. The agent may have written it: it is bounded, and shaped. */
-export function readOutcome(answer: string, ref: string): Outcome | undefined {
+/** Undefined for an invalid answer, since the agent may have written it. */
+export function readOutcome(answer: string, ref: string): CommitOutcome | undefined {
   const [word, detail = ''] = answer.split(' ');
   if (word === 'not' && isReason(detail)) return { refused: detail };
   if (word === 'conflict') return { conflicts: decodedLines(detail).map(unquotePath) };
@@ -111,8 +113,8 @@ export function readOutcome(answer: string, ref: string): Outcome | undefined {
   };
 }
 
-export function readPresent(answer: string): Present | undefined {
-  const [, head, headTree, tree, notes] = PRESENT.exec(answer) ?? [];
+export function readWorkingTree(answer: string): WorkingTree | undefined {
+  const [, head, headTree, tree, notes] = WORKING_TREE.exec(answer) ?? [];
   if (!headTree || !tree || !notes) return undefined;
   return { ...(head !== '-' && { head }), headTree, tree, leftOut: leftOutOf(notes) };
 }
@@ -130,7 +132,7 @@ function leftOutOf(notes: string): LeftOut {
   return { large: named('large'), inSubmodules: named('submodule') };
 }
 
-/** Lines in base64; the last one is dropped if it was cut. */
+/** Lines in base64; a last line that was cut is dropped. */
 function decodedLines(text: string): string[] {
   if (text === '-') return [];
   return Buffer.from(text, 'base64').toString().split('\n').slice(0, -1);

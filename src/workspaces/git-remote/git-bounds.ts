@@ -1,10 +1,10 @@
-/** What one request of a git client may use. */
+/** Limits of one request of a git client. */
 export type GitBounds = {
-  /** Of the body of a request. */
+  /** Bytes of the request body. */
   maxBytes: number;
-  /** How long nothing may move in either direction. */
+  /** Time without a byte in either direction. */
   idleSeconds: number;
   totalSeconds: number;
-  /** How long git may wait for more after all was sent, until its input ends. */
+  /** Time without a byte after the end of the body, until git's input is closed. */
   quietSeconds: number;
 };

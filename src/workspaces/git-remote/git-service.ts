@@ -3,34 +3,34 @@ import pTimeout from 'p-timeout';
 import { untilAborted } from '../../concurrency/until-aborted.ts';
 import { AppError } from '../../errors.ts';
 import type { ContainerProcess } from '../../runtime/container-runtime.ts';
-import { lastWords } from '../../runtime/stderr-tail.ts';
+import { stderrTail } from '../../runtime/stderr-tail.ts';
 import { agentScript } from '../agent-script.ts';
 import type { Workspace } from '../workspace.ts';
 import type { GitBounds } from './git-bounds.ts';
 import { GitTraffic } from './git-traffic.ts';
 
-/** Such as git clients ask for by name: one reads, the other takes a push. */
+/** The services of git's protocol: one for clones and fetches, one for pushes. */
 export const GIT_SERVICES = ['git-upload-pack', 'git-receive-pack'] as const;
 export type GitService = (typeof GIT_SERVICES)[number];
 
 export type GitRequest = {
   service: GitService;
-  /** Version of git's protocol that the client prefers. */
+  /** Protocol version that the client prefers. */
   protocol?: '0' | '1' | '2' | undefined;
-  /** What the client sends; none if it only asks which refs there are. Not destroyed, but read to its end. */
+  /** Request body, absent for a list of refs. It is read to its end and not destroyed. */
   body?: Readable | undefined;
 };
 
 const SCRIPT = agentScript('unfinished-push.sh') + agentScript('git-service.sh');
 const RECEIVE_HOOK = agentScript('receive-hook.sh');
-/** Where other parts of the server keep refs, which may be fetched. */
+/** Refs of the server: clients may fetch them, not push them. */
 const OWN_REFS = 'refs/codex';
-/** What is refused is read all the same, so that the client gets to read the answer, but not for ever. */
+/** A body above the limit is read up to this factor, so that the client reads the response. */
 const EXCESS = 2;
-/** How much longer than all its time git may take to end: it is ended in the container when that is over. */
+/** Grace time for the exit of git, which git-service.sh kills after `totalSeconds`. */
 const ENDING_SECONDS = 30;
 
-/** What the command line says comes after the configuration of the repository, which the agent writes. */
+/** The command line overrides the configuration of the repository, which the agent may write. */
 const SETTINGS: Record<GitService, readonly string[]> = {
   'git-upload-pack': ['uploadpack.allowFilter=true', 'uploadpack.allowAnySHA1InWant=true'],
   'git-receive-pack': [
@@ -42,14 +42,14 @@ const SETTINGS: Record<GitService, readonly string[]> = {
   ],
 };
 
-/** Resolves when there is room for more, or rejects; at the latest when `over` is aborted. */
+/** Resolves when the client accepts more data; must settle when `over` is aborted. */
 type Send = (chunk: Buffer, over: AbortSignal) => Promise<void>;
 
 /**
- * Serves one request of a git client in the container of an agent, and resolves when git has ended
- * there. `send` takes the answer piece by piece. Aborting ends git's input, so that nothing is taken
- * of a push that is not complete. Throws `workspace_failed` if git had no answer, `invalid_input` for
- * a body that cannot be read, or why the signal was aborted.
+ * Runs git in the container of an agent for one request of a git client, until git has exited. `send`
+ * receives the response in chunks. An abort closes git's input, so that an incomplete push has no
+ * effect. Throws `workspace_failed` if git failed without a response, `invalid_input` for an unreadable
+ * body, or the reason of `signal`.
  */
 export async function serveGit(
   workspace: Workspace,
@@ -58,25 +58,25 @@ export async function serveGit(
 ): Promise<GitTraffic> {
   const process = await workspace.exec(command(request, bounds, workspace), environment(request));
   using traffic = new GitTraffic(process.stdio, bounds, signal);
-  const complaint = lastWords(process.stderr);
+  const stderr = stderrTail(process.stderr);
   try {
     const fed = feed(request, process, traffic);
     for await (const chunk of process.stdio) {
       await send(chunk, traffic.over);
       traffic.sent(chunk.length);
     }
-    // A git that has ended leaves a client alone that sends on.
+    // git may exit before the client has sent its body.
     await untilAborted(fed, traffic.over);
   } catch (error) {
     throw traffic.failure ?? error;
   } finally {
     process.stdio.destroy();
-    // What has lost its client may still write files, and the agent is not free before.
+    // Without its client git may still write files, so the agent stays locked until git exits.
     traffic.exitCode = await exitOf(process, bounds);
   }
   if (traffic.failure) throw traffic.failure;
   if (traffic.exitCode === undefined) throw lost();
-  if (traffic.bytesOut === 0 && traffic.exitCode !== 0) throw failed(complaint());
+  if (traffic.bytesOut === 0 && traffic.exitCode !== 0) throw failed(stderr());
   return traffic;
 }
 
@@ -113,7 +113,7 @@ function changes({ service, body }: GitRequest): boolean {
   return service === 'git-receive-pack' && body !== undefined;
 }
 
-/** Git ends by itself when it has read what it needs: its input is ended only if it waits for more. */
+/** git exits by itself once it has read its request; its input is closed only if it waits for more. */
 async function feed(
   { body }: GitRequest,
   { stdio }: ContainerProcess,
@@ -121,7 +121,7 @@ async function feed(
 ): Promise<void> {
   if (!body) return;
   try {
-    // Ended early, an iterator would destroy the body, and with it the connection for the answer.
+    // An iterator that ends early would destroy the body, and with it the connection of the response.
     for await (const chunk of body.iterator({ destroyOnReturn: false })) {
       if (traffic.received(chunk) > traffic.bounds.maxBytes * EXCESS) throw tooLarge(traffic);
       await traffic.write(chunk);
@@ -134,7 +134,7 @@ async function feed(
 }
 
 function tooLarge({ bounds: { maxBytes } }: GitTraffic): AppError {
-  return new AppError('body_too_large', `What git sent is larger than ${maxBytes} bytes.`);
+  return new AppError('body_too_large', `The request of git is larger than ${maxBytes} bytes.`);
 }
 
 function exitOf({ exited }: ContainerProcess, { totalSeconds }: GitBounds) {
@@ -143,10 +143,10 @@ function exitOf({ exited }: ContainerProcess, { totalSeconds }: GitBounds) {
 }
 
 function lost(): AppError {
-  return new AppError('container_lost', 'The container ended while git worked in it.');
+  return new AppError('container_lost', 'The container stopped during the git operation.');
 }
 
-function failed(complaint: string): AppError {
-  const cause = new Error(complaint);
+function failed(stderr: string): AppError {
+  const cause = new Error(stderr);
   return new AppError('workspace_failed', 'Git could not serve the workspace.', { cause });
 }

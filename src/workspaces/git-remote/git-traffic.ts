@@ -3,19 +3,19 @@ import { drained } from '../../concurrency/drained.ts';
 import { AppError } from '../../errors.ts';
 import type { GitBounds } from './git-bounds.ts';
 
-const LOOK_MS = 1000;
+const CHECK_MS = 1000;
 
-/** The bytes that move between a git client and its git. It ends the connection when none do. */
+/** Counts the bytes between a git client and git, and ends the connection at its limits. */
 export class GitTraffic implements Disposable {
   readonly bounds: GitBounds;
-  /** How the body begins. */
+  /** The first chunk of the body. */
   head: Buffer = Buffer.alloc(0);
   bytesIn = 0;
   bytesOut = 0;
   exitCode: number | undefined;
   readonly #stdio: Duplex;
   readonly #timer: NodeJS.Timeout;
-  readonly #ignore: () => void;
+  readonly #unsubscribe: () => void;
   readonly #startedAt = performance.now();
   #movedAt = performance.now();
   #bodyEnded = false;
@@ -25,31 +25,30 @@ export class GitTraffic implements Disposable {
   constructor(stdio: Duplex, bounds: GitBounds, signal: AbortSignal) {
     this.bounds = bounds;
     this.#stdio = stdio;
-    // A broken connection ends the output too, and the exit status tells the rest.
+    // A broken connection also ends the output; the exit status says whether git succeeded.
     stdio.on('error', () => undefined);
-    this.#timer = setInterval(() => this.#look(), LOOK_MS).unref();
+    this.#timer = setInterval(() => this.#checkLimits(), CHECK_MS).unref();
     const onAbort = () => this.#end(signal.reason);
     signal.addEventListener('abort', onAbort);
-    this.#ignore = () => signal.removeEventListener('abort', onAbort);
+    this.#unsubscribe = () => signal.removeEventListener('abort', onAbort);
     if (signal.aborted) onAbort();
   }
 
-  /** Aborted if it ends before git does. */
+  /** Aborted when a limit or `signal` ends the operation before git exits. */
   get over(): AbortSignal {
     return this.#over.signal;
   }
 
-  /** Why it ended before git did. */
   get failure(): unknown {
     return this.#failure;
   }
 
-  /** Whether it was no more than the question which refs there are. */
+  /** Whether the request only lists refs. */
   get listsRefs(): boolean {
     return /^[0-9a-f]{4}command=ls-refs\b/.test(this.head.toString('latin1', 0, 32));
   }
 
-  /** Answers how much there was in all. */
+  /** Returns the total. */
   received(chunk: Buffer): number {
     if (this.bytesIn === 0) this.head = chunk;
     this.bytesIn += chunk.length;
@@ -67,23 +66,23 @@ export class GitTraffic implements Disposable {
     this.#movedAt = performance.now();
   }
 
-  /** Hands a piece to git, if it still reads. */
+  /** Writes to git, unless it has closed its input. */
   async write(chunk: Buffer): Promise<void> {
     const stdio = this.#stdio;
     if (stdio.writable && !stdio.write(chunk)) await drained(stdio);
   }
 
-  /** The first reason counts. */
+  /** Keeps the first reason. */
   fail(reason: unknown): void {
     this.#failure ??= reason;
   }
 
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
-    this.#ignore();
+    this.#unsubscribe();
   }
 
-  #look(): void {
+  #checkLimits(): void {
     const now = performance.now();
     const { idleSeconds, totalSeconds, quietSeconds } = this.bounds;
     const quietMs = now - this.#movedAt;

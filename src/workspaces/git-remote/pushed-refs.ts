@@ -1,11 +1,11 @@
 const HEAD_DIGITS = 4;
-const MOST = 20;
+const MAX_REFS = 20;
 const COMMAND = /^([0-9a-f]{40,64}) ([0-9a-f]{40,64}) ([^\0\n]+)/;
 
-/** Such as `refs/heads/main 1234567..89abcde`, by how a push begins; those in its first bytes, of so many at most. */
+/** Ref updates such as `refs/heads/main 1234567..89abcde`, up to 20, in the first chunk of a push. */
 export function pushedRefs(head: Buffer): string[] {
   const refs: string[] = [];
-  for (let at = 0; refs.length < MOST; ) {
+  for (let at = 0; refs.length < MAX_REFS; ) {
     const length = Number.parseInt(head.toString('latin1', at, at + HEAD_DIGITS), 16);
     if (!(length > HEAD_DIGITS) || at + length > head.length) break;
     const [, from, to, ref] =

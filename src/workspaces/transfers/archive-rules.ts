@@ -3,13 +3,12 @@ import { AppError } from '../../errors.ts';
 import { isInGit, pathParts } from '../workspace-path.ts';
 import { type EntryKind, EntryTree } from './entry-tree.ts';
 
-/** What an archive says of an entry, and what is said of it in turn. */
 export type EntryHeader = Pick<Header, 'name'> & Partial<Header>;
 
-/** All paths of an archive together, which are kept while it is read. */
+/** Limit of all paths of an archive, which stay in memory while it is read. */
 const NAMES_BYTES = 64 * 1024 * 1024;
 const BLOCK_BYTES = 512;
-const SHOWN_NAME = 200;
+const NAME_CHARACTERS = 200;
 const LATEST_SECONDS = 2 ** 33;
 const KINDS = new Map<EntryHeader['type'], EntryKind>([
   ['file', 'file'],
@@ -23,40 +22,39 @@ export type ArchiveBounds = { bytes: number; entries: number };
 
 export type RuleOptions = {
   bounds: ArchiveBounds;
-  /** The directory of the workspace that the archive is of. */
+  /** Directory of the workspace that the archive starts at, in parts. */
   base?: readonly string[];
-  /** What becomes of entries in a repository of git. */
+  /** Treatment of entries in a `.git`. */
   git: 'skip' | 'refuse' | 'take';
-  /** Whether an entry that can't be taken is left out, and the others go on. */
+  /** Whether to omit an invalid entry instead of throwing. */
   lenient?: boolean;
 };
 
-/** What an archive held, as far as it was taken. */
+/** Counts of the entries of an archive. */
 export type ArchiveReport = {
   files: number;
   directories: number;
   links: number;
   bytes: number;
-  /** Entries in repositories of git. */
+  /** Entries in a `.git`. */
   skipped: number;
-  /** Entries that nobody should be handed. */
+  /** Invalid entries. */
   omitted: number;
 };
 
-/** How many of the entries that are left out are named. */
 const OMITTED_NAMED = 20;
 
-/** Decides on the entries of one archive, in their order: what each becomes, and which are not taken. */
+/** Decides, in order, on each entry of one archive: its new header, or that it is skipped or omitted. */
 export class ArchiveRules {
   readonly report: ArchiveReport = {
     ...{ files: 0, directories: 0, links: 0, bytes: 0, skipped: 0, omitted: 0 },
   };
-  /** Names of the first of the entries that nobody should be handed. */
+  /** Names of the first omitted entries. */
   readonly omittedNames: string[] = [];
   readonly #options: RuleOptions;
   readonly #tree = new EntryTree();
   #entries = 0;
-  #taken = 0;
+  #bytes = 0;
   #names = 0;
 
   constructor(options: RuleOptions) {
@@ -64,27 +62,25 @@ export class ArchiveRules {
   }
 
   /**
-   * The header that goes on in the place of one that was read: a path within, plain modes, no owner.
-   * Undefined if the entry is left out. Throws `archive_invalid`, naming the entry, or
-   * `upload_too_large`.
+   * The new header of an entry: a relative path, plain modes and no owner. Undefined if the entry is
+   * skipped or omitted. Throws `archive_invalid` with the name of the entry, or `upload_too_large`.
    */
   headerFor(read: EntryHeader): EntryHeader | undefined {
     this.#count(read);
     const parts = pathParts(read.name);
-    // Of the directory itself: it is there, or is made.
+    // The directory of the archive itself exists, or staging creates it.
     if (Array.isArray(parts) && parts.length === 0 && read.type === 'directory') return undefined;
-    if (Array.isArray(parts) && this.#isLeftOut(parts)) {
+    if (Array.isArray(parts) && this.#isSkipped(parts)) {
       this.report.skipped += 1;
       return undefined;
     }
     const objection = typeof parts === 'string' ? parts : this.#objection(parts, read);
-    if (objection === undefined && Array.isArray(parts)) return this.#taking(parts, read);
+    if (objection === undefined && Array.isArray(parts)) return this.#accept(parts, read);
     if (!this.#options.lenient) throw refused(read.name, objection ?? 'it has no path');
     this.omit(read.name);
     return undefined;
   }
 
-  /** Counts an entry that does not go on. */
   omit(name: string): void {
     this.report.omitted += 1;
     if (this.omittedNames.length < OMITTED_NAMED) this.omittedNames.push(shown(name));
@@ -93,25 +89,25 @@ export class ArchiveRules {
   #count({ name, size = 0 }: EntryHeader): void {
     const { bytes, entries } = this.#options.bounds;
     this.#entries += 1;
-    this.#taken += size + BLOCK_BYTES;
+    this.#bytes += size + BLOCK_BYTES;
     this.#names += Buffer.byteLength(name);
     if (this.#entries > entries) throw tooLarge(`more than ${entries} entries`, { entries });
-    if (this.#taken > bytes) throw tooLarge(`more than ${bytes} bytes`, { bytes });
+    if (this.#bytes > bytes) throw tooLarge(`more than ${bytes} bytes`, { bytes });
     if (this.#names > NAMES_BYTES) {
       throw tooLarge(`paths of more than ${NAMES_BYTES} bytes`, { bytes: NAMES_BYTES });
     }
   }
 
-  #isLeftOut(parts: readonly string[]): boolean {
+  #isSkipped(parts: readonly string[]): boolean {
     return this.#options.git === 'skip' && isInGit(parts);
   }
 
   #objection(parts: readonly string[], { type, linkname, pax }: EntryHeader): string | undefined {
     const { git } = this.#options;
     if (parts.length === 0) return 'it has no name';
-    if (git === 'refuse' && isInGit(parts)) return 'it lies in .git, which is not for uploads';
+    if (git === 'refuse' && isInGit(parts)) return 'it is in .git, which uploads must not change';
     const kind = KINDS.get(type);
-    if (!kind) return 'it is neither a file, a directory nor a link';
+    if (!kind) return 'it is not a file, directory or link';
     if (Object.keys(pax ?? {}).some((key) => key.startsWith('GNU.sparse'))) {
       return 'it is a sparse file';
     }
@@ -127,16 +123,16 @@ export class ArchiveRules {
     if (type === 'link') {
       const target = pathParts(linkname);
       const isEarlier = typeof target !== 'string' && this.#tree.hasFile(target);
-      return isEarlier ? undefined : 'it is a hard link to no earlier file of the archive';
+      return isEarlier ? undefined : 'it is a hard link without an earlier file in the archive';
     }
     if (type !== 'symlink') return undefined;
     const { base = [] } = this.#options;
     return leadsOut(linkname, base.length + parts.length - 1)
-      ? 'it is a link that leads out of the workspace'
+      ? 'it is a link to a path outside of the workspace'
       : undefined;
   }
 
-  #taking(parts: readonly string[], read: EntryHeader): EntryHeader {
+  #accept(parts: readonly string[], read: EntryHeader): EntryHeader {
     const { type, size = 0 } = read;
     const common = { name: parts.join('/'), mtime: plainTime(read.mtime), uid: 0, gid: 0 };
     const { report } = this;
@@ -157,8 +153,8 @@ export class ArchiveRules {
 }
 
 /**
- * Whether a symbolic link in a directory so deep leads out. It may go up, but not after it has gone
- * down: that could be through another link, and so lead up from anywhere.
+ * Whether a symbolic link at a depth leads out of the workspace. `..` is allowed only at the start of the
+ * target: after a name, which may be another link, it could lead anywhere.
  */
 function leadsOut(target: string, depth: number): boolean {
   if (target === '' || target.startsWith('/') || /[\0\uFFFD]/.test(target)) return true;
@@ -176,12 +172,12 @@ function plainTime(time: Date | undefined): Date {
 
 function refused(name: string, why: string): AppError {
   const entry = shown(name);
-  const message = `The entry ${JSON.stringify(entry)} can't be taken: ${why}. Nothing was changed.`;
+  const message = `The entry ${JSON.stringify(entry)} is refused: ${why}. Nothing was changed.`;
   return new AppError('archive_invalid', message, { data: { entry } });
 }
 
 function shown(name: string): string {
-  return name.slice(0, SHOWN_NAME);
+  return name.slice(0, NAME_CHARACTERS);
 }
 
 function tooLarge(what: string, limit: object): AppError {

@@ -5,18 +5,16 @@ import type { EntryHeader } from './archive-rules.ts';
 
 type Entry = Extract extends AsyncIterable<infer E> ? E : never;
 
-/** What becomes of the entries of an archive. */
 export type EntryRules = {
-  /** The header that goes on in the place of one that was read; undefined leaves the entry out. */
+  /** The new header of an entry; undefined drops the entry. */
   headerFor(read: EntryHeader): EntryHeader | undefined;
-  /** What goes on in the place of the content of a file, which must have the same length. */
+  /** The new content of a file, which must have the same length. */
   contentOf?(header: EntryHeader, content: AsyncIterable<Buffer>): AsyncIterable<Buffer>;
 };
 
 /**
- * Reads an archive and writes it anew, entry by entry, as its rules say: what comes out was made here,
- * whoever sent what went in. Holds one chunk at a time. Throws `archive_invalid` for what is no
- * archive, what the rules throw, and what `source` throws.
+ * Parses an archive and writes a new one, entry by entry, by its rules. It holds one chunk in memory.
+ * Throws `archive_invalid` for an invalid archive, and the errors of the rules and of `source`.
  */
 export async function* checkedArchive(
   source: AsyncIterable<Uint8Array>,
@@ -24,7 +22,7 @@ export async function* checkedArchive(
 ): AsyncGenerator<Uint8Array> {
   const unpacked = extract();
   const packed = pack();
-  // The first that fails takes the others with it.
+  // The first failure ends all streams.
   let failure: unknown;
   const fail = (error: unknown) => {
     failure ??= error;
@@ -57,7 +55,7 @@ async function feed(source: AsyncIterable<Uint8Array>, unpacked: Extract): Promi
     if (unpacked.destroyed) return;
     if (!unpacked.write(chunk)) await drained(unpacked);
   }
-  // It would pass for an archive without files, which replaces a workspace by nothing.
+  // An empty body would count as an archive without files, and empty the workspace.
   if (bytes === 0) throw new AppError('archive_invalid', 'The archive is empty.');
   unpacked.end(undefined);
 }
@@ -92,8 +90,8 @@ async function copyEntry(
 
 function unreadable(error: unknown): AppError {
   if (error instanceof AppError) return error;
-  const reason = error instanceof Error ? error.message : 'it cannot be read';
-  return new AppError('archive_invalid', `This is no archive of tar: ${reason}.`, {
+  const reason = error instanceof Error ? error.message : 'the reason is unknown';
+  return new AppError('archive_invalid', `The body is not a tar archive: ${reason}.`, {
     cause: error,
   });
 }

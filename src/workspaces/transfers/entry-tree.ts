@@ -1,26 +1,25 @@
 type Node = { kind: 'directory'; below: Map<string, Node> } | { kind: 'file' | 'link' };
 export type EntryKind = Node['kind'];
 
-/** The names that an archive has used so far, each with what it is. */
+/** The paths of an archive so far, with their kinds. */
 export class EntryTree {
   readonly #root = new Map<string, Node>();
 
   /**
-   * Takes an entry by the parts of its path; directories above it that were not named are added.
-   * Answers what speaks against it: nothing may be there twice, or lie below a file or a link.
+   * Adds an entry and its missing parent directories. Returns the objection to an entry that exists twice
+   * or is below a file or a link.
    */
   add(parts: readonly string[], kind: EntryKind): string | undefined {
     const above = this.#directory(parts.slice(0, -1));
-    if (!above) return 'it lies below an entry that is no directory';
+    if (!above) return 'its parent is an entry that is not a directory';
     const name = parts.at(-1) ?? '';
     const known = above.get(name);
     if (known?.kind === 'directory' && kind === 'directory') return undefined;
-    if (known) return 'an entry before it has the same name';
+    if (known) return 'an earlier entry has the same path';
     above.set(name, kind === 'directory' ? { kind, below: new Map() } : { kind });
     return undefined;
   }
 
-  /** Whether an earlier entry is a file of this path. */
   hasFile(parts: readonly string[]): boolean {
     const last = parts.reduce<Node | undefined>(
       (node, part) => (node?.kind === 'directory' ? node.below.get(part) : undefined),

@@ -5,51 +5,51 @@ import pTimeout from 'p-timeout';
 import { untilAborted } from '../../concurrency/until-aborted.ts';
 import { AppError } from '../../errors.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
-import { lastWords } from '../../runtime/stderr-tail.ts';
+import { DISK_FULL } from '../../runtime/disk-full.ts';
+import { stderrTail } from '../../runtime/stderr-tail.ts';
 import { runScript } from '../container-script.ts';
-import { saysNoRoom } from '../disk-full.ts';
 import { STAGING } from '../workspace-path.ts';
 
-/** Passed along with the call, so that it always fits the server, whatever the image is. */
+/** Passed with every exec, so that its version is the server's, whatever the image. */
 export const PLACE = readFileSync(
   new URL('../../../agent-image/place.cjs', import.meta.url),
   'utf8',
 );
 const CONFLICT = 65;
-/** How long a program is waited for that was let go; others in the container can keep it from ending. */
-const ENDING_MS = 5_000;
+/** Other processes of the container can freeze a script, so that it never exits. */
+const ABORT_LIMIT_MS = 5_000;
 
-/** In `sh`: removes what is left of an earlier upload. */
+/** Shell code that removes the remains of an earlier upload. */
 export const CLEAR = `if [ -e "$STAGING" ] || [ -L "$STAGING" ]; then
   rm -rf "$STAGING" 2>/dev/null || { chmod -R u+rwX "$STAGING"; rm -rf "$STAGING"; }
 fi`;
 
-/** Once it has begun, an order is carried out. */
+/** Shell code that completes an order that was begun, and removes the staging directory. */
 const FINISH = `if [ -e "$STAGING/order.json" ]; then node -e "$PLACE" || exit; fi
 ${CLEAR}`;
 
-type Receipt = {
+type IncomingArchive = {
   archive: AsyncGenerator<Uint8Array>;
-  /** For `sh`: builds `tree` in the staging of the archive on its standard input. */
+  /** Shell code that unpacks standard input into `tree` in the staging directory. */
   script: string;
   signal?: AbortSignal | undefined;
-  /** Called when all has arrived, before anything is moved. */
+  /** Called when the archive is complete, before files are moved. */
   onArrived?: (() => void) | undefined;
 };
 
-/** Where what is in the staging belongs. */
+/** An order to agent-image/place.cjs. */
 type Order = {
-  /** The directory of the workspace, by its parts. */
+  /** Target directory in the workspace, in parts. */
   parts: readonly string[];
-  /** Whether the directory becomes exactly that. */
+  /** Whether other files of the target are removed. */
   replace: boolean;
-  /** Whether that goes for its `.git` too. */
+  /** Whether `replace` includes `.git`. */
   git: boolean;
-  /** A file into which the id is written once that is done. */
+  /** A file that gets the id when the files are in place. */
   note?: { file: string; id: string };
 };
 
-/** A directory beside the files of an agent, where what comes in is built before it is moved. */
+/** A directory next to the files of an agent, in which incoming files are built before they are moved. */
 export class Staging {
   readonly #runtime: ContainerRuntime;
 
@@ -58,13 +58,13 @@ export class Staging {
   }
 
   /**
-   * Takes in an archive and moves it to its place, all of it or nothing. Throws `no_space`,
-   * `path_conflict`, `workspace_failed`, `container_lost`, what `archive` throws, or why `signal` is aborted.
+   * Unpacks an archive and moves its files into place, all or none. Throws `no_space`, `path_conflict`,
+   * `workspace_failed`, `container_lost`, the error of `archive` or the reason of `signal`.
    */
-  async fill(agentId: string, receipt: Receipt, order: Order): Promise<void> {
+  async fill(agentId: string, incoming: IncomingArchive, order: Order): Promise<void> {
     try {
-      await this.#receive(agentId, receipt);
-      receipt.onArrived?.();
+      await this.#receive(agentId, incoming);
+      incoming.onArrived?.();
       await this.place(agentId, order);
     } catch (error) {
       await this.clear(agentId);
@@ -72,41 +72,41 @@ export class Staging {
     }
   }
 
-  /** Moves what is in it to its place. Throws `path_conflict` or `workspace_failed`. */
+  /** Moves the files into place. Throws `path_conflict` or `workspace_failed`. */
   async place(agentId: string, order: Order): Promise<void> {
     const { workspace } = this.#runtime.layout(agentId);
     const env = stagingEnvironment(this.#runtime, agentId);
     const whole = JSON.stringify({ ...order, workspace, staging: env.STAGING });
     const command = ['node', '-e', PLACE, '--', whole];
-    const { exitCode, complaint } = await runScript(this.#runtime, agentId, command, { env });
+    const { exitCode, stderr } = await runScript(this.#runtime, agentId, command, { env });
     if (exitCode === 0) return;
     if (exitCode === undefined) {
       throw lost(
-        'Once it runs again, either all files are in their place or none: send them again.',
+        'After its next start either all files are in place or none: send the files again.',
       );
     }
     if (exitCode !== CONFLICT) {
-      throw failed('The files could not be put in their place.', complaint);
+      throw failed('The files could not be moved into place.', stderr);
     }
-    const where = /^conflict (".{0,300}")$/m.exec(complaint)?.[1] ?? 'a path of the archive';
+    const where = /^conflict (".{0,300}")$/m.exec(stderr)?.[1] ?? 'A path of the archive';
     throw new AppError(
       'path_conflict',
-      `In the place of ${where} is a file or a link, and not a directory, or the other way round. Nothing was changed.`,
+      `${where} exists as a file or a link where the archive has a directory, or the reverse. Nothing was changed.`,
     );
   }
 
-  /** Removes what an upload left that did not come to its end, or brings it there. Never throws. */
+  /** Completes or removes an interrupted upload. Never throws. */
   async clear(agentId: string): Promise<void> {
     const env = { ...stagingEnvironment(this.#runtime, agentId), PLACE };
-    // What is left then, the next one removes, or the shell of the workspace when it is opened.
+    // On failure, the next upload or the next start of the workspace shell does it.
     await runScript(this.#runtime, agentId, ['sh', '-c', FINISH], { env }).catch(() => undefined);
   }
 
-  async #receive(agentId: string, { archive, script, signal }: Receipt): Promise<void> {
+  async #receive(agentId: string, { archive, script, signal }: IncomingArchive): Promise<void> {
     const env = stagingEnvironment(this.#runtime, agentId);
     const process = await this.#runtime.exec(agentId, ['sh', '-c', script], { env });
-    const complaint = lastWords(process.stderr);
-    // The stream of a program that has ended refuses what is written: its status says why.
+    const stderr = stderrTail(process.stderr);
+    // Writes to a program that has exited fail; its exit code tells the reason.
     process.stdio.on('error', () => undefined).resume();
     let over = false;
     const ended = process.exited.then(() => {
@@ -125,15 +125,15 @@ export class Staging {
       await untilAborted(ended, signal);
     } catch (error) {
       process.stdio.destroy();
-      await pTimeout(ended, { milliseconds: ENDING_MS, message: false });
+      await pTimeout(ended, { milliseconds: ABORT_LIMIT_MS, message: false });
       throw signal?.aborted ? signal.reason : error;
     }
     const exitCode = await process.exited;
-    if (exitCode !== 0) throw whyNotUnpacked(exitCode, complaint());
+    if (exitCode !== 0) throw unpackFailure(exitCode, stderr());
   }
 }
 
-/** Where files are built: on the file system of the workspace, and where no sandbox of Codex lets it write. */
+/** The staging directory: on the file system of the workspace, and not writable in Codex's own sandbox. */
 export function stagingEnvironment(
   runtime: ContainerRuntime,
   agentId: string,
@@ -143,19 +143,18 @@ export function stagingEnvironment(
   return { WORKSPACE: workspace, STAGING: path.posix.join(parent, STAGING) };
 }
 
-/** What callers hear whose files were on their way. */
 export function lost(consequence: string): AppError {
-  const message = `The container ended while files were transferred. ${consequence}`;
+  const message = `The container stopped during the transfer. ${consequence}`;
   return new AppError('container_lost', message);
 }
 
-function whyNotUnpacked(exitCode: number | undefined, complaint: string): AppError {
+function unpackFailure(exitCode: number | undefined, stderr: string): AppError {
   if (exitCode === undefined) return lost('Nothing was changed: send the files again.');
-  return saysNoRoom(complaint)
-    ? new AppError('no_space', 'There is no room for the files. Nothing was changed.')
-    : failed('The files could not be unpacked in the container.', complaint);
+  return DISK_FULL.test(stderr)
+    ? new AppError('no_space', 'The disk has no room for the files. Nothing was changed.')
+    : failed('The files could not be unpacked in the container.', stderr);
 }
 
-function failed(message: string, complaint: string): AppError {
-  return new AppError('workspace_failed', message, { cause: new Error(complaint) });
+function failed(message: string, stderr: string): AppError {
+  return new AppError('workspace_failed', message, { cause: new Error(stderr) });
 }

@@ -2,12 +2,12 @@ import type { Config } from '../../config/config.ts';
 import type { ArchiveBounds } from './archive-rules.ts';
 
 type Options = {
-  /** `limitBytes` is undefined where nothing is limited. */
+  /** `limitBytes` is undefined without a limit. */
   disk: { readonly limitBytes: number | undefined; bytesOf(agentId: string): number };
   config: Pick<Config, 'TRANSFER_MAX_BYTES' | 'TRANSFER_MAX_ENTRIES'>;
 };
 
-/** What may go into the workspace of an agent at once: no more than its disk has room for. */
+/** Limits of one upload: the settings, and the free space of the agent's disk. */
 export function transferBounds({ disk, config }: Options, agentId: string): ArchiveBounds {
   const { TRANSFER_MAX_BYTES: most, TRANSFER_MAX_ENTRIES: entries } = config;
   const room = (disk.limitBytes ?? Number.POSITIVE_INFINITY) - disk.bytesOf(agentId);

@@ -5,20 +5,20 @@ import { readAtMost } from '../../runtime/read-at-most.ts';
 import { STAGING } from '../workspace-path.ts';
 import { type ArchiveBounds, type ArchiveReport, ArchiveRules } from './archive-rules.ts';
 import { checkedArchive } from './checked-archive.ts';
-import { onSocketLeftOut } from './left-out-sockets.ts';
+import { onSkippedSocket } from './skipped-sockets.ts';
 import { CLEAR, lost, Staging, stagingEnvironment } from './staging.ts';
 
 const MISSING = 66;
 const OUTSIDE = 67;
-/** tar says 1 where a file changed while it was read. */
+/** tar exits with 1 if a file changed while it was read. */
 const TAR_FAILED = 2;
 
-/** In the home of an agent: the last order that was carried out and was to be noted. */
+/** File in the home of an agent with the id of its last completed restore. */
 const NOTE = '.workspace-restored';
 const NOTE_BYTES = 100;
 const RECEIVE = `${CLEAR}
 mkdir "$STAGING" "$STAGING/tree" && cd "$STAGING/tree" && exec tar -xof -`;
-/** A conversation goes to its place at once: nobody looks for it there yet. */
+/** Sessions of Codex are copied directly: no thread refers to them yet. */
 const RECEIVE_AGENT = `${CLEAR}
 mkdir "$STAGING" "$STAGING/tree" && cd "$STAGING" && tar -xof - || exit
 [ -d sessions ] || exit 0
@@ -33,14 +33,14 @@ exec tar -cf - --exclude=./${STAGING} --exclude=.git "$name"`;
 
 export type PutOptions = {
   bounds: ArchiveBounds;
-  /** The directory of the workspace, by its parts. */
+  /** Target directory in the workspace, in parts. */
   base: readonly string[];
-  /** Whether the directory becomes exactly that, but for its `.git`. */
+  /** Whether other files of the target are removed, except for `.git`. */
   replace: boolean;
-  /** What becomes of entries in `.git`. */
+  /** Treatment of entries in `.git`. */
   git: 'skip' | 'refuse';
   signal?: AbortSignal | undefined;
-  /** Called when all has arrived, before anything is moved. */
+  /** Called when the archive is complete, before files are moved. */
   onArrived?: () => void;
 };
 
@@ -51,10 +51,10 @@ export type GetOptions = {
   signal?: AbortSignal | undefined;
 };
 
-/** What was given, and the names of the first entries that were left out. */
-export type GivenReport = ArchiveReport & { omittedNames: readonly string[] };
+/** Counts of a download, and the names of the first omitted entries. */
+export type DownloadReport = ArchiveReport & { omittedNames: readonly string[] };
 
-/** Brings files into the workspace of an agent that is awake, all of them or none, and out of it. */
+/** Uploads to and downloads from the workspace of an awake agent; an upload changes all files or none. */
 export class WorkspaceFiles {
   readonly #runtime: ContainerRuntime;
   readonly #staging: Staging;
@@ -65,8 +65,8 @@ export class WorkspaceFiles {
   }
 
   /**
-   * Unpacks an archive of tar. Nobody else may change the files meanwhile. Throws `archive_invalid`,
-   * `upload_too_large`, `path_conflict`, `no_space`, or what `archive` throws.
+   * Unpacks a tar archive. The caller must have exclusive access to the files. Throws `archive_invalid`,
+   * `upload_too_large`, `path_conflict`, `no_space`, or the error of `archive`.
    */
   async put(
     agentId: string,
@@ -75,44 +75,44 @@ export class WorkspaceFiles {
   ): Promise<ArchiveReport> {
     const rules = new ArchiveRules({ bounds, base, git });
     const checked = checkedArchive(archive, rules);
-    const receipt = { archive: checked, script: RECEIVE, signal, onArrived };
-    await this.#staging.fill(agentId, receipt, { parts: base, replace, git: false });
+    const incoming = { archive: checked, script: RECEIVE, signal, onArrived };
+    await this.#staging.fill(agentId, incoming, { parts: base, replace, git: false });
     return rules.report;
   }
 
   /**
-   * Unpacks what makes up an agent, as checked already: the files from `tree` of the archive, in the
-   * place of all that is there, and conversations from `sessions`. Nobody else may use the agent
-   * meanwhile. Throws `no_space` and what `archive` throws; then the files are as they were, or become
-   * those as soon as the agent wakes: {@link wasPlaced} tells, by `id`.
+   * Replaces an agent by a checked archive: its files by `tree`, its threads by `sessions`. The caller
+   * must have exclusive access to the agent. Throws `no_space` and the error of `archive`. After an
+   * error the files are unchanged, or are replaced at the next wake: {@link wasPlaced} tells which.
    */
   async putAgent(
     agentId: string,
     archive: AsyncGenerator<Uint8Array>,
     { id, ...options }: { id: string; signal: AbortSignal; onArrived: () => void },
   ): Promise<void> {
-    const receipt = { archive, script: RECEIVE_AGENT, ...options };
+    const incoming = { archive, script: RECEIVE_AGENT, ...options };
     const note = { file: this.#noteOf(agentId), id };
-    await this.#staging.fill(agentId, receipt, { parts: [], replace: true, git: true, note });
+    await this.#staging.fill(agentId, incoming, { parts: [], replace: true, git: true, note });
   }
 
-  /** Whether the files of `putAgent` came to their place. Its workspace must be ready. */
+  /** Whether the files of a `putAgent` are in place. The workspace must be ready. */
   async wasPlaced(agentId: string, id: string): Promise<boolean> {
     const process = await this.#runtime.exec(agentId, ['cat', this.#noteOf(agentId)]);
     process.stderr.resume();
     const noted = await readAtMost(process.stdio, NOTE_BYTES);
-    if ((await process.exited) === undefined) throw lost('Nobody can tell what came of them.');
+    if ((await process.exited) === undefined)
+      throw lost('Whether the files are in place is unknown.');
     return noted.toString() === id;
   }
 
   /**
-   * A file or a directory as an archive of tar, which waits for its reader. Throws `path_not_found`
-   * before its first chunk, and in the middle if it can't be told to its end.
+   * Streams a file or a directory as a tar archive. Throws `path_not_found` before the first chunk, and
+   * in the middle if the archive cannot be completed.
    */
   async *get(
     agentId: string,
     { bounds, base, git, signal }: GetOptions,
-  ): AsyncGenerator<Uint8Array, GivenReport> {
+  ): AsyncGenerator<Uint8Array, DownloadReport> {
     const command = ['sh', '-c', SEND, 'sh', base.join('/') || '.', git ? 'yes' : 'no'];
     const env = stagingEnvironment(this.#runtime, agentId);
     const process = await this.#runtime.exec(agentId, command, { env });
@@ -120,7 +120,7 @@ export class WorkspaceFiles {
     const end = () => process.stdio.destroy();
     signal?.addEventListener('abort', end);
     if (signal?.aborted) end();
-    onSocketLeftOut(process.stderr, (name) => rules.omit(name));
+    onSkippedSocket(process.stderr, (name) => rules.omit(name));
     try {
       yield* checkedArchive(outputOf(process, base), rules);
     } catch (error) {
@@ -144,12 +144,12 @@ async function* outputOf(
   for await (const chunk of stdio) yield chunk;
   const exitCode = await exited;
   if (exitCode === MISSING || exitCode === OUTSIDE) {
-    const why = exitCode === MISSING ? 'is not there' : 'lies outside';
+    const why = exitCode === MISSING ? 'does not exist' : 'is outside of the workspace';
     throw new AppError('path_not_found', `${JSON.stringify(base.join('/'))} ${why}.`);
   }
-  if (exitCode === undefined) throw lost('What was sent is not all.');
+  if (exitCode === undefined) throw lost('The archive is incomplete.');
   if (exitCode >= TAR_FAILED) {
-    const cause = new Error(`tar ended with ${exitCode}`);
+    const cause = new Error(`tar exited with ${exitCode}`);
     throw new AppError('workspace_failed', 'The files could not be read.', { cause });
   }
 }

@@ -87,9 +87,9 @@ test('an agent keeps its directory for ever, and one that ran keeps what it has'
 });
 
 test('an agent that a slot of the pool was claimed for has the workspace of that', () => {
-  store.slots.add({ slotId: 's', tokenSha256: 'x' });
-  store.slots.setReady('s', true);
-  store.slots.claim('a');
+  store.warmContainers.add({ id: 's', tokenSha256: 'x' });
+  store.warmContainers.setReady('s', true);
+  store.warmContainers.claim('a');
   expect(() => attach(at('repos/app'))).toThrow(code('workspace_exists'));
 });
 
@@ -119,7 +119,7 @@ test('a directory that became a link is mounted no more, nor one whose root was 
   fs.renameSync(real, at('repos/moved'));
   expect(() => directories.assertUsable(real)).toThrow(code('workspace_path_unusable'));
   fs.symlinkSync(at('repos/other'), real);
-  expect(() => directories.assertUsable(real)).toThrow(/it leads to .*other now/);
+  expect(() => directories.assertUsable(real)).toThrow(/it is now a link to .*other/);
   fs.rmSync(real);
   fs.symlinkSync('/etc', real);
   expect(() => directories.assertUsable(real)).toThrow(code('workspace_path_denied'));

@@ -1,5 +1,9 @@
 import { expect, test } from 'vitest';
-import { type AgentLife, nextStep, secondsUntil } from '../../../src/agents/life/agent-life.ts';
+import {
+  type AgentLife,
+  dueTransition,
+  secondsUntil,
+} from '../../../src/agents/life/agent-life.ts';
 
 const NOW = new Date('2026-01-01T00:00:00Z');
 const settings = {
@@ -31,19 +35,23 @@ test.each([
   ['archived', 10_000, 'remove'],
   ['busy', 99_999, 'none'],
 ] as const)('what is due for an agent that is %s for %i s: %s', (status, idle, step) => {
-  expect(nextStep(agent({ status, idle }), NOW, settings)).toBe(step);
+  expect(dueTransition(agent({ status, idle }), NOW, settings)).toBe(step);
 });
 
 test('nothing is ever due for an agent that is pinned or that calls wait for', () => {
   for (const status of ['idle', 'paused', 'stopped', 'archived'] as const) {
-    expect(nextStep(agent({ status, idle: 99_999, pinned: true }), NOW, settings)).toBe('none');
-    expect(nextStep(agent({ status, idle: 99_999, awaited: true }), NOW, settings)).toBe('none');
+    expect(dueTransition(agent({ status, idle: 99_999, pinned: true }), NOW, settings)).toBe(
+      'none',
+    );
+    expect(dueTransition(agent({ status, idle: 99_999, awaited: true }), NOW, settings)).toBe(
+      'none',
+    );
   }
 });
 
 test('a time-out of 0 leaves its step out, whatever comes after it', () => {
   const steps = (idle: number, changed: Partial<typeof settings>) =>
-    nextStep(agent({ idle }), NOW, { ...settings, ...changed });
+    dueTransition(agent({ idle }), NOW, { ...settings, ...changed });
   expect(steps(99, { PAUSE_TIMEOUT: 0 })).toBe('none');
   expect(steps(100, { PAUSE_TIMEOUT: 0 })).toBe('stop');
   expect(steps(9999, { ARCHIVE_TIMEOUT: 0 })).toBe('stop');
@@ -66,5 +74,5 @@ test('the time that is left is told for every step ahead, and for no other', () 
 });
 
 test('an agent whose last use is in the future, by a clock that was set back, is left alone', () => {
-  expect(nextStep(agent({ idle: -50 }), NOW, settings)).toBe('none');
+  expect(dueTransition(agent({ idle: -50 }), NOW, settings)).toBe('none');
 });

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest';
 import type { AgentLife } from '../../../src/agents/life/agent-life.ts';
 import {
   checkSeconds,
-  stepOfRound,
-  type Told,
+  type SentWarnings,
+  transitionOfRound,
   type Warning,
   warningsOf,
 } from '../../../src/agents/life/expiry-warning.ts';
@@ -31,51 +31,53 @@ function look(now: number) {
   return { now: at(now), rounds: [at(next), at(next + 60)] };
 }
 
-function warned(agent: AgentLife, now: number, told?: Told, changed = {}): Warning[] {
-  return warningsOf(agent, told, look(now), { ...settings, ...changed }).warnings;
+function warned(agent: AgentLife, now: number, sent?: SentWarnings, changed = {}): Warning[] {
+  return warningsOf(agent, sent, look(now), { ...settings, ...changed }).warnings;
 }
 
 test('a step is told of before the round that takes it, and once', () => {
   // Due at 590, taken at 600.
   const agent = idle({ idleSince: at(-10) });
   expect(warned(agent, 529)).toEqual([]);
-  const { warnings, told } = warningsOf(agent, undefined, look(533.5), settings);
-  expect(warnings).toEqual([{ step: 'stop', inSeconds: 66 }]);
-  expect(warned(agent, 538, told)).toEqual([]);
-  expect(warned(agent, 599, told)).toEqual([]);
+  const { warnings, sent } = warningsOf(agent, undefined, look(533.5), settings);
+  expect(warnings).toEqual([{ transition: 'stop', inSeconds: 66 }]);
+  expect(warned(agent, 538, sent)).toEqual([]);
+  expect(warned(agent, 599, sent)).toEqual([]);
 });
 
 test('a time of day that is adjusted from look to look takes no warning back', () => {
-  let told: Told | undefined;
+  let sent: SentWarnings | undefined;
   const all: Warning[] = [];
   for (let now = 1640; now < 1860; now += 5) {
     const agent = idle({ status: 'archived', idleSince: new Date(START + now / 5) });
-    const next = warningsOf(agent, told, look(now), settings);
+    const next = warningsOf(agent, sent, look(now), settings);
     all.push(...next.warnings);
-    told = next.told;
+    sent = next.sent;
   }
-  expect(all.map(({ step }) => step)).toEqual(['remove']);
+  expect(all.map(({ transition }) => transition)).toEqual(['remove']);
   const end = idle({ status: 'archived', idleSince: new Date(START + 372) });
-  expect(stepOfRound(end, told, at(1865), settings)).toBe('remove');
+  expect(transitionOfRound(end, sent, at(1865), settings)).toBe('remove');
 });
 
 test('each step has a warning of its own', () => {
   const stop = warningsOf(idle(), undefined, look(540), settings);
   const stopped = idle({ status: 'stopped' });
-  const archive = warningsOf(stopped, stop.told, look(1140), settings);
+  const archive = warningsOf(stopped, stop.sent, look(1140), settings);
   const archived = idle({ status: 'archived' });
-  const remove = warningsOf(archived, archive.told, look(1740), settings);
+  const remove = warningsOf(archived, archive.sent, look(1740), settings);
   expect([stop, archive, remove].map(({ warnings }) => warnings)).toEqual([
-    [{ step: 'stop', inSeconds: 60 }],
-    [{ step: 'archive', inSeconds: 60 }],
-    [{ step: 'remove', inSeconds: 60 }],
+    [{ transition: 'stop', inSeconds: 60 }],
+    [{ transition: 'archive', inSeconds: 60 }],
+    [{ transition: 'remove', inSeconds: 60 }],
   ]);
-  expect(warned(archived, 1750, remove.told)).toEqual([]);
+  expect(warned(archived, 1750, remove.sent)).toEqual([]);
 });
 
 test('of steps that one round takes together, the deepest is told', () => {
   const together = { SESSION_TIMEOUT: 590, ARCHIVE_TIMEOUT: 600 };
-  expect(warned(idle(), 540, undefined, together)).toEqual([{ step: 'archive', inSeconds: 60 }]);
+  expect(warned(idle(), 540, undefined, together)).toEqual([
+    { transition: 'archive', inSeconds: 60 },
+  ]);
 });
 
 test('a pause is not told of', () => {
@@ -86,24 +88,24 @@ test.each([
   ['works', { status: 'busy' }],
   ['is pinned', { pinned: true }],
   ['has calls waiting', { awaited: true }],
-] as const)('nothing is told of an agent that %s, and what was told is forgotten', (_how, life) => {
-  const { told } = warningsOf(idle(), undefined, look(540), settings);
-  const kept = warningsOf(idle(life), told, look(545), settings);
-  expect(kept).toMatchObject({ warnings: [], told: { earliest: {} } });
-  expect(warned(idle(), 550, kept.told)).toEqual([{ step: 'stop', inSeconds: 50 }]);
+] as const)('nothing is sent of an agent that %s, and what was sent is forgotten', (_how, life) => {
+  const { sent } = warningsOf(idle(), undefined, look(540), settings);
+  const kept = warningsOf(idle(life), sent, look(545), settings);
+  expect(kept).toMatchObject({ warnings: [], sent: { earliest: {} } });
+  expect(warned(idle(), 550, kept.sent)).toEqual([{ transition: 'stop', inSeconds: 50 }]);
 });
 
 test('after a call the next idle period has its own warning', () => {
-  const { told } = warningsOf(idle(), undefined, look(540), settings);
+  const { sent } = warningsOf(idle(), undefined, look(540), settings);
   const again = idle({ idleSince: at(550) });
-  expect(warned(again, 560, told)).toEqual([]);
-  expect(warned(again, 1140, told)).toEqual([{ step: 'stop', inSeconds: 60 }]);
+  expect(warned(again, 560, sent)).toEqual([]);
+  expect(warned(again, 1140, sent)).toEqual([{ transition: 'stop', inSeconds: 60 }]);
 });
 
 test('0 tells nothing and holds nothing up', () => {
   const silent = { ...settings, EXPIRY_WARNING: 0 };
   expect(warned(idle(), 540, undefined, silent)).toEqual([]);
-  expect(stepOfRound(idle(), undefined, at(1800), silent)).toBe('remove');
+  expect(transitionOfRound(idle(), undefined, at(1800), silent)).toBe('remove');
 });
 
 test('a step that is never taken is not told of', () => {
@@ -113,39 +115,40 @@ test('a step that is never taken is not told of', () => {
 
 test('nothing is removed before its warning is over, however long it is due', () => {
   const due = idle({ status: 'archived' });
-  const decided = (now: number, told?: Told) => stepOfRound(due, told, at(now), settings);
+  const decided = (now: number, sent?: SentWarnings) =>
+    transitionOfRound(due, sent, at(now), settings);
   expect(decided(60_000)).toBe('none');
   // The next round would come too soon, and the one after that is still far.
   const first = warningsOf(due, undefined, look(60_005), settings);
   expect(first.warnings).toEqual([]);
-  const second = warningsOf(due, first.told, look(60_055), settings);
-  expect(second.warnings).toEqual([{ step: 'remove', inSeconds: 65 }]);
-  expect(decided(60_060, second.told)).toBe('none');
-  expect(decided(60_120, second.told)).toBe('remove');
+  const second = warningsOf(due, first.sent, look(60_055), settings);
+  expect(second.warnings).toEqual([{ transition: 'remove', inSeconds: 65 }]);
+  expect(decided(60_060, second.sent)).toBe('none');
+  expect(decided(60_120, second.sent)).toBe('remove');
 });
 
 test('where a removal has to wait for its warning, what comes before it is taken', () => {
-  expect(stepOfRound(idle(), undefined, at(50_000), settings)).toBe('archive');
+  expect(transitionOfRound(idle(), undefined, at(50_000), settings)).toBe('archive');
 });
 
 test('a removal after less time than a warning takes waits for as long again', () => {
   const short = { RETENTION_TIMEOUT: 2 };
-  expect(warned(idle(), 1, undefined, short)).toEqual([{ step: 'remove', inSeconds: 59 }]);
+  expect(warned(idle(), 1, undefined, short)).toEqual([{ transition: 'remove', inSeconds: 59 }]);
   const { warnings } = warningsOf(
     idle(),
     undefined,
     { now: at(1), rounds: [at(1.5), at(2.5)] },
     { ...settings, ...short },
   );
-  expect(warnings).toEqual([{ step: 'remove', inSeconds: 2 }]);
+  expect(warnings).toEqual([{ transition: 'remove', inSeconds: 2 }]);
 });
 
 test('an agent that was told of its removal, then pinned and unpinned, is told again', () => {
   const due = idle({ status: 'archived' });
-  const { told } = warningsOf(due, undefined, look(1740), settings);
-  expect(stepOfRound(due, told, at(1800), settings)).toBe('remove');
-  const pinned = warningsOf({ ...due, pinned: true }, told, look(1745), settings);
-  expect(stepOfRound(due, pinned.told, at(99_960), settings)).toBe('none');
+  const { sent } = warningsOf(due, undefined, look(1740), settings);
+  expect(transitionOfRound(due, sent, at(1800), settings)).toBe('remove');
+  const pinned = warningsOf({ ...due, pinned: true }, sent, look(1745), settings);
+  expect(transitionOfRound(due, pinned.sent, at(99_960), settings)).toBe('none');
 });
 
 const RHYTHMS = [
@@ -159,7 +162,7 @@ const RHYTHMS = [
 ];
 
 test.each(RHYTHMS)(
-  'with a round each $every s, one is told $warning s before, and not much earlier',
+  'with a round each $every s, one is sent $warning s before, and not much earlier',
   (rhythm) => {
     const { every, warning } = rhythm;
     const early = 3 * checkSeconds({ EXPIRY_WARNING: warning });
@@ -187,16 +190,16 @@ function leadOf(
   const agent = idle({ idleSince: at(idleFrom) });
   const pace = checkSeconds(life);
   let round = Math.ceil((idleFrom + timeout) / every) * every;
-  let told: Told | undefined;
+  let sent: SentWarnings | undefined;
   let toldAt = Number.NaN;
   for (let now = round - warning - 5 * pace; now < round; now += pace) {
     const next = (Math.floor(now / every) + 1) * every;
     const check = { now: at(now), rounds: [at(next), at(next + every)] };
-    const seen = warningsOf(agent, told, check, life);
-    told = seen.told;
+    const seen = warningsOf(agent, sent, check, life);
+    sent = seen.sent;
     if (seen.warnings.length > 0) toldAt = now;
   }
   const last = round + 3 * every + timeout;
-  while (stepOfRound(agent, told, at(round), life) !== step && round < last) round += every;
+  while (transitionOfRound(agent, sent, at(round), life) !== step && round < last) round += every;
   return round - toldAt;
 }

@@ -30,7 +30,7 @@ describe.each(RUNTIMES)('reconciling agents in the $runtime runtime', ({ runtime
   test.runIf(here)('the place of a paused agent whose container was killed is freed', async () => {
     await using rig = await AgentsRig.start(kind);
     await rig.use('a');
-    await rig.agents.takeStep('pause', 'a');
+    await rig.agents.transition('pause', 'a');
     await rig.runtime.stop('a', { graceSeconds: 0 });
     await rig.agents.reconcile();
     expect(rig.agents.statusOf('a')).toBe('stopped');
@@ -42,12 +42,12 @@ describe.each(RUNTIMES)('reconciling agents in the $runtime runtime', ({ runtime
     async () => {
       await using rig = await AgentsRig.start(kind);
       await rig.use('a');
-      await rig.agents.takeStep('stop', 'a');
+      await rig.agents.transition('stop', 'a');
       await rig.runtime.start('a');
       expect(rig.agents.statusOf('a')).toBe('stopped');
       await rig.agents.reconcile();
       expect(rig.agents.statusOf('a')).toBe('idle');
-      await rig.agents.takeStep('stop', 'a');
+      await rig.agents.transition('stop', 'a');
       expect(await rig.stateOf('a')).toBe('stopped');
     },
   );
@@ -59,7 +59,7 @@ describe.each(RUNTIMES)('reconciling agents in the $runtime runtime', ({ runtime
     await rig.agents.reconcile();
     expect(rig.agents.statusOf('a')).toBe('paused');
     await rig.use('a');
-    await rig.agents.takeStep('pause', 'a');
+    await rig.agents.transition('pause', 'a');
     await rig.runtime.start('a');
     await rig.agents.reconcile();
     expect(rig.agents.statusOf('a')).toBe('idle');
@@ -89,7 +89,7 @@ describe.each(RUNTIMES)('reconciling agents in the $runtime runtime', ({ runtime
       await using rig = await AgentsRig.start(kind, { ORPHAN_TIMEOUT: '1' });
       await using other = await AgentsRig.start(kind);
       await rig.use('archived');
-      await rig.agents.takeStep('archive', 'archived');
+      await rig.agents.transition('archive', 'archived');
       await other.runtime.create({ agentId: 'foreign', env });
       const [ours, theirs] = [await rig.leftBehind(), await other.leftBehind()];
       await sleep(2000);

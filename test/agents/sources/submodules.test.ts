@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { notesOnRemains, readRemains } from '../../../src/agents/sources/submodules.ts';
+import { missingContentNotes, readMissingContent } from '../../../src/agents/sources/submodules.ts';
 
 const modules = (entries: Record<string, string>) => {
   const text = Object.entries(entries).map(([key, value]) => `submodule.${key}\n${value}\0`);
@@ -25,7 +25,7 @@ test('URLs are absolute, and beside the repository that names them', () => {
       's.url': 'git@h.org:s.git',
     }),
   ].join('\n');
-  expect(readRemains(output, place)).toEqual({
+  expect(readMissingContent(output, place)).toEqual({
     submodules: [
       { name: 'x.y', path: 'a', within: 'lib', url: 'https://h.org/other/a.git' },
       { name: 'z', path: 'é', within: 'lib', url: 'https://else.org/z' },
@@ -39,19 +39,22 @@ test.each(['https://me:pw@h.org/x', 'file:///etc', 'ext::sh -c x', '/etc/x.git',
   '%s is not fetched',
   (url) => {
     const output = `submodule\ta\n${modules({ 'a.path': 'a', 'a.url': url })}`;
-    expect(readRemains(output, place)).toMatchObject({ submodules: [], unreachable: ['lib/a'] });
+    expect(readMissingContent(output, place)).toMatchObject({
+      submodules: [],
+      unreachable: ['lib/a'],
+    });
   },
 );
 
 test('whatever a container says is read as far as it has the form', () => {
   const nonsense = ['', '\t\t', 'modules\t!!', 'submodule\t', 'other\tx', 'lfs'].join('\n');
   const nothing = { submodules: [], unreachable: [], lfs: [] };
-  expect(readRemains(nonsense, place)).toEqual(nothing);
+  expect(readMissingContent(nonsense, place)).toEqual(nothing);
 });
 
 test('notes name the first of many', () => {
   const many = Array.from({ length: 25 }, (_, index) => `m${index}`);
-  const [note] = notesOnRemains(many, { lfs: [], wanted: false });
+  const [note] = missingContentNotes(many, { lfs: [], wanted: false });
   expect(note).toMatch(/"m19" and 5 more\.$/);
-  expect(notesOnRemains([], { lfs: [], wanted: true })).toEqual([]);
+  expect(missingContentNotes([], { lfs: [], wanted: true })).toEqual([]);
 });

@@ -24,11 +24,11 @@ describe.each(RUNTIMES)('the warm pool in the $runtime runtime', ({ runtime: kin
         const [slot] = unclaimed(rig);
         const agentId = `agent-${claim}`;
         const startedAt = performance.now();
-        await rig.agents.withAgent(agentId, async ({ conversations }) => {
-          await conversations.main();
+        await rig.agents.withAgent(agentId, async ({ threads }) => {
+          await threads.main();
           times.push(performance.now() - startedAt);
         });
-        expect(rig.store.slots.of(agentId)?.slotId).toBe(slot?.slotId);
+        expect(rig.store.warmContainers.of(agentId)?.id).toBe(slot?.id);
         await untilReady(rig, 1);
       }
       expect(Math.min(...times)).toBeLessThan(CLAIM_LIMIT_MS);
@@ -38,7 +38,7 @@ describe.each(RUNTIMES)('the warm pool in the $runtime runtime', ({ runtime: kin
   test.runIf(here)('two agents that come at once never get the same container', async () => {
     await using rig = await start(1);
     await Promise.all(['a', 'b', 'c'].map((agentId) => rig.use(agentId)));
-    const claimed = rig.store.slots.list().filter(({ agentId }) => agentId !== undefined);
+    const claimed = rig.store.warmContainers.list().filter(({ agentId }) => agentId !== undefined);
     expect(claimed).toHaveLength(1);
     await untilReady(rig, 1);
     expect(await rig.runtime.list()).toHaveLength(4);
@@ -51,12 +51,14 @@ describe.each(RUNTIMES)('the warm pool in the $runtime runtime', ({ runtime: kin
     await rig.pool.claim('a')?.close();
     // The other one dies even before it has written the agent.
     rig.store.agents.put(newAgent('b'));
-    rig.store.slots.claim('b');
-    const slots = ['a', 'b'].map((agentId) => rig.store.slots.of(agentId)?.slotId);
+    rig.store.warmContainers.claim('b');
+    const warmContainers = ['a', 'b'].map((agentId) => rig.store.warmContainers.of(agentId)?.id);
     await rig.restart();
     for (const agentId of ['a', 'b']) await rig.use(agentId);
-    expect(['a', 'b'].map((agentId) => rig.store.slots.of(agentId)?.slotId)).toEqual(slots);
-    expect(new Set(slots).size).toBe(2);
+    expect(['a', 'b'].map((agentId) => rig.store.warmContainers.of(agentId)?.id)).toEqual(
+      warmContainers,
+    );
+    expect(new Set(warmContainers).size).toBe(2);
     expect(await rig.runtime.inspect('a')).toBeUndefined();
     expect(['a', 'b'].map((agentId) => rig.agents.statusOf(agentId))).toEqual(['idle', 'idle']);
   });
@@ -78,16 +80,16 @@ describe.each(RUNTIMES)('the warm pool in the $runtime runtime', ({ runtime: kin
   test.runIf(here)('what is half made or touched by hand is replaced', async () => {
     await using rig = await start(1);
     const [touched] = unclaimed(rig);
-    await rig.runtime.stop(touched?.slotId ?? '', { graceSeconds: 0 });
-    rig.store.slots.add({ slotId: 'slot-half', tokenSha256: 'ab' });
+    await rig.runtime.stop(touched?.id ?? '', { graceSeconds: 0 });
+    rig.store.warmContainers.add({ id: 'slot-half', tokenSha256: 'ab' });
     await rig.runtime.create({ agentId: 'slot-half', env: {} });
     await rig.restart();
     await expect
       .poll(async () => (await rig.runtime.list()).map(({ agentId, state }) => [agentId, state]))
-      .toEqual([[expect.not.stringMatching(`${touched?.slotId}|slot-half`), 'paused']]);
+      .toEqual([[expect.not.stringMatching(`${touched?.id}|slot-half`), 'paused']]);
     await untilReady(rig, 1);
     expect((await rig.runtime.listVolumes()).map(({ agentId }) => agentId)).toEqual([
-      unclaimed(rig)[0]?.slotId,
+      unclaimed(rig)[0]?.id,
     ]);
   });
 
@@ -102,26 +104,26 @@ describe.each(RUNTIMES)('the warm pool in the $runtime runtime', ({ runtime: kin
   test.runIf(here)('an agent from the pool sleeps, wakes and goes like any other', async () => {
     await using rig = await start(1);
     await rig.use('a');
-    const slot = rig.store.slots.of('a')?.slotId ?? '';
+    const slot = rig.store.warmContainers.of('a')?.id ?? '';
     const { workspace } = rig.runtime.layout(slot);
     await rig.shell(slot, `echo kept > ${workspace}/file`);
     for (const step of ['pause', 'stop', 'archive'] as const) {
-      await rig.agents.takeStep(step, 'a');
+      await rig.agents.transition(step, 'a');
       await rig.agents.reconcile();
       await rig.use('a');
       expect(await rig.shell(slot, `cat ${workspace}/file`)).toBe('kept\n');
     }
-    await rig.agents.takeStep('remove', 'a');
-    expect(rig.store.slots.of('a')).toBeUndefined();
+    await rig.agents.transition('remove', 'a');
+    expect(rig.store.warmContainers.of('a')).toBeUndefined();
     await untilReady(rig, 1);
     expect((await rig.runtime.listVolumes()).map(({ agentId }) => agentId)).toEqual([
-      unclaimed(rig)[0]?.slotId,
+      unclaimed(rig)[0]?.id,
     ]);
   });
 });
 
 function unclaimed({ store }: AgentsRig) {
-  return store.slots.list().filter(({ agentId }) => agentId === undefined);
+  return store.warmContainers.list().filter(({ agentId }) => agentId === undefined);
 }
 
 async function untilReady(rig: AgentsRig, size: number): Promise<void> {

@@ -43,7 +43,7 @@ describe.runIf(engine.available)('a container whose Codex was stopped by a comma
     });
     await expect(stopping).rejects.toMatchObject({
       code: 'codex_failed',
-      message: expect.stringMatching(/did not answer for 4 s.*started anew.*kept\.txt/s),
+      message: expect.stringMatching(/did not answer for 4 s.*restarted.*kept\.txt/s),
     });
     const next = await call(client, 'plan', { ...args, task: 'the-next' });
     expect(next.session_id).toBe(first.session_id);

@@ -63,10 +63,10 @@ describe.runIf(inject('engine').available)('directories of the machine behind th
   test('what is elsewhere, or behind a link, is refused by the server and by the guard', async () => {
     await using client = await connect(server);
     const refusals = [
-      [at('outside'), 'workspace_path_denied', 'is not within the WORKSPACE_ROOTS of the guard'],
-      [top, 'workspace_path_denied', 'is not within the WORKSPACE_ROOTS of the guard'],
+      [at('outside'), 'workspace_path_denied', "is outside of the guard's WORKSPACE_ROOTS"],
+      [top, 'workspace_path_denied', "is outside of the guard's WORKSPACE_ROOTS"],
       [at('root/out'), 'workspace_path_denied', 'is a link'],
-      [at('root/gone'), 'workspace_path_unusable', 'the guard sees no'],
+      [at('root/gone'), 'workspace_path_unusable', 'the guard cannot read'],
     ] as const;
     for (const [directory, code, words] of refusals) {
       const asked = { agent_id: 'new', task: 'x', source: { path: directory } };

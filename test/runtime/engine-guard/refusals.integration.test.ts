@@ -168,7 +168,7 @@ describe.skipIf(!inject('engine').available)('the engine guard refuses', () => {
       try {
         const answer = await create(body, 'planted');
         refused(answer);
-        expect(answer.message).toContain(`${workspaceVolume} is not of this installation`);
+        expect(answer.message).toContain(`${workspaceVolume} does not belong to this installation`);
       } finally {
         await own.docker.getVolume(workspaceVolume).remove();
       }
@@ -408,7 +408,7 @@ describe.skipIf(!inject('engine').available)('the engine guard refuses', () => {
       {
         method: 'POST',
         path: '/containers/create',
-        reason: 'Privileged is not what the settings of the guard make of it',
+        reason: 'Privileged differs from the settings of the guard',
       },
     ]);
     expect(JSON.stringify(guard.lines)).not.toContain('sk-secret');
@@ -418,7 +418,7 @@ describe.skipIf(!inject('engine').available)('the engine guard refuses', () => {
     const larger = own.runtime({ DOCKER_HOST: guard.url, CONTAINER_MEMORY_LIMIT: '4g' });
     await expect(larger.create({ agentId: 'large', env: {} })).rejects.toMatchObject({
       code: 'engine_refused',
-      message: expect.stringContaining('HostConfig.Memory is not what the settings of the guard'),
+      message: expect.stringContaining('HostConfig.Memory differs from the settings of the guard'),
     });
   });
 

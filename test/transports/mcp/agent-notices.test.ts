@@ -3,7 +3,7 @@ import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { LoggingMessageNotificationSchema } from '@modelcontextprotocol/sdk/types.js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { EndingStep, TakeReason } from '../../../src/agents/agent-events.ts';
+import type { EndingTransition, TransitionReason } from '../../../src/agents/agent-events.ts';
 import { startTestServer, type TestServer } from '../http/test-server.ts';
 
 /** Marks what is only sent to see whether it arrives. */
@@ -115,10 +115,10 @@ describe.each([
 });
 
 function expire(
-  step: EndingStep,
+  step: EndingTransition,
   agentId: string,
   inSeconds = 60,
-  reason: TakeReason = 'idle',
+  reason: TransitionReason = 'idle',
 ): undefined {
-  server.events.emit({ type: 'agent_expiring', agentId, step, inSeconds, reason });
+  server.events.emit({ type: 'agent_expiring', agentId, transition: step, inSeconds, reason });
 }

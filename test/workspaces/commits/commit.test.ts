@@ -3,7 +3,7 @@ import {
   commitCommand,
   mergeCommand,
   readOutcome,
-  readPresent,
+  readWorkingTree,
 } from '../../../src/workspaces/commits/commit.ts';
 import { diffstat } from '../../../src/workspaces/diffstat.ts';
 
@@ -27,8 +27,8 @@ test('a command is words without blanks or wildcards, whatever the message says'
   expect(words).toHaveLength(10);
   expect(words[9]).toMatch(/^[A-Za-z0-9+/]+=*$/);
   expect(Buffer.from(words[9] ?? '', 'base64').toString()).toBe(FACTS.message);
-  expect(mergeCommand('back', ID, FACTS)).toMatch(
-    new RegExp(`^merge back ${ID} turns/t-1 1700000000 alice 1024 \\S+$`),
+  expect(mergeCommand('revert', ID, FACTS)).toMatch(
+    new RegExp(`^merge revert ${ID} turns/t-1 1700000000 alice 1024 \\S+$`),
   );
 });
 
@@ -52,8 +52,8 @@ test('an answer is a reason, or names of files, or nothing that anybody believes
   for (const odd of ['failed', 'not constructor', `ok ${ID}`, `ok ${ID} x yes -`, 'ok', '']) {
     expect(readOutcome(odd, 'x')).toBeUndefined();
   }
-  expect(readPresent(`ok - ${ID} ${PARENT} -`)).toMatchObject({ headTree: ID, tree: PARENT });
-  expect(readPresent('failed')).toBeUndefined();
+  expect(readWorkingTree(`ok - ${ID} ${PARENT} -`)).toMatchObject({ headTree: ID, tree: PARENT });
+  expect(readWorkingTree('failed')).toBeUndefined();
 });
 
 test('a diffstat has a line for each file and one for all', () => {

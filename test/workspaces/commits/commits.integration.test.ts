@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
-import type { Commit, NewCommit, Outcome } from '../../../src/workspaces/commits/commit.ts';
+import type { Commit, CommitOutcome, NewCommit } from '../../../src/workspaces/commits/commit.ts';
 import type { Workspace } from '../../../src/workspaces/workspace.ts';
 import { AgentsRig } from '../../agents/agents-rig.ts';
 
@@ -30,12 +30,12 @@ describe.runIf(engine.available)('the commit of a turn in a container', () => {
     rig.agents.withAgent('a', ({ workspace }) => work(workspace));
 
   /** Makes the commit of a turn that ran a script. */
-  async function outcomeOf(script: string, again = false): Promise<Outcome> {
+  async function outcomeOf(script: string, again = false): Promise<CommitOutcome> {
     turns += 1;
     return use(async (workspace) => {
-      const before = await workspace.snapshot();
+      const before = await workspace.checkpoint();
       await rig.shell('a', `cd /workspace && { ${script}\n}`);
-      const after = await workspace.snapshot();
+      const after = await workspace.checkpoint();
       const facts = { at: new Date(), author: 'alice', message: 'Do it\n', fileLimit: LIMIT };
       return workspace.commits.make({ before, after, again, ref: `turns/t${turns}`, ...facts });
     });
@@ -45,7 +45,7 @@ describe.runIf(engine.available)('the commit of a turn in a container', () => {
     return madeBy(await outcomeOf(script));
   }
 
-  function madeBy(outcome: Outcome): Commit {
+  function madeBy(outcome: CommitOutcome): Commit {
     if (!('commit' in outcome)) throw new Error(JSON.stringify(outcome));
     return outcome.commit;
   }
@@ -119,9 +119,9 @@ describe.runIf(engine.available)('the commit of a turn in a container', () => {
   test('is made once, and in spite of what a killed git left', async () => {
     await sh(CLEAR);
     const outcome = await use(async (workspace) => {
-      const before = await workspace.snapshot();
+      const before = await workspace.checkpoint();
       await sh('echo 1 > f');
-      const after = await workspace.snapshot();
+      const after = await workspace.checkpoint();
       const facts = { at: new Date(), author: 'alice', message: 'Do it\n', fileLimit: LIMIT };
       const commit = { before, after, ref: 'turns/once', ...facts };
       await sh(
@@ -146,12 +146,12 @@ describe.runIf(engine.available)('the commit of a turn in a container', () => {
       const facts = { at: new Date(), author: 'alice', message: 'Do it\n', fileLimit: LIMIT };
       const make = async (ref: string, more: Files) =>
         madeBy(await workspace.commits.make({ ...facts, ref, ...more }));
-      const began = await workspace.snapshot();
+      const began = await workspace.checkpoint();
       await sh('echo 1 > f');
-      const between = await workspace.snapshot();
+      const between = await workspace.checkpoint();
       const first = await make('turns/one', { before: began, after: between });
       await sh('echo 2 > f');
-      const files = { before: between, after: await workspace.snapshot() };
+      const files = { before: between, after: await workspace.checkpoint() };
       const second = await make('turns/two', files);
       await sh(`git update-ref refs/heads/codex/work ${first.id}; touch .git/${WORK}.lock`);
       return { first, second, again: await make('turns/two', { ...files, again: true }) };
@@ -287,7 +287,7 @@ describe.runIf(engine.available)('the commit of a turn in a container', () => {
         `rm -rf /tmp/apply; git worktree add -q --detach /tmp/apply ${from}; cd /tmp/apply; echo ${patch} | base64 -d | git apply --index && git write-tree > /tmp/tree`,
       );
       expect(await sh('cat /tmp/tree')).toBe(await sh(`git rev-parse ${commit.id}^{tree}`));
-      const present = await commits.present(LIMIT);
+      const present = await commits.workingTree(LIMIT);
       expect(`${present.head}\n`).toBe(await sh('git rev-parse HEAD'));
       const open = await commits.diff(present.headTree, present.tree, {
         ...{ paths: [], contextLines: 3, ...WIDE },

@@ -95,30 +95,35 @@ test('archives of tar as people make them pass', async () => {
 
 const FILE = { content: 'x' };
 const HOSTILE: [what: string, entry: string, why: string, entries: Entry[]][] = [
-  ['leads up', 'a/../../b', 'upwards', [{ name: 'a/../../b', ...FILE }]],
+  ['leads up', 'a/../../b', '".."', [{ name: 'a/../../b', ...FILE }]],
   ['is absolute', '/etc/passwd', 'absolute', [{ name: '/etc/passwd', ...FILE }]],
-  ['is the parent', '..', 'upwards', [{ name: '..', type: 'directory' }]],
-  ['links to an absolute path', 'l', 'leads out', [link('l', '/etc/passwd')]],
-  ['links upwards', 'l', 'leads out', [link('l', '../x')]],
-  ['links upwards from below', 'd/l', 'leads out', [link('d/l', '../../x')]],
-  ['links up through a link', 'l', 'leads out', [link('a/b/up', '../..'), link('l', 'a/b/up/..')]],
-  ['links to nothing', 'l', 'leads out', [link('l', '')]],
-  ['lies below a link', 'l/x', 'below', [link('l', 'd'), { name: 'l/x', ...FILE }]],
+  ['is the parent', '..', '".."', [{ name: '..', type: 'directory' }]],
+  ['links to an absolute path', 'l', 'outside of the workspace', [link('l', '/etc/passwd')]],
+  ['links upwards', 'l', 'outside of the workspace', [link('l', '../x')]],
+  ['links upwards from below', 'd/l', 'outside of the workspace', [link('d/l', '../../x')]],
+  [
+    'links up through a link',
+    'l',
+    'outside of the workspace',
+    [link('a/b/up', '../..'), link('l', 'a/b/up/..')],
+  ],
+  ['links to nothing', 'l', 'outside of the workspace', [link('l', '')]],
+  ['lies below a link', 'l/x', 'parent', [link('l', 'd'), { name: 'l/x', ...FILE }]],
   [
     'lies below a file',
     'f/x',
-    'below',
+    'parent',
     [
       { name: 'f', ...FILE },
       { name: 'f/x', ...FILE },
     ],
   ],
-  ['is a link where a file was', 'f', 'same name', [{ name: 'f', ...FILE }, link('f', 'g')]],
-  ['is a file where a link was', 'f', 'same name', [link('f', 'g'), { name: './f', ...FILE }]],
+  ['is a link where a file was', 'f', 'same path', [{ name: 'f', ...FILE }, link('f', 'g')]],
+  ['is a file where a link was', 'f', 'same path', [link('f', 'g'), { name: './f', ...FILE }]],
   [
     'is a link in place of a directory',
     'd',
-    'same name',
+    'same path',
     [{ name: 'd/x', ...FILE }, link('d', 'g')],
   ],
   [
@@ -130,7 +135,7 @@ const HOSTILE: [what: string, entry: string, why: string, entries: Entry[]][] = 
   [
     'is there twice',
     'f',
-    'same name',
+    'same path',
     [
       { name: 'f', ...FILE },
       { name: 'f', ...FILE },
@@ -143,11 +148,16 @@ const HOSTILE: [what: string, entry: string, why: string, entries: Entry[]][] = 
   [
     'is a device',
     'dev',
-    'neither',
+    'not a file, directory or link',
     [{ name: 'dev', type: 'character-device', devmajor: 1, devminor: 3 }],
   ],
-  ['is a block device', 'dev', 'neither', [{ name: 'dev', type: 'block-device', devmajor: 8 }]],
-  ['is a pipe', 'pipe', 'neither', [{ name: 'pipe', type: 'fifo' }]],
+  [
+    'is a block device',
+    'dev',
+    'not a file, directory or link',
+    [{ name: 'dev', type: 'block-device', devmajor: 8 }],
+  ],
+  ['is a pipe', 'pipe', 'not a file, directory or link', [{ name: 'pipe', type: 'fifo' }]],
   ['is sparse', 's', 'sparse', [{ name: 's', ...FILE, pax: { 'GNU.sparse.major': '1' } }]],
   ['has a long name', 'n'.repeat(200), 'longer', [{ name: 'n'.repeat(256), ...FILE }]],
   ['is deep', 'd/'.repeat(100), 'deeper', [{ name: `${'d/'.repeat(100)}f`, ...FILE }]],
@@ -155,7 +165,7 @@ const HOSTILE: [what: string, entry: string, why: string, entries: Entry[]][] = 
   [
     'takes the name of the staging',
     '.codex-mcp-staging/x',
-    'kept',
+    'reserved',
     [{ name: './.codex-mcp-staging/x', ...FILE }],
   ],
 ];
@@ -188,14 +198,14 @@ test('where what is read is hostile, such entries are left out and the others ha
 
 test('links may go up as far as the workspace, where an archive is of a directory in it', async () => {
   const archive = await archiveOf(link('l', '../shared/x'));
-  await expect(check(archive)).rejects.toThrow('leads out');
+  await expect(check(archive)).rejects.toThrow('outside of the workspace');
   await check(archive, { base: ['packages'] });
 });
 
 test('repositories are left out or refused, in any case of letters', async () => {
   const archive = await archiveOf({ name: 'a/.GIT/hooks/post-checkout', ...FILE });
   expect((await check(archive)).report).toMatchObject({ files: 0, skipped: 1 });
-  await expect(check(archive, { git: 'refuse' })).rejects.toThrow('lies in .git');
+  await expect(check(archive, { git: 'refuse' })).rejects.toThrow('is in .git');
   expect((await check(archive, { git: 'take' })).report.files).toBe(1);
 });
 

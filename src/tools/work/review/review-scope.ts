@@ -91,7 +91,7 @@ async function readFiles(files: NonNullable<Scope['files']>, commits: Commits): 
   const texts: string[] = [];
   const paths = files.filter((file) => typeof file === 'string');
   if (paths.length > 0) {
-    const { tree } = await commits.present(Number.MAX_SAFE_INTEGER);
+    const { tree } = await commits.workingTree(Number.MAX_SAFE_INTEGER);
     const { changes } = await commits.diff(EMPTY_TREE, tree, {
       ...{ paths, contextLines: 0 },
       ...{ file: FILE_DIFF_BYTES, total: 0 },
@@ -132,7 +132,7 @@ async function readTarget(
 
 async function rangeOf(target: NonNullable<Scope['target']>, commits: Commits) {
   if (target === 'uncommitted') {
-    const { headTree, tree } = await commits.present(Number.MAX_SAFE_INTEGER);
+    const { headTree, tree } = await commits.workingTree(Number.MAX_SAFE_INTEGER);
     return { from: headTree, to: tree, name: 'What is not committed' };
   }
   if ('commit' in target) {

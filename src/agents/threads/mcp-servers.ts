@@ -9,7 +9,7 @@ const common = {
   tool_timeout_sec: z.number().positive().max(86_400).optional(),
   enabled_tools: z.array(z.string()).optional(),
   disabled_tools: z.array(z.string()).optional(),
-  /** Under an approval policy that asks. */
+  /** Applies to approval policies other than `never`. */
   default_tools_approval_mode: z.enum(['approve', 'prompt', 'auto']).default('prompt'),
 };
 
@@ -27,10 +27,9 @@ const fileSchema = z.strictObject({
   mcpServers: z.record(z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$/), serverSchema),
 });
 
-/** A server as Codex is told of it. */
 type McpServer = z.output<typeof serverSchema>;
 
-/** The MCP servers that agents may have, by name: the operator's list. */
+/** The operator's list of MCP servers, by name. */
 export class McpServers {
   readonly #servers: ReadonlyMap<string, McpServer>;
 
@@ -38,7 +37,7 @@ export class McpServers {
     this.#servers = servers;
   }
 
-  /** None without a file. Throws what is wrong with it. */
+  /** Throws for an invalid file. */
   static read(file: string | undefined): McpServers {
     if (file === undefined) return new McpServers(new Map());
     const parsed = fileSchema.safeParse(parseJson(readText(file)));
@@ -54,12 +53,12 @@ export class McpServers {
     return this.#servers.has(name);
   }
 
-  /** What Codex takes as `mcp_servers`; undefined without servers. Unknown names are left out. */
+  /** Codex's configuration `mcp_servers`; undefined without servers. Unknown names are ignored. */
   configOf(
     names: readonly string[],
     { mayAsk }: { mayAsk: boolean },
   ): Record<string, McpServer> | undefined {
-    // Where it may not ask, Codex runs a tool that it should ask for, or refuses it, as chance has it.
+    // Under the policy `never`, Codex unpredictably runs or refuses a tool that requires approval.
     const mode = mayAsk ? {} : { default_tools_approval_mode: 'approve' as const };
     const known = names.flatMap((name) => {
       const server = this.#servers.get(name);
@@ -76,7 +75,7 @@ function readText(file: string): string {
   return fs.readFileSync(file, 'utf8');
 }
 
-// JSON.parse quotes what it cannot read.
+// The error of JSON.parse would quote the file, which may contain secrets.
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -85,7 +84,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-// Values may be secrets, though they should not be: only where the fault is.
+// Only the path of the error, since values may be secrets.
 function problemOf(error: z.ZodError): string {
   const { path = [] } = error.issues[0] ?? {};
   return `${path.join('.') || 'the file'} is not as docs/skills.md says`;

@@ -3,33 +3,33 @@ export const APPROVAL_POLICIES = ['untrusted', 'on-request', 'never'] as const;
 export const REASONING_EFFORTS = ['minimal', 'low', 'medium', 'high', 'xhigh'] as const;
 export const CALL_MODES = ['interactive', 'non-interactive', 'ci'] as const;
 
-/** How the turns of one conversation run. Fixed when it begins, so that no later turn may do more. */
+/** Settings of all turns of a thread, fixed at its start. */
 export type ThreadSettings = {
   sandbox: (typeof SANDBOXES)[number];
-  /** What Codex has to ask for first. */
+  /** When Codex must ask for approval. */
   approvalPolicy: (typeof APPROVAL_POLICIES)[number];
-  /** Who calls, and whether Codex was to go on by itself: with the sandbox, what a turn risks. */
+  /** Mode of the caller; with `fullAuto` and the sandbox it determines the risk of a turn. */
   mode?: (typeof CALL_MODES)[number] | undefined;
   fullAuto?: boolean | undefined;
-  /** Directory of its turns, relative to the workspace. */
+  /** Working directory, relative to the workspace. */
   cwd?: string | undefined;
-  /** Model and effort of a turn that names none. */
+  /** Defaults of turns, as `effort`. */
   model?: string | undefined;
   effort?: (typeof REASONING_EFFORTS)[number] | undefined;
-  /** Takes the place of Codex's own instructions. */
+  /** Replaces Codex's own instructions. */
   baseInstructions?: string | undefined;
   developerInstructions?: string | undefined;
-  /** Settings of Codex, by its own names. */
+  /** Codex configuration, by Codex's own keys. */
   config?: Record<string, unknown> | undefined;
 };
 
-/** A conversation that an agent has besides its own one. */
+/** A thread of an agent besides its main thread. */
 export type ThreadRecord = {
-  /** Codex's id of it. */
+  /** Id in Codex: the `session_id` of clients. */
   threadId: string;
   agentId: string;
   settings: ThreadSettings;
-  /** Which instructions of its agent it was told; absent: none. */
+  /** Digest of the agent's instructions that the thread has; absent without any. */
   toldInstructions?: string | undefined;
   createdAt: Date;
   lastUsedAt: Date;

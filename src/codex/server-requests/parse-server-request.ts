@@ -1,40 +1,43 @@
-import { type CodexRequest, codexRequest, toolCallMeta } from '../ask-protocol.ts';
 import type { RpcReply } from '../connection/json-rpc.ts';
 import { unwrapShell } from '../shell-command.ts';
-import type { AskAnswer, CodexAsk } from './codex-ask.ts';
+import { type ServerRequestMessage, serverRequestMessage, toolCallMeta } from './protocol.ts';
+import type { ServerRequest, ServerRequestAnswer } from './server-request.ts';
 
-/** A request of Codex that people may answer, and how their answer is said to Codex. */
+/** A server request that people may answer, with its reply on the wire. */
 export type AnswerableRequest = {
-  ask: CodexAsk;
-  /** The step that it is about, of which Codex has told already. */
+  request: ServerRequest;
+  /** Id of the item that it belongs to; Codex has announced the item before. */
   itemId: string | undefined;
-  replyTo(answer: AskAnswer): RpcReply;
+  replyTo(answer: ServerRequestAnswer): RpcReply;
 };
 
-type RequestOf<Method extends CodexRequest['method']> = Extract<CodexRequest, { method: Method }>;
+type RequestOf<Method extends ServerRequestMessage['method']> = Extract<
+  ServerRequestMessage,
+  { method: Method }
+>;
 
-/** Undefined for what is answered without asking anybody, as is what cannot be read. */
-export function readAsk(
+/** Undefined for requests that get the default reply, such as invalid ones. */
+export function parseServerRequest(
   id: string | number,
   method: string,
   params: unknown,
 ): AnswerableRequest | undefined {
-  const { data: request } = codexRequest.safeParse({ method, params });
-  switch (request?.method) {
+  const { data: message } = serverRequestMessage.safeParse({ method, params });
+  switch (message?.method) {
     case undefined:
       return undefined;
     case 'item/commandExecution/requestApproval':
-      return command(id, request);
+      return command(id, message);
     case 'item/fileChange/requestApproval':
-      return patch(id, request);
+      return patch(id, message);
     case 'item/permissions/requestApproval':
-      return permission(id, request);
+      return permission(id, message);
     case 'item/tool/requestUserInput':
-      return question(id, request);
+      return question(id, message);
     case 'mcpServer/elicitation/request':
-      return mcpTool(id, request);
+      return mcpTool(id, message);
     default:
-      return request satisfies never;
+      return message satisfies never;
   }
 }
 
@@ -45,7 +48,7 @@ function command(
   const { command, networkApprovalContext: network, additionalPermissions, cwd, reason } = params;
   const asked = command ? unwrapShell(command) : undefined;
   return {
-    ask: {
+    request: {
       ...common(id, params),
       kind: 'command',
       operation: asked ? `run: ${asked}` : 'reach the network',
@@ -70,7 +73,7 @@ function patch(
 ): AnswerableRequest {
   const { reason, grantRoot } = params;
   return {
-    ask: {
+    request: {
       ...common(id, params),
       kind: 'patch',
       operation: 'change files',
@@ -92,7 +95,7 @@ function permission(
     Object.entries(permissions).filter(([, each]) => hasValue(each)),
   );
   return {
-    ask: {
+    request: {
       ...common(id, params),
       kind: 'permission',
       operation: `more permissions: ${Object.keys(asked).join(', ')}`,
@@ -102,7 +105,7 @@ function permission(
       wantsMore: true,
     },
     itemId: params.itemId,
-    // Never for the session: what was granted for one turn does not hold for the next.
+    // Never `session`: a permission of one turn must not hold for the next one.
     replyTo: ({ approve }) => ({ result: { permissions: approve ? asked : {}, scope: 'turn' } }),
   };
 }
@@ -113,7 +116,7 @@ function question(
 ): AnswerableRequest {
   const { questions } = params;
   return {
-    ask: {
+    request: {
       ...common(id, params),
       kind: 'user_input',
       operation: questions.map((each) => each.question).join(' '),
@@ -136,7 +139,7 @@ function question(
   };
 }
 
-/** Other forms of an MCP server are for its own user, whom nobody here can stand in for. */
+/** Undefined for other elicitations of an MCP server: only its own user could answer them. */
 function mcpTool(
   id: string | number,
   { params }: RequestOf<'mcpServer/elicitation/request'>,
@@ -144,7 +147,7 @@ function mcpTool(
   const { threadId, turnId, serverName, message = '', _meta: meta } = params;
   if (!turnId || !toolCallMeta.safeParse(meta).success) return undefined;
   return {
-    ask: {
+    request: {
       ...common(id, { threadId, turnId, itemId: serverName }),
       kind: 'mcp_tool',
       operation: `${serverName}: ${message}`,
@@ -163,12 +166,12 @@ function mcpTool(
 type Asked = { threadId: string; turnId: string; itemId: string; approvalId?: string | null };
 
 function common(id: string | number, { threadId, turnId, itemId, approvalId }: Asked) {
-  // Codex asks again under the same id when somebody else connects.
+  // Codex repeats a request with the same id on a new connection.
   return { threadId, turnId, key: [threadId, turnId, itemId, approvalId ?? '', id].join('/') };
 }
 
-function decision({ approve }: AskAnswer): RpcReply {
-  // Never `acceptForSession`: what was granted once does not hold for the next time.
+function decision({ approve }: ServerRequestAnswer): RpcReply {
+  // Never `acceptForSession`: an approval must not hold for the next request.
   return { result: { decision: approve ? 'accept' : 'decline' } };
 }
 

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 
 /*
- * What we read of the requests that Codex makes of its client, as in protocol.ts of notifications.
+ * The server requests of Codex that people may answer, with only the keys that this client reads.
  */
 
 const optionalText = z.string().nullish();
 const ofItem = { threadId: z.string(), turnId: z.string(), itemId: z.string() };
 
-export const codexRequest = z.discriminatedUnion('method', [
+export const serverRequestMessage = z.discriminatedUnion('method', [
   request('item/commandExecution/requestApproval', {
     ...ofItem,
     approvalId: optionalText,
@@ -46,9 +46,9 @@ export const codexRequest = z.discriminatedUnion('method', [
     _meta: z.unknown().optional(),
   }),
 ]);
-export type CodexRequest = z.infer<typeof codexRequest>;
+export type ServerRequestMessage = z.infer<typeof serverRequestMessage>;
 
-/** How Codex marks the request of an MCP server that stands for a call of one of its tools. */
+/** Marks an elicitation that asks for approval of an MCP tool call. */
 export const toolCallMeta = z.object({ codex_approval_kind: z.literal('mcp_tool_call') });
 
 function request<Method extends string, Shape extends z.ZodRawShape>(method: Method, shape: Shape) {

@@ -13,24 +13,23 @@ import type {
   RuntimeKind,
   VolumeSummary,
 } from '../../runtime/container-runtime.ts';
-import type { SlotStore } from './slot-store.ts';
+import type { WarmContainerStore } from './warm-container-store.ts';
 
 /**
- * Knows the containers of agents that claimed one of the warm pool by their agents' names. The engine
- * cannot rename volumes or labels, so that such a container keeps the name of its slot; only here
- * is that known. Slots that nobody claimed yet are not shown.
+ * A runtime that maps agent ids to claimed containers of the warm pool, which keep their own names, since
+ * an engine cannot rename volumes or labels. Lists omit unclaimed containers.
  */
-export class SlottedRuntime implements ContainerRuntime {
+export class WarmPoolRuntime implements ContainerRuntime {
   readonly kind: RuntimeKind;
   readonly confines: boolean;
   readonly #inner: ContainerRuntime;
-  readonly #slots: SlotStore;
+  readonly #warmContainers: WarmContainerStore;
 
-  constructor(inner: ContainerRuntime, slots: SlotStore) {
+  constructor(inner: ContainerRuntime, warmContainers: WarmContainerStore) {
     this.kind = inner.kind;
     this.confines = inner.confines;
     this.#inner = inner;
-    this.#slots = slots;
+    this.#warmContainers = warmContainers;
   }
 
   ping(signal?: AbortSignal): Promise<EngineInfo> {
@@ -63,8 +62,8 @@ export class SlottedRuntime implements ContainerRuntime {
 
   async remove(agentId: string, options: { volumes: boolean }): Promise<void> {
     await this.#inner.remove(this.#key(agentId), options);
-    const slot = this.#slots.of(agentId);
-    if (slot && options.volumes) this.#slots.remove(slot.slotId);
+    const container = this.#warmContainers.of(agentId);
+    if (container && options.volumes) this.#warmContainers.remove(container.id);
   }
 
   copyVolumes(from: CopySource, to: string, options: CopyOptions): Promise<void> {
@@ -106,15 +105,17 @@ export class SlottedRuntime implements ContainerRuntime {
   }
 
   #key(agentId: string): string {
-    return this.#slots.of(agentId)?.slotId ?? agentId;
+    return this.#warmContainers.of(agentId)?.id ?? agentId;
   }
 
   #shown<T extends { agentId: string }>(found: T[]): T[] {
-    const slots = new Map(this.#slots.list().map((slot) => [slot.slotId, slot]));
+    const warmContainers = new Map(
+      this.#warmContainers.list().map((container) => [container.id, container]),
+    );
     return found.flatMap((each) => {
-      const slot = slots.get(each.agentId);
-      if (!slot) return [each];
-      return slot.agentId === undefined ? [] : [{ ...each, agentId: slot.agentId }];
+      const container = warmContainers.get(each.agentId);
+      if (!container) return [each];
+      return container.agentId === undefined ? [] : [{ ...each, agentId: container.agentId }];
     });
   }
 }

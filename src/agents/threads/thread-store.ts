@@ -1,15 +1,15 @@
 import type { ThreadRecord } from './thread.ts';
 
-/** Of each agent so many conversations are known; those that were not used for longest are forgotten. */
+/** Maximum per agent; the least recently used ones are removed. */
 export const THREADS_KEPT = 1000;
 
-/** Conversations that agents have besides their own ones. */
+/** The threads of agents besides their main threads. */
 export interface ThreadStore {
   get(threadId: string): ThreadRecord | undefined;
-  /** Of an agent, or of all, the last used first. */
+  /** Ordered by last use, the latest first. */
   list(options: { agentId?: string; limit: number }): ThreadRecord[];
   /** Inserts or replaces. */
   put(thread: ThreadRecord): void;
-  setTold(threadId: string, instructions: string | undefined): void;
+  setToldInstructions(threadId: string, instructions: string | undefined): void;
   touch(threadId: string, usedAt: Date): void;
 }

@@ -4,7 +4,6 @@ import { REASONING_EFFORTS } from './thread.ts';
 
 const MAX_SERVERS = 20;
 
-/** What callers change, as they say it. */
 export const settingsInput = {
   instructions: z
     .string()
@@ -44,7 +43,7 @@ export function changeOf(given: SettingsInput): SettingsChange {
   };
 }
 
-/** What callers are shown; what is null is as for every agent. */
+/** null: the default of all agents. */
 export const settingsOutput = {
   instructions: z.string().nullable(),
   base_instructions: z.string().nullable(),

@@ -1,24 +1,23 @@
 import type { REASONING_EFFORTS } from './thread.ts';
 
-/** What the owner of an agent has set for all its conversations. What is absent is as for every agent. */
+/** Settings of all threads of an agent; absent ones have the default of all agents. */
 export type AgentSettings = {
-  /** What an AGENTS.md says, but out of reach of the agent: no file of its container holds it. */
+  /** Like an AGENTS.md, but not in a file of the container, so the agent cannot change it. */
   instructions?: string;
-  /** Takes the place of Codex's own instructions. */
+  /** Replaces Codex's own instructions. */
   baseInstructions?: string;
-  /** Model and effort of a turn whose caller and conversation name none. */
+  /** Default of turns whose caller and thread set none, as `effort`. */
   model?: string;
   effort?: (typeof REASONING_EFFORTS)[number];
-  /** MCP servers that its Codex uses, by their names in the operator's list. */
+  /** Names in the operator's list of MCP servers. */
   mcpServers?: readonly string[];
 };
 
-/** What changes; null takes away what was set. */
+/** Absent or undefined: unchanged; null: unset. */
 export type SettingsChange = {
   [Name in keyof AgentSettings]?: AgentSettings[Name] | null | undefined;
 };
 
-/** The settings after a change. */
 export function changedSettings(settings: AgentSettings, change: SettingsChange): AgentSettings {
   const given = Object.entries(change).filter(([, value]) => value !== undefined);
   const merged = { ...settings, ...Object.fromEntries(given) };

@@ -1,7 +1,10 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
-import type { Slot, SlotStore } from '../../agents/warm-pool/slot-store.ts';
+import type {
+  WarmContainer,
+  WarmContainerStore,
+} from '../../agents/warm-pool/warm-container-store.ts';
 
-export class SqliteSlotStore implements SlotStore {
+export class SqliteWarmContainerStore implements WarmContainerStore {
   readonly #add: StatementSync;
   readonly #list: StatementSync;
   readonly #of: StatementSync;
@@ -21,36 +24,36 @@ export class SqliteSlotStore implements SlotStore {
     this.#remove = database.prepare('DELETE FROM slots WHERE slot_id = ?');
   }
 
-  add({ slotId, tokenSha256 }: Pick<Slot, 'slotId' | 'tokenSha256'>): void {
-    this.#add.run(slotId, tokenSha256);
+  add({ id, tokenSha256 }: Pick<WarmContainer, 'id' | 'tokenSha256'>): void {
+    this.#add.run(id, tokenSha256);
   }
 
-  list(): Slot[] {
-    return this.#list.all().map(toSlot);
+  list(): WarmContainer[] {
+    return this.#list.all().map(toWarmContainer);
   }
 
-  of(agentId: string): Slot | undefined {
+  of(agentId: string): WarmContainer | undefined {
     const row = this.#of.get(agentId);
-    return row && toSlot(row);
+    return row && toWarmContainer(row);
   }
 
-  setReady(slotId: string, ready: boolean): void {
-    this.#setReady.run(Number(ready), slotId);
+  setReady(id: string, ready: boolean): void {
+    this.#setReady.run(Number(ready), id);
   }
 
-  claim(agentId: string): Slot | undefined {
+  claim(agentId: string): WarmContainer | undefined {
     const row = this.#claim.get(agentId);
-    return row && toSlot(row);
+    return row && toWarmContainer(row);
   }
 
-  remove(slotId: string): void {
-    this.#remove.run(slotId);
+  remove(id: string): void {
+    this.#remove.run(id);
   }
 }
 
-function toSlot(row: Record<string, SQLOutputValue>): Slot {
+function toWarmContainer(row: Record<string, SQLOutputValue>): WarmContainer {
   return {
-    slotId: String(row.slot_id),
+    id: String(row.slot_id),
     tokenSha256: String(row.token_sha256),
     ready: row.ready === 1,
     ...(row.agent_id !== null && { agentId: String(row.agent_id) }),

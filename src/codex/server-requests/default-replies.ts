@@ -4,10 +4,10 @@ const METHOD_NOT_FOUND = -32601;
 const SERVER_ERROR = -32000;
 
 /**
- * What Codex may ask of its client, and our answer where no person can be asked: see `readAsk`. Each
- * gets a no that lets the turn go on, since one left unanswered would block it for ever.
+ * The replies to server requests that no person answers: see `parseServerRequest`. Each one declines and
+ * lets the turn continue; without a reply the turn would wait for ever.
  */
-const ANSWERS: Readonly<Record<string, () => RpcReply>> = {
+const REPLIES: Readonly<Record<string, () => RpcReply>> = {
   'item/commandExecution/requestApproval': () => result({ decision: 'decline' }),
   'item/fileChange/requestApproval': () => result({ decision: 'decline' }),
   'item/permissions/requestApproval': () => result({ permissions: {}, scope: 'turn' }),
@@ -25,11 +25,11 @@ const ANSWERS: Readonly<Record<string, () => RpcReply>> = {
   'currentTime/read': () => result({ currentTimeAt: Math.floor(Date.now() / 1000) }),
 };
 
-/** @internal Exported for the test that holds it to the schema of Codex. */
-export const ANSWERED_METHODS: readonly string[] = Object.keys(ANSWERS);
+/** @internal Exported for the test that compares it with the schema of Codex. */
+export const ANSWERED_METHODS: readonly string[] = Object.keys(REPLIES);
 
-export function answerServerRequest(method: string): RpcReply {
-  const answer = Object.hasOwn(ANSWERS, method) ? ANSWERS[method] : undefined;
+export function defaultReply(method: string): RpcReply {
+  const answer = Object.hasOwn(REPLIES, method) ? REPLIES[method] : undefined;
   return answer?.() ?? refusal(`This client does not know ${method}.`, METHOD_NOT_FOUND);
 }
 

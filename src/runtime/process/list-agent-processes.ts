@@ -3,36 +3,35 @@ import { AgentDirectory, listAgentIds } from './agent-directory.ts';
 import { processesOf } from './launcher.ts';
 import { listProcesses, type ProcessInfo, readVariables } from './process-table.ts';
 
-/** The processes that run for one agent, whatever is left of its directory. */
-export type AgentFamily = {
+/** The processes of one agent, whose directory may be gone. */
+export type RunningAgentProcesses = {
   agentId: string;
   pids: number[];
-  /** Ends all of them. */
-  end(): Promise<void>;
+  killAll(): Promise<void>;
 };
 
 /**
- * Everything that runs for agents under a directory, found by the variables that each process
- * inherits. Only Linux shows them: elsewhere none.
+ * The processes of all agents under a directory, by the environment variables that each process inherits.
+ * Empty where the system is not Linux.
  */
-export async function listAgentFamilies(parent: string): Promise<AgentFamily[]> {
+export async function listAgentProcesses(parent: string): Promise<RunningAgentProcesses[]> {
   const known = (await listAgentIds(parent)).map((agentId) => new AgentDirectory(parent, agentId));
   const owners = new Map(known.map((directory) => [directory.marker.join('='), directory]));
-  const families = new Map<AgentDirectory, number[]>();
+  const found = new Map<AgentDirectory, number[]>();
   for (const { pid } of (await listProcesses()).filter(isAlive)) {
     const owner = ownerOf(await readVariables(pid), parent, owners);
-    if (owner) families.set(owner, [...(families.get(owner) ?? []), pid]);
+    if (owner) found.set(owner, [...(found.get(owner) ?? []), pid]);
   }
-  return [...families].map(([directory, pids]) => ({
+  return [...found].map(([directory, pids]) => ({
     agentId: directory.agentId,
     pids,
-    end: () => processesOf(directory).killAll(undefined),
+    killAll: () => processesOf(directory).killAll(undefined),
   }));
 }
 
 const isAlive = ({ state, hasMemory }: ProcessInfo) => state !== 'dead' && hasMemory;
 
-/** The directory of an agent may be gone; its processes still name it as their home. */
+/** `HOME` names the directory of an agent even if that is gone. */
 function ownerOf(
   variables: readonly string[],
   parent: string,

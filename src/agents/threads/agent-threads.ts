@@ -8,7 +8,7 @@ import type { AgentStore } from '../agent-store.ts';
 import {
   changedInstructions,
   developerInstructions,
-  instructionsMark,
+  instructionsDigest,
 } from './agent-instructions.ts';
 import type { AgentSettings } from './agent-settings.ts';
 import type { McpServers } from './mcp-servers.ts';
@@ -25,46 +25,45 @@ const MAIN_SETTINGS = {
   developerInstructions: DEVELOPER_INSTRUCTIONS,
 } as const;
 
-export type ConversationOptions = {
+export type AgentThreadsOptions = {
   agentId: string;
   codex: CodexClient;
-  /** The directory of the workspace inside the container. */
+  /** Directory of the workspace in the container. */
   workspace: string;
   store: { agents: AgentStore; threads: ThreadStore };
   model: string;
   mcpServers: McpServers;
-  /** Hears what the next caller has to know. */
+  /** Receives notes for the next caller. */
   onNote: (note: string) => void;
   log: Logger;
 };
 
-/** The agent's own conversation, and the settings of the agent that it was loaded with. */
+/** The main thread, and the agent's settings at the time of its load. */
 type Main = { loading: Promise<string>; settings: string | undefined };
 
-/** The conversations of an agent that is awake: its own one, and those that callers began. */
-export class Conversations {
-  readonly #options: ConversationOptions;
+/** The threads of an awake agent: its main thread, and those that callers started. */
+export class AgentThreads {
+  readonly #options: AgentThreadsOptions;
   #main: Main | undefined;
   #instructionSources: readonly string[] | undefined;
 
-  constructor(options: ConversationOptions) {
+  constructor(options: AgentThreadsOptions) {
     this.#options = options;
   }
 
-  /** What holds for the agent now. */
   get settings(): AgentSettings {
     const { store, agentId } = this.#options;
     return store.agents.get(agentId)?.settings ?? {};
   }
 
-  /** The files that Codex took instructions from for the agent's own conversation; undefined before. */
+  /** Files that Codex read instructions of the main thread from; undefined before its load. */
   get instructionSources(): readonly string[] | undefined {
     return this.#instructionSources;
   }
 
   /**
-   * Loads the agent's own conversation, or begins it; answers its thread id. Where the settings of
-   * the agent changed it is loaded anew, unless that is to join a turn that runs in it.
+   * Loads or starts the main thread, and returns its id. After a change of the agent's settings the thread
+   * is loaded again, except to join a running turn.
    */
   main({ joins = false } = {}): Promise<string> {
     const settings = JSON.stringify(this.settings);
@@ -79,24 +78,24 @@ export class Conversations {
     return loading;
   }
 
-  /** Has the agent's own conversation looked up anew by whoever needs it next, as it is another one now. */
+  /** To be called after the store has another main thread. */
   forgetMain(): void {
     this.#main = undefined;
   }
 
-  /** Begins another conversation; answers its thread id. */
+  /** Starts another thread and returns its id. */
   async begin(settings: ThreadSettings): Promise<string> {
     const { agentId, codex, store } = this.#options;
     const { instructions } = this.settings;
     const { threadId } = await codex.startThread(this.#threadOptions(settings));
     const now = new Date();
-    const toldInstructions = instructionsMark(instructions);
+    const toldInstructions = instructionsDigest(instructions);
     const times = { createdAt: now, lastUsedAt: now };
     store.threads.put({ threadId, agentId, settings, toldInstructions, ...times });
     return threadId;
   }
 
-  /** Loads a conversation that was begun earlier. Throws `thread_not_found` if Codex has it no longer. */
+  /** Loads another thread. Throws `thread_not_found` if Codex no longer has it. */
   async resume(threadId: string, settings: ThreadSettings, { joins = false } = {}): Promise<void> {
     const { codex, store } = this.#options;
     try {
@@ -105,18 +104,20 @@ export class Conversations {
       if (!isRefused(cause)) throw cause;
       throw new AppError(
         'thread_not_found',
-        `The conversation ${threadId} is gone: nothing was finished in it, or the home of its agent was removed.`,
+        `The session ${threadId} does not exist any more: no turn of it was completed, or the home of its agent was removed.`,
         { cause },
       );
     }
     if (!joins) {
       const told = store.threads.get(threadId)?.toldInstructions;
-      await this.#instruct(threadId, told, (mark) => store.threads.setTold(threadId, mark));
+      await this.#instruct(threadId, told, (digest) =>
+        store.threads.setToldInstructions(threadId, digest),
+      );
     }
     store.threads.touch(threadId, new Date());
   }
 
-  /** Lets Codex put a conversation away; it can be resumed. The agent's own one stays at hand. */
+  /** Lets Codex unload a thread, except for the main thread. */
   async leave(threadId: string): Promise<void> {
     if (threadId === (await this.#main?.loading.catch(() => undefined))) return;
     await this.#options.codex.leaveThread(threadId);
@@ -124,14 +125,14 @@ export class Conversations {
 
   async #loadMain({ joins, isLoaded }: { joins: boolean; isLoaded: boolean }): Promise<string> {
     const { agentId, codex, store } = this.#options;
-    const mark = instructionsMark(this.settings.instructions);
+    const digest = instructionsDigest(this.settings.instructions);
     const options = this.#threadOptions(MAIN_SETTINGS);
     const agent = store.agents.get(agentId);
     const earlier = await this.#loadEarlier(agent, options, isLoaded);
     const opened = earlier ?? (await codex.startThread(options));
     const { threadId } = opened;
     this.#instructionSources = opened.instructionSources;
-    const told = earlier ? agent?.toldInstructions : mark;
+    const told = earlier ? agent?.toldInstructions : digest;
     if (threadId !== agent?.threadId) store.agents.setThread(agentId, threadId, told);
     if (!joins) {
       await this.#instruct(threadId, told, (now) => store.agents.setThread(agentId, threadId, now));
@@ -139,7 +140,7 @@ export class Conversations {
     return threadId;
   }
 
-  /** The conversation that the agent had, or one that goes on from the agent that it was forked of. */
+  /** The existing main thread, or a fork of the thread of `forkOf`. */
   async #loadEarlier(
     agent: Pick<AgentRecord, 'threadId' | 'forkOf'> | undefined,
     options: ThreadOptions,
@@ -151,32 +152,32 @@ export class Conversations {
     if (known === undefined) return undefined;
     try {
       if (!own) return await codex.forkThread(known, options);
-      // One that is loaded stays as it is.
+      // Codex ignores new options of a loaded thread.
       if (isLoaded) await codex.leaveThread(own);
       return { ...(await codex.resumeThread(own, options)), threadId: own };
     } catch (error) {
       if (!isRefused(error)) throw error;
-      // A thread without a finished message, or a home volume that was removed, leaves nothing to load.
+      // Codex has no thread without a completed message, or after the removal of the home volume.
       log.warn(
         { agentId, threadId: known, err: error },
-        'The conversation is gone; a new one begins',
+        'The thread does not exist any more; starting a new one',
       );
-      onNote(`The conversation ${known} was lost: a new one began.`);
+      onNote(`The session ${known} was lost; a new one was started.`);
       return undefined;
     }
   }
 
-  /** What a conversation was told once stays in it: it has to hear what holds instead. */
+  /** Tells a thread of changed instructions, since the old ones stay in its history. */
   async #instruct(
     threadId: string,
     told: string | undefined,
-    note: (mark: string | undefined) => void,
+    save: (digest: string | undefined) => void,
   ): Promise<void> {
     const { instructions } = this.settings;
-    const mark = instructionsMark(instructions);
-    if (mark === told) return;
+    const digest = instructionsDigest(instructions);
+    if (digest === told) return;
     await this.#options.codex.instruct(threadId, changedInstructions(instructions));
-    note(mark);
+    save(digest);
   }
 
   #threadOptions(settings: Omit<ThreadSettings, 'sandbox'>): ThreadOptions {
@@ -199,7 +200,7 @@ export class Conversations {
   #mcpServers({ mcpServers = [] }: AgentSettings, mayAsk: boolean) {
     const { mcpServers: list, onNote } = this.#options;
     for (const name of mcpServers.filter((each) => !list.has(each))) {
-      onNote(`The MCP server ${name} is not on the list of the server any more.`);
+      onNote(`The MCP server ${name} is no longer in the list of the server.`);
     }
     return list.configOf(mcpServers, { mayAsk });
   }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** What Codex is told at the beginning of a conversation, and again when that was shortened. */
+/** Codex repeats developer instructions after it compacts a thread. */
 export function developerInstructions(
   own: string | undefined,
   ofAgent: string | undefined,
@@ -9,14 +9,14 @@ export function developerInstructions(
   return parts.filter((part) => part !== undefined && part !== '').join('\n\n') || undefined;
 }
 
-/** What a conversation is told that was told other instructions before. */
+/** A message to a thread that has other instructions. */
 export function changedInstructions(ofAgent: string | undefined): string {
   return ofAgent === undefined
     ? 'The instructions for this agent were withdrawn: those given above no longer hold.'
     : `# Instructions for this agent\n\nThese take the place of all that were given above.\n\n${ofAgent}`;
 }
 
-/** Tells instructions apart; undefined for none. */
-export function instructionsMark(ofAgent: string | undefined): string | undefined {
+/** Undefined without instructions. */
+export function instructionsDigest(ofAgent: string | undefined): string | undefined {
   return ofAgent && createHash('sha256').update(ofAgent).digest('hex').slice(0, 16);
 }
