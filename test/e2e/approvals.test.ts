@@ -86,7 +86,9 @@ describe('on a server with callers of their own', () => {
       await using client = await as(who);
       return await call(client, 'decide_approval', { approval_id, approve: true });
     };
-    await expect(decide('root')).rejects.toThrow(/forbidden: You cannot decide on your own request/);
+    await expect(decide('root')).rejects.toThrow(
+      /forbidden: You cannot decide on your own request/,
+    );
     await expect(decide('bob')).rejects.toThrow(/approval_not_found/);
     await expect(decide('far')).rejects.toThrow(/approval_not_found/);
     await using ann = await as('ann');
