@@ -25,9 +25,7 @@ export function checkedInput<T>(schema: z.ZodType<T>, given: unknown, what: stri
 function problemOf(issue: z.core.$ZodIssue, names: readonly string[]): Problem {
   const field = issue.path.join('.');
   const known = issue.code === 'unrecognized_keys' && !field && names.length > 0;
-  const problem = known
-    ? `${messageOf(issue)}; the known ones are ${names.join(', ')}`
-    : messageOf(issue);
+  const problem = known ? `${messageOf(issue)} (known: ${names.join(', ')})` : messageOf(issue);
   return { field: field || '(input)', problem };
 }
 

@@ -33,6 +33,6 @@ test('of a value with several forms it says what each wants', () => {
 
 test('where a name is unknown it says which there are', () => {
   expect(wrong({ task: '', goal: '' })).toThrow(
-    '(input): Unrecognized key: "goal", there are task, target.',
+    '(input): Unrecognized key: "goal" (known: task, target).',
   );
 });

@@ -11,7 +11,7 @@ const USAGE =
   'credentials needs: set PRINCIPAL, remove PRINCIPAL, set git:HOST [PRINCIPAL], remove git:HOST [PRINCIPAL], or list.';
 
 /** How the credential of a name is changed, and the messages. */
-type CredentialActions = {
+type Actions = {
   set(secret: string): Promise<void>;
   remove(): Promise<boolean>;
   stored: string;
@@ -34,18 +34,14 @@ export async function credentials(args: string[]): Promise<void> {
     throw new UsageError(USAGE);
   }
   const actions = name.startsWith(GIT)
-    ? actionsOfGit(stores, name.slice(GIT.length), principal)
-    : actionsOfPrincipal(stores, name, principal);
+    ? forGit(stores, name.slice(GIT.length), principal)
+    : forPrincipal(stores, name, principal);
   await (action === 'set' ? set(actions) : remove(actions));
 }
 
 type Stores = { keys: PrincipalKeys; git: GitCredentials };
 
-function actionsOfPrincipal(
-  { keys }: Stores,
-  principal: string,
-  more: string | undefined,
-): CredentialActions {
+function forPrincipal({ keys }: Stores, principal: string, more: string | undefined): Actions {
   if (more !== undefined) throw new UsageError(USAGE);
   assertPrincipal(principal);
   return {
@@ -57,11 +53,7 @@ function actionsOfPrincipal(
   };
 }
 
-function actionsOfGit(
-  { git }: Stores,
-  host: string,
-  principal: string | undefined,
-): CredentialActions {
+function forGit({ git }: Stores, host: string, principal: string | undefined): Actions {
   if (URL.parse(`https://${host}/`)?.host !== host.toLowerCase()) {
     throw new UsageError(
       'git: must be followed by the host of an https URL, such as git:github.com.',
@@ -84,12 +76,12 @@ function assertPrincipal(principal: string): void {
   throw new UsageError('A principal is at most 200 characters without spaces.');
 }
 
-async function set(actions: CredentialActions): Promise<void> {
+async function set(actions: Actions): Promise<void> {
   await actions.set(await secretFromStdin('printenv KEY | codex-hangar credentials set NAME'));
   console.log(actions.stored);
 }
 
-async function remove(actions: CredentialActions): Promise<void> {
+async function remove(actions: Actions): Promise<void> {
   const removed = await actions.remove();
   console.log(removed ? actions.removed : actions.missing);
   if (!removed) process.exitCode = 1;

@@ -2,6 +2,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
 import type { EgressProxy } from './egress/egress-proxy.ts';
+import { answerSocket } from './egress/egress-refusal.ts';
 import type { GitForwarder } from './egress/git-forwarder.ts';
 import { GatewayAgent, type GatewayBudget } from './gateway-agent.ts';
 import { ModelForwarder, type PayerOf } from './model-forwarder.ts';
@@ -135,7 +136,8 @@ export class ModelGateway {
     });
     // Makes Codex fall back to plain HTTP.
     server.on('upgrade', (_request: IncomingMessage, socket: Duplex) => {
-      end(socket, '426 Upgrade Required', 'The gateway does not speak WebSocket.');
+      socket.on('error', () => socket.destroy());
+      answerSocket(socket, { status: 426, sentence: 'The gateway does not speak WebSocket.' });
     });
     server.on('clientError', (error, socket) => {
       this.#log.debug({ err: error }, 'bad request to the gateway');
@@ -173,12 +175,4 @@ function refuseRoute(response: ServerResponse, route: string): void {
   const message = `The gateway does not allow ${route}.`;
   const type = 'invalid_request_error';
   answerError(response, { status: 403, type, code: 'not_allowed', message });
-}
-
-/** Answers on a bare socket and closes it. */
-function end(socket: Duplex, status: string, sentence: string): void {
-  const body = `${sentence}\n`;
-  const head = `content-type: text/plain\r\ncontent-length: ${Buffer.byteLength(body)}`;
-  socket.on('error', () => socket.destroy());
-  socket.end(`HTTP/1.1 ${status}\r\n${head}\r\nconnection: close\r\n\r\n${body}`);
 }

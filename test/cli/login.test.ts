@@ -218,7 +218,7 @@ describe('an API key', () => {
   test.each(['', 'two words\n'])('is not made of "%s"', async (words) => {
     const { exitCode, errors } = await new Program(['login', '--with-api-key']).input(words).end();
     expect(exitCode).toBe(1);
-    expect(errors).toContain('is no key');
+    expect(errors).toContain('is not a key');
     expect(fs.existsSync(file)).toBe(false);
   });
 });

@@ -34,7 +34,7 @@ test.each([
   expect(more).toThrow(
     expect.objectContaining({
       code: 'quota_exceeded',
-      message: expect.stringMatching(new RegExp(`may have 100 bytes .*the oldest: ${oldest}, `)),
+      message: expect.stringMatching(new RegExp(`limit of 100 bytes .*the oldest: ${oldest}, `)),
     }),
   );
 });

@@ -28,10 +28,7 @@ export async function checkServer(
   const what =
     state === 'running' ? 'a server with another DATA_DIR' : `something else (${reason})`;
   const message = `No server uses this DATA_DIR, and ${url} is taken by ${what}.`;
-  return {
-    runs,
-    checks: [problem(TOPIC, message, 'Stop what listens there, or set another MCP_PORT.')],
-  };
+  return { runs, checks: [problem(TOPIC, message, 'Stop it, or set another MCP_PORT.')] };
 }
 
 function free(url: string | undefined): Check {

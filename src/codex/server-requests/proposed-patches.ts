@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { CodexNotification } from '../protocol.ts';
 
 /** Codex requests approval of a patch directly after the item that contains it. */
@@ -6,7 +7,7 @@ const DIFF_CHARACTERS = 16_384;
 
 /** The changes of a turn's patches, by item id: an approval request names only the item. */
 export class ProposedPatches {
-  readonly #patches = new Map<string, { path: string; diff: string }[]>();
+  readonly #patches = new LRUCache<string, { path: string; diff: string }[]>({ max: MAX_PATCHES });
 
   record({ method, params }: CodexNotification): void {
     if (method !== 'item/started' || params.item?.type !== 'fileChange') return;
@@ -16,8 +17,6 @@ export class ProposedPatches {
       diff: diff.slice(0, DIFF_CHARACTERS),
     }));
     this.#patches.set(id, kept);
-    const [oldest] = this.#patches.keys();
-    if (this.#patches.size > MAX_PATCHES && oldest !== undefined) this.#patches.delete(oldest);
   }
 
   /** The patch as approvers see it. */

@@ -12,8 +12,8 @@ import {
   EgressRefusal,
   howToAllow,
   REFUSALS,
-  type RefusalAnswer,
   type RefusalReason,
+  type Refused,
   refusalSentence,
 } from './egress-refusal.ts';
 import type { EgressRules } from './egress-rules.ts';
@@ -122,7 +122,7 @@ export class EgressProxy {
     agentId: string,
     { target, method, asked, response }: Relayed,
     use: (upstream: net.Socket) => Promise<void>,
-  ): Promise<RefusalAnswer | undefined> {
+  ): Promise<Refused | undefined> {
     const connection = new EgressConnection({ agentId, method, asked, target });
     connection.onCut(() => {
       if (response.headersSent) response.destroy();
@@ -157,17 +157,17 @@ export class EgressProxy {
     const gone = new AbortController();
     client.once('close', () => gone.abort());
     this.#connections.begin(connection);
-    const { target } = connection;
+    const { rules, dialer } = this.#options;
+    const { agentId, target } = connection;
     if (!target) throw new EgressRefusal('bad_target');
-    const denial = this.#options.rules.denialReason(connection.agentId, target);
+    const denial = rules.denialReason(agentId, target);
     if (denial) throw new EgressRefusal(denial);
     this.#connections.admit(connection);
-    const upstream = await this.#options.dialer.dial(target, gone.signal);
+    const upstream = await dialer.dial(target, gone.signal);
     upstream.on('error', () => connection.fail('broken'));
     connection.connected(upstream);
     // A rule may have changed while the connection was being opened.
-    const forbidden =
-      connection.reason ?? this.#options.rules.denialReason(connection.agentId, target);
+    const forbidden = connection.reason ?? rules.denialReason(agentId, target);
     if (forbidden || gone.signal.aborted) {
       upstream.destroy();
       throw new EgressRefusal(forbidden ?? 'client_gone');
@@ -176,7 +176,7 @@ export class EgressProxy {
   }
 
   /** Ends a failed connection; returns the answer to the client. */
-  #refuse(connection: EgressConnection, error: unknown): RefusalAnswer {
+  #refuse(connection: EgressConnection, error: unknown): Refused {
     if (!(error instanceof EgressRefusal)) {
       this.#options.log.debug({ err: error }, 'A connection of an agent broke');
     }
@@ -198,8 +198,8 @@ export class EgressProxy {
 
   #cutForbidden(agentId: string): void {
     for (const connection of this.#connections.of(agentId)) {
-      const denial =
-        connection.target && this.#options.rules.denialReason(agentId, connection.target);
+      const { target } = connection;
+      const denial = target && this.#options.rules.denialReason(agentId, target);
       if (denial) connection.cut(denial);
     }
   }

@@ -16,10 +16,7 @@ export const REFUSALS = {
   not_public: denied('does not lead to a public address'),
   bad_target: { verdict: 'denied', status: 400, sentence: 'is not a host and a port' },
   too_many: denied('exceeds the connections of an agent (MAX_EGRESS_CONNECTIONS)', 429),
-  hourly_limit: denied(
-    'must wait: the agent has used its bytes of this hour (EGRESS_HOURLY_LIMIT)',
-    429,
-  ),
+  hourly_limit: denied('must wait: the bytes of this hour are used (EGRESS_HOURLY_LIMIT)', 429),
   not_resolved: failed('has no address', 502),
   not_connected: failed('does not answer', 502),
   too_late: failed('did not answer in time', 504),
@@ -63,11 +60,10 @@ export function howToAllow(target: string, reason: RefusalReason): string {
   }
 }
 
-/** An HTTP status and the sentence of its body. */
-export type RefusalAnswer = { status: number; sentence: string };
+export type Refused = { status: number; sentence: string };
 
 /** Answers CONNECT on its bare socket and closes it. */
-export function answerSocket(socket: Duplex, { status, sentence }: RefusalAnswer): void {
+export function answerSocket(socket: Duplex, { status, sentence }: Refused): void {
   const body = `${sentence}\n`;
   const line = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Refused'}`;
   const head = `content-type: text/plain\r\ncontent-length: ${Buffer.byteLength(body)}`;
@@ -75,10 +71,7 @@ export function answerSocket(socket: Duplex, { status, sentence }: RefusalAnswer
 }
 
 /** Answers a request. A started answer is cut, so that the client sees that it is incomplete. */
-export function answerResponse(
-  response: ServerResponse,
-  { status, sentence }: RefusalAnswer,
-): void {
+export function answerResponse(response: ServerResponse, { status, sentence }: Refused): void {
   if (response.destroyed) return;
   if (response.headersSent) response.destroy();
   // Its body may not have been read.

@@ -219,7 +219,9 @@ test('the bytes of an hour are bounded', async () => {
   const { socket } = await openTunnelTo(rig.port, 'allowed.test:443');
   socket.write(Buffer.alloc(100 * 1024));
   await closed(socket);
-  expect(await refusalOf(rig.port, 'allowed.test:443')).toContain('used its bytes of this hour');
+  expect(await refusalOf(rig.port, 'allowed.test:443')).toContain(
+    'the bytes of this hour are used',
+  );
 });
 
 test('a rule for one agent counts at once, a denial wins and cuts', async () => {
