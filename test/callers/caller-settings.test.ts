@@ -36,7 +36,7 @@ const ann = caller('ann', 'developer');
 test('an agent is begun with its settings, within the quota of its owner', () => {
   const change = { instructions: 'Be brief.', mcpServers: ['words'] };
   expect(ann.change('a', change)).toEqual({ agentId: 'a', settings: change });
-  expect(() => ann.change('b', change)).toThrow('You have 1 agents');
+  expect(() => ann.change('b', change)).toThrow('your limit of 1 agents');
   expect(store.agents.count()).toBe(1);
 });
 

@@ -68,7 +68,7 @@ test.for([
 
 test('without a root nothing is open, and the data of the server never is', () => {
   directories = over([]);
-  expect(() => attach(root)).toThrow(/there are none/);
+  expect(() => attach(root)).toThrow(/WORKSPACE_ROOTS, which is empty/);
   directories = over([base]);
   for (const given of [base, at('data')]) {
     expect(() => attach(given)).toThrow(code('workspace_path_denied'));
@@ -135,7 +135,7 @@ test('the user of agents in containers must be able to use it, and nobody is mad
   expect(rights(5, 1000, 0o40770)).toBeUndefined();
   expect(rights(5, 5, 0o40777)).toBeUndefined();
   expect(rights(1000, 5, 0o40577)).toContain('owner 1000:5, mode 577');
-  expect(rights(5, 5, 0o40775)).toMatch(/uid 1000 .*give it/);
+  expect(rights(5, 5, 0o40775)).toMatch(/uid 1000 .*change the owner/);
   expect(rights(5, 1000, 0o40757)).toBeDefined();
 });
 
