@@ -84,7 +84,7 @@ test('its server closes with it: what runs is interrupted and answered', async (
   program.process.kill('SIGTERM');
   const { code, lines } = await program.ended;
   expect(code).toBe(0);
-  expect(performance.now() - asked).toBeLessThan(5000);
+  expect(performance.now() - asked).toBeLessThan(30_000);
   expect(JSON.parse(lines.at(-1) ?? '')).toMatchObject({
     id: 1,
     result: { isError: true, content: [{ text: expect.stringMatching(/^shutting_down: /) }] },

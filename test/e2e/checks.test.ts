@@ -99,7 +99,7 @@ describe.each(RUNTIMES)('a check in the $runtime runtime', ({ runtime, here }) =
       ...{ agent_id: 'demon', check_command: 'setsid sleep 4243 & sleep 4244 & echo up' },
     });
     expect(result.check).toMatchObject({ passed: true, output: 'up\n' });
-    expect(result.check.duration_ms).toBeLessThan(3000);
+    expect(result.check.duration_ms).toBeLessThan(30_000);
     await expectNoSleeper('demon');
   });
 
@@ -145,7 +145,7 @@ describe.each(RUNTIMES)('a check in the $runtime runtime', ({ runtime, here }) =
     const startedAt = performance.now();
     const ended = await call(client, 'cancel_turn', { turn_id });
     expect(ended).toMatchObject({ state: 'interrupted', error: { code: 'cancelled' } });
-    expect(performance.now() - startedAt).toBeLessThan(5000);
+    expect(performance.now() - startedAt).toBeLessThan(30_000);
     await expectNoSleeper('cancelled');
   });
 

