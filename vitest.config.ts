@@ -4,12 +4,6 @@ import { LongestFirst } from './test/setup/longest-first.ts';
 
 /** They use an engine or real Codex. */
 const REAL = ['test/{clients,e2e,examples,fuzz}/**/*.test.ts', 'test/**/*.integration.test.ts'];
-/** They need the whole machine: they fill it by themselves, or change its engine. */
-const ALONE = [
-  'test/e2e/compose.test.ts',
-  'test/e2e/faults/killed-engine.test.ts',
-  'test/fuzz/**/*.test.ts',
-];
 /** What shows a promise at length; `npm run test:long`. */
 const LONG = ['test/**/*.long.test.ts'];
 
@@ -37,22 +31,12 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'alone',
-          include: ALONE,
-          globalSetup: ENGINE,
-          maxWorkers: 1,
-          sequence: { groupOrder: 2 },
-        },
-      },
-      {
-        extends: true,
-        test: {
           name: 'real',
           include: REAL,
-          exclude: [...configDefaults.exclude, ...ALONE, ...LONG],
+          exclude: [...configDefaults.exclude, ...LONG],
           globalSetup: ENGINE,
           maxWorkers: 4,
-          sequence: { groupOrder: 3 },
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -63,7 +47,7 @@ export default defineConfig({
           globalSetup: ENGINE,
           testTimeout: 600_000,
           maxWorkers: 1,
-          sequence: { groupOrder: 4 },
+          sequence: { groupOrder: 3 },
         },
       },
     ],

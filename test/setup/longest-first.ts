@@ -2,20 +2,26 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 /** Files that take half a minute or more on a quiet machine, the longest first. */
 const LONG = [
+  'compose',
+  'docker-runtime.integration',
   'lifecycle',
   'bad-days',
-  'demo',
+  'demo.integration',
+  'package.integration',
   'candidates',
   'portable-snapshots',
   'killed-server',
-  'warm-pool',
-  'real-codex',
+  'escape',
+  'guard-contract.integration',
+  'docker-contract.integration',
+  'warm-pool.integration',
+  'real-codex.integration',
   'main-job',
   'leaks',
   'codex-tools',
-  'stdio-embedded',
-  'agent-manager',
-  'doctor',
+  'stdio-embedded.integration',
+  'agent-manager.integration',
+  'doctor.integration',
   'read-only',
 ];
 
