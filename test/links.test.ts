@@ -10,6 +10,15 @@ test.each(pages)('the links of %s lead to what is there', (page) => {
   expect(links.filter((link) => !leadsSomewhere(page, link))).toEqual([]);
 });
 
+test('every file of the code that a page names is there', () => {
+  const names = /`((?:src|test|agent-image|architecture|examples)\/[\w./-]*\w)\/?`/g;
+  const named = pages.flatMap((page) =>
+    [...read(page).matchAll(names)].map(([, file = '']) => ({ page, file })),
+  );
+  expect(named.length).toBeGreaterThan(100);
+  expect(named.filter(({ file }) => !fs.existsSync(path.join(root, file)))).toEqual([]);
+});
+
 function leadsSomewhere(page: string, link: string): boolean {
   const [file, heading] = link.split('#');
   const target = file ? path.join(path.dirname(page), file) : page;
