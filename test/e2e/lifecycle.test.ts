@@ -142,8 +142,9 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
   });
 
   test.runIf(here)('a clean-up takes what is idle, and tells before if asked', async () => {
+    const end = Promise.withResolvers<void>();
     await using target = await server({}, async ({ prompt, schema }) => {
-      if (prompt.includes('Be slow')) await sleep(4000);
+      if (prompt.includes('Be slow')) await end.promise;
       return json(fillSchema(schema));
     });
     await using client = await connect(target);
@@ -166,6 +167,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
       ['idle', 'would_remove'],
     ]);
     expect(await outcomes({ remove: true, older_than_seconds: 0 })).toEqual([['idle', 'removed']]);
+    end.resolve();
     await working;
     const { sessions } = await call(client, 'list_sessions');
     expect(sessions.map((each: { agent_id: string }) => each.agent_id).sort()).toEqual([
