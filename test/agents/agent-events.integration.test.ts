@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import { type AgentEvent, AgentEvents } from '../../src/agents/agent-events.ts';
-import { RUNTIMES } from '../setup/runtimes.ts';
+import { CHEAPEST } from '../setup/runtimes.ts';
 import { AgentsRig } from './agents-rig.ts';
 
 test('one who fails to listen keeps nobody else from hearing', () => {
@@ -56,7 +56,7 @@ test('one that makes room for another is told of before', async () => {
   ]);
 });
 
-describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime: kind, here }) => {
+describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime: kind, here }) => {
   test.runIf(here)('a container that ends by itself is told of, once', async () => {
     await using rig = await AgentsRig.start(kind);
     await rig.use('a');

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { measureDisk } from '../../src/agents/disk-usage.ts';
 import { DiskWatch } from '../../src/agents/disk-watch.ts';
 import type { ContainerRuntime } from '../../src/runtime/container-runtime.ts';
-import { RUNTIMES } from '../setup/runtimes.ts';
+import { CHEAPEST } from '../setup/runtimes.ts';
 import { AgentsRig } from './agents-rig.ts';
 
 const MEBIBYTE = 1024 * 1024;
@@ -17,7 +17,7 @@ test('are not known where measuring them takes too long', async () => {
   expect(performance.now() - startedAt).toBeGreaterThan(4900);
 });
 
-describe.each(RUNTIMES)(
+describe.each(CHEAPEST)(
   'the files of agents in the $runtime runtime',
   ({ runtime: kind, here }) => {
     test.runIf(here)('are measured after turns, warned of, and then refused more', async () => {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Script } from '../fakes/stand-in-model/script.ts';
 import { shell, text } from '../fakes/stand-in-model/step.ts';
-import { RUNTIMES } from '../setup/runtimes.ts';
+import { CHEAPEST } from '../setup/runtimes.ts';
 import { createWorld, kill, type Main, submitted, waited } from './main-process.ts';
 
 const ASKING = { prompt: 'x', agent_id: 'a', 'approval-policy': 'untrusted' };
@@ -14,7 +14,7 @@ const runs: Script = ({ toolOutputs }) =>
 
 type Approval = { approval_id: string; state: string; kind: string; turn_id: string };
 
-describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
   test.runIf(here)('what Codex asked for is answered once, by the next server', async () => {
     await using world = await createWorld(runtime, { model: { script: runs } });
     const first = await world.start();

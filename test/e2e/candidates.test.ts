@@ -3,7 +3,7 @@ import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import type { ModelRequest } from '../fakes/stand-in-model/model-request.ts';
 import { commandIn } from '../fakes/stand-in-model/script.ts';
 import { http, json, type Step, shell } from '../fakes/stand-in-model/step.ts';
-import { RUNTIMES } from '../setup/runtimes.ts';
+import { CHEAPEST } from '../setup/runtimes.ts';
 import { createWorld } from './main-process.ts';
 import { call, connect, startTestServer } from './test-server.ts';
 
@@ -21,7 +21,7 @@ function solve({ prompt, model = '', toolOutputs, schema }: ModelRequest): Step 
 
 const TASK = { task: 'Solve it', candidates: [{ model: 'long' }, { model: 'short' }] };
 
-describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
   test.runIf(here)('several copies do the same work, and the best is told first', async () => {
     await using server = await startTestServer({ runtime, script: solve });
     await using client = await connect(server);

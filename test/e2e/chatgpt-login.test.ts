@@ -7,10 +7,10 @@ import type { RuntimeKind } from '../../src/runtime/container-runtime.ts';
 import { ACCOUNT_ID, StandInAuthority } from '../fakes/stand-in-authority.ts';
 import { runsOnce, type Script } from '../fakes/stand-in-model/script.ts';
 import { type StandInModel, startStandInModel } from '../fakes/stand-in-model/stand-in-model.ts';
-import { RUNTIMES } from '../setup/runtimes.ts';
+import { CHEAPEST } from '../setup/runtimes.ts';
 import { call, connect, startTestServer, type TestServer } from './test-server.ts';
 
-describe.each(RUNTIMES)('with a ChatGPT login, in the $runtime runtime', ({ runtime, here }) => {
+describe.each(CHEAPEST)('with a ChatGPT login, in the $runtime runtime', ({ runtime, here }) => {
   test.runIf(here)('a turn goes on while its access token expires', async () => {
     await using world = await World.start(runtime, runsOnce('sleep 4'), 3);
     await using client = await connect(world.server);

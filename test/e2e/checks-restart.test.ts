@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import type { Script } from '../fakes/stand-in-model/script.ts';
 import { json, shell } from '../fakes/stand-in-model/step.ts';
-import { RUNTIMES } from '../setup/runtimes.ts';
+import { CHEAPEST } from '../setup/runtimes.ts';
 import { createWorld, kill, type Main, submitted, waited } from './main-process.ts';
 
 /** Writes a line in each round. */
@@ -19,7 +19,7 @@ setsid sleep 4251 &
 sleep 2
 [ $(wc -l < work.txt) = 2 ]`;
 
-describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
   test.runIf(here)(
     'a server that is killed in each part of two rounds leaves none out and does none twice',
     { timeout: 120_000 },

@@ -4,7 +4,7 @@ import { describe, expect, inject, test } from 'vitest';
 import { answerAnything, runsOnce, type Script } from '../fakes/stand-in-model/script.ts';
 import type { StandInModel } from '../fakes/stand-in-model/stand-in-model.ts';
 import { shell, text } from '../fakes/stand-in-model/step.ts';
-import { RUNTIMES } from '../setup/runtimes.ts';
+import { CHEAPEST } from '../setup/runtimes.ts';
 import { createWorld, kill } from './main-process.ts';
 import { call, connect, startTestServer } from './test-server.ts';
 
@@ -143,7 +143,7 @@ describe('codex and codex-reply', () => {
   });
 });
 
-describe.each(RUNTIMES)('a conversation in the $runtime runtime', ({ runtime, here }) => {
+describe.each(CHEAPEST)('a conversation in the $runtime runtime', ({ runtime, here }) => {
   test.runIf(here)('goes on after restarts of the server, the container and both', async () => {
     await using world = await createWorld(runtime);
     const begin = async () => {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { describe, expect, inject, test } from 'vitest';
 import { obey } from '../fakes/stand-in-model/script.ts';
-import { RUNTIMES } from '../setup/runtimes.ts';
+import { CHEAPEST } from '../setup/runtimes.ts';
 import { containerOf } from './git-client.ts';
 import { COMMIT_BEGUN, COMMIT_MADE, type Home, holdShell, inWorkspaceOf } from './held-shell.ts';
 import { createWorld, kill, type Main, submitted, waited } from './main-process.ts';
@@ -23,7 +23,7 @@ const MOMENTS = [
   { moment: 'after it made the commit', condition: COMMIT_MADE },
 ];
 
-describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
   test.runIf(here)(
     'a server that is killed while a turn becomes a commit has made one in the end',
     { timeout: 240_000 },

@@ -13,7 +13,7 @@ import { pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import { json, shell } from '../fakes/stand-in-model/step.ts';
-import { RUNTIMES } from '../setup/runtimes.ts';
+import { CHEAPEST } from '../setup/runtimes.ts';
 import { createWorld, kill, type Main } from './main-process.ts';
 import { call, connect, startTestServer, type TestServer } from './test-server.ts';
 
@@ -26,7 +26,7 @@ afterAll(() => {
   for (const directory of directories) fs.rmSync(directory, { recursive: true, force: true });
 });
 
-describe.each(RUNTIMES)('files of an agent in a $runtime', ({ runtime }) => {
+describe.each(CHEAPEST)('files of an agent in a $runtime', ({ runtime }) => {
   let server: TestServer;
   let command = '';
 

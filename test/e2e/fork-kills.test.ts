@@ -1,6 +1,6 @@
 import { describe, expect, inject, test } from 'vitest';
 import { obey } from '../fakes/stand-in-model/script.ts';
-import { RUNTIMES } from '../setup/runtimes.ts';
+import { CHEAPEST } from '../setup/runtimes.ts';
 import { containerOf } from './git-client.ts';
 import { holdShell, inWorkspaceOf } from './held-shell.ts';
 import { createWorld, kill, type Main } from './main-process.ts';
@@ -9,7 +9,7 @@ import { thingsOf } from './things.ts';
 
 const engine = inject('engine');
 
-describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
   test.runIf(here)(
     'half a fork is nobody, and forking can be repeated',
     { timeout: 240_000 },

@@ -3,7 +3,7 @@ import { describe, expect, inject, test } from 'vitest';
 import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import { answerAnything, runsOnce, type Script } from '../fakes/stand-in-model/script.ts';
 import { json, shell, silence } from '../fakes/stand-in-model/step.ts';
-import { RUNTIMES } from '../setup/runtimes.ts';
+import { CHEAPEST } from '../setup/runtimes.ts';
 import { createWorld, kill, submitted, waited } from './main-process.ts';
 import { type Connection, call, connect, startTestServer, type TestServer } from './test-server.ts';
 
@@ -101,7 +101,7 @@ test('turns are forgotten after TURN_RETENTION, and their agent is not', async (
   expect(again.session_id).toBe(session_id);
 });
 
-describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
   test.runIf(here)('a result has an end, however many files changed', async () => {
     const many = 'mkdir d; for i in $(seq 1200); do echo $i > d/$i; done';
     await using target = await startTestServer({

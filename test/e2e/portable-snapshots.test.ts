@@ -10,7 +10,7 @@ import { SignJWT } from 'jose';
 import { pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { obey } from '../fakes/stand-in-model/script.ts';
-import { RUNTIMES } from '../setup/runtimes.ts';
+import { CHEAPEST } from '../setup/runtimes.ts';
 import { createWorld, kill } from './main-process.ts';
 import { call, connect, startTestServer, type TestServer } from './test-server.ts';
 
@@ -28,7 +28,7 @@ const BUILD = [
 const LOOK =
   'find . -path ./.git -prune -o ! -name .agents ! -name .aws ! -name .codex -printf "%y %m %P %l\\n" | sort; find . -path ./.git -prune -o -type f -print0 | sort -z | xargs -0 cksum; git log --format=%H --all; git status --porcelain; git branch; git fsck 2>&1; ./run.sh; cat linked/one.txt';
 
-describe.each(RUNTIMES)('snapshots of agents in a $runtime', ({ runtime }) => {
+describe.each(CHEAPEST)('snapshots of agents in a $runtime', ({ runtime }) => {
   let here: TestServer;
   let there: TestServer;
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { obey } from '../fakes/stand-in-model/script.ts';
-import { RUNTIMES } from '../setup/runtimes.ts';
+import { CHEAPEST } from '../setup/runtimes.ts';
 import { containerOf } from './git-client.ts';
 import { holdPlacing, inWorkspaceOf } from './held-shell.ts';
 import { createWorld, kill, type Main } from './main-process.ts';
@@ -14,7 +14,7 @@ const PLACING = {
   ends: '[ -e "$STAGING/../.workspace-restored" ] || [ -e /home/agent/.workspace-restored ]',
 };
 
-describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
   test.runIf(here)(
     'a server that is killed in a restore leaves all of it or nothing',
     { timeout: 240_000 },

@@ -3,7 +3,7 @@ import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import type { ModelRequest } from '../fakes/stand-in-model/model-request.ts';
 import { commandIn } from '../fakes/stand-in-model/script.ts';
 import { json, type Step, shell } from '../fakes/stand-in-model/step.ts';
-import { RUNTIMES } from '../setup/runtimes.ts';
+import { CHEAPEST } from '../setup/runtimes.ts';
 import { type Connection, call, connect, startTestServer, type TestServer } from './test-server.ts';
 
 const finding = (file: string, line_range: string) => ({
@@ -19,7 +19,7 @@ function model({ prompt, toolOutputs, schema }: ModelRequest): Step {
   return json({ ...(fillSchema(schema) as object), comments });
 }
 
-describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
   let server: TestServer;
   let client: Connection;
   let turn_id: string;

@@ -7,7 +7,7 @@ import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import type { ModelRequest } from '../fakes/stand-in-model/model-request.ts';
 import { commandIn } from '../fakes/stand-in-model/script.ts';
 import { http, json, type Step, shell } from '../fakes/stand-in-model/step.ts';
-import { RUNTIMES } from '../setup/runtimes.ts';
+import { CHEAPEST } from '../setup/runtimes.ts';
 import {
   type Connection,
   call,
@@ -26,7 +26,7 @@ function obey({ prompt, toolOutputs, schema }: ModelRequest): Step {
   return prompt.includes('then fail') ? http(400) : json(fillSchema(schema));
 }
 
-describe.each(RUNTIMES)('turns in the $runtime runtime', ({ runtime, here }) => {
+describe.each(CHEAPEST)('turns in the $runtime runtime', ({ runtime, here }) => {
   let server: TestServer;
   let client: Connection;
   let directory: string;

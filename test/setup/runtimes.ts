@@ -1,13 +1,18 @@
 import { inject } from 'vitest';
 import type { RuntimeKind } from '../../src/runtime/container-runtime.ts';
 
-const engine = inject('engine');
-const asked = process.env.TEST_RUNTIME;
+type Runtimes = readonly { runtime: RuntimeKind; here: true }[];
 
-/**
- * Where a promise that holds in every runtime is tested: in containers, as users have them, and
- * without an engine in processes. `npm run test:long` tests it in the other runtime too, by TEST_RUNTIME.
- */
-export const RUNTIMES: readonly { runtime: RuntimeKind; here: true }[] = [
-  { runtime: (asked ?? (engine.available ? 'docker' : 'process')) as RuntimeKind, here: true },
-];
+const engine = inject('engine');
+/** `npm run test:long` tests everything in the other runtime. */
+const isOther = process.env.TEST_RUNTIME === 'other';
+
+/** Where what concerns containers is tested: in them; without an engine in processes. */
+export const RUNTIMES = only(engine.available !== isOther ? 'docker' : 'process');
+
+/** Where what stands above the port is tested: in processes, which begin in no time. */
+export const CHEAPEST = only(engine.available && isOther ? 'docker' : 'process');
+
+function only(runtime: RuntimeKind): Runtimes {
+  return [{ runtime, here: true }];
+}
