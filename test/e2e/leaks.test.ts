@@ -4,10 +4,15 @@ import { departedClientsLeaveNothing, killedServersLeaveNothing } from './leak-w
 
 /** What each of them leaves behind is more than the slack. */
 const SESSIONS = 6;
+/** Servers and agents begin several times. */
+const LIMIT = { timeout: 180_000 };
 
 test.each(RUNTIMES)(
   'servers that were killed leave nothing in the $runtime runtime',
+  LIMIT,
   ({ runtime }) => killedServersLeaveNothing(runtime, 1),
 );
 
-test('clients that left hold nothing of the server', () => departedClientsLeaveNothing(SESSIONS));
+test('clients that left hold nothing of the server', LIMIT, () =>
+  departedClientsLeaveNothing(SESSIONS),
+);
