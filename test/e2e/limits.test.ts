@@ -77,13 +77,17 @@ test('a call that names no time-out has that of the settings', async () => {
 
 test('a turn that outlives its server and its time gets a minute to be found ended', async () => {
   await using world = await createWorld('process');
-  world.model.setScript(runsOnce('sleep 3'));
+  const { model } = world;
   const first = await world.start();
-  const work = { task: 'x', agent_id: 'a', timeout_seconds: 2 };
+  // A slow machine takes longer than the time of the turn to begin an agent.
+  await waited(first, await submitted(first, 'plan', { task: 'x', agent_id: 'a' }));
+  model.setScript(runsOnce('sleep 6'));
+  const asked = model.requests.length;
+  const work = { task: 'x', agent_id: 'a', timeout_seconds: 5 };
   const turnId = await submitted(first, 'implement', work);
-  await expect.poll(() => world.model.requests.length).toBe(1);
+  await expect.poll(() => model.requests.length).toBe(asked + 1);
   await kill(first, 'SIGKILL');
-  await sleep(2000);
+  await sleep(work.timeout_seconds * 1000);
   const ended = await waited(await world.start(), turnId);
   expect(ended).toMatchObject({ state: 'completed', error: null });
 });
