@@ -30,7 +30,7 @@ describe.each(CHEAPEST)(
       expect(watch.warning('a')).toBeUndefined();
       await fill(rig, 'two', 35);
       watch.turnEnded('a');
-      await expect.poll(() => watch.warning('a')).toMatch(/agent a have \d+ of the 67108864 bytes/);
+      await expect.poll(() => watch.warning('a')).toMatch(/agent a have \d+ of 67108864 bytes/);
       expect(() => watch.assertRoom('a')).not.toThrow();
       await fill(rig, 'three', 10);
       watch.turnEnded('a');

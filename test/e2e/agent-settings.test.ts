@@ -162,9 +162,9 @@ test('what holds is shown, over REST too', async () => {
 test('what cannot be is refused, and nothing is changed', async () => {
   await configure('bad', { instructions: 'Stay.' });
   const wrong: [object, string][] = [
-    [{ instructions: 'x'.repeat(1001) }, '1001 bytes; INSTRUCTIONS_MAX_BYTES allows 1000'],
+    [{ instructions: 'x'.repeat(1001) }, '1001 bytes, and INSTRUCTIONS_MAX_BYTES allows 1000'],
     [{ base_instructions: 'ü'.repeat(501) }, '1002 bytes'],
-    [{ mcp_servers: ['nope'] }, 'there is no "nope"; the list of this server has: none'],
+    [{ mcp_servers: ['nope'] }, 'this server has no MCP server "nope", only: none'],
     [{ instructions: '' }, 'instructions'],
     [{ reasoning_effort: 'banana' }, 'reasoning_effort'],
     [{ approval_policy: 'never' }, 'approval_policy'],

@@ -116,7 +116,7 @@ describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
     await using client = await connect(target);
     const { changes, warnings } = await call(client, 'implement', { task: 'x', agent_id: 'a' });
     expect(changes).toHaveLength(1000);
-    expect(warnings).toEqual(['200 more files changed, which are not listed.']);
+    expect(warnings).toEqual(['200 more files changed and are not listed.']);
     const diffs: string[] = changes.map(({ diff }: { diff: string }) => diff);
     const whole = diffs.filter((diff) => diff.startsWith('diff --git'));
     expect(whole.length).toBeGreaterThan(5);
@@ -144,7 +144,7 @@ describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
 
     const { notes } = await call(client, 'plan', { task: 'x', ...agent });
     expect(notes).toEqual([
-      expect.stringMatching(/^The files of agent a have \d+ of the 67108864 /),
+      expect.stringMatching(/^The files of agent a have \d+ of 67108864 bytes/),
     ]);
     const elsewhere = call(client, 'implement', { task: 'x', agent_id: 'b' });
     await expect(elsewhere).resolves.toBeTruthy();

@@ -87,7 +87,7 @@ describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
       [{ target: { commit: '--output=/tmp/x' } }, /invalid_input/],
       [{ target: { commit: 'nothing' } }, /commit_not_found: The workspace has no commit nothing/],
       [{ target: { base: 'HEAD' } }, /There is nothing to review/],
-      [{ files: ['no/such'] }, /not in the workspace: no\/such/],
+      [{ files: ['no/such'] }, /the workspace does not have no\/such/],
       [{ files: ['../etc/passwd'] }, /invalid_input/],
       [{ target: { turn_id: 'nobody' } }, /turn_not_found/],
     ] as const) {

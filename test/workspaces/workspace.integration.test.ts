@@ -105,7 +105,7 @@ test.runIf(engine.available)('a workspace survives programs that stop its shell'
   await using rig = await AgentsRig.start('docker');
   await rig.use('a');
   const log = pino({ level: 'silent' });
-  const workspace = await Workspace.open(rig.runtime, 'a', log, { answerLimitMs: 1000 });
+  const workspace = await Workspace.open(rig.runtime, 'a', log, { answerLimitMs: 5000 });
   const before = await workspace.checkpoint();
   await rig.shell('a', 'pkill -STOP -f "[R]uns in the container for as long"');
   await rig.shell('a', `echo x > ${rig.runtime.layout('a').workspace}/new`);
