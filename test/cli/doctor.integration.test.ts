@@ -279,7 +279,7 @@ describe('what stands in the way of a start is told', () => {
 });
 
 describe.each(RUNTIMES)('beside a server, in the $runtime runtime', ({ runtime: kind, here }) => {
-  test.runIf(here)('it only looks, and the server works on', { timeout: 120_000 }, async () => {
+  test.runIf(here)('it only looks, and the server works on', { timeout: 400_000 }, async () => {
     const settings = { MCP_PORT: String(await freePort()), REAPER_SCHEDULE: '0 0 1 1 *' };
     await using world = await createWorld(kind, { environment: settings });
     world.model.setScript(runsOnce('sleep 1; echo x >> x.txt'));

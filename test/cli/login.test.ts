@@ -64,7 +64,7 @@ class Program {
 
   async shows(pattern: RegExp): Promise<string[]> {
     return await expect
-      .poll(() => pattern.exec(this.#lines.join('\n')), { timeout: 10_000 })
+      .poll(() => pattern.exec(this.#lines.join('\n')), { timeout: 90_000 })
       .not.toBeNull()
       .then(() => [...(pattern.exec(this.#lines.join('\n')) ?? [])]);
   }
@@ -182,17 +182,17 @@ describe('real Codex', () => {
     expect(stderr).toContain('Logged in using ChatGPT');
   });
 
-  test('makes a login that is read here', { timeout: 30_000 }, async () => {
+  test('makes a login that is read here', { timeout: 90_000 }, async () => {
     fs.mkdirSync(path.dirname(file));
     const args = ['login', '--device-auth', '--experimental_issuer', authority.url];
-    const codex = spawn(findCodex(undefined), args, { env: environment(), timeout: 20_000 });
+    const codex = spawn(findCodex(undefined), args, { env: environment(), timeout: 90_000 });
     let shown = '';
     codex.stdout.on('data', (chunk) => {
       shown += chunk;
     });
     // It is shown in colour.
     const shownCode = /\[94m([0-9A-F]{8})\b/;
-    await expect.poll(() => shown, { timeout: 10_000 }).toMatch(shownCode);
+    await expect.poll(() => shown, { timeout: 90_000 }).toMatch(shownCode);
     const code = shownCode.exec(shown)?.[1];
     await fetch(`${authority.url}/codex/device?code=${code}`);
     const [exitCode] = await once(codex, 'exit');

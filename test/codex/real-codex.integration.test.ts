@@ -147,13 +147,13 @@ test('an interrupted turn ends, and cleaning up kills the command it left', asyn
   const marker = `sleep 98.${process.pid}`;
   modelDoes(shell(marker));
   const running = await client.startTurn(options(threadId), () => undefined);
-  await expect.poll(() => processesWith(marker).length, { timeout: 5000 }).toBeGreaterThan(0);
+  await expect.poll(() => processesWith(marker).length, { timeout: 90_000 }).toBeGreaterThan(0);
   const start = performance.now();
   await client.interruptTurn(threadId, running.turnId);
   expect(await running.completed).toEqual({ status: 'interrupted' });
   expect(performance.now() - start).toBeLessThan(30_000);
   await client.cleanBackgroundTerminals(threadId);
-  await expect.poll(() => processesWith(marker), { timeout: 5000 }).toEqual([]);
+  await expect.poll(() => processesWith(marker), { timeout: 90_000 }).toEqual([]);
   await client.interruptTurn(threadId, running.turnId);
   modelDoes(text('ok'));
   expect((await runTurn(options(threadId))).completion).toMatchObject({ status: 'completed' });

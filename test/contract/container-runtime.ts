@@ -12,7 +12,7 @@ import type {
 
 /** The first run of an adapter may have to build an image. */
 const PREPARE_MS = 600_000;
-const TEST_MS = 60_000;
+const TEST_MS = 240_000;
 const GRACE_SECONDS = 1;
 const CANARY = 'CODEX_MCP_CONTRACT_CANARY';
 const MEBIBYTE = 1024 * 1024;

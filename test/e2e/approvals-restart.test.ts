@@ -91,7 +91,7 @@ async function all({ url }: Main): Promise<Approval[]> {
 /** The one approval that waits. */
 async function pending(server: Main): Promise<Approval> {
   const waiting = async () => (await all(server)).filter(({ state }) => state === 'pending');
-  await expect.poll(waiting, { timeout: 30_000 }).toHaveLength(1);
+  await expect.poll(waiting, { timeout: 90_000 }).toHaveLength(1);
   const [only] = await waiting();
   if (!only) throw new Error('nothing waits');
   return only;

@@ -180,7 +180,7 @@ describe('on a server with callers of their own', () => {
     const again = await pendingOf(eve, turn_id);
     await call(eve, 'decide_approval', { approval_id: again.approval_id, approve: true });
     await expect
-      .poll(async () => (await pendingOf(eve, turn_id)).kind, { timeout: 10_000 })
+      .poll(async () => (await pendingOf(eve, turn_id)).kind, { timeout: 90_000 })
       .toBe('command');
     await call(ann, 'cancel_turn', { turn_id });
     const { approvals } = await call(eve, 'list_approvals', { agent_id: 'n@ann' });
@@ -301,7 +301,7 @@ async function approved(caller: Connection, approver: Connection, args: object) 
   expect(kind).toBe('turn');
   await call(approver, 'decide_approval', { approval_id, approve: true });
   await expect
-    .poll(async () => (await pendingOf(approver, turn.turn_id)).kind, { timeout: 20_000 })
+    .poll(async () => (await pendingOf(approver, turn.turn_id)).kind, { timeout: 90_000 })
     .not.toBe('turn');
   return turn;
 }
@@ -314,7 +314,7 @@ async function pendingOf(approver: Connection, turnId?: string) {
       (each: { turn_id: string }) => each.turn_id === (turnId ?? each.turn_id),
     );
   };
-  await expect.poll(pending, { timeout: 20_000 }).toHaveLength(1);
+  await expect.poll(pending, { timeout: 90_000 }).toHaveLength(1);
   return (await pending())[0];
 }
 

@@ -197,7 +197,7 @@ withEngine('in containers', () => {
     await using client = await connect(target);
     const running = call(client, 'implement', { task: 'x', agent_id: 'victim' });
     running.catch(() => undefined);
-    await expect.poll(() => client.progress.join(), { timeout: 30_000 }).toContain('sleep 60');
+    await expect.poll(() => client.progress.join(), { timeout: 90_000 }).toContain('sleep 60');
     docker('kill', await containerOf(client, 'victim'));
     await expect(running).rejects.toMatchObject({ code: 'container_lost' });
     target.model.setScript(answerAnything);
@@ -249,11 +249,11 @@ withEngine('in containers', () => {
       { signal: controller.signal },
     );
     running.catch(() => undefined);
-    await expect.poll(() => client.progress.join(), { timeout: 30_000 }).toContain('sleep 1234');
+    await expect.poll(() => client.progress.join(), { timeout: 90_000 }).toContain('sleep 1234');
     controller.abort('enough');
     await expect(running).rejects.toThrow();
     await expect
-      .poll(() => lastTurn(client, 'quitter'), { timeout: 10_000 })
+      .poll(() => lastTurn(client, 'quitter'), { timeout: 90_000 })
       .toMatchObject({ state: 'interrupted', error_code: 'cancelled' });
     target.model.setScript(runsOnce('cat /proc/[0-9]*/cmdline | tr "\\0" " "'));
     await call(client, 'plan', { task: 'x', agent_id: 'quitter' });
@@ -291,11 +291,11 @@ withEngine('in containers', () => {
     });
     const leaving = await connect(target);
     call(leaving, 'implement', { task: 'x', agent_id: 'alone' }).catch(() => undefined);
-    await expect.poll(() => target.model.requests.length, { timeout: 30_000 }).toBe(1);
+    await expect.poll(() => target.model.requests.length, { timeout: 90_000 }).toBe(1);
     await leaving.client.close();
     await using client = await connect(target);
     await expect
-      .poll(() => lastTurn(client, 'alone'), { timeout: 20_000 })
+      .poll(() => lastTurn(client, 'alone'), { timeout: 90_000 })
       .toMatchObject({ state: 'completed' });
   });
 

@@ -22,7 +22,7 @@ sleep 2
 describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
   test.runIf(here)(
     'a server that is killed in each part of two rounds leaves none out and does none twice',
-    { timeout: 120_000 },
+    { timeout: 400_000 },
     async () => {
       await using world = await createWorld(runtime);
       world.model.setScript(adds);

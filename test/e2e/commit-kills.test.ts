@@ -26,7 +26,7 @@ const MOMENTS = [
 describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
   test.runIf(here)(
     'a server that is killed while a turn becomes a commit has made one in the end',
-    { timeout: 240_000 },
+    { timeout: 400_000 },
     async () => {
       await using world = await createWorld(runtime);
       world.model.setScript(obey);
@@ -70,7 +70,7 @@ describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
 
 test.runIf(engine.available)(
   'what a turn did whose container is killed while it becomes a commit is in one before the next',
-  { timeout: 240_000 },
+  { timeout: 400_000 },
   async () => {
     await using world = await createWorld('docker');
     world.model.setScript(obey);

@@ -208,7 +208,7 @@ test('a server that is killed leaves no half upload, and the next one finishes a
   const target = `${first.url}/api/v1/agents/a/files`;
   const curl = spawn('curl', ['-sS', '--limit-rate', '2M', '-T', archive, target]);
   await expect
-    .poll(() => fs.existsSync(path.join(staging, 'tree/half.bin')), { timeout: 20_000 })
+    .poll(() => fs.existsSync(path.join(staging, 'tree/half.bin')), { timeout: 90_000 })
     .toBe(true);
   await kill(first, 'SIGKILL');
   await once(curl, 'close');

@@ -12,7 +12,7 @@ const engine = inject('engine');
 describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
   test.runIf(here)(
     'half a fork is nobody, and forking can be repeated',
-    { timeout: 240_000 },
+    { timeout: 400_000 },
     async () => {
       await using world = await createWorld(runtime);
       world.model.setScript(obey);
@@ -36,7 +36,7 @@ describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
 
   test.runIf(here)(
     'a candidate is taken over once, however often that is cut off',
-    { timeout: 240_000 },
+    { timeout: 400_000 },
     async () => {
       await using world = await createWorld(runtime);
       world.model.setScript(obey);
@@ -79,7 +79,7 @@ describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
 
 test.runIf(engine.available)(
   'candidates are made and do their work once, whenever the server is killed',
-  { timeout: 240_000 },
+  { timeout: 400_000 },
   async () => {
     await using world = await createWorld('docker');
     world.model.setScript(obey);
@@ -96,7 +96,7 @@ test.runIf(engine.available)(
     await expect.poll(() => thingsOf(world, candidates[0] ?? ''), { interval: 20 }).not.toEqual([]);
     await restart();
     // Both are at work.
-    await expect.poll(() => world.model.requests.length).toBe(4);
+    await expect.poll(() => world.model.requests.length, { timeout: 90_000 }).toBe(4);
     await restart();
     const { state, result } = await asked(server, 'wait_turn', { turn_id, timeout_seconds: 60 });
     expect(state).toBe('completed');

@@ -28,10 +28,10 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
       for (const die of deaths) {
         await mine.commit({ 'a.txt': randomBytes(3_000_000) });
         const push = await halfPush(mine, server);
-        await expect.poll(() => look('ls .git/objects'), { timeout: 10_000 }).toContain('incoming');
+        await expect.poll(() => look('ls .git/objects'), { timeout: 90_000 }).toContain('incoming');
         await die(push);
         await expect
-          .poll(() => look('ls .git/objects'), { timeout: 20_000 })
+          .poll(() => look('ls .git/objects'), { timeout: 90_000 })
           .not.toContain('incoming');
         if (server.process.signalCode !== null) server = await world.start();
         expect(await mine.git('ls-remote', remoteOf(server, 'a'))).toBe(before);

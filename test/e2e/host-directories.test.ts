@@ -151,7 +151,7 @@ describe.each(RUNTIMES)(
     ): Promise<void> {
       await using client = await connect(server, 'http', '', admin);
       const look = async () => is(await call(client, tool));
-      await expect.poll(look, { interval: 300, timeout: 40_000 }).toBe(true);
+      await expect.poll(look, { interval: 300, timeout: 90_000 }).toBe(true);
     }
   },
 );

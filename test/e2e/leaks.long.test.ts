@@ -34,7 +34,7 @@ describe.each(RUNTIMES)('in the %s runtime', (runtime) => {
 test('clients that left hold nothing of the server', () => departedClientsLeaveNothing(SESSIONS));
 
 describe.runIf(engine.available)('an engine that does not notice the end of servers', () => {
-  test('has their sessions ended by the next, others stay', { timeout: 180_000 }, async () => {
+  test('has their sessions ended by the next, others stay', { timeout: 400_000 }, async () => {
     await using relay = await startEngineRelay();
     await using world = await createWorld('docker', { environment: { DOCKER_HOST: relay.url } });
     let server = await world.start();

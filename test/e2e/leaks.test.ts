@@ -5,7 +5,7 @@ import { departedClientsLeaveNothing, killedServersLeaveNothing } from './leak-w
 /** What each of them leaves behind is more than the slack. */
 const SESSIONS = 6;
 /** Servers and agents begin several times. */
-const LIMIT = { timeout: 180_000 };
+const LIMIT = { timeout: 400_000 };
 
 test.each(RUNTIMES)(
   'servers that were killed leave nothing in the $runtime runtime',

@@ -184,6 +184,6 @@ async function sessionOf(client: Connection, agentId: string) {
 
 async function untilStatus(client: Connection, agentId: string, status: string): Promise<void> {
   await expect
-    .poll(async () => (await sessionOf(client, agentId)).status, { timeout: 20_000, interval: 100 })
+    .poll(async () => (await sessionOf(client, agentId)).status, { timeout: 90_000, interval: 100 })
     .toBe(status);
 }

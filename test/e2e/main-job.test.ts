@@ -144,7 +144,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
       await using client = await connect(target);
       const first = await call(client, 'implement', { task: 'Count', agent_id: 'sleeper' });
       await expect
-        .poll(() => statusOf(client, 'sleeper'), { timeout: 20_000, interval: 300 })
+        .poll(() => statusOf(client, 'sleeper'), { timeout: 90_000, interval: 300 })
         .toBe('stopped');
       const second = await call(client, 'implement', { task: 'Count', agent_id: 'sleeper' });
       expect(second.session_id).toBe(first.session_id);

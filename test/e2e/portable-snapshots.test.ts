@@ -272,7 +272,7 @@ test('a server that is killed while it writes leaves no half snapshot', async ()
   const url = `${first.url}/tools/snapshot`;
   const lost = fetch(url, { method: 'POST', headers, body }).catch(() => 'lost');
   await expect
-    .poll(() => fs.readdirSync(directory), { timeout: 20_000, interval: 20 })
+    .poll(() => fs.readdirSync(directory), { timeout: 90_000, interval: 20 })
     .toEqual([expect.stringMatching(/\.part$/)]);
   await kill(first, 'SIGKILL');
   await lost;

@@ -17,7 +17,7 @@ const PLACING = {
 describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
   test.runIf(here)(
     'a server that is killed in a restore leaves all of it or nothing',
-    { timeout: 240_000 },
+    { timeout: 400_000 },
     async () => {
       await using world = await createWorld(runtime);
       world.model.setScript(obey);

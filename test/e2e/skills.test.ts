@@ -167,7 +167,7 @@ async function answered(caller: Connection, approver: Connection, approve: boole
   const { turn_id } = await call(caller, 'codex', { ...args, wait: false });
   const pending = async () => (await call(approver, 'list_approvals')).approvals;
   const isOurs = expect.objectContaining({ turn_id, state: 'pending' });
-  await expect.poll(pending, { timeout: 20_000 }).toContainEqual(isOurs);
+  await expect.poll(pending, { timeout: 90_000 }).toContainEqual(isOurs);
   const [asked] = (await pending()).filter((one: { turn_id: string }) => one.turn_id === turn_id);
   await call(approver, 'decide_approval', { approval_id: asked.approval_id, approve });
   const { result } = await call(caller, 'wait_turn', { turn_id });

@@ -136,7 +136,7 @@ function start(args: string[], settings: Record<string, string>) {
     cwd: directory,
     env: { ...environment, ...settings },
     stdio: ['ignore', 'ignore', 'pipe'],
-    timeout: 30_000,
+    timeout: 90_000,
     killSignal: 'SIGKILL',
   });
   let output = '';

@@ -33,7 +33,7 @@ containerRuntimeContract('ProcessRuntime', async () => {
   };
 });
 
-describe('agents as processes', { timeout: 30_000 }, () => {
+describe('agents as processes', { timeout: 90_000 }, () => {
   let directory: string;
   let runtime: ProcessRuntime;
 

@@ -202,7 +202,7 @@ test('a login in a place that cannot be written is not used up', async () => {
   expect(rig.authority.refreshes + rig.authority.refusals.length).toBe(0);
 });
 
-test('processes beside each other renew a login once each time', { timeout: 30_000 }, async () => {
+test('processes beside each other renew a login once each time', { timeout: 90_000 }, async () => {
   await using authority = await StandInAuthority.start();
   await using rig = await CredentialsRig.start();
   authority.lifetimeSeconds = 1;

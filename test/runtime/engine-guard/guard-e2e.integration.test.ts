@@ -29,7 +29,7 @@ async function runGuard(args: string[], settings: Record<string, string> = {}) {
     output += String(chunk);
   });
   const exited = once(guard, 'exit');
-  const listening = expect.poll(() => output, { timeout: 20_000 }).toContain('Guarding the engine');
+  const listening = expect.poll(() => output, { timeout: 90_000 }).toContain('Guarding the engine');
   await Promise.race([listening, exited]);
   return { guard, exited, output: () => output };
 }
