@@ -48,7 +48,7 @@ test('an agent that has reached its limit takes no push, and gives what it has',
   await server.restart();
   await mine.commit({ 'a.txt': 'two\n' });
   const refused = await mine.try('push', remoteOf(server, 'full'), 'main');
-  expect(refused.output).toMatch(/remote: The files of agent full have \d+ of the 67108864 bytes/);
+  expect(refused.output).toMatch(/remote: The files of agent full have \d+ of 67108864 bytes/);
   using theirs = new GitClient();
   await theirs.git('clone', '-q', remoteOf(server, 'full'), '.');
   expect(theirs.read('a.txt')).toBe('one\n');
