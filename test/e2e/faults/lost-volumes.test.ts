@@ -4,8 +4,8 @@ import { runsOnce } from '../../fakes/stand-in-model/script.ts';
 import { type Connection, call, connect, startTestServer } from '../test-server.ts';
 
 const engine = inject('engine');
-const FILES_LOST = expect.stringContaining('The files');
-const CONVERSATION_LOST = expect.stringContaining('The conversation');
+const FILES_LOST = expect.stringContaining('its files were lost');
+const CONVERSATION_LOST = expect.stringContaining('was lost; a new one was started');
 
 describe.runIf(engine.available)('volumes that somebody removed', () => {
   test('begin anew, and the next result says so', async () => {
@@ -27,7 +27,7 @@ describe.runIf(engine.available)('volumes that somebody removed', () => {
     const withoutFiles = await work();
     expect(withoutFiles).toMatchObject({ hadFile: false, result: { notes: [FILES_LOST] } });
     expect(withoutFiles.result.session_id).toBe(first.result.session_id);
-    expect(client.progress.join()).toContain('The files');
+    expect(client.progress.join()).toContain('its files were lost');
 
     await removeVolumes(client, ['home']);
     const withoutHome = await work();
