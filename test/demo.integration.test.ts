@@ -24,10 +24,10 @@ beforeEach(() => {
 
 afterEach(() => fs.rmSync(scratch, { recursive: true, force: true }));
 
-describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
   const environment = { AGENT_RUNTIME: runtime };
 
-  test.runIf(here)(
+  test(
     'the demo shows plan, true diff, review and session, and leaves nothing',
     async () => {
       const demo = startDemo(environment);
@@ -45,7 +45,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     LIMIT_MS,
   );
 
-  test.runIf(here)(
+  test(
     'Ctrl-C in the middle of a turn ends the demo and leaves nothing',
     async () => {
       const demo = startDemo(environment);

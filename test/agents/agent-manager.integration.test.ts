@@ -7,8 +7,8 @@ const PAUSES = 2;
 const MANY = 10;
 const FEW = 8;
 
-describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind, here }) => {
-  test.runIf(here)('a paused agent wakes over the link it had', async () => {
+describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind }) => {
+  test('a paused agent wakes over the link it had', async () => {
     await using rig = await AgentsRig.start(kind);
     const { agents } = rig;
     const before = await agents.withAgent('a', async (link) => link);
@@ -23,19 +23,16 @@ describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind, here
     }
   });
 
-  test.runIf(here)(
-    'calls that come while an agent is being paused wake it, all of them',
-    async () => {
-      await using rig = await AgentsRig.start(kind);
-      await rig.use('a');
-      const pausing = rig.agents.transition('pause', 'a');
-      await Promise.all([rig.use('a'), rig.use('a'), rig.use('a')]);
-      expect(await pausing).toBe(true);
-      expect(rig.agents.statusOf('a')).toBe('idle');
-    },
-  );
+  test('calls that come while an agent is being paused wake it, all of them', async () => {
+    await using rig = await AgentsRig.start(kind);
+    await rig.use('a');
+    const pausing = rig.agents.transition('pause', 'a');
+    await Promise.all([rig.use('a'), rig.use('a'), rig.use('a')]);
+    expect(await pausing).toBe(true);
+    expect(rig.agents.statusOf('a')).toBe('idle');
+  });
 
-  test.runIf(here)('of many agents that wake at once a few are started at a time', async () => {
+  test('of many agents that wake at once a few are started at a time', async () => {
     await using rig = await AgentsRig.start(kind);
     const create = vi.spyOn(rig.runtime, 'create');
     let awake = 0;
@@ -50,7 +47,7 @@ describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind, here
     expect(Math.max(...waiting)).toBeLessThanOrEqual(FEW);
   });
 
-  test.runIf(here)('an agent that is used is not put to sleep', async () => {
+  test('an agent that is used is not put to sleep', async () => {
     await using rig = await AgentsRig.start(kind);
     await rig.agents.withAgent('a', async () => {
       expect(rig.agents.statusOf('a')).toBe('busy');
@@ -61,7 +58,7 @@ describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind, here
     expect(await rig.stateOf('a')).toBe('running');
   });
 
-  test.runIf(here)('an agent keeps its files through every sleep but the last', async () => {
+  test('an agent keeps its files through every sleep but the last', async () => {
     await using rig = await AgentsRig.start(kind);
     await rig.use('a');
     const { workspace } = rig.runtime.layout('a');
@@ -83,7 +80,7 @@ describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind, here
     expect(await rig.shell('a', `cat ${workspace}/file 2>&1 || echo nothing`)).toContain('nothing');
   });
 
-  test.runIf(here)('a removed agent leaves nothing behind', async () => {
+  test('a removed agent leaves nothing behind', async () => {
     await using rig = await AgentsRig.start(kind);
     await rig.use('a');
     await rig.agents.transition('pause', 'a');
@@ -92,7 +89,7 @@ describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind, here
     expect(await rig.leftBehind()).toEqual([]);
   });
 
-  test.runIf(here)('a call that comes while its agent is being removed begins anew', async () => {
+  test('a call that comes while its agent is being removed begins anew', async () => {
     await using rig = await AgentsRig.start(kind);
     await rig.use('a');
     const { workspace } = rig.runtime.layout('a');
@@ -107,7 +104,7 @@ describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind, here
     expect(await rig.shell('a', `cat ${workspace}/file 2>&1 || echo nothing`)).toContain('nothing');
   });
 
-  test.runIf(here)('a paused agent is taken over by the next server', async () => {
+  test('a paused agent is taken over by the next server', async () => {
     await using rig = await AgentsRig.start(kind);
     await rig.use('a');
     await rig.agents.transition('pause', 'a');
@@ -117,7 +114,7 @@ describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind, here
     expect(rig.agents.statusOf('a')).toBe('idle');
   });
 
-  test.runIf(here)('a paused agent whose container is gone is made again', async () => {
+  test('a paused agent whose container is gone is made again', async () => {
     await using rig = await AgentsRig.start(kind);
     await rig.use('a');
     await rig.agents.transition('pause', 'a');
@@ -126,22 +123,19 @@ describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind, here
     expect(rig.agents.statusOf('a')).toBe('idle');
   });
 
-  test.runIf(here)(
-    'a new agent takes the place of a paused one, else of the longest idle',
-    async () => {
-      await using rig = await AgentsRig.start(kind, { MAX_CONCURRENT_SESSIONS: '2' });
-      await rig.use('a');
-      await sleep(5);
-      await rig.use('b');
-      await rig.agents.transition('pause', 'b');
-      await rig.use('c');
-      expect(statuses(rig, 'a', 'b', 'c')).toEqual(['idle', 'stopped', 'idle']);
-      await rig.use('d');
-      expect(statuses(rig, 'a', 'c', 'd')).toEqual(['stopped', 'idle', 'idle']);
-    },
-  );
+  test('a new agent takes the place of a paused one, else of the longest idle', async () => {
+    await using rig = await AgentsRig.start(kind, { MAX_CONCURRENT_SESSIONS: '2' });
+    await rig.use('a');
+    await sleep(5);
+    await rig.use('b');
+    await rig.agents.transition('pause', 'b');
+    await rig.use('c');
+    expect(statuses(rig, 'a', 'b', 'c')).toEqual(['idle', 'stopped', 'idle']);
+    await rig.use('d');
+    expect(statuses(rig, 'a', 'c', 'd')).toEqual(['stopped', 'idle', 'idle']);
+  });
 
-  test.runIf(here)('the places of pinned and awaited agents are not given away', async () => {
+  test('the places of pinned and awaited agents are not given away', async () => {
     await using rig = await AgentsRig.start(kind, { MAX_CONCURRENT_SESSIONS: '2' });
     await rig.use('pinned');
     await rig.use('awaited');

@@ -23,8 +23,8 @@ beforeAll(async () => {
 });
 afterAll(() => model.close());
 
-describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime: kind, here }) => {
-  test.runIf(here)('a healthy installation has nothing to complain of', async () => {
+describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime: kind }) => {
+  test('a healthy installation has nothing to complain of', async () => {
     await using rig = await DoctorRig.create(kind, model.url);
     await rig.agent('well');
     const files = fs.readdirSync(rig.dataDir);
@@ -42,7 +42,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime: kind, here }) => 
     expect(fs.readdirSync(rig.dataDir).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
-  test.runIf(here)('what nobody knows is found, and removed when asked for', async () => {
+  test('what nobody knows is found, and removed when asked for', async () => {
     await using rig = await DoctorRig.create(kind, model.url);
     await using others = await DoctorRig.create(kind, model.url);
     await rig.agent('known');
@@ -69,7 +69,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime: kind, here }) => 
     expect(await diagnose(rig.settings)).toMatchObject({ code: 0, complaints: [] });
   });
 
-  test.runIf(here)('an agent whose files are gone would begin anew: that is said', async () => {
+  test('an agent whose files are gone would begin anew: that is said', async () => {
     await using rig = await DoctorRig.create(kind, model.url);
     await rig.agent('empty');
     await rig.runtime.remove('empty', { volumes: true });
@@ -80,7 +80,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime: kind, here }) => 
     expect(code).toBe(1);
   });
 
-  test.runIf(here)('an agent without its container is no problem', async () => {
+  test('an agent without its container is no problem', async () => {
     await using rig = await DoctorRig.create(kind, model.url);
     await rig.agent('bare');
     await rig.runtime.remove('bare', { volumes: false });
@@ -93,7 +93,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime: kind, here }) => 
     expect(rig.write(({ agents }) => agents.get('bare')?.archived)).toBe(true);
   });
 
-  test.runIf(here)('warmContainers that no agent can get are cleared away', async () => {
+  test('warmContainers that no agent can get are cleared away', async () => {
     await using rig = await DoctorRig.create(kind, model.url);
     rig.write(({ warmContainers }) => {
       warmContainers.add({ id: 'slot-1', tokenSha256: 'ab' });
@@ -278,8 +278,8 @@ describe('what stands in the way of a start is told', () => {
   });
 });
 
-describe.each(RUNTIMES)('beside a server, in the $runtime runtime', ({ runtime: kind, here }) => {
-  test.runIf(here)('it only looks, and the server works on', { timeout: 400_000 }, async () => {
+describe.each(RUNTIMES)('beside a server, in the $runtime runtime', ({ runtime: kind }) => {
+  test('it only looks, and the server works on', { timeout: 400_000 }, async () => {
     const settings = { MCP_PORT: String(await freePort()), REAPER_SCHEDULE: '0 0 1 1 *' };
     await using world = await createWorld(kind, { environment: settings });
     world.model.setScript(runsOnce('sleep 1; echo x >> x.txt'));

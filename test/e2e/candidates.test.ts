@@ -21,8 +21,8 @@ function solve({ prompt, model = '', toolOutputs, schema }: ModelRequest): Step 
 
 const TASK = { task: 'Solve it', candidates: [{ model: 'long' }, { model: 'short' }] };
 
-describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
-  test.runIf(here)('several copies do the same work, and the best is told first', async () => {
+describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime }) => {
+  test('several copies do the same work, and the best is told first', async () => {
     await using server = await startTestServer({ runtime, script: solve });
     await using client = await connect(server);
     await call(client, 'implement', { agent_id: 'one', task: 'run:echo seed > seed.txt' });
@@ -46,7 +46,7 @@ describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
     ]);
   });
 
-  test.runIf(here)('one is taken over into the agent, and all are removed', async () => {
+  test('one is taken over into the agent, and all are removed', async () => {
     await using server = await startTestServer({ runtime, script: solve });
     await using client = await connect(server);
     const implement = (command: string) =>
@@ -78,7 +78,7 @@ describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
     await expect(again).rejects.toMatchObject({ code: 'agent_not_found' });
   });
 
-  test.runIf(here)('the best is taken over, where nothing else changed', async () => {
+  test('the best is taken over, where nothing else changed', async () => {
     await using server = await startTestServer({ runtime, script: solve });
     await using client = await connect(server);
     await call(client, 'implement', { agent_id: 'one', task: 'run:echo seed > seed.txt' });
@@ -89,7 +89,7 @@ describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
     expect(changes).toMatchObject([{ file: 'answer.txt', additions: 1 }, { file: 'seed.txt' }]);
   });
 
-  test.runIf(here)('a conflict changes nothing, and none may be taken', async () => {
+  test('a conflict changes nothing, and none may be taken', async () => {
     await using server = await startTestServer({ runtime, script: solve });
     await using client = await connect(server);
     await call(client, 'implement', { agent_id: 'one', task: 'run:echo seed > seed.txt' });

@@ -19,36 +19,34 @@ setsid sleep 4251 &
 sleep 2
 [ $(wc -l < work.txt) = 2 ]`;
 
-describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
-  test.runIf(here)(
-    'a server that is killed in each part of two rounds leaves none out and does none twice',
-    { timeout: 400_000 },
-    async () => {
-      await using world = await createWorld(runtime);
-      world.model.setScript(adds);
-      let server = await world.start();
-      const turnId = await submitted(server, 'implement', {
-        ...{ task: 'x', agent_id: 'a', check_command: CHECK },
-      });
-      const restartAfter = async (words: RegExp) => {
-        await untilSaid(server, turnId, words);
-        await sleep(300);
-        await kill(server, 'SIGKILL');
-        server = await world.start();
-      };
-      await restartAfter(/check_started.*"round":1/s);
-      await restartAfter(/check_completed.*"round":1/s);
-      await restartAfter(/check_started.*"round":2/s);
-      const { state, result } = await waited(server, turnId);
-      expect(state).toBe('completed');
-      expect(result.check).toMatchObject({ passed: true, changed_files: ['ran.txt'] });
-      expect(result.check.rounds).toMatchObject([{ exit_code: 1 }, { exit_code: 0 }]);
-      // Codex worked once in each round.
-      expect(result.changes).toMatchObject([{ file: 'work.txt', line_numbers: '1-2' }]);
-      // How far each had come when it was killed is a matter of luck; nothing of it is left.
-      expect(result.check.output).toMatch(/^(ran\n){2,4}$/);
-    },
-  );
+describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime }) => {
+  test('a server that is killed in each part of two rounds leaves none out and does none twice', {
+    timeout: 400_000,
+  }, async () => {
+    await using world = await createWorld(runtime);
+    world.model.setScript(adds);
+    let server = await world.start();
+    const turnId = await submitted(server, 'implement', {
+      ...{ task: 'x', agent_id: 'a', check_command: CHECK },
+    });
+    const restartAfter = async (words: RegExp) => {
+      await untilSaid(server, turnId, words);
+      await sleep(300);
+      await kill(server, 'SIGKILL');
+      server = await world.start();
+    };
+    await restartAfter(/check_started.*"round":1/s);
+    await restartAfter(/check_completed.*"round":1/s);
+    await restartAfter(/check_started.*"round":2/s);
+    const { state, result } = await waited(server, turnId);
+    expect(state).toBe('completed');
+    expect(result.check).toMatchObject({ passed: true, changed_files: ['ran.txt'] });
+    expect(result.check.rounds).toMatchObject([{ exit_code: 1 }, { exit_code: 0 }]);
+    // Codex worked once in each round.
+    expect(result.changes).toMatchObject([{ file: 'work.txt', line_numbers: '1-2' }]);
+    // How far each had come when it was killed is a matter of luck; nothing of it is left.
+    expect(result.check.output).toMatch(/^(ran\n){2,4}$/);
+  });
 });
 
 async function untilSaid(server: Main, turnId: string, words: RegExp): Promise<void> {

@@ -16,12 +16,12 @@ const learns: Script = ({ prompt, toolOutputs, schema }) => {
 
 const CHECK = 'echo ran >> ran.log; grep -q right a.txt || { echo "a.txt is wrong" >&2; exit 3; }';
 
-describe.each(RUNTIMES)('a check in the $runtime runtime', ({ runtime, here }) => {
+describe.each(RUNTIMES)('a check in the $runtime runtime', ({ runtime }) => {
   // What is the same without one is tried once.
-  const inContainer = here && runtime === 'docker';
+  const inContainer = runtime === 'docker';
   let server: TestServer;
   beforeAll(async () => {
-    if (here) server = await startTestServer({ runtime, script: learns });
+    server = await startTestServer({ runtime, script: learns });
   }, 300_000);
   afterAll(() => server?.[Symbol.asyncDispose]());
 
@@ -31,7 +31,7 @@ describe.each(RUNTIMES)('a check in the $runtime runtime', ({ runtime, here }) =
     return { result };
   }
 
-  test.runIf(here)('that fails has Codex work again, until it passes', async () => {
+  test('that fails has Codex work again, until it passes', async () => {
     const asked = server.model.requests.length;
     const { result } = await implement({ agent_id: 'learner', check_command: CHECK });
     expect(result.check).toMatchObject({
@@ -68,7 +68,7 @@ describe.each(RUNTIMES)('a check in the $runtime runtime', ({ runtime, here }) =
     expect(recorded().at(-1)).toContain('"command":"echo said; exit 4"');
   });
 
-  test.runIf(here)('that never passes leaves the work as it is, and says so', async () => {
+  test('that never passes leaves the work as it is, and says so', async () => {
     const { result } = await implement({
       ...{ agent_id: 'loser', check_command: 'ls; node -p 6*7; env; exit 7', max_rounds: 2 },
     });
@@ -82,7 +82,7 @@ describe.each(RUNTIMES)('a check in the $runtime runtime', ({ runtime, here }) =
     expect(result.changes).toMatchObject([{ file: 'a.txt' }]);
   });
 
-  test.runIf(here)('that takes too long is killed, and its output is told', async () => {
+  test('that takes too long is killed, and its output is told', async () => {
     const { result } = await implement({
       ...{ agent_id: 'late', max_rounds: 1, check_timeout_seconds: 1 },
       check_command: 'echo begun; setsid sleep 4241 & sleep 4242',
@@ -94,7 +94,7 @@ describe.each(RUNTIMES)('a check in the $runtime runtime', ({ runtime, here }) =
     await expectNoSleeper('late');
   });
 
-  test.runIf(here)('leaves no daemon behind', async () => {
+  test('leaves no daemon behind', async () => {
     const { result } = await implement({
       ...{ agent_id: 'demon', check_command: 'setsid sleep 4243 & sleep 4244 & echo up' },
     });
@@ -132,7 +132,7 @@ describe.each(RUNTIMES)('a check in the $runtime runtime', ({ runtime, here }) =
     await expect(fix).rejects.toMatchObject({ code: 'invalid_input' });
   });
 
-  test.runIf(here)('ends at once when its turn is cancelled', async () => {
+  test('ends at once when its turn is cancelled', async () => {
     await using client = await connect(server);
     const args = {
       task: 'x',

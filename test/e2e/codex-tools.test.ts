@@ -143,8 +143,8 @@ describe('codex and codex-reply', () => {
   });
 });
 
-describe.each(CHEAPEST)('a conversation in the $runtime runtime', ({ runtime, here }) => {
-  test.runIf(here)('goes on after restarts of the server, the container and both', async () => {
+describe.each(CHEAPEST)('a conversation in the $runtime runtime', ({ runtime }) => {
+  test('goes on after restarts of the server, the container and both', async () => {
     await using world = await createWorld(runtime);
     const begin = async () => {
       const main = await world.start();
@@ -176,7 +176,7 @@ describe.each(CHEAPEST)('a conversation in the $runtime runtime', ({ runtime, he
     await goesOn();
   });
 
-  test.runIf(here)('that is read-only changes nothing, and no reply may do more', async () => {
+  test('that is read-only changes nothing, and no reply may do more', async () => {
     await using target = await startTestServer({ runtime, script: doesOnce('echo x > new.txt') });
     await using client = await connect(target);
     const first = await call(client, 'codex', { prompt: 'x', sandbox: 'read-only' });
@@ -187,7 +187,7 @@ describe.each(CHEAPEST)('a conversation in the $runtime runtime', ({ runtime, he
     expect(free.changed_files).toEqual([{ file: 'new.txt', action: 'create' }]);
   });
 
-  test.runIf(here)('that has to ask, and nobody answers, gets a no and ends', async () => {
+  test('that has to ask, and nobody answers, gets a no and ends', async () => {
     const asks: Script = ({ toolOutputs }) =>
       toolOutputs.length === 0 ? shell('touch asked.txt') : text(toolOutputs.join());
     const environment = { APPROVAL_TIMEOUT: '1' };

@@ -23,49 +23,47 @@ const MOMENTS = [
   { moment: 'after it made the commit', condition: COMMIT_MADE },
 ];
 
-describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
-  test.runIf(here)(
-    'a server that is killed while a turn becomes a commit has made one in the end',
-    { timeout: 400_000 },
-    async () => {
-      await using world = await createWorld(runtime);
-      world.model.setScript(obey);
-      let server = await world.start();
-      await begun(server);
-      const home = await homeOf(server, world.dataDir, runtime);
-      const users = await inWorkspaceOf(home, USERS);
-      for (const { moment, condition } of MOMENTS) {
-        const tip = await inWorkspaceOf(home, 'git rev-parse codex/work');
-        const { held } = await holdShell(home, condition);
-        const line = moment.slice(0, 5).trim();
-        const turnId = await submitted(server, 'implement', work(line));
-        const shell = await held;
-        await kill(server, 'SIGKILL');
-        server = await world.start();
-        const { state, result } = await waited(server, turnId);
-        expect(state, moment).toBe('completed');
-        const look = async () => ({
-          ref: await inWorkspaceOf(home, `git rev-parse refs/codex/turns/${turnId}`),
-          line: await inWorkspaceOf(home, 'git rev-parse codex/work codex/work^'),
-          diff: await inWorkspaceOf(home, 'git diff codex/work^ codex/work | grep "^[+-]"'),
-          users: await inWorkspaceOf(home, USERS),
-        });
-        const expected = {
-          ref: `${result.commit.id}\n`,
-          line: `${result.commit.id}\n${tip}`,
-          diff: expect.stringMatching(new RegExp(`^--- .*\\n\\+\\+\\+ .*\\n\\+${line}\\n$`)),
-          users,
-        };
-        expect(await look(), moment).toEqual(expected);
-        // What an earlier server left at work does no harm when it goes on.
-        await shell.letGo();
-        expect(await look(), moment).toEqual(expected);
-        await using client = await connect(server);
-        const told = await call(client, 'get_changes', { turn_id: turnId });
-        expect(told.changes, moment).toMatchObject([{ file: 'work.txt', additions: 1 }]);
-      }
-    },
-  );
+describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime }) => {
+  test('a server that is killed while a turn becomes a commit has made one in the end', {
+    timeout: 400_000,
+  }, async () => {
+    await using world = await createWorld(runtime);
+    world.model.setScript(obey);
+    let server = await world.start();
+    await begun(server);
+    const home = await homeOf(server, world.dataDir, runtime);
+    const users = await inWorkspaceOf(home, USERS);
+    for (const { moment, condition } of MOMENTS) {
+      const tip = await inWorkspaceOf(home, 'git rev-parse codex/work');
+      const { held } = await holdShell(home, condition);
+      const line = moment.slice(0, 5).trim();
+      const turnId = await submitted(server, 'implement', work(line));
+      const shell = await held;
+      await kill(server, 'SIGKILL');
+      server = await world.start();
+      const { state, result } = await waited(server, turnId);
+      expect(state, moment).toBe('completed');
+      const look = async () => ({
+        ref: await inWorkspaceOf(home, `git rev-parse refs/codex/turns/${turnId}`),
+        line: await inWorkspaceOf(home, 'git rev-parse codex/work codex/work^'),
+        diff: await inWorkspaceOf(home, 'git diff codex/work^ codex/work | grep "^[+-]"'),
+        users: await inWorkspaceOf(home, USERS),
+      });
+      const expected = {
+        ref: `${result.commit.id}\n`,
+        line: `${result.commit.id}\n${tip}`,
+        diff: expect.stringMatching(new RegExp(`^--- .*\\n\\+\\+\\+ .*\\n\\+${line}\\n$`)),
+        users,
+      };
+      expect(await look(), moment).toEqual(expected);
+      // What an earlier server left at work does no harm when it goes on.
+      await shell.letGo();
+      expect(await look(), moment).toEqual(expected);
+      await using client = await connect(server);
+      const told = await call(client, 'get_changes', { turn_id: turnId });
+      expect(told.changes, moment).toMatchObject([{ file: 'work.txt', additions: 1 }]);
+    }
+  });
 });
 
 test.runIf(engine.available)(

@@ -9,72 +9,66 @@ import { thingsOf } from './things.ts';
 
 const engine = inject('engine');
 
-describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
-  test.runIf(here)(
-    'half a fork is nobody, and forking can be repeated',
-    { timeout: 400_000 },
-    async () => {
-      await using world = await createWorld(runtime);
-      world.model.setScript(obey);
-      const first = await world.start();
-      await asked(first, 'implement', { agent_id: 'one', task: `run:${MANY_FILES}` });
-      const forking = asked(first, 'fork_agent', { agent_id: 'one', new_agent_id: FORK });
-      forking.catch(() => undefined);
-      await expect.poll(() => thingsOf(world, FORK), { interval: 20 }).not.toEqual([]);
-      await kill(first, 'SIGKILL');
-      const server = await world.start();
-      expect(await names(server)).toEqual(['one']);
-      expect(await thingsOf(world, FORK)).toEqual([]);
-      await asked(server, 'fork_agent', { agent_id: 'one', new_agent_id: FORK });
-      const { changes } = await asked(server, 'implement', {
-        ...{ agent_id: FORK, task: 'run:ls .cache | wc -l > count' },
-      });
-      expect(changes).toMatchObject([{ diff: expect.stringContaining('+20000') }]);
-      expect(await names(server)).toEqual([FORK, 'one'].sort());
-    },
-  );
+describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime }) => {
+  test('half a fork is nobody, and forking can be repeated', { timeout: 400_000 }, async () => {
+    await using world = await createWorld(runtime);
+    world.model.setScript(obey);
+    const first = await world.start();
+    await asked(first, 'implement', { agent_id: 'one', task: `run:${MANY_FILES}` });
+    const forking = asked(first, 'fork_agent', { agent_id: 'one', new_agent_id: FORK });
+    forking.catch(() => undefined);
+    await expect.poll(() => thingsOf(world, FORK), { interval: 20 }).not.toEqual([]);
+    await kill(first, 'SIGKILL');
+    const server = await world.start();
+    expect(await names(server)).toEqual(['one']);
+    expect(await thingsOf(world, FORK)).toEqual([]);
+    await asked(server, 'fork_agent', { agent_id: 'one', new_agent_id: FORK });
+    const { changes } = await asked(server, 'implement', {
+      ...{ agent_id: FORK, task: 'run:ls .cache | wc -l > count' },
+    });
+    expect(changes).toMatchObject([{ diff: expect.stringContaining('+20000') }]);
+    expect(await names(server)).toEqual([FORK, 'one'].sort());
+  });
 
-  test.runIf(here)(
-    'a candidate is taken over once, however often that is cut off',
-    { timeout: 400_000 },
-    async () => {
-      await using world = await createWorld(runtime);
-      world.model.setScript(obey);
-      let server = await world.start();
-      const first = 'run:[ -e way ] && echo $(cat way)er > way || echo long > way';
-      const { turn_id, candidates } = await asked(server, 'implement', {
-        ...{ agent_id: 'one', task: first, candidates: 2 },
-      });
-      const [best, other] = candidates.map(({ agent_id }: { agent_id: string }) => agent_id);
-      // Its second turn changes what its first one wrote.
-      await asked(server, 'implement', { agent_id: best, task: first });
-      const promote = () => asked(server, 'promote_candidate', { turn_id, agent_id: best });
-      const restart = async () => {
-        await kill(server, 'SIGKILL');
-        server = await world.start();
-      };
+  test('a candidate is taken over once, however often that is cut off', {
+    timeout: 400_000,
+  }, async () => {
+    await using world = await createWorld(runtime);
+    world.model.setScript(obey);
+    let server = await world.start();
+    const first = 'run:[ -e way ] && echo $(cat way)er > way || echo long > way';
+    const { turn_id, candidates } = await asked(server, 'implement', {
+      ...{ agent_id: 'one', task: first, candidates: 2 },
+    });
+    const [best, other] = candidates.map(({ agent_id }: { agent_id: string }) => agent_id);
+    // Its second turn changes what its first one wrote.
+    await asked(server, 'implement', { agent_id: best, task: first });
+    const promote = () => asked(server, 'promote_candidate', { turn_id, agent_id: best });
+    const restart = async () => {
+      await kill(server, 'SIGKILL');
+      server = await world.start();
+    };
 
-      const container = runtime === 'docker' ? await containerOf(server, 'one') : undefined;
-      const home = { dataDir: world.dataDir, agentId: 'one', container };
-      const { held } = await holdShell(home, PROMOTED_TWICE);
-      promote().catch(() => undefined);
-      await held;
-      await restart();
-      expect((await names(server)).sort()).toEqual(['one', best, other].sort());
+    const container = runtime === 'docker' ? await containerOf(server, 'one') : undefined;
+    const home = { dataDir: world.dataDir, agentId: 'one', container };
+    const { held } = await holdShell(home, PROMOTED_TWICE);
+    promote().catch(() => undefined);
+    await held;
+    await restart();
+    expect((await names(server)).sort()).toEqual(['one', best, other].sort());
 
-      promote().catch(() => undefined);
-      await expect.poll(() => thingsOf(world, other), { interval: 20 }).toEqual([]);
-      await restart();
+    promote().catch(() => undefined);
+    await expect.poll(() => thingsOf(world, other), { interval: 20 }).toEqual([]);
+    await restart();
 
-      const done = await promote();
-      expect(done).toMatchObject({ promoted: best, commits: [{}, {}], kept: [] });
-      expect(done.removed).toContain(best);
-      expect(await names(server)).toEqual(['one']);
-      expect(await inWorkspaceOf(home, 'cat way; git log --format=%s codex/work')).toBe(
-        'longer\nTake over a candidate\nTake over a candidate\n',
-      );
-    },
-  );
+    const done = await promote();
+    expect(done).toMatchObject({ promoted: best, commits: [{}, {}], kept: [] });
+    expect(done.removed).toContain(best);
+    expect(await names(server)).toEqual(['one']);
+    expect(await inWorkspaceOf(home, 'cat way; git log --format=%s codex/work')).toBe(
+      'longer\nTake over a candidate\nTake over a candidate\n',
+    );
+  });
 });
 
 test.runIf(engine.available)(

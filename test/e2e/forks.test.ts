@@ -3,8 +3,8 @@ import { obey } from '../fakes/stand-in-model/script.ts';
 import { RUNTIMES } from '../setup/runtimes.ts';
 import { call, connect, startTestServer } from './test-server.ts';
 
-describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
-  test.runIf(here)('a fork goes on alone from the files and the conversation', async () => {
+describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
+  test('a fork goes on alone from the files and the conversation', async () => {
     await using server = await startTestServer({ runtime, script: obey });
     await using client = await connect(server);
     const implement = (agent_id: string, command: string) =>
@@ -35,38 +35,35 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     });
   });
 
-  test.runIf(here)(
-    'a fork of a fork, and of an agent that never had a turn, while both are stopped',
-    async () => {
-      await using server = await startTestServer({ runtime, script: obey });
-      await using client = await connect(server);
-      await call(client, 'implement', { agent_id: 'one', task: 'run:echo first > a.txt' });
-      await call(client, 'cleanup_inactive_agents', { agent_id: 'one' });
-      await call(client, 'fork_agent', { agent_id: 'one', new_agent_id: 'two' });
-      const { agent_id } = await call(client, 'fork_agent', { agent_id: 'two' });
-      // Neither was started for it.
-      for (const source of ['one', 'two']) {
-        const status = await call(client, 'get_agent_status', { agent_id: source });
-        expect(status).toMatchObject({ status: 'stopped' });
-      }
-      expect(agent_id).toMatch(/^two-fork-[0-9a-f]{8}$/);
-      const grandchild = await call(client, 'implement', {
-        agent_id,
-        task: 'run:cat a.txt > b.txt',
-      });
-      expect(grandchild.changes).toMatchObject([{ file: 'b.txt' }]);
-      const gone = await call(client, 'cleanup_inactive_agents', { agent_id, remove: true });
-      expect(gone).toMatchObject({ agents: [{ agent_id, outcome: 'removed' }], total: 1 });
-      const { sessions } = await call(client, 'list_sessions');
-      expect(sessions.map((each: { agent_id: string }) => each.agent_id).sort()).toEqual([
-        'one',
-        'two',
-      ]);
-      expect(JSON.stringify(server.model.requests.at(-1))).toContain('echo first > a.txt');
-    },
-  );
+  test('a fork of a fork, and of an agent that never had a turn, while both are stopped', async () => {
+    await using server = await startTestServer({ runtime, script: obey });
+    await using client = await connect(server);
+    await call(client, 'implement', { agent_id: 'one', task: 'run:echo first > a.txt' });
+    await call(client, 'cleanup_inactive_agents', { agent_id: 'one' });
+    await call(client, 'fork_agent', { agent_id: 'one', new_agent_id: 'two' });
+    const { agent_id } = await call(client, 'fork_agent', { agent_id: 'two' });
+    // Neither was started for it.
+    for (const source of ['one', 'two']) {
+      const status = await call(client, 'get_agent_status', { agent_id: source });
+      expect(status).toMatchObject({ status: 'stopped' });
+    }
+    expect(agent_id).toMatch(/^two-fork-[0-9a-f]{8}$/);
+    const grandchild = await call(client, 'implement', {
+      agent_id,
+      task: 'run:cat a.txt > b.txt',
+    });
+    expect(grandchild.changes).toMatchObject([{ file: 'b.txt' }]);
+    const gone = await call(client, 'cleanup_inactive_agents', { agent_id, remove: true });
+    expect(gone).toMatchObject({ agents: [{ agent_id, outcome: 'removed' }], total: 1 });
+    const { sessions } = await call(client, 'list_sessions');
+    expect(sessions.map((each: { agent_id: string }) => each.agent_id).sort()).toEqual([
+      'one',
+      'two',
+    ]);
+    expect(JSON.stringify(server.model.requests.at(-1))).toContain('echo first > a.txt');
+  });
 
-  test.runIf(here)('what is there, at work or unknown is told apart', async () => {
+  test('what is there, at work or unknown is told apart', async () => {
     await using server = await startTestServer({ runtime, script: obey });
     await using client = await connect(server);
     await call(client, 'chat', { agent_id: 'one', message: 'hi' });

@@ -11,39 +11,36 @@ import { call, connect } from './test-server.ts';
 
 const NOTHING = '0'.repeat(40);
 
-describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
-  test.runIf(here)(
-    'a push whose client or server dies is not taken, and may be repeated',
-    async () => {
-      await using world = await createWorld(runtime);
-      let server = await world.start();
-      using mine = await GitClient.repository({ 'a.txt': randomBytes(500_000) });
-      await mine.git('push', '-q', remoteOf(server, 'a'), 'main');
-      const look = await workspaceOf(world, server, runtime);
-      const before = await mine.git('ls-remote', remoteOf(server, 'a'));
-      const deaths = [
-        async (push: http.ClientRequest) => void push.destroy(),
-        async () => void (await kill(server, 'SIGKILL')),
-      ];
-      for (const die of deaths) {
-        await mine.commit({ 'a.txt': randomBytes(3_000_000) });
-        const push = await halfPush(mine, server);
-        await expect.poll(() => look('ls .git/objects'), { timeout: 90_000 }).toContain('incoming');
-        await die(push);
-        await expect
-          .poll(() => look('ls .git/objects'), { timeout: 90_000 })
-          .not.toContain('incoming');
-        if (server.process.signalCode !== null) server = await world.start();
-        expect(await mine.git('ls-remote', remoteOf(server, 'a'))).toBe(before);
-      }
-      await mine.git('push', '-q', remoteOf(server, 'a'), 'main');
-      expect(look('git rev-parse HEAD; git status --porcelain')).toBe(
-        `${await mine.git('rev-parse', 'HEAD')}\n`,
-      );
-    },
-  );
+describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
+  test('a push whose client or server dies is not taken, and may be repeated', async () => {
+    await using world = await createWorld(runtime);
+    let server = await world.start();
+    using mine = await GitClient.repository({ 'a.txt': randomBytes(500_000) });
+    await mine.git('push', '-q', remoteOf(server, 'a'), 'main');
+    const look = await workspaceOf(world, server, runtime);
+    const before = await mine.git('ls-remote', remoteOf(server, 'a'));
+    const deaths = [
+      async (push: http.ClientRequest) => void push.destroy(),
+      async () => void (await kill(server, 'SIGKILL')),
+    ];
+    for (const die of deaths) {
+      await mine.commit({ 'a.txt': randomBytes(3_000_000) });
+      const push = await halfPush(mine, server);
+      await expect.poll(() => look('ls .git/objects'), { timeout: 90_000 }).toContain('incoming');
+      await die(push);
+      await expect
+        .poll(() => look('ls .git/objects'), { timeout: 90_000 })
+        .not.toContain('incoming');
+      if (server.process.signalCode !== null) server = await world.start();
+      expect(await mine.git('ls-remote', remoteOf(server, 'a'))).toBe(before);
+    }
+    await mine.git('push', '-q', remoteOf(server, 'a'), 'main');
+    expect(look('git rev-parse HEAD; git status --porcelain')).toBe(
+      `${await mine.git('rev-parse', 'HEAD')}\n`,
+    );
+  });
 
-  test.runIf(here)('what was killed while git wrote files is no bar to the next push', async () => {
+  test('what was killed while git wrote files is no bar to the next push', async () => {
     await using world = await createWorld(runtime);
     const server = await world.start();
     using mine = await GitClient.repository({ 'a.txt': 'one\n', 'b.txt': 'b\n', 'own.txt': 'x\n' });

@@ -8,7 +8,7 @@ import { call, connect, startTestServer, type TestServer } from './test-server.t
 
 const BINARY = Buffer.from(Array.from({ length: 100_000 }, (_, index) => (index * 7919) % 251));
 
-describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
   let server: TestServer;
   const remote = (agentId: string) => remoteOf(server, agentId);
   const inside = async (agentId: string, command: string) => {
@@ -17,13 +17,13 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
   };
 
   beforeAll(async () => {
-    if (here) server = await startTestServer({ runtime, script: answerAnything });
+    server = await startTestServer({ runtime, script: answerAnything });
   });
   afterAll(async () => {
-    if (here) await server[Symbol.asyncDispose]();
+    await server[Symbol.asyncDispose]();
   });
 
-  test.runIf(here)('a push begins an agent, and what is cloned is what was pushed', async () => {
+  test('a push begins an agent, and what is cloned is what was pushed', async () => {
     using mine = await GitClient.repository({ 'a.txt': 'one\n', 'bin/data': BINARY });
     fs.writeFileSync(mine.path('run.sh'), '#!/bin/sh\n', { mode: 0o755 });
     fs.symlinkSync('a.txt', mine.path('link'));
@@ -50,7 +50,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     );
   });
 
-  test.runIf(here)('branches, tags and rewritten branches go both ways', async () => {
+  test('branches, tags and rewritten branches go both ways', async () => {
     using mine = await GitClient.repository({ 'a.txt': 'one\n' });
     await mine.git('push', '-q', remote('refs'), 'main', 'main:topic');
     await mine.git('tag', '-a', '-m', 'x', 'v1');
@@ -71,7 +71,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     ]);
   });
 
-  test.runIf(here)('the first push decides what the workspace is on', async () => {
+  test('the first push decides what the workspace is on', async () => {
     using mine = await GitClient.repository({ 'a.txt': 'one\n' });
     await mine.git('push', '-q', remote('trunk'), 'main:trunk');
     expect(await inside('trunk', 'git symbolic-ref HEAD; cat a.txt')).toBe(
@@ -81,7 +81,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     expect(await inside('trunk', 'git symbolic-ref HEAD')).toBe('refs/heads/trunk\n');
   });
 
-  test.runIf(here)('uncommitted work stays, or the push is refused and names it', async () => {
+  test('uncommitted work stays, or the push is refused and names it', async () => {
     using mine = await GitClient.repository({
       'a.txt': 'one\n',
       'b.txt': 'b\n',
@@ -106,7 +106,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     expect(await inside('dirty', 'cat a.txt; git status --porcelain')).toBe('three\n');
   });
 
-  test.runIf(here)('shallow and partial clones work, and pushes from shallow ones', async () => {
+  test('shallow and partial clones work, and pushes from shallow ones', async () => {
     using mine = await GitClient.repository({ 'a.txt': 'one\n', 'b.txt': 'b\n' });
     await mine.commit({ 'a.txt': 'two\n' });
     await mine.git('push', '-q', remote('partial'), 'main');
@@ -125,7 +125,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     expect(await inside('from-shallow', 'cat a.txt c.txt')).toBe('two\nc\n');
   });
 
-  test.runIf(here)('every version of the protocol is spoken, and gzip', async () => {
+  test('every version of the protocol is spoken, and gzip', async () => {
     using mine = await GitClient.repository({ 'a.txt': 'one\n' });
     const tip = await mine.git('rev-parse', 'HEAD');
     const many = Array.from({ length: 300 }, (_, index) => `create refs/heads/b${index} ${tip}\n`);
@@ -160,7 +160,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     expect((await ask(Buffer.from('no gzip at all'))).status).toBe(400);
   });
 
-  test.runIf(here)('what the server keeps under refs/codex is read and not written', async () => {
+  test('what the server keeps under refs/codex is read and not written', async () => {
     using mine = await GitClient.repository({ 'a.txt': 'one\n' });
     await mine.git('push', '-q', remote('hidden'), 'main');
     await inside(
@@ -173,7 +173,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     await mine.git('fetch', '-q', remote('hidden'), 'refs/codex/turns/1:refs/heads/seen');
   });
 
-  test.runIf(here)('a sleeping agent wakes, and hooks of its repository do not run', async () => {
+  test('a sleeping agent wakes, and hooks of its repository do not run', async () => {
     using mine = await GitClient.repository({ 'a.txt': 'one\n' });
     await mine.git('push', '-q', remote('sleeper'), 'main');
     const hook = '#!/bin/sh\\necho ran > "$PWD/ran"\\nexit 1\\n';

@@ -17,144 +17,130 @@ const HASTY = {
   ...{ SESSION_TIMEOUT: '1', WARM_POOL_SIZE: '0' },
 };
 
-describe.each(RUNTIMES)(
-  'a directory of the machine in the $runtime runtime',
-  ({ runtime, here }) => {
-    const root = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-root-')));
-    const app = path.join(root, 'app');
-    const onHost = (name: string) => path.join(app, name);
-    let server: TestServer;
-    let admin = '';
-    let developer = '';
-    beforeAll(async () => {
-      if (!here) return;
-      fs.chmodSync(root, 0o755);
-      directoryOfAPerson(app, runtime);
-      directoryOfAPerson(path.join(root, 'other'), runtime);
-      server = await startTestServer({
-        ...{ runtime, script: obey },
-        environment: { ...NEVER, WORKSPACE_ROOTS: root, JWT_SECRET: SECRET, WARM_POOL_SIZE: '1' },
-      });
-      admin = await sign('root', 'admin');
-      developer = await sign('dev', 'developer');
+describe.each(RUNTIMES)('a directory of the machine in the $runtime runtime', ({ runtime }) => {
+  const root = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-root-')));
+  const app = path.join(root, 'app');
+  const onHost = (name: string) => path.join(app, name);
+  let server: TestServer;
+  let admin = '';
+  let developer = '';
+  beforeAll(async () => {
+    fs.chmodSync(root, 0o755);
+    directoryOfAPerson(app, runtime);
+    directoryOfAPerson(path.join(root, 'other'), runtime);
+    server = await startTestServer({
+      ...{ runtime, script: obey },
+      environment: { ...NEVER, WORKSPACE_ROOTS: root, JWT_SECRET: SECRET, WARM_POOL_SIZE: '1' },
     });
-    afterAll(async () => {
-      await server?.[Symbol.asyncDispose]();
-      fs.rmSync(root, { recursive: true, force: true });
+    admin = await sign('root', 'admin');
+    developer = await sign('dev', 'developer');
+  });
+  afterAll(async () => {
+    await server?.[Symbol.asyncDispose]();
+    fs.rmSync(root, { recursive: true, force: true });
+  });
+  const work = async (command: string, more: object = {}, tool = 'implement', token = admin) => {
+    await using client = await connect(server, 'http', '', token);
+    return await call(client, tool, { agent_id: 'mine', task: `run:${command}`, ...more });
+  };
+  const begin = async (source: object, agent_id: string, token = admin) => {
+    const response = await fetch(`${server.url}/api/v1/agents`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ agent_id, source }),
     });
-    const work = async (command: string, more: object = {}, tool = 'implement', token = admin) => {
-      await using client = await connect(server, 'http', '', token);
-      return await call(client, tool, { agent_id: 'mine', task: `run:${command}`, ...more });
-    };
-    const begin = async (source: object, agent_id: string, token = admin) => {
-      const response = await fetch(`${server.url}/api/v1/agents`, {
-        method: 'POST',
-        headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
-        body: JSON.stringify({ agent_id, source }),
-      });
-      return { status: response.status, text: await response.text() };
-    };
-    const source = { path: app };
+    return { status: response.status, text: await response.text() };
+  };
+  const source = { path: app };
 
-    test.runIf(here)(
-      'is what the agent works in, and what a plan did there is undone',
-      async () => {
-        const first = await work('cat mine.txt > made.txt', { source });
-        expect(first.changes).toMatchObject([{ file: 'made.txt' }]);
-        expect(fs.readFileSync(onHost('made.txt'), 'utf8')).toBe('of a person\n');
-        if (runtime === 'docker') expect(fs.statSync(onHost('made.txt')).uid).toBe(AGENT_UID);
-        const head = git(app, 'log', '-1', '--format=%s');
-        expect(head).toBe('Begin');
-        expect(git(app, 'for-each-ref', '--format=%(refname)')).toMatch(/refs\/codex\//);
+  test('is what the agent works in, and what a plan did there is undone', async () => {
+    const first = await work('cat mine.txt > made.txt', { source });
+    expect(first.changes).toMatchObject([{ file: 'made.txt' }]);
+    expect(fs.readFileSync(onHost('made.txt'), 'utf8')).toBe('of a person\n');
+    if (runtime === 'docker') expect(fs.statSync(onHost('made.txt')).uid).toBe(AGENT_UID);
+    const head = git(app, 'log', '-1', '--format=%s');
+    expect(head).toBe('Begin');
+    expect(git(app, 'for-each-ref', '--format=%(refname)')).toMatch(/refs\/codex\//);
 
-        fs.writeFileSync(onHost('later.txt'), 'written meanwhile');
-        await work('cat later.txt > seen.txt', { source });
-        expect(fs.readFileSync(onHost('seen.txt'), 'utf8')).toBe('written meanwhile');
-        await work('echo x > planned.txt; rm mine.txt', {}, 'plan');
-        expect(fs.existsSync(onHost('planned.txt'))).toBe(false);
-        expect(fs.readFileSync(onHost('mine.txt'), 'utf8')).toBe('of a person\n');
-      },
+    fs.writeFileSync(onHost('later.txt'), 'written meanwhile');
+    await work('cat later.txt > seen.txt', { source });
+    expect(fs.readFileSync(onHost('seen.txt'), 'utf8')).toBe('written meanwhile');
+    await work('echo x > planned.txt; rm mine.txt', {}, 'plan');
+    expect(fs.existsSync(onHost('planned.txt'))).toBe(false);
+    expect(fs.readFileSync(onHost('mine.txt'), 'utf8')).toBe('of a person\n');
+  });
+
+  test('is refused to others, outside of the roots and to agents that ran', async () => {
+    await expect(work('true', { agent_id: 'x', source }, 'plan', developer)).rejects.toThrow(
+      'forbidden',
     );
-
-    test.runIf(here)(
-      'is refused to others, outside of the roots and to agents that ran',
-      async () => {
-        await expect(work('true', { agent_id: 'x', source }, 'plan', developer)).rejects.toThrow(
-          'forbidden',
-        );
-        expect(await begin(source, 'x', developer)).toMatchObject({ status: 403 });
-        const outside = await begin({ path: '/etc' }, 'x');
-        expect(outside).toMatchObject({ status: 403 });
-        expect(outside.text).toContain('workspace_path_denied');
-        expect((await begin({ ...source, replace: true }, 'x')).text).toContain('never replaced');
-        expect((await begin(source, 'x')).text).toContain('workspace_path_taken');
-        const other = { path: path.join(root, 'other') };
-        expect((await begin(other, 'mine')).text).toContain('workspace_exists');
-        if (runtime === 'docker') {
-          fs.mkdirSync(path.join(root, 'closed'), { mode: 0o700 });
-          const uid = process.getuid?.() === AGENT_UID;
-          if (!uid)
-            expect((await begin({ path: path.join(root, 'closed') }, 'x')).text).toMatch(/1000/);
-        }
-        const replaced = await fetch(`${server.url}/api/v1/agents/mine/files?replace=true`, {
-          ...{ method: 'PUT', headers: { authorization: `Bearer ${admin}` } },
-          body: Buffer.alloc(1024),
-        });
-        expect(await replaced.text()).toContain('workspace_mounted');
-        const files = { files: [{ path: 'x', content: '' }], replace: true };
-        await expect(work('true', { source: files })).rejects.toThrow('workspace_mounted');
-        expect(fs.existsSync(onHost('mine.txt'))).toBe(true);
-      },
-    );
-
-    test.runIf(here)('may be given ahead of the first call', async () => {
-      const other = { path: path.join(root, 'other') };
-      expect(await begin(other, 'ahead')).toMatchObject({ status: 201 });
-      await work('echo a > ahead.txt', { agent_id: 'ahead' });
-      expect(fs.existsSync(path.join(root, 'other/ahead.txt'))).toBe(true);
-    });
-
-    test.runIf(here)('is copied to a fork, which changes its copy', async () => {
-      await using client = await connect(server, 'http', '', admin);
-      await call(client, 'fork_agent', { agent_id: 'mine', new_agent_id: 'fork' });
-      const inFork = await work('cat mine.txt > fork.txt', { agent_id: 'fork' });
-      expect(inFork.changes).toMatchObject([{ file: 'fork.txt' }]);
-      expect(JSON.stringify(inFork.changes)).toContain('+of a person');
-      expect(fs.existsSync(onHost('fork.txt'))).toBe(false);
-    });
-
-    test.runIf(here)(
-      'outlives the agent: stopped, archived and removed, and away in between',
-      async () => {
-        await server.restart({ ...HASTY, ARCHIVE_TIMEOUT: '2' });
-        await untilGone('list_sessions', ({ sessions }) =>
-          sessions.every(({ status }) => status === 'archived'),
-        );
-        fs.renameSync(app, `${app}-away`);
-        await expect(work('true')).rejects.toThrow('workspace_path_unusable');
-        fs.renameSync(`${app}-away`, app);
-        await work('echo again > again.txt');
-        expect(fs.existsSync(onHost('again.txt'))).toBe(true);
-        await server.restart({ ...HASTY, RETENTION_TIMEOUT: '2' });
-        await untilGone('list_sessions', ({ sessions }) => sessions.length === 0);
-        expect(fs.readdirSync(app)).toEqual(
-          expect.arrayContaining(['.git', 'again.txt', 'made.txt', 'mine.txt']),
-        );
-        expect(fs.existsSync(path.join(root, 'other/ahead.txt'))).toBe(true);
-      },
-      90_000,
-    );
-
-    async function untilGone(
-      tool: string,
-      is: (answer: { sessions: { status: string }[] }) => boolean,
-    ): Promise<void> {
-      await using client = await connect(server, 'http', '', admin);
-      const look = async () => is(await call(client, tool));
-      await expect.poll(look, { interval: 300, timeout: 90_000 }).toBe(true);
+    expect(await begin(source, 'x', developer)).toMatchObject({ status: 403 });
+    const outside = await begin({ path: '/etc' }, 'x');
+    expect(outside).toMatchObject({ status: 403 });
+    expect(outside.text).toContain('workspace_path_denied');
+    expect((await begin({ ...source, replace: true }, 'x')).text).toContain('never replaced');
+    expect((await begin(source, 'x')).text).toContain('workspace_path_taken');
+    const other = { path: path.join(root, 'other') };
+    expect((await begin(other, 'mine')).text).toContain('workspace_exists');
+    if (runtime === 'docker') {
+      fs.mkdirSync(path.join(root, 'closed'), { mode: 0o700 });
+      const uid = process.getuid?.() === AGENT_UID;
+      if (!uid)
+        expect((await begin({ path: path.join(root, 'closed') }, 'x')).text).toMatch(/1000/);
     }
-  },
-);
+    const replaced = await fetch(`${server.url}/api/v1/agents/mine/files?replace=true`, {
+      ...{ method: 'PUT', headers: { authorization: `Bearer ${admin}` } },
+      body: Buffer.alloc(1024),
+    });
+    expect(await replaced.text()).toContain('workspace_mounted');
+    const files = { files: [{ path: 'x', content: '' }], replace: true };
+    await expect(work('true', { source: files })).rejects.toThrow('workspace_mounted');
+    expect(fs.existsSync(onHost('mine.txt'))).toBe(true);
+  });
+
+  test('may be given ahead of the first call', async () => {
+    const other = { path: path.join(root, 'other') };
+    expect(await begin(other, 'ahead')).toMatchObject({ status: 201 });
+    await work('echo a > ahead.txt', { agent_id: 'ahead' });
+    expect(fs.existsSync(path.join(root, 'other/ahead.txt'))).toBe(true);
+  });
+
+  test('is copied to a fork, which changes its copy', async () => {
+    await using client = await connect(server, 'http', '', admin);
+    await call(client, 'fork_agent', { agent_id: 'mine', new_agent_id: 'fork' });
+    const inFork = await work('cat mine.txt > fork.txt', { agent_id: 'fork' });
+    expect(inFork.changes).toMatchObject([{ file: 'fork.txt' }]);
+    expect(JSON.stringify(inFork.changes)).toContain('+of a person');
+    expect(fs.existsSync(onHost('fork.txt'))).toBe(false);
+  });
+
+  test('outlives the agent: stopped, archived and removed, and away in between', async () => {
+    await server.restart({ ...HASTY, ARCHIVE_TIMEOUT: '2' });
+    await untilGone('list_sessions', ({ sessions }) =>
+      sessions.every(({ status }) => status === 'archived'),
+    );
+    fs.renameSync(app, `${app}-away`);
+    await expect(work('true')).rejects.toThrow('workspace_path_unusable');
+    fs.renameSync(`${app}-away`, app);
+    await work('echo again > again.txt');
+    expect(fs.existsSync(onHost('again.txt'))).toBe(true);
+    await server.restart({ ...HASTY, RETENTION_TIMEOUT: '2' });
+    await untilGone('list_sessions', ({ sessions }) => sessions.length === 0);
+    expect(fs.readdirSync(app)).toEqual(
+      expect.arrayContaining(['.git', 'again.txt', 'made.txt', 'mine.txt']),
+    );
+    expect(fs.existsSync(path.join(root, 'other/ahead.txt'))).toBe(true);
+  }, 90_000);
+
+  async function untilGone(
+    tool: string,
+    is: (answer: { sessions: { status: string }[] }) => boolean,
+  ): Promise<void> {
+    await using client = await connect(server, 'http', '', admin);
+    const look = async () => is(await call(client, tool));
+    await expect.poll(look, { interval: 300, timeout: 90_000 }).toBe(true);
+  }
+});
 
 /** A repository whose files agents may write, as the person has seen to. */
 function directoryOfAPerson(directory: string, runtime: string): void {

@@ -8,8 +8,8 @@ import { call, connect } from './test-server.ts';
 
 const engine = inject('engine');
 
-describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
-  test.runIf(here)('a turn in a command survives the death of the server', async () => {
+describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
+  test('a turn in a command survives the death of the server', async () => {
     await using world = await createWorld(runtime);
     const { model } = world;
     model.setScript(runsOnce('echo one > one.txt; sleep 3; echo two > two.txt'));
@@ -26,27 +26,24 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     expect(ended.result).toMatchObject({ turn_id: turnId, agent_id: 'survivor' });
   });
 
-  test.runIf(here)(
-    'a turn that waits for the model survives, and nothing ran unrecorded',
-    async () => {
-      await using world = await createWorld(runtime);
-      const { model } = world;
-      model.setScript(async (request) => {
-        await sleep(request.toolOutputs.length === 0 ? 1500 : 0);
-        return runsOnce('echo one > one.txt')(request);
-      });
-      const first = await world.start();
-      const turnId = await submitted(first, 'plan', { task: 'x', agent_id: 'thinker' });
-      await expect.poll(() => model.requests.length).toBe(1);
-      await kill(first, 'SIGKILL');
+  test('a turn that waits for the model survives, and nothing ran unrecorded', async () => {
+    await using world = await createWorld(runtime);
+    const { model } = world;
+    model.setScript(async (request) => {
+      await sleep(request.toolOutputs.length === 0 ? 1500 : 0);
+      return runsOnce('echo one > one.txt')(request);
+    });
+    const first = await world.start();
+    const turnId = await submitted(first, 'plan', { task: 'x', agent_id: 'thinker' });
+    await expect.poll(() => model.requests.length).toBe(1);
+    await kill(first, 'SIGKILL');
 
-      const ended = await waited(await world.start(), turnId);
-      expect(ended).toMatchObject({ state: 'completed' });
-      if (runtime === 'docker') expect(ended.result.undone_changes).toEqual(['one.txt']);
-    },
-  );
+    const ended = await waited(await world.start(), turnId);
+    expect(ended).toMatchObject({ state: 'completed' });
+    if (runtime === 'docker') expect(ended.result.undone_changes).toEqual(['one.txt']);
+  });
 
-  test.runIf(here)('turns that wait in the queue are taken up in their order', async () => {
+  test('turns that wait in the queue are taken up in their order', async () => {
     await using world = await createWorld(runtime);
     const { model } = world;
     model.setScript(runsOnce('sleep 2'));
@@ -65,28 +62,25 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     expect(times).toEqual([...times].sort());
   });
 
-  test.runIf(here)(
-    'a server that stops in order tells its callers, and its turns go on',
-    async () => {
-      await using world = await createWorld(runtime);
-      const { model } = world;
-      model.setScript(runsOnce('sleep 2; echo late > late.txt'));
-      const first = await world.start();
-      await using client = await connect(first);
-      const running = call(client, 'implement', { task: 'x', agent_id: 'drained' });
-      running.catch(() => undefined);
-      await expect.poll(() => model.requests.length).toBe(1);
-      await sleep(300);
-      expect(await kill(first, 'SIGTERM')).toEqual([0, null]);
-      const error = await running.catch((reason) => reason);
-      expect(error.code).toBe('shutting_down');
-      const { turn_id } = JSON.parse(error.message.slice(error.message.indexOf('{')));
+  test('a server that stops in order tells its callers, and its turns go on', async () => {
+    await using world = await createWorld(runtime);
+    const { model } = world;
+    model.setScript(runsOnce('sleep 2; echo late > late.txt'));
+    const first = await world.start();
+    await using client = await connect(first);
+    const running = call(client, 'implement', { task: 'x', agent_id: 'drained' });
+    running.catch(() => undefined);
+    await expect.poll(() => model.requests.length).toBe(1);
+    await sleep(300);
+    expect(await kill(first, 'SIGTERM')).toEqual([0, null]);
+    const error = await running.catch((reason) => reason);
+    expect(error.code).toBe('shutting_down');
+    const { turn_id } = JSON.parse(error.message.slice(error.message.indexOf('{')));
 
-      const ended = await waited(await world.start(), turn_id);
-      expect(ended).toMatchObject({ state: 'completed' });
-      expect(ended.result.changes).toMatchObject([{ file: 'late.txt' }]);
-    },
-  );
+    const ended = await waited(await world.start(), turn_id);
+    expect(ended).toMatchObject({ state: 'completed' });
+    expect(ended.result.changes).toMatchObject([{ file: 'late.txt' }]);
+  });
 });
 
 test.runIf(engine.available)(

@@ -10,7 +10,7 @@ const EVERY_SECOND = { REAPER_SCHEDULE: '* * * * * *' };
 const QUICK_WARNING = { EXPIRY_WARNING: '1' };
 const NEVER = { PAUSE_TIMEOUT: '0', ARCHIVE_TIMEOUT: '0', RETENTION_TIMEOUT: '0' };
 
-describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
   const server = (environment: Record<string, string>, script: Script = answerAnything) =>
     startTestServer({
       runtime,
@@ -18,7 +18,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
       environment: { ...EVERY_SECOND, ...QUICK_WARNING, ...NEVER, ...environment },
     });
 
-  test.runIf(here)('a paused agent goes on with the next call, in the same container', async () => {
+  test('a paused agent goes on with the next call, in the same container', async () => {
     await using target = await server({ PAUSE_TIMEOUT: '1' });
     await using client = await connect(target);
     const first = await call(client, 'plan', { task: 'Remember RED', agent_id: 'napper' });
@@ -31,24 +31,21 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     expect(JSON.stringify(target.model.requests.at(-1)?.body)).toContain('Remember RED');
   });
 
-  test.runIf(here)(
-    'an idle agent is paused, stopped and archived, and wakes as it was',
-    async () => {
-      const steps = { PAUSE_TIMEOUT: '1', SESSION_TIMEOUT: '4', ARCHIVE_TIMEOUT: '7' };
-      await using target = await server(steps, runsOnce('echo 1 >> count.txt'));
-      await using client = await connect(target);
-      const first = await call(client, 'implement', { task: 'Count', agent_id: 'sleeper' });
-      for (const status of ['paused', 'stopped', 'archived']) {
-        await untilStatus(client, 'sleeper', status);
-      }
-      expect((await sessionOf(client, 'sleeper')).container_id).toBeNull();
-      const second = await call(client, 'implement', { task: 'Count', agent_id: 'sleeper' });
-      expect(second.session_id).toBe(first.session_id);
-      expect(second.changes[0].diff).toContain(' 1\n+1\n');
-    },
-  );
+  test('an idle agent is paused, stopped and archived, and wakes as it was', async () => {
+    const steps = { PAUSE_TIMEOUT: '1', SESSION_TIMEOUT: '4', ARCHIVE_TIMEOUT: '7' };
+    await using target = await server(steps, runsOnce('echo 1 >> count.txt'));
+    await using client = await connect(target);
+    const first = await call(client, 'implement', { task: 'Count', agent_id: 'sleeper' });
+    for (const status of ['paused', 'stopped', 'archived']) {
+      await untilStatus(client, 'sleeper', status);
+    }
+    expect((await sessionOf(client, 'sleeper')).container_id).toBeNull();
+    const second = await call(client, 'implement', { task: 'Count', agent_id: 'sleeper' });
+    expect(second.session_id).toBe(first.session_id);
+    expect(second.changes[0].diff).toContain(' 1\n+1\n');
+  });
 
-  test.runIf(here)('an agent is removed by retention, and the next call begins anew', async () => {
+  test('an agent is removed by retention, and the next call begins anew', async () => {
     await using target = await server({ RETENTION_TIMEOUT: '2' }, runsOnce('echo 1 >> count.txt'));
     await using client = await connect(target);
     const first = await call(client, 'implement', { task: 'Count', agent_id: 'gone' });
@@ -60,7 +57,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     expect(second.changes[0].action).toBe('create');
   });
 
-  test.runIf(here)('an agent that works or has calls waiting is left alone', async () => {
+  test('an agent that works or has calls waiting is left alone', async () => {
     const eager = { PAUSE_TIMEOUT: '1', SESSION_TIMEOUT: '1', RETENTION_TIMEOUT: '1' };
     await using target = await server(eager, async ({ schema }) => {
       await sleep(2500);
@@ -74,7 +71,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     expect(new Set(ids).size).toBe(1);
   });
 
-  test.runIf(here)('a pinned agent keeps awake until it is unpinned, over restarts', async () => {
+  test('a pinned agent keeps awake until it is unpinned, over restarts', async () => {
     await using target = await server({ PAUSE_TIMEOUT: '1', SESSION_TIMEOUT: '30' });
     const pinned = { agent_id: 'pinned' };
     await using before = await connect(target);
@@ -98,7 +95,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     });
   });
 
-  test.runIf(here)('the status of an agent tells what it does, uses and awaits', async () => {
+  test('the status of an agent tells what it does, uses and awaits', async () => {
     await using target = await server(
       { PAUSE_TIMEOUT: '600', RETENTION_TIMEOUT: '9000' },
       runsOnce('head -c 3000000 /dev/urandom > big; sleep 4'),
@@ -141,7 +138,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     });
   });
 
-  test.runIf(here)('a clean-up takes what is idle, and tells before if asked', async () => {
+  test('a clean-up takes what is idle, and tells before if asked', async () => {
     const end = Promise.withResolvers<void>();
     await using target = await server({}, async ({ prompt, schema }) => {
       if (prompt.includes('Be slow')) await end.promise;

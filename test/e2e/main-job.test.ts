@@ -14,10 +14,10 @@ import {
 import { RUNTIMES } from '../setup/runtimes.ts';
 import { call, connect, startTestServer } from './test-server.ts';
 
-describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
   const server = (script: Script = answerAnything) => startTestServer({ runtime, script });
 
-  test.runIf(here)('a plan over SSE holds everything that was asked for, twice', async () => {
+  test('a plan over SSE holds everything that was asked for, twice', async () => {
     await using target = await server();
     await using client = await connect(target);
     const result = await client.client.callTool({ name: 'plan', arguments: { task: 'Say hello' } });
@@ -32,7 +32,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     expect(JSON.parse(block?.text ?? '')).toEqual(result.structuredContent);
   });
 
-  test.runIf(here)('implement returns what really changed, whatever the model says', async () => {
+  test('implement returns what really changed, whatever the model says', async () => {
     await using target = await server(({ toolOutputs }) =>
       toolOutputs.length === 0
         ? shell('mkdir -p src && printf "one\\ntwo\\n" > src/list.txt && printf x > "other file"')
@@ -65,7 +65,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     ]);
   });
 
-  test.runIf(here)('progress tells what Codex thinks, plans, runs and changes', async () => {
+  test('progress tells what Codex thinks, plans, runs and changes', async () => {
     const steps: [Step, ...Step[]] = [
       plan([{ step: 'Look', status: 'in_progress' }]),
       reasoning('**Looking around**', shell('true')),
@@ -88,7 +88,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     expect(told).toContain('Failed (3)');
   });
 
-  test.runIf(here)('fix returns the true diffs of what it mended', async () => {
+  test('fix returns the true diffs of what it mended', async () => {
     await using target = await server(runsOnce('echo broken > a.txt'));
     await using client = await connect(target);
     await call(client, 'implement', { task: 'Begin', agent_id: 'fixer' });
@@ -103,7 +103,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     ]);
   });
 
-  test.runIf(here)('the conversation goes on from call to call', async () => {
+  test('the conversation goes on from call to call', async () => {
     await using target = await server();
     await using client = await connect(target);
     const first = await call(client, 'plan', { task: 'Remember BLUE', agent_id: 'memory' });
@@ -112,47 +112,41 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     expect(JSON.stringify(target.model.requests.at(-1)?.body)).toContain('Remember BLUE');
   });
 
-  test.runIf(here)(
-    'files and conversation outlive the server, over the other transport too',
-    async () => {
-      await using target = await server(runsOnce('echo kept > kept.txt'));
-      const before = await (async () => {
-        await using client = await connect(target);
-        return await call(client, 'implement', { task: 'Remember GREEN', agent_id: 'durable' });
-      })();
-      target.model.setScript(({ toolOutputs, schema }) =>
-        toolOutputs.length === 0 ? shell('cat kept.txt') : json(fillSchema(schema)),
-      );
-      await target.restart();
-      await using client = await connect(target, 'http');
-      const after = await call(client, 'plan', { task: 'Look', agent_id: 'durable' });
-      expect(after.session_id).toBe(before.session_id);
-      const last = target.model.requests.at(-1);
-      expect(last?.seen.toolOutputs.join()).toContain('kept');
-      expect(JSON.stringify(last?.body)).toContain('Remember GREEN');
-    },
-  );
-
-  test.runIf(here)(
-    'an idle agent is stopped after its time, and the next call wakes it as it was',
-    async () => {
-      await using target = await startTestServer({
-        runtime,
-        script: runsOnce('echo 1 >> count.txt; cat count.txt'),
-        environment: { SESSION_TIMEOUT: '1', REAPER_SCHEDULE: '* * * * * *' },
-      });
+  test('files and conversation outlive the server, over the other transport too', async () => {
+    await using target = await server(runsOnce('echo kept > kept.txt'));
+    const before = await (async () => {
       await using client = await connect(target);
-      const first = await call(client, 'implement', { task: 'Count', agent_id: 'sleeper' });
-      await expect
-        .poll(() => statusOf(client, 'sleeper'), { timeout: 90_000, interval: 300 })
-        .toBe('stopped');
-      const second = await call(client, 'implement', { task: 'Count', agent_id: 'sleeper' });
-      expect(second.session_id).toBe(first.session_id);
-      expect(second.changes[0].diff).toContain(' 1\n+1\n');
-    },
-  );
+      return await call(client, 'implement', { task: 'Remember GREEN', agent_id: 'durable' });
+    })();
+    target.model.setScript(({ toolOutputs, schema }) =>
+      toolOutputs.length === 0 ? shell('cat kept.txt') : json(fillSchema(schema)),
+    );
+    await target.restart();
+    await using client = await connect(target, 'http');
+    const after = await call(client, 'plan', { task: 'Look', agent_id: 'durable' });
+    expect(after.session_id).toBe(before.session_id);
+    const last = target.model.requests.at(-1);
+    expect(last?.seen.toolOutputs.join()).toContain('kept');
+    expect(JSON.stringify(last?.body)).toContain('Remember GREEN');
+  });
 
-  test.runIf(here)('an answer that cannot be read is asked for once more', async () => {
+  test('an idle agent is stopped after its time, and the next call wakes it as it was', async () => {
+    await using target = await startTestServer({
+      runtime,
+      script: runsOnce('echo 1 >> count.txt; cat count.txt'),
+      environment: { SESSION_TIMEOUT: '1', REAPER_SCHEDULE: '* * * * * *' },
+    });
+    await using client = await connect(target);
+    const first = await call(client, 'implement', { task: 'Count', agent_id: 'sleeper' });
+    await expect
+      .poll(() => statusOf(client, 'sleeper'), { timeout: 90_000, interval: 300 })
+      .toBe('stopped');
+    const second = await call(client, 'implement', { task: 'Count', agent_id: 'sleeper' });
+    expect(second.session_id).toBe(first.session_id);
+    expect(second.changes[0].diff).toContain(' 1\n+1\n');
+  });
+
+  test('an answer that cannot be read is asked for once more', async () => {
     let asked = 0;
     await using target = await server(({ schema }) => {
       asked += 1;
@@ -164,7 +158,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     expect(target.model.requests.at(-1)?.seen.prompt).toContain('It is not JSON');
   });
 
-  test.runIf(here)('two answers that cannot be read are an error, not an empty plan', async () => {
+  test('two answers that cannot be read are an error, not an empty plan', async () => {
     await using target = await server(() => json({ task_breakdown: 'none' }));
     await using client = await connect(target);
     await expect(call(client, 'plan', { task: 'Plan' })).rejects.toMatchObject({
@@ -172,7 +166,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     });
   });
 
-  test.runIf(here)('calls to one agent run in their order', async () => {
+  test('calls to one agent run in their order', async () => {
     await using target = await server(runsOnce('sleep 0.3'));
     await using client = await connect(target);
     const ended: string[] = [];
@@ -186,7 +180,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime, here }) => {
     expect(client.progress.join()).toContain('Waiting for');
   });
 
-  test.runIf(here)('calls to different agents run side by side', async () => {
+  test('calls to different agents run side by side', async () => {
     let open = 0;
     const allOpen = Promise.withResolvers<void>();
     await using target = await server(async ({ schema }) => {

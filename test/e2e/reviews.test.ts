@@ -19,13 +19,12 @@ function model({ prompt, toolOutputs, schema }: ModelRequest): Step {
   return json({ ...(fillSchema(schema) as object), comments });
 }
 
-describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
+describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime }) => {
   let server: TestServer;
   let client: Connection;
   let turn_id: string;
 
   beforeAll(async () => {
-    if (!here) return;
     server = await startTestServer({ runtime, script: model });
     client = await connect(server);
     const commands = [
@@ -47,7 +46,7 @@ describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
   const review = (args: object) => call(client, 'review', { agent_id: 'a', ...args });
   const asked = () => server.model.requests.at(-1)?.seen.prompt ?? '';
 
-  test.runIf(here)('a range against a base branch', async () => {
+  test('a range against a base branch', async () => {
     const { comments, unplaced_comments, reviewed } = await review({ target: { base: 'base' } });
     expect(asked()).toContain('+3\n');
     expect(asked()).not.toContain('+4\n');
@@ -59,7 +58,7 @@ describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
     expect(reviewed.to).toMatch(/^[0-9a-f]{40}$/);
   });
 
-  test.runIf(here)('what is not committed, a commit, and a turn', async () => {
+  test('what is not committed, a commit, and a turn', async () => {
     await review({ target: 'uncommitted' });
     expect(asked()).toContain('+9\n');
     await review({ target: { commit: 'HEAD~1' } });
@@ -70,7 +69,7 @@ describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
     expect(comments).toHaveLength(1);
   });
 
-  test.runIf(here)('files of the workspace, and some with their content', async () => {
+  test('files of the workspace, and some with their content', async () => {
     const files = ['.', { path: 'never.txt', content: 'one\n```\ntwo' }];
     const { comments, unplaced_comments } = await review({ files });
     expect(asked()).toMatch(/- a\.txt\n- b\.txt/);
@@ -79,7 +78,7 @@ describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
     expect(unplaced_comments).toMatchObject([{ line_range: '999' }]);
   });
 
-  test.runIf(here)('what cannot be reviewed is said before Codex is asked', async () => {
+  test('what cannot be reviewed is said before Codex is asked', async () => {
     const before = server.model.requests.length;
     for (const [args, message] of [
       [{}, /give one of content, diffs, files, target/],
@@ -96,7 +95,7 @@ describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime, here }) => {
     expect(server.model.requests).toHaveLength(before);
   });
 
-  test.runIf(here)('diffs, with the findings as SARIF', async () => {
+  test('diffs, with the findings as SARIF', async () => {
     const diffs = '--- a/b.txt\n+++ b/b.txt\n@@ -1 +1,2 @@\n one\n+two\n';
     const { turn_id, comments } = await review({ diffs });
     expect(comments).toHaveLength(1);

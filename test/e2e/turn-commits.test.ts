@@ -26,13 +26,12 @@ function obey({ prompt, toolOutputs, schema }: ModelRequest): Step {
   return prompt.includes('then fail') ? http(400) : json(fillSchema(schema));
 }
 
-describe.each(CHEAPEST)('turns in the $runtime runtime', ({ runtime, here }) => {
+describe.each(CHEAPEST)('turns in the $runtime runtime', ({ runtime }) => {
   let server: TestServer;
   let client: Connection;
   let directory: string;
 
   beforeAll(async () => {
-    if (!here) return;
     server = await startTestServer({ runtime, script: obey });
     client = await connect(server);
     directory = fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-commits-'));
@@ -58,7 +57,7 @@ describe.each(CHEAPEST)('turns in the $runtime runtime', ({ runtime, here }) => 
     return at;
   };
 
-  test.runIf(here)('are commits whose diffs are what the results say', async () => {
+  test('are commits whose diffs are what the results say', async () => {
     const first = await implement('one', 'printf "1\\n2\\n" > a.txt; printf "\\0" > bin');
     expect(first.commit).toEqual({
       ...{ id: expect.stringMatching(SHA), branch: 'codex/work' },
@@ -102,7 +101,7 @@ describe.each(CHEAPEST)('turns in the $runtime runtime', ({ runtime, here }) => 
     expect(message).not.toContain(REAL_KEY);
   });
 
-  test.runIf(here)('are told together, in part, and beside what no commit has', async () => {
+  test('are told together, in part, and beside what no commit has', async () => {
     const first = await implement('two', 'echo 1 > a; mkdir d; echo 1 > d/b');
     const idle = await implement('two', 'true');
     expect(idle).not.toHaveProperty('commit');
@@ -136,7 +135,7 @@ describe.each(CHEAPEST)('turns in the $runtime runtime', ({ runtime, here }) => 
     expect((await fetch(`${server.url}/api/v1/agents/two/diff?to=`)).status).toBe(400);
   });
 
-  test.runIf(here)('can be reverted, once, and not over later changes or a turn', async () => {
+  test('can be reverted, once, and not over later changes or a turn', async () => {
     const first = await implement('three', 'seq 9 > f');
     const second = await implement('three', 'sed -i "s/^2$/two/" f; echo x > x');
     await implement('three', 'sed -i "s/^8$/eight/" f');
@@ -163,7 +162,7 @@ describe.each(CHEAPEST)('turns in the $runtime runtime', ({ runtime, here }) => 
     expect(after.changes[0].diff).toContain('+2\n+3\n+4\n+5\n+6\n+7\n+eight\n+9\n');
   });
 
-  test.runIf(here)('that fail are commits too, and later servers know them', async () => {
+  test('that fail are commits too, and later servers know them', async () => {
     const before = await implement('four', 'echo 0 > f');
     const late = implement('four', 'echo 1 >> f; sleep 60', { timeout_seconds: 3 });
     await expect(late).rejects.toMatchObject({ code: 'turn_timeout' });

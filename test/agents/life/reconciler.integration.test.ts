@@ -9,25 +9,22 @@ import { AgentsRig } from '../agents-rig.ts';
 const engine = inject('engine');
 const env = { CODEX_GATEWAY_TOKEN: 'made by hand' };
 
-describe.each(RUNTIMES)('reconciling agents in the $runtime runtime', ({ runtime: kind, here }) => {
-  test.runIf(here)(
-    'the place of a container that was stopped or removed by hand is freed',
-    async () => {
-      await using rig = await AgentsRig.start(kind, { MAX_CONCURRENT_SESSIONS: '2' });
-      await rig.use('stopped');
-      await rig.use('removed');
-      await rig.restart();
-      await rig.runtime.stop('stopped', { graceSeconds: 0 });
-      await rig.runtime.remove('removed', { volumes: false });
-      expect(rig.agents.counts().active).toBe(2);
-      await rig.agents.reconcile();
-      expect(rig.agents.counts().active).toBe(0);
-      await rig.use('removed');
-      expect(rig.agents.statusOf('removed')).toBe('idle');
-    },
-  );
+describe.each(RUNTIMES)('reconciling agents in the $runtime runtime', ({ runtime: kind }) => {
+  test('the place of a container that was stopped or removed by hand is freed', async () => {
+    await using rig = await AgentsRig.start(kind, { MAX_CONCURRENT_SESSIONS: '2' });
+    await rig.use('stopped');
+    await rig.use('removed');
+    await rig.restart();
+    await rig.runtime.stop('stopped', { graceSeconds: 0 });
+    await rig.runtime.remove('removed', { volumes: false });
+    expect(rig.agents.counts().active).toBe(2);
+    await rig.agents.reconcile();
+    expect(rig.agents.counts().active).toBe(0);
+    await rig.use('removed');
+    expect(rig.agents.statusOf('removed')).toBe('idle');
+  });
 
-  test.runIf(here)('the place of a paused agent whose container was killed is freed', async () => {
+  test('the place of a paused agent whose container was killed is freed', async () => {
     await using rig = await AgentsRig.start(kind);
     await rig.use('a');
     await rig.agents.transition('pause', 'a');
@@ -37,22 +34,19 @@ describe.each(RUNTIMES)('reconciling agents in the $runtime runtime', ({ runtime
     await rig.use('a');
   });
 
-  test.runIf(here)(
-    'a container that was started by hand gets a place, so that it is reaped',
-    async () => {
-      await using rig = await AgentsRig.start(kind);
-      await rig.use('a');
-      await rig.agents.transition('stop', 'a');
-      await rig.runtime.start('a');
-      expect(rig.agents.statusOf('a')).toBe('stopped');
-      await rig.agents.reconcile();
-      expect(rig.agents.statusOf('a')).toBe('idle');
-      await rig.agents.transition('stop', 'a');
-      expect(await rig.stateOf('a')).toBe('stopped');
-    },
-  );
+  test('a container that was started by hand gets a place, so that it is reaped', async () => {
+    await using rig = await AgentsRig.start(kind);
+    await rig.use('a');
+    await rig.agents.transition('stop', 'a');
+    await rig.runtime.start('a');
+    expect(rig.agents.statusOf('a')).toBe('stopped');
+    await rig.agents.reconcile();
+    expect(rig.agents.statusOf('a')).toBe('idle');
+    await rig.agents.transition('stop', 'a');
+    expect(await rig.stateOf('a')).toBe('stopped');
+  });
 
-  test.runIf(here)('a container that was paused or resumed by hand is seen as it is', async () => {
+  test('a container that was paused or resumed by hand is seen as it is', async () => {
     await using rig = await AgentsRig.start(kind);
     await rig.use('a');
     await rig.runtime.pause('a');
@@ -65,43 +59,37 @@ describe.each(RUNTIMES)('reconciling agents in the $runtime runtime', ({ runtime
     expect(rig.agents.statusOf('a')).toBe('idle');
   });
 
-  test.runIf(here)(
-    'what unknown agents left is removed: containers at once, volumes when they are old',
-    async () => {
-      await using rig = await AgentsRig.start(kind, { ORPHAN_TIMEOUT: '3' });
-      await rig.use('known');
-      const known = await rig.leftBehind();
-      await rig.runtime.create({ agentId: 'unknown', env });
-      await rig.runtime.start('unknown');
-      await rig.agents.reconcile();
-      expect((await rig.runtime.list()).map(({ agentId }) => agentId)).toEqual(['known']);
-      expect((await rig.leftBehind()).length).toBeGreaterThan(known.length);
-      await sleep(3500);
-      await rig.agents.reconcile();
-      expect(await rig.leftBehind()).toEqual(known);
-      await rig.use('known');
-    },
-  );
+  test('what unknown agents left is removed: containers at once, volumes when they are old', async () => {
+    await using rig = await AgentsRig.start(kind, { ORPHAN_TIMEOUT: '3' });
+    await rig.use('known');
+    const known = await rig.leftBehind();
+    await rig.runtime.create({ agentId: 'unknown', env });
+    await rig.runtime.start('unknown');
+    await rig.agents.reconcile();
+    expect((await rig.runtime.list()).map(({ agentId }) => agentId)).toEqual(['known']);
+    expect((await rig.leftBehind()).length).toBeGreaterThan(known.length);
+    await sleep(3500);
+    await rig.agents.reconcile();
+    expect(await rig.leftBehind()).toEqual(known);
+    await rig.use('known');
+  });
 
-  test.runIf(here)(
-    'the volumes of archived agents, and of no installation of ours, stay',
-    async () => {
-      await using rig = await AgentsRig.start(kind, { ORPHAN_TIMEOUT: '1' });
-      await using other = await AgentsRig.start(kind);
-      await rig.use('archived');
-      await rig.agents.transition('archive', 'archived');
-      await other.runtime.create({ agentId: 'foreign', env });
-      const [ours, theirs] = [await rig.leftBehind(), await other.leftBehind()];
-      await sleep(2000);
-      await rig.agents.reconcile();
-      expect([await rig.leftBehind(), await other.leftBehind()]).toEqual([ours, theirs]);
-      expect(ours.length).toBeGreaterThan(0);
-      expect(await other.runtime.inspect('foreign')).toBeDefined();
-      await other.runtime.remove('foreign', { volumes: true });
-    },
-  );
+  test('the volumes of archived agents, and of no installation of ours, stay', async () => {
+    await using rig = await AgentsRig.start(kind, { ORPHAN_TIMEOUT: '1' });
+    await using other = await AgentsRig.start(kind);
+    await rig.use('archived');
+    await rig.agents.transition('archive', 'archived');
+    await other.runtime.create({ agentId: 'foreign', env });
+    const [ours, theirs] = [await rig.leftBehind(), await other.leftBehind()];
+    await sleep(2000);
+    await rig.agents.reconcile();
+    expect([await rig.leftBehind(), await other.leftBehind()]).toEqual([ours, theirs]);
+    expect(ours.length).toBeGreaterThan(0);
+    expect(await other.runtime.inspect('foreign')).toBeDefined();
+    await other.runtime.remove('foreign', { volumes: true });
+  });
 
-  test.runIf(here)('volumes of unknown agents stay if their removal is switched off', async () => {
+  test('volumes of unknown agents stay if their removal is switched off', async () => {
     await using rig = await AgentsRig.start(kind, { ORPHAN_TIMEOUT: '0' });
     await rig.runtime.create({ agentId: 'unknown', env });
     await rig.agents.reconcile();

@@ -5,7 +5,7 @@ import { AgentsRig } from '../agents-rig.ts';
 
 const CLAIMS = 2;
 
-describe.each(RUNTIMES)('the warm pool in the $runtime runtime', ({ runtime: kind, here }) => {
+describe.each(RUNTIMES)('the warm pool in the $runtime runtime', ({ runtime: kind }) => {
   const start = async (size: number) => {
     const rig = await AgentsRig.start(kind, { WARM_POOL_SIZE: String(size) });
     await rig.agents.reconcile();
@@ -13,21 +13,18 @@ describe.each(RUNTIMES)('the warm pool in the $runtime runtime', ({ runtime: kin
     return rig;
   };
 
-  test.runIf(here)(
-    'a new agent gets a container that was ready, and the pool is refilled',
-    async () => {
-      await using rig = await start(1);
-      for (let claim = 0; claim < CLAIMS; claim += 1) {
-        const [slot] = unclaimed(rig);
-        const agentId = `agent-${claim}`;
-        await rig.agents.withAgent(agentId, ({ threads }) => threads.main());
-        expect(rig.store.warmContainers.of(agentId)?.id).toBe(slot?.id);
-        await untilReady(rig, 1);
-      }
-    },
-  );
+  test('a new agent gets a container that was ready, and the pool is refilled', async () => {
+    await using rig = await start(1);
+    for (let claim = 0; claim < CLAIMS; claim += 1) {
+      const [slot] = unclaimed(rig);
+      const agentId = `agent-${claim}`;
+      await rig.agents.withAgent(agentId, ({ threads }) => threads.main());
+      expect(rig.store.warmContainers.of(agentId)?.id).toBe(slot?.id);
+      await untilReady(rig, 1);
+    }
+  });
 
-  test.runIf(here)('two agents that come at once never get the same container', async () => {
+  test('two agents that come at once never get the same container', async () => {
     await using rig = await start(1);
     await Promise.all(['a', 'b', 'c'].map((agentId) => rig.use(agentId)));
     const claimed = rig.store.warmContainers.list().filter(({ agentId }) => agentId !== undefined);
@@ -38,7 +35,7 @@ describe.each(RUNTIMES)('the warm pool in the $runtime runtime', ({ runtime: kin
     expect(new Set(tokens).size).toBe(3);
   });
 
-  test.runIf(here)('a claim outlives the server that dies before it uses it', async () => {
+  test('a claim outlives the server that dies before it uses it', async () => {
     await using rig = await start(2);
     await rig.pool.claim('a')?.close();
     // The other one dies even before it has written the agent.
@@ -55,21 +52,18 @@ describe.each(RUNTIMES)('the warm pool in the $runtime runtime', ({ runtime: kin
     expect(['a', 'b'].map((agentId) => rig.agents.statusOf(agentId))).toEqual(['idle', 'idle']);
   });
 
-  test.runIf(here)(
-    'the pool outlives a restart, and is neither reaped nor taken for an agent',
-    async () => {
-      await using rig = await start(2);
-      const before = (await rig.runtime.list()).map(({ id }) => id).sort();
-      await rig.restart();
-      await untilReady(rig, 2);
-      const after = await rig.runtime.list();
-      expect(after.map(({ id }) => id).sort()).toEqual(before);
-      expect(after.map(({ state }) => state)).toEqual(['paused', 'paused']);
-      expect(rig.agents.counts()).toEqual({ active: 0, busy: 0 });
-    },
-  );
+  test('the pool outlives a restart, and is neither reaped nor taken for an agent', async () => {
+    await using rig = await start(2);
+    const before = (await rig.runtime.list()).map(({ id }) => id).sort();
+    await rig.restart();
+    await untilReady(rig, 2);
+    const after = await rig.runtime.list();
+    expect(after.map(({ id }) => id).sort()).toEqual(before);
+    expect(after.map(({ state }) => state)).toEqual(['paused', 'paused']);
+    expect(rig.agents.counts()).toEqual({ active: 0, busy: 0 });
+  });
 
-  test.runIf(here)('what is half made or touched by hand is replaced', async () => {
+  test('what is half made or touched by hand is replaced', async () => {
     await using rig = await start(1);
     const [touched] = unclaimed(rig);
     await rig.runtime.stop(touched?.id ?? '', { graceSeconds: 0 });
@@ -85,7 +79,7 @@ describe.each(RUNTIMES)('the warm pool in the $runtime runtime', ({ runtime: kin
     ]);
   });
 
-  test.runIf(here)('a server that leaves nothing running takes its pool with it', async () => {
+  test('a server that leaves nothing running takes its pool with it', async () => {
     await using rig = await start(1);
     await rig.use('a');
     await rig.agents.close({ stopAgents: true });
@@ -93,7 +87,7 @@ describe.each(RUNTIMES)('the warm pool in the $runtime runtime', ({ runtime: kin
     expect(unclaimed(rig)).toEqual([]);
   });
 
-  test.runIf(here)('an agent from the pool sleeps, wakes and goes like any other', async () => {
+  test('an agent from the pool sleeps, wakes and goes like any other', async () => {
     await using rig = await start(1);
     await rig.use('a');
     const slot = rig.store.warmContainers.of('a')?.id ?? '';
