@@ -13,7 +13,8 @@ const RUNS = 300;
 /** How alike a file is to the one that it was, in percent, to count as moved. */
 const MOVED = 90;
 
-const git = (...args: string[]) => execFileSync('git', args, { encoding: 'utf8' }).trim();
+const git = (...args: string[]) =>
+  execFileSync('git', args, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
 const say = (line: string) => process.stdout.write(`[long] ${line}\n`);
 
 const base = findBase();
@@ -22,20 +23,18 @@ const files = changed.length === 0 ? [] : await longTestsOf(changed);
 say(`${changed.length} files changed since ${base ?? 'no commit'}; long tests: ${files.length}`);
 if (files.length > 0) process.exitCode = await runInTime(files);
 
+/** Undefined in a checkout without history. Throws for a `CI_BASE` that is no commit. */
 function findBase(): string | undefined {
   const asked = process.env.CI_BASE;
+  if (asked) return git('rev-parse', '--verify', `${asked}^{commit}`);
   for (const find of [
-    ...(asked ? [['rev-parse', '--verify', `${asked}^{commit}`]] : []),
     ['describe', '--tags', '--abbrev=0'],
     ['rev-parse', '--verify', 'HEAD~1'],
   ]) {
     try {
-      return execFileSync('git', find, {
-        encoding: 'utf8',
-        stdio: ['ignore', 'pipe', 'ignore'],
-      }).trim();
+      return git(...find);
     } catch {
-      // The next way to find one.
+      // No release yet, or a single commit.
     }
   }
   return undefined;

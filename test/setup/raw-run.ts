@@ -33,7 +33,10 @@ async function rawRun(image: string): Promise<number> {
   const child = spawn('docker', [...args, 'app-server'], { stdio: ['pipe', 'pipe', 'ignore'] });
   const ended = once(child, 'close');
   child.stdin.write(`${JSON.stringify(HELLO)}\n`);
-  await Promise.race([once(child.stdout, 'data'), ended]);
+  const answer = once(child.stdout, 'data').then(() => true);
+  if (!(await Promise.race([answer, ended.then(() => false)]))) {
+    throw new Error(`docker run of ${image} ended without an answer of Codex`);
+  }
   const passed = performance.now() - began;
   child.stdin.end();
   await ended;
