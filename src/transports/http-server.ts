@@ -38,11 +38,11 @@ import { toolRoutes } from './rest/tool-routes.ts';
 import { type TurnFeed, turnRoutes } from './rest/turn-routes.ts';
 import { serveSockets } from './rest/web-sockets.ts';
 
-/** A request must have arrived within this; how long its answer takes has no bound here. */
+/** Limit for a request to arrive. The time of its answer has no limit here. */
 const RECEIVE_TIMEOUT_MS = 60_000;
-/** How often Node looks for requests that take longer. */
+/** Interval at which Node looks for requests beyond that limit. */
 const RECEIVE_CHECK_MS = 10_000;
-/** A reader of events that takes nothing for so long is dropped. */
+/** A reader of events that reads nothing for this long is disconnected. */
 const READER_PATIENCE_MS = 60_000;
 /** Longer than the 60 s that load balancers keep idle connections, so that they close first. */
 const KEEP_ALIVE_TIMEOUT_MS = 75_000;
@@ -54,7 +54,7 @@ export type HttpServerOptions = {
   toolbox: Toolbox;
   authenticator: AuthenticationOptions['authenticator'];
   rates: Pick<RateLimits, 'takeRequest'>;
-  /** What a caller sees of turns, agents and approvals. */
+  /** The views of a caller. */
   turns: (principal: Principal) => TurnFeed & TaskTurns;
   agents: (principal: Principal) => AgentFeed;
   settings: (principal: Principal) => SettingsView;
@@ -69,12 +69,12 @@ export type HttpServerOptions = {
   version: string;
   receiveTimeoutMs?: number;
   readerPatienceMs?: number;
-  /** How often the tokens of open answers are looked at. */
+  /** Interval at which tokens of open responses are checked. */
   recheckMs?: number;
   socketHeartbeatMs?: number;
 };
 
-/** Every transport on one server that is not yet listening; `close()` ends all sessions and streams. */
+/** Builds one server with every transport, not yet listening. `close()` ends all sessions and streams. */
 export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
   const { config, toolbox, turns, log, readerPatienceMs = READER_PATIENCE_MS } = options;
   const slowBodies = new SlowBodies();
@@ -92,7 +92,7 @@ export function buildHttpServer(options: HttpServerOptions): FastifyInstance {
   authenticateRequests(app, options);
   limitRates(app, options.rates);
   acceptJsonBodies(app);
-  // Routes have to wait for the SSE plugin, which works by looking at them as they are added.
+  // The SSE plugin hooks into routes as they are added, so it is registered first.
   app.register(fastifySSE, { heartbeatInterval: SSE_HEARTBEAT_MS });
   app.register((routes, _options, done) => {
     infoRoutes(routes, options);
@@ -147,10 +147,10 @@ function createApp(
     requestTimeout: receiveMs,
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     http: {
-      // Others, such as h2c of Java clients, are offers that nobody has to take.
+      // Other upgrades, such as h2c of Java clients, may be ignored.
       shouldUpgradeCallback: asksForSocket,
       headersTimeout: receiveMs,
-      // It is looked at with the other headers, and refused in words.
+      // The request guard checks it with the other headers, and refuses it with an error.
       requireHostHeader: false,
       connectionsCheckingInterval: Math.min(receiveMs, RECEIVE_CHECK_MS),
     },

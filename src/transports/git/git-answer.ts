@@ -5,7 +5,7 @@ import { FLUSH, packet } from './packet-line.ts';
 
 const NEWEST_PROTOCOL = 'version 2';
 
-/** The answer to a git client; its head goes out with the first piece, so that a failure before has its own. */
+/** The answer to a git client. Its head is sent with the first piece, so an earlier failure can still set the status. */
 export class GitAnswer {
   readonly #reply: FastifyReply;
   readonly #service: GitService;
@@ -21,7 +21,7 @@ export class GitAnswer {
     return this.#reply.sent;
   }
 
-  /** Resolves when there is room for more. Throws if the client has gone, or `over` is aborted before. */
+  /** Resolves when the response takes more. Throws if the client disconnects or `over` is aborted first. */
   async send(chunk: Buffer, over: AbortSignal): Promise<void> {
     if (!this.begun) this.#begin(chunk);
     const { raw } = this.#reply;
@@ -44,7 +44,7 @@ export class GitAnswer {
     }
     reply.raw.writeHead(200);
     if (this.#kind === 'result' || first.toString('latin1', 4).startsWith(NEWEST_PROTOCOL)) return;
-    // Clients of the older protocols want to be told that no plain file server answers.
+    // Protocols 0 and 1 require this line, which tells a git server from a plain file server.
     reply.raw.write(Buffer.concat([packet(`# service=${this.#service}\n`), FLUSH]));
   }
 }

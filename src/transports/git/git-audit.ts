@@ -9,16 +9,16 @@ const NAME_CHARACTERS = 128;
 
 type Begun = {
   service: GitService;
-  /** What the caller calls the agent. */
+  /** The agent's name, as its caller writes it. */
   name: string;
   principal: Principal;
   correlationId: string;
-  /** Whether the client only asks what there is: told only if it is refused. */
+  /** Whether the client only lists refs; such a request is recorded only if it is refused. */
   asks: boolean;
 };
 type Log = { info(facts: object, message: string): void };
 
-/** Has the audit tell of clones, fetches and pushes. */
+/** Audits clones, fetches and pushes. */
 export class GitAudit {
   readonly #audit: AuditLog;
 
@@ -26,14 +26,14 @@ export class GitAudit {
     this.#audit = audit;
   }
 
-  /** Throws `audit_unavailable` where records are required and can't be written. */
+  /** Throws `audit_unavailable` if records are required and cannot be written. */
   begin(begun: Begun): GitNote {
     this.#audit.assertWritable();
     return new GitNote(this.#audit, begun);
   }
 }
 
-/** One request of a git client, while it is served. */
+/** The audit of one request of a git client. */
 class GitNote {
   agentId: string | undefined;
   traffic: GitTraffic | undefined;
@@ -46,7 +46,7 @@ class GitNote {
     this.#begun = begun;
   }
 
-  /** Takes it down, and a line in the log. */
+  /** Writes the record, and a line of the log. */
   end(log: Log, error?: unknown): void {
     const { service, name, principal, correlationId, asks } = this.#begun;
     const { traffic } = this;

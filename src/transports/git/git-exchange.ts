@@ -20,9 +20,9 @@ import type { SlowBodies } from '../http/slow-bodies.ts';
 import { GitAnswer } from './git-answer.ts';
 import type { GitAudit } from './git-audit.ts';
 
-/** Of a request to fetch: what the client wants and has. Longer ones are no git's. */
+/** Limit of the body of a fetch, which lists the commits that the client wants and has. */
 const FETCH_BYTES = 64 * 1024 * 1024;
-/** Longer than git is silent while it works: it says something every 5 s. */
+/** Longer than git is silent while it works: it reports progress every 5 s. */
 const GIT_QUIET_SECONDS = 15;
 
 type Exchange = {
@@ -107,10 +107,10 @@ function decoded(body: Readable, encoding = 'identity'): Readable {
   if (!/^(x-)?gzip$/.test(encoding)) {
     throw new AppError('invalid_input', 'The encoding of the body must be gzip, or none.');
   }
-  // Not a pipeline: where the body makes no sense, that can still be said over its connection.
+  // Not a pipeline, which would close the connection that has to carry the error.
   const plain = body.pipe(createGunzip());
   body.once('error', (error) => plain.destroy(error));
-  // Whoever reads it hears of it too; this is for the time before.
+  // The reader of the body gets this error too; the listener covers the time before it reads.
   plain.on('error', () => undefined);
   return plain;
 }
@@ -123,7 +123,7 @@ function unreadable(cause: unknown): AppError {
   return new AppError('invalid_input', 'The body is not what gzip makes.', { cause });
 }
 
-/** A client reads no answer before it has sent all. */
+/** Reads the rest of the body: a client reads no answer before it has sent everything. */
 async function readToEnd(body: Readable, { idleSeconds }: GitBounds): Promise<void> {
   if (body.readableEnded || body.destroyed) return;
   body.unpipe();
@@ -132,7 +132,7 @@ async function readToEnd(body: Readable, { idleSeconds }: GitBounds): Promise<vo
   await pTimeout(over, { milliseconds: idleSeconds * 1000 }).catch(() => undefined);
 }
 
-/** The answer is broken, and its reader has to see that. */
+/** Cuts a broken answer, so that its reader does not take it for a whole one. */
 function breakOff({ request, reply }: Exchange, error: unknown): void {
   logFailure(request.log, toAppError(error));
   reply.raw.destroy();

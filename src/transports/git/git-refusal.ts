@@ -2,7 +2,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { type AppError, ERRORS, reportError } from '../../errors.ts';
 import { FLUSH, packet } from './packet-line.ts';
 
-/** Of a sideband: what is sent on it is shown, and ends the operation. */
+/** Sideband of fatal errors: git shows the text and ends the operation. */
 const FATAL = '\u0003';
 
 /**

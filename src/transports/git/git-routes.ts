@@ -15,13 +15,13 @@ import { refuseGit } from './git-refusal.ts';
 const REPOSITORY = '/agents/:id/workspace.git';
 const BODY_TYPES = GIT_SERVICES.map((service) => `application/x-${service}-request`);
 const OF_GIT: RouteShorthandOptions = { config: { asksForPassword: true, refuse: refuseGit } };
-/** Before a long push, git sends the end of an empty request to see whether it is let in. */
+/** Before a long push, git sends an empty request to see whether it is authorized. */
 const PROBE_BYTES = '4';
 
 type Repository = { Params: { id: string }; Querystring: { service?: string } };
 
 export type GitRoutesOptions = {
-  /** What a caller sees of workspaces. */
+  /** The view of a caller on workspaces. */
   workspaces: (principal: Principal) => Pick<CallerWorkspaces, 'read' | 'change'>;
   config: Pick<
     Config,
@@ -30,7 +30,7 @@ export type GitRoutesOptions = {
   audit: AuditLog;
 };
 
-/** The workspace of every agent as a repository that git clones, fetches from and pushes to. */
+/** Serves the workspace of every agent as a git remote. */
 export function gitRoutes(
   app: FastifyInstance,
   { workspaces, config, audit }: GitRoutesOptions,

@@ -1,4 +1,4 @@
-/** The end of a list, in git's protocol. */
+/** Flush packet of git's protocol, which ends a list. */
 export const FLUSH = Buffer.from('0000');
 const HEAD_DIGITS = 4;
 

@@ -10,7 +10,7 @@ export function agentIdFor(request: FastifyRequest): string {
   return givenAgentId(request) ?? `session-${randomBytes(4).toString('hex')}`;
 }
 
-/** One query parameter; an array when the URL names it more than once. */
+/** One query parameter: an array if the URL repeats it. */
 export function queryParameter(request: FastifyRequest, name: string): unknown {
   const { query } = request;
   return typeof query === 'object' && query !== null ? Reflect.get(query, name) : undefined;

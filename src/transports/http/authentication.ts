@@ -7,24 +7,24 @@ import { asksForSocket, socketBearer } from './socket-request.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who calls; on public routes perhaps {@link NOBODY}. */
+    /** The caller; {@link NOBODY} on a public route without a valid token. */
     principal: Principal;
   }
   interface FastifyContextConfig {
-    /** Answered to whoever asks. */
+    /** Whether the route needs no token. */
     isPublic?: boolean;
-    /** Who has no token is asked for a password, as its client knows no other way to ask its user. */
+    /** Whether a client without a token gets a Basic challenge, the only one that git can answer. */
     asksForPassword?: boolean;
   }
 }
 
-/** Of a request to a public route that came without a token, or with a wrong one. */
+/** The principal of a request to a public route without a valid token. */
 export const NOBODY: Principal = { id: '', tenant: '', roles: [] };
 
 const REALM = 'realm="codex-mcp-server"';
 const METADATA_PATH = '/.well-known/oauth-protected-resource';
 
-/** How long a stream outlives the token that opened it. */
+/** How long a stream may outlive its token. */
 const RECHECK_MS = 10_000;
 
 export type AuthenticationOptions = {
@@ -63,7 +63,7 @@ export function authenticateRequests(app: FastifyInstance, options: Authenticati
   }
 }
 
-/** What tells who sends a request, and from where. */
+/** The credentials and the address of a request. */
 export function credentialsOf({ headers, ip: address }: FastifyRequest) {
   return { authorization: headers.authorization ?? socketBearer(headers), address };
 }
@@ -88,7 +88,7 @@ function endWithToken(
   raw.once('close', () => clearInterval(timer));
 }
 
-/** Whether the machine's own user, or a token's, sends a request. */
+/** Whether the request has an authenticated principal. */
 export function isKnown({ principal }: FastifyRequest): boolean {
   return principal !== NOBODY;
 }

@@ -1,10 +1,10 @@
 import type { Server } from 'node:http';
 import type { Logger } from 'pino';
 
-/** Whoever floods the server shall not flood its log. */
+/** At most one line of the log per interval, so a flood of connections does not flood the log. */
 const WARN_EVERY_MS = 60_000;
 
-/** Closes connections beyond a number as soon as they come; those that are open stay. */
+/** Closes connections beyond the limit at once. Open connections stay. */
 export function limitConnections(server: Server, limit: number, log: Logger): void {
   let warnedAt = Number.NEGATIVE_INFINITY;
   server.maxConnections = limit;

@@ -6,12 +6,12 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Failures of this route are JSON-RPC errors, which MCP clients can read. */
     jsonRpcErrors?: boolean;
-    /** Answers a failure in a way of its own; false if it does not. */
+    /** Sends the failure in a format of its own. Returns false if it does not. */
     refuse?: (failure: AppError, request: FastifyRequest, reply: FastifyReply) => boolean;
   }
 }
 
-/** One way out for everything that fails, known or not, and for paths that don't exist. */
+/** Sends every failure, expected or not, and answers unknown paths. */
 export function handleErrors(app: FastifyInstance): void {
   app.setErrorHandler(replyWithError);
   app.setNotFoundHandler((request, reply) => {
@@ -19,7 +19,7 @@ export function handleErrors(app: FastifyInstance): void {
     const error = new AppError('not_found', `There is no ${request.method} ${path}.`);
     replyWithError(error, request, reply);
   });
-  // The one failure that is answered behind our back: the SSE plugin's, to who wants no events.
+  // The SSE plugin answers one failure itself: a request that does not accept events.
   app.addHook('preSerialization', async (request, reply, payload) => {
     if (reply.statusCode !== 406) return payload;
     const message = 'This is a stream of events; Accept has to allow text/event-stream.';

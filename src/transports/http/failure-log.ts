@@ -1,7 +1,7 @@
 import type { FastifyBaseLogger } from 'fastify';
 import { ERRORS, toAppError } from '../../errors.ts';
 
-/** Logs a failed request or call: with its cause where the server is at fault, else in short. */
+/** Logs a failed request or call, with its cause if the server is at fault. */
 export function logFailure(log: FastifyBaseLogger, error: unknown): void {
   const failure = toAppError(error);
   const { code, message } = failure;

@@ -1,10 +1,10 @@
 import type { FastifyInstance } from 'fastify';
 import { AppError } from '../../errors.ts';
 
-/** Deeper than any real call; recursive validators overflow the stack at some thousands. */
+/** Deeper than any real call. Recursive validators overflow the stack at some thousands. */
 const MAX_JSON_DEPTH = 128;
 
-/** Bodies are JSON. An empty one counts as absent; a very deep one is refused before anything walks it. */
+/** Parses JSON bodies. An empty body counts as absent; a very deep one is refused before anything walks it. */
 export function acceptJsonBodies(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   acceptJson(app, 'application/json');
@@ -31,7 +31,7 @@ function tooDeep(body: unknown): AppError | null {
   return new AppError('invalid_input', `The body is nested deeper than ${MAX_JSON_DEPTH} levels.`);
 }
 
-/** Level by level and not recursive, so that no depth can overflow the stack. */
+/** Iterative, so that no depth can overflow the stack. */
 function isDeeperThan(limit: number, body: unknown): boolean {
   let level: object[] = [body].filter(isObject);
   for (let depth = 1; level.length > 0; depth += 1) {

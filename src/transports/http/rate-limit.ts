@@ -3,7 +3,7 @@ import type { RateLimits, RateState } from '../../callers/rate-limits.ts';
 import { AppError } from '../../errors.ts';
 import { isKnown } from './authentication.ts';
 
-/** Counts what each caller sends, and tells it how much it has left. Public routes are not counted. */
+/** Counts the requests of each caller and sends what is left. Public routes are not counted. */
 export function limitRates(app: FastifyInstance, rates: Pick<RateLimits, 'takeRequest'>): void {
   app.addHook('onRequest', async (request, reply) => {
     if (request.routeOptions.config?.isPublic || !isKnown(request)) return;

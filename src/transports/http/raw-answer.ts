@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import { type AppError, ERRORS, reportError } from '../../errors.ts';
 
-/** A failure in our form, for a connection that no framework answers on. It is the last of it. */
+/** The text of a whole error response, for a connection that fastify does not handle. The response closes it. */
 export function rawAnswer(failure: AppError, correlationId: string): string {
   const { status } = ERRORS[failure.code];
   const body = JSON.stringify({ error: reportError(failure, correlationId) });

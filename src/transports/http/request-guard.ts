@@ -26,7 +26,7 @@ export function guardRequests(app: FastifyInstance, config: Config): void {
   });
 }
 
-/** Tells by the headers of a request why it is refused; undefined if it is not. */
+/** Returns why the headers of a request are refused; undefined if they are not. */
 function requestGuard(
   config: Pick<Config, 'MCP_HOST' | 'ALLOWED_HOSTS' | 'ALLOWED_ORIGINS'>,
 ): (headers: IncomingHttpHeaders) => AppError | undefined {
@@ -42,7 +42,7 @@ function requestGuard(
   };
 }
 
-/** Proxies and servers may each take another part of such a request for its host. */
+/** Proxies and servers may disagree on the host of such a request. */
 function unclearHost({ raw, headers: { host } }: FastifyRequest): AppError | undefined {
   const names = raw.rawHeaders.filter((_, index) => index % 2 === 0);
   const isOne = names.filter((name) => name.toLowerCase() === 'host').length === 1;

@@ -1,10 +1,10 @@
 import type { Duplex } from 'node:stream';
 
-/** The connections whose request may take its time to arrive, as something else bounds it. */
+/** Connections whose request has a time limit of its own, so that the limit of the server does not apply. */
 export class SlowBodies {
   readonly #connections = new WeakSet<Duplex>();
 
-  /** Until what is returned is disposed of. */
+  /** Exempts a connection until the result is disposed. */
   expect(connection: Duplex): Disposable {
     this.#connections.add(connection);
     return { [Symbol.dispose]: () => void this.#connections.delete(connection) };

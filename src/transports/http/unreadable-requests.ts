@@ -6,7 +6,7 @@ import { AppError } from '../../errors.ts';
 import { rawAnswer } from './raw-answer.ts';
 import type { SlowBodies } from './slow-bodies.ts';
 
-/** Requests in which the parser of Node finds an error never reach fastify. */
+/** Answers requests that Node cannot parse, which never reach fastify. */
 export class UnreadableRequests {
   readonly #log: Logger;
   readonly #slowBodies: SlowBodies;
@@ -17,27 +17,27 @@ export class UnreadableRequests {
     this.#slowBodies = slowBodies;
   }
 
-  /** To know which answers are on their way over a connection. */
+  /** Tracks the responses under way on each connection. */
   watch(server: Server): void {
     server.on('request', ({ socket }, response) => {
       const answers = this.#answers.get(socket) ?? new Set();
       this.#answers.set(socket, answers.add(response));
       response.once('close', () => answers.delete(response));
     });
-    // An unknown expectation may be disregarded; Node would refuse it without a word.
+    // An unknown expectation may be ignored; Node would refuse it without a body.
     server.on('checkExpectation', (request, response) => {
       server.emit('request', request, response);
     });
   }
 
-  /** Answers as for any other failure, and closes the connection: nobody knows where a next request would begin. */
+  /** Sends the error and closes the connection, as the start of a next request is unknown. */
   refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
     if (error.code === 'ECONNRESET' || socket.destroyed) return;
-    // Told once for each request, whose body comes on all the same.
+    // Sent once per request, although more of its body arrives.
     if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT' && this.#slowBodies.has(socket)) return;
     const failure = failureOf(error);
     const correlationId = randomUUID();
-    // Not the error, which holds what was sent.
+    // Not the error itself, which contains what was sent.
     const facts = { correlation_id: correlationId, code: failure.code, reason: error.code };
     this.#log.info(facts, failure.message);
     if (socket.writable && !this.#isAnswering(socket))
@@ -45,7 +45,7 @@ export class UnreadableRequests {
     socket.destroy();
   }
 
-  /** Within an answer, another one would be read as a part of it. */
+  /** A second response within an unfinished one would be read as a part of it. */
   #isAnswering(socket: Duplex): boolean {
     return [...(this.#answers.get(socket) ?? [])].some(({ headersSent }) => headersSent);
   }

@@ -8,7 +8,7 @@ import {
 } from '../../agents/agent-events.ts';
 import { agentNameSchema } from '../../identity/agent-id.ts';
 
-/** A client that works with more has forgotten the first by then. */
+/** Agents remembered per client; the oldest is dropped first. */
 const AGENTS_REMEMBERED = 1_000;
 
 type Expiring = Extract<AgentEvent, { type: 'agent_expiring' }>;
@@ -16,7 +16,7 @@ type Denied = Extract<AgentEvent, { type: 'egress_denied' }>;
 
 /** The agents of a client. */
 export type NoticedAgents = {
-  /** Hears what happens to them, by the names that the client knows; call what is returned to stop. */
+  /** Listens to their events, with the client's names of agents. Returns a function that stops. */
   listen(listener: (event: AgentEvent) => void): () => void;
 };
 
@@ -55,7 +55,7 @@ export async function connectWithNotices(
   watch(transport, (agentId) => remember(known, agentId));
 }
 
-/** The message that a client gets. */
+/** The text of a notice. */
 function noticeOf(event: Expiring | Denied) {
   const isDenied = event.type === 'egress_denied';
   const isWarning = isDenied || event.transition === 'remove';
@@ -108,7 +108,7 @@ const REASONS: Record<TransitionReason, string> = {
   shutdown: ' with the server',
 };
 
-/** Hears of the agents in calls and results, whichever way the server takes them. */
+/** Watches calls and results for the names of agents. */
 function watch(transport: Transport, onAgent: (agentId: unknown) => void): void {
   const { onmessage } = transport;
   transport.onmessage = (message, extra) => {
@@ -135,7 +135,7 @@ function property(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null ? Reflect.get(value, name) : undefined;
 }
 
-/** The last ones of a client that names ever new agents. */
+/** The names seen last, up to the limit. */
 function remember(known: Set<string>, given: unknown): void {
   const { data: agentId } = agentNameSchema.safeParse(given);
   if (agentId === undefined) return;

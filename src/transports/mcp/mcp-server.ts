@@ -25,7 +25,7 @@ import type { CallParams, TaskProtocol, Tasks } from './tasks/tasks.ts';
 import { TasksExtension } from './tasks/tasks-extension.ts';
 import { errorResult, successResult } from './tool-result.ts';
 
-/** The tools change only with the server; a client of a restarted one asks again in this time. */
+/** How long a client may cache the list of tools, which changes only with the server. */
 const LIST_TTL_MS = 300_000;
 
 const INSTRUCTIONS = `Every agent id names one Codex with its own files and conversation, kept in a locked-down container.
@@ -40,18 +40,18 @@ const callParams = z.object({
 });
 
 export type McpServerOptions = {
-  /** What is listed and called: all tools, or a wrapper that watches the calls of one session. */
+  /** All tools, or a wrapper that watches the calls of one session. */
   toolbox: Pick<Toolbox, 'list' | 'call'>;
   tasks: (caller: Caller) => Tasks;
   approvals: (principal: Principal) => ApprovalDecider;
   caller: Caller;
-  /** For one request of 2026-07-28, and not for a session. Its client cancels by hanging up, having no other way. */
+  /** Whether this serves one request of 2026-07-28, whose client cancels by disconnecting. */
   stateless: boolean;
   log: Logger;
   version: string;
 };
 
-/** The MCP face of the tools, for one session or one stateless request, in either era of the protocol. */
+/** Creates the MCP server of one session or of one stateless request. */
 export function createMcpServer(options: McpServerOptions): Server {
   const { toolbox, caller, stateless, log, version } = options;
   const server = new TaskServer(
@@ -81,7 +81,7 @@ export function createMcpServer(options: McpServerOptions): Server {
   return server;
 }
 
-/** How a call is answered otherwise than by its tool, and who is asked about what it waits for. */
+/** How a call becomes a task, and how its approvals are asked for. */
 type Ways = Pick<ToolCall, 'onApproval'> & { tasks: TaskProtocol; rounds?: ApprovalRounds };
 
 async function callTool(
@@ -111,7 +111,7 @@ async function callTool(
   }
 }
 
-/** A client that is gone has not cancelled: what it asked for goes on, and it may come back. */
+/** A client that disconnects has not cancelled: the call goes on, and the client may return. */
 function cancelledOnly(ended: AbortSignal): AbortSignal {
   const controller = new AbortController();
   ended.addEventListener('abort', () => {

@@ -1,10 +1,10 @@
 import type { Notification, ProgressToken, ServerContext } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
 
-/** Sends progress until its end; messages are numbered, as the protocol wants it. */
+/** Sends numbered progress notifications until it is ended. */
 export type Progress = { send(message: string): void; end(): void };
 
-/** Progress of a request, with its answer: clients treat what follows the answer as an error. */
+/** Progress of a request, which ends with its response: clients reject later notifications. */
 export function progressOf({ mcpReq }: Pick<ServerContext, 'mcpReq'>, log: Logger): Progress {
   const { _meta, notify, signal } = mcpReq;
   return progressTo(_meta?.progressToken, (notification) => {
@@ -15,7 +15,7 @@ export function progressOf({ mcpReq }: Pick<ServerContext, 'mcpReq'>, log: Logge
   });
 }
 
-/** Progress under a token that a client gave; none if it gave none. */
+/** Progress for a client's token; without a token nothing is sent. */
 export function progressTo(
   progressToken: ProgressToken | undefined,
   notify: (notification: Notification) => void,

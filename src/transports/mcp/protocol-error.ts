@@ -4,13 +4,13 @@ import { ERRORS, reportError } from '../../errors.ts';
 import { logFailure } from '../http/failure-log.ts';
 import { correlationIdOf } from './endpoints/web-exchange.ts';
 
-/** A failure as a JSON-RPC error, for what is no call of a tool. */
+/** A failure as a JSON-RPC error, for requests other than tool calls. */
 export function protocolError(error: unknown, correlationId: string): ProtocolError {
   const report = reportError(error, correlationId);
   return new ProtocolError(ERRORS[report.code].rpc, `${report.message} ${report.hint}`, report);
 }
 
-/** Does what a request asks for; fails with a JSON-RPC error only. */
+/** Runs a request. Rejects with a JSON-RPC error only. */
 export async function orProtocolError<T>(
   context: ServerContext,
   log: Logger,

@@ -10,7 +10,7 @@ export type AgentFeed = Pick<CallerAgents, 'listen' | 'list' | 'get' | 'find'>;
 
 type AgentParams = { Params: { id: string } };
 
-/** What happens to agents, as it happens; each stream begins with how they are. */
+/** Streams of agent events. Each stream starts with the state of the agents. */
 export function agentRoutes(
   app: FastifyInstance,
   agentsOf: (principal: Principal) => AgentFeed,

@@ -11,7 +11,7 @@ type AgentParams = { Params: { id: string } };
 
 const body = z.strictObject(settingsInput);
 
-/** How agents are set, for clients that speak no MCP. */
+/** Settings of agents, for clients without MCP. */
 export function agentSettingsRoutes(
   app: FastifyInstance,
   settingsOf: (principal: Principal) => SettingsView,

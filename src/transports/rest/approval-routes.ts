@@ -11,7 +11,7 @@ import type { EventStreams, StreamedEvent } from './event-streams.ts';
 
 const DEFAULT_LIMIT = 100;
 const LARGEST_LIMIT = 1000;
-/** Of those that are pending, a stream begins with so many. */
+/** Maximum of pending approvals that a stream starts with. */
 const SHOWN_AT_START = 500;
 
 export type ApprovalDesk = Pick<
@@ -28,7 +28,7 @@ const listQuery = z.strictObject({
 });
 const verdictBody = z.strictObject(verdictInput);
 
-/** Approvals for clients that speak no MCP; the stream begins with what is pending. */
+/** Approvals for clients without MCP. The stream starts with the pending ones. */
 export function approvalRoutes(
   app: FastifyInstance,
   desk: (principal: Principal) => ApprovalDesk,

@@ -9,16 +9,16 @@ import type { Principal } from '../../identity/principal.ts';
 import type { ApprovalDesk } from './approval-routes.ts';
 
 const MOST_UNREAD_BYTES = 1024 * 1024;
-/** Messages of a client that were not worked on yet. */
+/** Maximum of a client's messages that wait to be handled. */
 const MOST_WAITING = 32;
 const SHOWN_AT_START = 500;
 const POLICY_VIOLATION = 1008;
-/** The range of 4000 and more is for applications; this one follows HTTP. */
+/** Close codes from 4000 on are for applications; this one follows the HTTP status. */
 const UNAUTHORIZED = 4401;
 
 type ApprovalSocketOptions = {
   principal: Principal;
-  /** Tells who it is now, or throws: tokens expire and are revoked. */
+  /** Returns the present principal. Throws once the token has expired or is revoked. */
   authenticate: () => Promise<Principal>;
   approvals: (principal: Principal) => ApprovalDesk;
   heartbeatMs: number;
@@ -35,11 +35,11 @@ const message = z.discriminatedUnion('type', [
 ]);
 type Decision = Extract<z.output<typeof message>, { type: 'decide' }>;
 
-/** One WebSocket: tells what waits for approval and what becomes of it, and takes decisions. */
+/** One WebSocket: sends approvals and their decisions, and receives decisions. */
 export class ApprovalSocket {
   readonly #socket: WebSocket;
   readonly #options: ApprovalSocketOptions;
-  /** One after the other, so that decisions are taken in the order in which they came. */
+  /** Handles messages in their order. */
   readonly #work = new PQueue({ concurrency: 1 });
   #isAlive = true;
 

@@ -7,21 +7,21 @@ import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import { archiveIn } from './archive-body.ts';
 
-/** How long a transfer may move nothing, and take in all. */
+/** Limits on the idle time and the total time of a transfer. */
 export type TransferTimes = Pick<Config, 'TRANSFER_IDLE_TIMEOUT' | 'TRANSFER_TIMEOUT'>;
 
 export type Transfer = Disposable & {
-  /** Aborted with the reason when the client goes away, or takes longer than any may. */
+  /** Aborts with the reason when the client disconnects or a limit passes. */
   signal: AbortSignal;
 };
 
-/** Has bodies handed on as they arrive, whatever a client calls them. */
+/** Passes bodies on as streams, whatever their content type. */
 export function takeBodiesRaw(app: FastifyInstance): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, payload, done) => done(null, payload));
 }
 
-/** A transfer that has begun, to be disposed of at its end. */
+/** Starts a transfer. The caller disposes the result at its end. */
 export function beginTransfer({ raw }: FastifyReply, { TRANSFER_TIMEOUT }: TransferTimes) {
   const over = new AbortController();
   const { signal } = over;
@@ -49,9 +49,9 @@ export function receiveArchive(
   const body = new PassThrough();
   const archive = archiveIn(body, headers['content-encoding']);
   const { over, signal, ...disposal } = beginTransfer(reply, times);
-  // Destroyed, the request would take its connection with it.
+  // Destroying the request would close its connection.
   signal.addEventListener('abort', () => body.destroy(signal.reason));
-  // Whoever reads it hears of it too; this is for the time before and after.
+  // The reader of the body gets this error too; the listener covers the time before and after.
   body.on('error', () => raw.unpipe(body));
   raw.on('error', (error) => body.destroy(error));
   raw.pipe(body);
@@ -60,18 +60,18 @@ export function receiveArchive(
     if (raw.readableEnded) return;
     reply.raw.setTimeout(seconds * 1000, () => over.abort(late(`moved nothing for ${seconds} s`)));
   };
-  // What has arrived may take its time to be put in place.
+  // Placing what has arrived has no idle limit.
   raw.once('end', () => reply.raw.setTimeout(0));
   return { archive: begun(archive, expect), signal, ...disposal };
 }
 
-/** Tells when it is first read: an agent may take its time to wake before that. */
+/** Reports its first read: an agent may take long to wake before it. */
 async function* begun(archive: AsyncIterable<Uint8Array>, tell: () => void) {
   tell();
   yield* archive;
 }
 
-/** Sends what waits for its reader, to one that takes it; resolves when that is over. */
+/** Sends a stream to a client. Resolves at the end. */
 export async function sendArchive(
   reply: FastifyReply,
   archive: Readable,
@@ -79,7 +79,7 @@ export async function sendArchive(
   { TRANSFER_IDLE_TIMEOUT }: TransferTimes,
 ): Promise<void> {
   const { raw } = reply;
-  // However it ends: a reader sees at the end of an archive whether it is whole.
+  // In any case: the end of an archive shows its reader whether it is complete.
   const end = () => raw.destroy();
   raw.setTimeout(TRANSFER_IDLE_TIMEOUT * 1000, end);
   signal.addEventListener('abort', end);

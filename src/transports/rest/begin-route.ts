@@ -24,7 +24,7 @@ const beginBody = z
   .strictObject({ agent_id: agentIdSchema.optional(), source: sourceSchema.optional() })
   .default({});
 
-/** Begins an agent ahead of its first call: 201, or 200 if it was there, with how it is. */
+/** Creates an agent before its first call: 201, or 200 for an existing one, with its state. */
 export function beginRoute(app: FastifyInstance, { files, agents, config }: Options): void {
   app.post('/api/v1/agents', async ({ body, principal }, reply) => {
     const { agent_id: id = `agent-${randomBytes(4).toString('hex')}`, source } = checkedInput(

@@ -8,9 +8,9 @@ import { checkedInput } from '../../checked-input.ts';
 import type { Principal } from '../../identity/principal.ts';
 import type { Toolbox } from '../../tools/toolbox.ts';
 
-/** A reader that takes nothing for so long, or a git that says nothing, is dropped. */
+/** A reader that reads nothing for this long, or a silent git, is cut off. */
 const PATIENCE_MS = 60_000;
-/** A HEAD would have the whole diff made. */
+/** No HEAD, which would make the whole diff. */
 const WITHOUT_HEAD = { exposeHeadRoute: false };
 
 type Id = { Params: { id: string } };
@@ -20,7 +20,7 @@ export type DiffFeed = Pick<CallerChanges, 'patch'>;
 const turnId = z.string().min(1).max(100).optional();
 const rangeQuery = z.strictObject({ from: turnId, to: turnId });
 
-/** What turns changed, whole and as `git apply` takes it, for as long as it may be. */
+/** The changes of turns as one patch of any length for `git apply`. */
 export function diffRoutes(
   app: FastifyInstance,
   { changes, toolbox }: { changes: (principal: Principal) => DiffFeed; toolbox: Toolbox },
@@ -38,7 +38,7 @@ export function diffRoutes(
   });
 }
 
-/** What fails before the first piece is an error as any other; after it, the connection ends early. */
+/** A failure before the first piece is a normal error; a later one cuts the connection. */
 async function sendPieces(reply: FastifyReply, pieces: AsyncIterable<Buffer>): Promise<void> {
   const iterator = pieces[Symbol.asyncIterator]();
   const first = await iterator.next();

@@ -5,16 +5,16 @@ import { disconnectSignal } from '../http/disconnect.ts';
 
 export type StreamedEvent = { id?: string; event: string; data: unknown };
 
-/** Routes of such streams. A HEAD would wait for the end of one. */
+/** Options of routes of event streams. No HEAD, which would wait for the end of the stream. */
 export const EVENTS_ONLY = { sse: 'only', exposeHeadRoute: false } as const;
 
-/** The streams of events that are open, of turns and of agents. For routes that are {@link EVENTS_ONLY}. */
+/** The open event streams of turns, agents and approvals, for {@link EVENTS_ONLY} routes. */
 export class EventStreams {
   readonly #limit: number;
   readonly #patienceMs: number;
   #open = 0;
 
-  /** `patienceMs` is how long a reader may take nothing of what waits for it. */
+  /** `patienceMs` is how long a reader may read nothing while events wait. */
   constructor(limit: number, patienceMs: number) {
     this.#limit = limit;
     this.#patienceMs = patienceMs;
@@ -37,7 +37,7 @@ export class EventStreams {
     }
   }
 
-  /** Counts a reader until what is returned is called, once. Throws `too_many_readers`. */
+  /** Counts a reader until the returned function is called. Throws `too_many_readers`. */
   enter(): () => void {
     const limit = this.#limit;
     if (this.#open >= limit) {
@@ -59,13 +59,13 @@ export class EventStreams {
     reply.raw.flushHeaders();
     for await (const event of events) {
       if (signal.aborted) return;
-      // Not awaited: what waits for a reader that leaves then would wait for ever.
+      // Not awaited: for a reader that disconnects meanwhile it would never resolve.
       reply.sse.send(event).catch(() => {});
       if (reply.raw.writableNeedDrain) await this.#taken(reply, signal);
     }
   }
 
-  /** Resolves when the reader has taken what waits for it, or is gone. */
+  /** Resolves when the reader has read everything or has disconnected. */
   async #taken({ raw, log }: FastifyReply, left: AbortSignal): Promise<void> {
     const late = AbortSignal.timeout(this.#patienceMs);
     try {

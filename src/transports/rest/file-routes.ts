@@ -13,7 +13,7 @@ import {
   type TransferTimes,
 } from './archive-exchange.ts';
 
-/** What these routes need of the workspaces. */
+/** The part of a caller's view that these routes use. */
 export type FileDesk = Pick<CallerFiles, 'put' | 'get'>;
 
 export type FileRoutesOptions = {
@@ -26,13 +26,13 @@ type Files = { Params: { id: string } };
 const ROUTE = '/api/v1/agents/:id/files';
 
 const flag = z.enum(['true', 'false']).default('false');
-/** Clients take headers of a few KiB. */
+/** Clients accept headers of a few KiB. */
 const NAMES_LENGTH = 2000;
 
 const putQuery = z.strictObject({ path: z.string().default(''), replace: flag });
 const getQuery = z.strictObject({ path: z.string().default(''), git: flag });
 
-/** The files of a workspace as archives of tar. */
+/** The files of a workspace as tar archives. */
 export function fileRoutes(
   app: FastifyInstance,
   { files: filesOf, config: times }: FileRoutesOptions,
@@ -53,7 +53,7 @@ export function fileRoutes(
       } = await filesOf(request.principal).put(...([id, archive, options] as const));
       return { agent_id: id, path, ...report, skipped_git_entries: skipped };
     } catch (error) {
-      // What was not read is not waited for.
+      // Closing the connection saves reading the rest of the body.
       if (!request.raw.complete) reply.header('connection', 'close');
       throw error;
     }
@@ -75,7 +75,7 @@ export function fileRoutes(
   });
 }
 
-/** A reader has to know what is missing, and that is known at the end. */
+/** Trailer that lists omitted entries, which are known only at the end. */
 function tellOmitted(reply: FastifyReply, report: () => DownloadReport): void {
   reply.trailer('x-omitted', async () => {
     const { omitted, omittedNames } = report();
@@ -83,7 +83,7 @@ function tellOmitted(reply: FastifyReply, report: () => DownloadReport): void {
   });
 }
 
-/** The first of some names as JSON, as many as fit. */
+/** The first names as JSON, as many as fit into a header. */
 function asAscii(names: readonly string[]): string {
   const told = names.map((name) =>
     JSON.stringify(name).replace(/[^ -~]/g, (character) => {

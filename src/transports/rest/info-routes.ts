@@ -13,7 +13,7 @@ const ENDPOINTS = {
   '/ping': 'whether the server process answers',
 };
 
-/** What the server is and how it is. */
+/** Version, tools and health of the server. */
 export function infoRoutes(
   app: FastifyInstance,
   {

@@ -24,7 +24,7 @@ type Options = {
   version: string;
 };
 
-/** The findings of reviews for code hosts and editors. */
+/** Findings of reviews as SARIF, for code hosts and editors. */
 export function reviewRoutes(app: FastifyInstance, { turns, version }: Options): void {
   app.get<{ Params: { id: string } }>('/api/v1/turns/:id/sarif', (request, reply) => {
     const { turnId, tool, result } = turns(request.principal).get(request.params.id);

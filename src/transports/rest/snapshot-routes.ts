@@ -23,7 +23,7 @@ type OfOne = { Params: { id: string } };
 
 const restoreQuery = z.strictObject({ replace: z.enum(['true', 'false']).default('false') });
 
-/** Snapshots as files, from one server to another. */
+/** Download and upload of snapshots as files. */
 export function snapshotRoutes(
   app: FastifyInstance,
   { snapshots: snapshotsOf, config: times }: SnapshotRoutesOptions,
@@ -61,7 +61,7 @@ export function snapshotRoutes(
       const restored = { agent_id: id, files, bytes, conversation: hasConversation };
       return await reply.code(201).send({ ...restored, mcp_servers_left_out: leftOut });
     } catch (error) {
-      // What was not read is not waited for.
+      // Closing the connection saves reading the rest of the body.
       if (!request.raw.complete) reply.header('connection', 'close');
       throw error;
     }

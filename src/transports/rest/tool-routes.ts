@@ -10,7 +10,7 @@ import { acceptCurlBodies } from '../http/json-body.ts';
 
 type NamedTool = { Params: { name: string } };
 
-/** The tools for clients that speak no MCP: arguments in, result or error out. */
+/** The tools for clients without MCP: arguments in, result or error out. */
 export function toolRoutes(
   app: FastifyInstance,
   { toolbox, log }: { toolbox: Toolbox; log: Logger },
@@ -44,7 +44,7 @@ async function streamCall(
 ): Promise<void> {
   const started = performance.now();
   const send = (event: string, data: unknown) => {
-    // Who left hears nothing; the call itself does not care.
+    // The call goes on although its client has disconnected.
     if (reply.sse.isConnected) reply.sse.send({ event, data }).catch(() => {});
   };
   const progress = (message: string) => {

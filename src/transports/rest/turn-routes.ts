@@ -12,7 +12,7 @@ type TurnParams = { Params: { id: string } };
 
 const lastEventId = z.coerce.number().int().min(0);
 
-/** Turns for clients that speak no MCP, and the tale of each as it happens. */
+/** Turns for clients without MCP, and the stream of the events of each. */
 export function turnRoutes(
   app: FastifyInstance,
   turnsOf: (principal: Principal) => TurnFeed,
@@ -39,7 +39,7 @@ async function* tell(
     const { type, ...data } = event;
     yield { id: String(seq), event: type, data: { at, ...data } };
   }
-  // A reader who was too slow is let go without it, and comes back with the number it has.
+  // A reader that was too slow does not get the end event, and returns with the number that it has.
   const turn = turns.get(id);
   if (turn.endedAt) yield { event: 'end', data: describe(turn) };
 }

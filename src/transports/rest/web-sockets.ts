@@ -23,7 +23,7 @@ type SocketOptions = {
   socketHeartbeatMs?: number;
 };
 
-/** Takes WebSockets, under the same conditions as any request. */
+/** Accepts WebSockets, behind the guards of every other request. */
 export function serveSockets(app: FastifyInstance, options: SocketOptions): void {
   const { log } = options;
   app.register((routes, _options, done) => {
@@ -41,12 +41,12 @@ export function serveSockets(app: FastifyInstance, options: SocketOptions): void
           socket.close(GOING_AWAY);
           socket.terminate();
         }
-        // Refuses those that are on their way to being opened.
+        // Refuses connections that are being opened.
         this.websocketServer.close();
         closed();
       },
     });
-    // The plugin works by looking at routes as they are added.
+    // The plugin hooks into routes as they are added.
     routes.after(() => addRoute(routes, options));
     done();
   });
@@ -62,7 +62,7 @@ function addRoute(app: FastifyInstance, options: SocketOptions): void {
       if (!request.ws) return reply.callNotFound();
       finished(request.raw.socket, streams.enter());
     },
-    // The plugin closes the connections of those alone that the guards let through.
+    // The plugin closes only connections that the guards let through.
     onResponse: async (request) => {
       if (asksForSocket(request)) request.raw.socket.destroy();
     },

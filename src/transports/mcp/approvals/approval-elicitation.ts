@@ -18,7 +18,7 @@ export class ApprovalElicitation {
     this.#log = options.log;
   }
 
-  /** Undefined where the client has no way to ask anybody. */
+  /** Undefined if the client does not support elicitation. */
   during(context: ServerContext): ((approval: ApprovalRecord) => void) | undefined {
     if (!showsForms(this.#server.getClientCapabilities()?.elicitation)) return undefined;
     return (approval) => {
@@ -41,7 +41,7 @@ export class ApprovalElicitation {
       const request = { method: 'elicitation/create', params: formOf(approval) } as const;
       const answer = await mcpReq.send(request, { timeout, signal: over.signal });
       const verdict = verdictOf(approval, answer);
-      // Another may decide.
+      // The approval stays pending for others.
       if (!verdict) return;
       stop();
       this.#approvals.decide(approvalId, verdict);

@@ -19,18 +19,18 @@ const questionsOf = z.object({
 const answered = z.object({ approve: z.boolean(), reason: z.string().optional() });
 const answers = z.record(z.string(), z.coerce.string());
 
-/** Whether a client that declares this of `elicitation` shows forms. */
+/** Whether a client with this `elicitation` capability shows forms. */
 export function showsForms(declared: { form?: unknown } | undefined): boolean {
-  // An empty object is how clients said it before there were other ways than forms.
+  // Before there were other modes, an empty object meant forms.
   return declared !== undefined && (Object.keys(declared).length === 0 || Boolean(declared.form));
 }
 
-/** What a person is asked for an approval. */
+/** The question about an approval. */
 export function formOf(approval: ApprovalRecord): Form {
   return approval.kind === 'user_input' ? questionForm(approval) : approvalForm(approval);
 }
 
-/** What a person said; undefined for who closed the question, who has not decided. Throws for nonsense. */
+/** The decision in an answer; undefined if the person closed the form. Throws for an invalid answer. */
 export function verdictOf(
   { kind }: ApprovalRecord,
   { action, content }: Answer,

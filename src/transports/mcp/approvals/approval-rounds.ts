@@ -15,7 +15,7 @@ import type { CallParams, Tasks } from '../tasks/tasks.ts';
 import { successResult } from '../tool-result.ts';
 import { type ApprovalDecider, formOf, showsForms, verdictOf } from './approval-form.ts';
 
-/** Clients give up a call that still asks after ten rounds; what is left then is for other ways to decide. */
+/** Clients give up after ten rounds; approvals that remain are decided elsewhere. */
 const MOST_ASKED = 10;
 const ID_CHARACTERS = 100;
 
@@ -53,7 +53,7 @@ export class ApprovalRounds {
     this.#options = options;
   }
 
-  /** Undefined where the client has no way to ask anybody. Throws as `Toolbox.call` does. */
+  /** Undefined if the client does not support elicitation. Throws what `Toolbox.call` throws. */
   async answer(
     params: CallParams,
     context: ServerContext,
@@ -86,7 +86,7 @@ export class ApprovalRounds {
     });
   }
 
-  /** Waits for the end of a call, or until it has to be asked about. */
+  /** Waits for the end of a call, or for an approval that it needs. */
   async #wait(
     params: CallParams,
     round: Round,
@@ -107,7 +107,7 @@ export class ApprovalRounds {
     call.signal.addEventListener('abort', cancel);
     if (call.signal.aborted) cancel();
     try {
-      // Not the caller's signal: a cancelled call ends when its turn has.
+      // Not the caller's signal: a cancelled call ends with its turn.
       const turn = await tasks.wait(turnId, { ...call, signal: left });
       const isOver = turn.endedAt !== undefined;
       return { result: isOver ? tasks.result(turn, call.correlationId) : {}, turnId, isOver };
@@ -116,7 +116,7 @@ export class ApprovalRounds {
     }
   }
 
-  /** Of a tool that there is not the toolbox tells. */
+  /** False for an unknown tool, which the toolbox refuses. */
   #isTurn(tool: string): boolean {
     try {
       return this.#options.tasks.supports(tool);
@@ -125,7 +125,7 @@ export class ApprovalRounds {
     }
   }
 
-  /** Who closed a question is not asked again, and another may decide. */
+  /** A person who closed a form is not asked again; others may decide. */
   #isToBeAsked({ approvalId }: ApprovalRecord, { asked }: Round): boolean {
     return !asked.includes(approvalId) && this.#options.approvals.mayDecide(approvalId);
   }

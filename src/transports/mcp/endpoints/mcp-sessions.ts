@@ -5,15 +5,15 @@ import type { Principal } from '../../../identity/principal.ts';
 
 const LONGEST_SWEEP_MS = 30_000;
 
-/** What both kinds of sessions, SSE and Streamable HTTP, have in common. */
+/** A session over HTTP+SSE or Streamable HTTP. */
 export type McpSession = {
   readonly id: string;
-  /** Since when nobody uses it, in milliseconds since the epoch; undefined while in use. */
+  /** Start of its idle time, in milliseconds since the epoch; undefined while in use. */
   readonly idleSince: number | undefined;
   close(): Promise<void>;
 };
 
-/** The connected MCP clients: counted, found by id, closed when nobody uses them any more. */
+/** The open MCP sessions, by id. Sessions that stay idle are closed. */
 export class McpSessions {
   readonly #sessions = new Map<string, { session: McpSession; owner: string }>();
   readonly #limit: number;
@@ -34,7 +34,7 @@ export class McpSessions {
     return this.#sessions.size;
   }
 
-  /** Throws `too_many_clients` when no place is left. */
+  /** Throws `too_many_clients` at the limit. */
   assertRoom(): void {
     if (this.#closing) throw new AppError('shutting_down', 'The server is shutting down.');
     if (this.#sessions.size < this.#limit) return;
@@ -51,7 +51,7 @@ export class McpSessions {
     this.#log.info({ mcp_session: session.id, mcp_sessions: this.size }, 'MCP session opened');
   }
 
-  /** Throws `session_expired` for an id that is unknown or another's, at which clients initialize anew. */
+  /** Throws `session_expired` for an unknown id or that of another principal; clients initialize again then. */
   get<T extends McpSession>(id: string, kind: new (...args: never[]) => T, by: Principal): T {
     const known = this.#sessions.get(id);
     if (known?.session instanceof kind && known.owner === by.id) return known.session;
@@ -63,7 +63,7 @@ export class McpSessions {
     this.#log.info({ mcp_session: id, mcp_sessions: this.size }, 'MCP session closed');
   }
 
-  /** Closes every session, for good. */
+  /** Closes every session; none is opened afterwards. */
   async closeAll(): Promise<void> {
     this.#closing = true;
     clearInterval(this.#sweeper);

@@ -7,7 +7,7 @@ import type { ApprovalDecider } from '../approvals/approval-form.ts';
 import type { Tasks } from '../tasks/tasks.ts';
 import type { McpSessions } from './mcp-sessions.ts';
 
-/** What every leg of MCP serves. */
+/** What every MCP endpoint needs. */
 export type McpRouteOptions = {
   toolbox: Toolbox;
   tasks: (caller: Caller) => Tasks;

@@ -45,7 +45,7 @@ async function openSession(
   await connectWithNotices(server, transport, notices);
 }
 
-/** The endpoint event is a bare path and no JSON. */
+/** The endpoint event is a bare path, not JSON. */
 function serializer(data: unknown): string {
   return typeof data === 'string' ? data : JSON.stringify(data);
 }

@@ -16,7 +16,7 @@ const MAX_UNREAD_BYTES = 8 * 1024 * 1024;
 export class SseTransport implements Transport, McpSession {
   readonly id = randomUUID();
   readonly sessionId = this.id;
-  /** In use for as long as its stream is open. */
+  /** A session is in use while its stream is open. */
   readonly idleSince = undefined;
   onclose?: () => void;
   onerror?: (error: Error) => void;
@@ -25,7 +25,7 @@ export class SseTransport implements Transport, McpSession {
   readonly #endpoint: string;
   #closed = false;
 
-  /** `endpoint` is the path with query where this client's messages go; the session id is added. */
+  /** `endpoint` is the path and query to which the client posts; the session id is appended. */
   constructor(reply: FastifyReply, endpoint: URLSearchParams) {
     this.#reply = reply;
     endpoint.set('sessionId', this.id);
@@ -53,7 +53,7 @@ export class SseTransport implements Transport, McpSession {
     sse.send({ event: 'message', data: message }).catch((error) => this.onerror?.(error));
   }
 
-  /** Takes a message that the client posted. */
+  /** Handles a message that the client posted. */
   receive(message: JSONRPCMessage, request: Request): void {
     this.onmessage?.(message, { request });
   }

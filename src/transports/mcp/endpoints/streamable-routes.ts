@@ -18,9 +18,9 @@ import { sendWebResponse, webRequestOf } from './web-exchange.ts';
 
 /** MCP over Streamable HTTP: revision 2026-07-28 without sessions, those of 2025 with. */
 export function streamableRoutes(app: FastifyInstance, options: McpRouteOptions): void {
-  // Streams carry keep-alive comments: HTTP clients give up a silent answer after minutes.
+  // Streams carry keep-alive comments: HTTP clients give up a silent response after minutes.
   const calls = statelessHandler(options, 'sse');
-  // Of tasks clients ask often, and the answer is there at once.
+  // Clients poll tasks often, and these responses need no stream.
   const polls = statelessHandler(options, 'auto');
   app.addHook('preClose', async () => {
     await Promise.all([calls.close(), polls.close()]);
@@ -98,7 +98,7 @@ async function openSession(
   return session;
 }
 
-/** How the SDK carries a caller from a request to its server. The token itself stays outside. */
+/** The form in which the SDK passes a caller from a request to its server, without the token. */
 function authInfoOf(principal: Principal): AuthInfo {
   const { id: clientId, roles } = principal;
   return { token: '', clientId, scopes: [...roles], extra: { principal } };

@@ -20,7 +20,7 @@ export class StreamableSession implements McpSession {
     return this.#uses > 0 ? undefined : this.#lastUse;
   }
 
-  /** Begins to serve; `onClose` is called once, however the session ends. */
+  /** Starts the session. `onClose` is called exactly once. */
   async open(
     options: Omit<McpServerOptions, 'stateless'> & { agents: NoticedAgents },
     onClose: () => void,
@@ -32,7 +32,7 @@ export class StreamableSession implements McpSession {
       log: options.log.child({ mcp_session: this.id }),
       toolbox: {
         list: () => toolbox.list(),
-        // A call counts as use even when its client has gone: nothing tells us that it has.
+        // A call counts as use although its client may have disconnected, which nothing reports.
         call: (name, args, call) => this.use(() => toolbox.call(name, args, call)),
       },
     });
@@ -46,7 +46,7 @@ export class StreamableSession implements McpSession {
     return this.#transport.handleRequest(request, { parsedBody });
   }
 
-  /** Whether the client was given this session's id. */
+  /** Whether the client has received the id of the session. */
   get isInitialized(): boolean {
     return this.#transport.sessionId !== undefined;
   }

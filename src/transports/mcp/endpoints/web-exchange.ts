@@ -30,7 +30,7 @@ export function correlationIdOf({ http }: ServerContext): string {
   return http?.req?.headers.get(CORRELATION_ID_HEADER) ?? randomUUID();
 }
 
-/** Streams a web-standard response to the client, which sees the head at once; one who leaves cancels the stream. */
+/** Streams a web-standard response, its head first. A client that disconnects cancels the stream. */
 export async function sendWebResponse(reply: FastifyReply, response: Response): Promise<void> {
   reply.hijack();
   const { raw } = reply;
@@ -40,9 +40,9 @@ export async function sendWebResponse(reply: FastifyReply, response: Response): 
   raw.writeHead(response.status, Object.fromEntries(response.headers));
   if (!response.body) return void raw.end();
   raw.flushHeaders();
-  // A bare web stream would be cancelled only at its next chunk. This fails only when the client left.
+  // A bare web stream is cancelled only at its next chunk. This fails only if the client disconnected.
   await pipeline(Readable.fromWeb(response.body), raw).catch(() => {});
 }
 
-/** The body was read already. */
+/** The body has been read already. */
 async function* nothing(): AsyncGenerator<Uint8Array> {}

@@ -24,7 +24,7 @@ import {
   type Tasks,
 } from './tasks.ts';
 
-/** Tasks in one answer of `tasks/list`. */
+/** Tasks per page of `tasks/list`. */
 const PAGE_SIZE = 50;
 const IMMEDIATE_RESPONSE_META_KEY = 'io.modelcontextprotocol/model-immediate-response';
 
@@ -104,7 +104,7 @@ export class SessionTasks implements TaskProtocol {
     };
   }
 
-  /** Waits for the end of a task; its client may stop to wait, and the task goes on. */
+  /** Waits for the end of a task. The task goes on if its client stops waiting. */
   async #result(taskId: string, context: ServerContext): Promise<Result> {
     const progress = progressOf(context, this.#log);
     const { signal } = context.mcpReq;
@@ -126,7 +126,7 @@ export class SessionTasks implements TaskProtocol {
     );
   }
 
-  /** Tells the client how a task goes and ends, until it does not hear it any more. */
+  /** Notifies the client of the states of a task until the session closes. */
   async #follow(turn: TurnRecord, token: ProgressToken | undefined): Promise<void> {
     const gone = new AbortController();
     const tell = (notification: Notification) =>

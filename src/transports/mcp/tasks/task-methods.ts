@@ -5,7 +5,7 @@ import { orProtocolError } from '../protocol-error.ts';
 
 type Answer<Params> = (params: Params, context: ServerContext) => Result | Promise<Result>;
 
-/** Answers the methods of tasks on one server. What fails is answered with a JSON-RPC error. */
+/** Registers the methods of tasks on one server. Failures become JSON-RPC errors. */
 export class TaskMethods {
   readonly #server: Server;
   readonly #log: Logger;

@@ -58,7 +58,7 @@ export class TasksExtension implements TaskProtocol {
       await turns.cancel(taskId);
       return {};
     });
-    // Brings what a task asked its client for; ours ask for nothing.
+    // Delivers input that a task asked for; our tasks ask for none.
     methods.add('tasks/update', taskParams, ({ taskId }, context) => {
       assertKnowsTasks(context);
       turns.get(taskId);
@@ -68,7 +68,7 @@ export class TasksExtension implements TaskProtocol {
 
   async begin(params: CallParams, context: ServerContext): Promise<Result | undefined> {
     if (!knowsTasks(context) || !this.#tasks.supports(params.name)) return undefined;
-    // Whoever asks not to wait is to have the id of the turn as the result of the call.
+    // With `wait: false` the result of the call is the id of the turn.
     if (params.arguments?.wait === false) return undefined;
     const turn = await this.#tasks.submit(params, correlationIdOf(context));
     return { resultType: 'task', ...this.#describe(turn) };
@@ -92,7 +92,7 @@ export class TasksExtension implements TaskProtocol {
   }
 }
 
-/** Here a task has failed only if there is no result; a tool that reports an error has completed. */
+/** In this extension a task fails only without a result; a tool error is a completed task. */
 function statusOf(turn: TurnRecord): 'working' | 'completed' | 'cancelled' {
   const state = stateOf(turn);
   return state === 'failed' ? 'completed' : state;

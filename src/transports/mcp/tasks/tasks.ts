@@ -7,12 +7,12 @@ import type { Toolbox } from '../../../tools/toolbox.ts';
 import type { TurnRecord } from '../../../turns/turn.ts';
 import { errorResult, successResult } from '../tool-result.ts';
 
-/** Short tasks are soon found done, and long ones cost little: a tenth of the age of a task is waited. */
+/** The poll interval is a tenth of the task's age, so short tasks end soon and long ones cost little. */
 const POLLS_PER_AGE = 10;
 const SHORTEST_POLL_MS = 500;
 const LONGEST_POLL_MS = 5_000;
 
-/** What tasks need of the turns. */
+/** The part of a caller's turns that tasks use. */
 export type TaskTurns = {
   get(turnId: string): TurnRecord;
   wait(
@@ -26,12 +26,12 @@ export type TaskTurns = {
 
 type TaskTools = Pick<Toolbox, 'submits' | 'submit' | 'outcome' | 'hold'>;
 
-/** Turns go after their own time, or with their agent; 0: never. */
+/** Turns are removed after their own retention, or with their agent. Both in seconds; 0 means never. */
 type Retention = Pick<Config, 'RETENTION_TIMEOUT' | 'TURN_RETENTION'>;
 
 type TasksOptions = {
   toolbox: TaskTools;
-  /** What a caller sees of the turns. */
+  /** The view of a caller on turns. */
   turns: (principal: Principal) => TaskTurns;
   caller: Caller;
   config: Retention;
@@ -41,15 +41,15 @@ type TasksOptions = {
 export type CallParams = {
   name: string;
   arguments?: Record<string, unknown> | undefined;
-  /** How 2025-11-25 asks for a task. */
+  /** The task request of 2025-11-25. */
   task?: unknown;
 };
 
-/** Tasks as one era of the protocol has them, for one session or request. */
+/** Tasks in one revision of the protocol, for one session or request. */
 export type TaskProtocol = {
-  /** Tells of tasks in the capabilities of the server and answers what is asked about them. */
+  /** Declares the capability and registers the methods of tasks. */
   serve(): void;
-  /** Begins a task and says how its call is answered; undefined for a call that is to be none. */
+  /** Starts a task and returns the response to its call; undefined for a call that is no task. */
   begin(params: CallParams, context: ServerContext): Promise<Result | undefined>;
 };
 
@@ -65,7 +65,7 @@ export type TaskProtocolOptions = {
  */
 export class Tasks {
   readonly turns: TaskTurns;
-  /** For how long a task is kept at least; null: for ever. */
+  /** Minimum retention of a task; null means for ever. */
   readonly lifetimeMs: number | null;
   readonly #toolbox: TaskTools;
   readonly #caller: Caller;
@@ -78,7 +78,7 @@ export class Tasks {
     this.lifetimeMs = seconds.length === 0 ? null : Math.min(...seconds) * 1000;
   }
 
-  /** Waits for a task as an open call; see `TurnService.wait`. */
+  /** Waits for a task like an open call; see `TurnService.wait`. */
   wait(...args: Parameters<TaskTurns['wait']>): Promise<TurnRecord> {
     return this.#toolbox.hold(() => this.turns.wait(...args));
   }
@@ -88,12 +88,12 @@ export class Tasks {
     return this.#toolbox.submits(tool);
   }
 
-  /** Begins a task; throws why it cannot. */
+  /** Starts a task. Throws what `CallerTurns.submit` throws. */
   submit({ name, arguments: args }: CallParams, correlationId: string): Promise<TurnRecord> {
     return this.#toolbox.submit(name, args, { ...this.#caller, correlationId });
   }
 
-  /** What the call was answered with, had it waited for the turn, which has ended. */
+  /** The result that the call would have had if it had waited for the turn, which has ended. */
   result(turn: TurnRecord, correlationId: string): CallToolResult {
     try {
       return successResult(this.#toolbox.outcome(turn));
@@ -102,7 +102,7 @@ export class Tasks {
     }
   }
 
-  /** What both eras tell of a task in the same words. */
+  /** The fields of a task that both revisions share. */
   describe(turn: TurnRecord) {
     const { turnId, createdAt, endedAt, error } = turn;
     const latest = this.turns.latestProgress(turnId);
@@ -116,7 +116,7 @@ export class Tasks {
   }
 }
 
-/** How long to wait before the next look at a task, in milliseconds; undefined once it has ended. */
+/** Milliseconds until the next poll of a task; undefined once it has ended. */
 export function pollIntervalOf({ createdAt, endedAt }: TurnRecord): number | undefined {
   if (endedAt) return undefined;
   const share = Math.round((Date.now() - createdAt.getTime()) / POLLS_PER_AGE);
