@@ -67,7 +67,7 @@ async function runInTime(tests: readonly string[]): Promise<number> {
   const end = Date.now() + RUNS * (readUnit() ?? 0);
   let code = 0;
   for (const test of tests) {
-    const left = end - Date.now();
+    const left = Math.floor(end - Date.now());
     if (left <= 0) say(`${test} is left for npm run test:long`);
     else code ||= await run(test, left);
   }
