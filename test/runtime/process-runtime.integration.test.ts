@@ -245,6 +245,21 @@ describe('agents as processes', { timeout: 90_000 }, () => {
     ]);
   });
 
+  it('checks a program that works once, and another one in its place again', async () => {
+    const checks = path.join(directory, 'checks');
+    const passes = `echo "$1" >> ${checks}; echo codex-cli`;
+    const CODEX_BIN = await script(passes);
+    const checked = newRuntime({ CODEX_BIN });
+    const done = async () => {
+      await checked.prepare(() => undefined);
+      return (await fs.readFile(checks, 'utf8')).split('\n').slice(0, -1);
+    };
+    expect(await done()).toEqual(['--version', 'sandbox']);
+    expect(await done()).toHaveLength(2);
+    await script(`${passes} 2`);
+    expect(await done()).toHaveLength(4);
+  });
+
   it('gives up on a Codex that does not listen, and leaves none of it behind', async () => {
     const CODEX_BIN = await script('exec sleep 600');
     runtime = newRuntime({ CODEX_BIN, CONTAINER_STARTUP_TIMEOUT: 1 });

@@ -27,6 +27,12 @@ export function findCodex(named: string | undefined): string {
   return file;
 }
 
+/** Changes with the program. */
+export function identify(codex: string): string {
+  const { size, mtimeMs } = fs.statSync(codex);
+  return `${codex} ${size} ${mtimeMs}`;
+}
+
 /** Runs `codex --version`, which fails for a program of another platform. Throws `codex_missing`. */
 export async function codexVersion(codex: string): Promise<string> {
   try {

@@ -2,20 +2,22 @@ import fs from 'node:fs/promises';
 import path from 'node:path';
 import type { Logger } from 'pino';
 import type { Config } from '../../config/settings.ts';
-import { codexVersion, findCodex, sandboxProblem } from './codex-binary.ts';
+import { codexVersion, findCodex, identify, sandboxProblem } from './codex-binary.ts';
 
 /** Not a valid agent id. */
 const PROBE = '.probe';
 
 type Progress = (line: string) => void;
 
-/** Checks that Codex and its sandbox work; concurrent calls share one check. */
+/** Checks that Codex and its sandbox work, once for each program; concurrent calls share one check. */
 export class Preparation {
   readonly #config: Pick<Config, 'CODEX_BIN'>;
   readonly #directory: string;
   readonly #log: Logger;
   readonly #listeners = new Set<Progress>();
   #running: Promise<void> | undefined;
+  /** The program that passed: every new agent asks, and a check takes half a second. */
+  #passed: string | undefined;
 
   /** @param options.directory absolute path of the agents' directories */
   constructor(options: { config: Pick<Config, 'CODEX_BIN'>; directory: string; log: Logger }) {
@@ -39,9 +41,14 @@ export class Preparation {
 
   async #check(): Promise<void> {
     const codex = findCodex(this.#config.CODEX_BIN);
+    const identity = identify(codex);
+    if (this.#passed === identity) return;
     this.#report(`${await codexVersion(codex)} at ${codex}`);
     const problem = await this.#probeSandbox(codex);
-    if (problem === undefined) return;
+    if (problem === undefined) {
+      this.#passed = identity;
+      return;
+    }
     this.#log.warn(
       { problem },
       "Codex's sandbox does not work on this machine: commands of agents will fail",
