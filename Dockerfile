@@ -8,13 +8,17 @@ LABEL codex-mcp.stage=build
 WORKDIR /app
 # The pattern lets extra-ca.crt be absent: it holds further certificate authorities, for networks
 # behind a TLS-inspecting proxy.
-COPY package.json package-lock.json .npmrc extra-ca.cr[t] ./
-RUN touch extra-ca.crt && NODE_EXTRA_CA_CERTS=/app/extra-ca.crt npm ci --ignore-scripts --no-audit
-COPY tsconfig.json tsconfig.build.json ./
+COPY package.json package-lock.json .npmrc tsconfig.json tsconfig.build.json extra-ca.cr[t] ./
 COPY src src
-# Not `npm ci --omit=optional`: the compiler's program is an optional dependency too. Codex itself is
-# only for agents that run as processes of the server, which never is the case in a container.
-RUN npm run build && npm prune --omit=dev --omit=optional --ignore-scripts --no-audit
+# One step, since an engine packs a gigabyte of what only the build needs otherwise. Not
+# `npm ci --omit=optional`: the compiler's program is an optional dependency too. Codex itself is only
+# for agents that run as processes of the server, which never is the case in a container.
+RUN touch extra-ca.crt \
+  && export NODE_EXTRA_CA_CERTS=/app/extra-ca.crt npm_config_cache=/tmp/npm \
+  && npm ci --ignore-scripts --no-audit \
+  && npm run build \
+  && npm prune --omit=dev --omit=optional --ignore-scripts --no-audit \
+  && rm -rf /tmp/npm
 
 FROM ${BASE_IMAGE}
 # Not 1000, which is what agents run as.
