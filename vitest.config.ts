@@ -12,6 +12,8 @@ const ENGINE = ['test/setup/engine.ts'];
 export default defineConfig({
   test: {
     globalSetup: ['test/setup/compile-cache.ts'],
+    // Files of a worker share what they import: loading it once for each was a fifth of the run.
+    isolate: false,
     testTimeout: 120_000,
     hookTimeout: 900_000,
     expect: { poll: { timeout: 60_000 } },

@@ -1,5 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -7,11 +6,11 @@ import Docker from 'dockerode';
 import { afterEach, beforeEach, describe, expect, inject, test } from 'vitest';
 import { LABELS } from '../src/runtime/docker/labels.ts';
 import { scriptedEngineer } from './demo/scripted-model.ts';
+import { startDemo } from './demo/start-demo.ts';
 import { answerAnything } from './fakes/stand-in-model/script.ts';
 import { startStandInModel } from './fakes/stand-in-model/stand-in-model.ts';
 import { RUNTIMES } from './setup/runtimes.ts';
 
-const DEMO = path.join(import.meta.dirname, 'demo/demo.ts');
 const LIMIT_MS = 300_000;
 const engine = inject('engine');
 
@@ -30,7 +29,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
   test(
     'the demo shows plan, true diff, review and session, and leaves nothing',
     async () => {
-      const demo = startDemo(environment);
+      const demo = startDemo(scratch, environment);
       expect(await demo.exitCode, demo.output()).toBe(0);
       const output = demo.output();
       expect(output).toContain('STAND-IN MODEL: no OPENAI_API_KEY found');
@@ -48,7 +47,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
   test(
     'Ctrl-C in the middle of a turn ends the demo and leaves nothing',
     async () => {
-      const demo = startDemo(environment);
+      const demo = startDemo(scratch, environment);
       await expect.poll(demo.output, { timeout: 60_000 }).toContain('Running: node --test');
       demo.child.kill('SIGINT');
       // npm repeats the signal that a terminal has sent already.
@@ -62,38 +61,17 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
 });
 
 test(
-  'without an engine the demo says so and runs as processes',
-  async () => {
-    const demo = startDemo({ DOCKER_HOST: `unix://${scratch}/none.sock` });
-    expect(await demo.exitCode, demo.output()).toBe(0);
-    expect(demo.output()).toContain('The Docker engine does not answer');
-    expect(demo.output()).toContain('+++ b/slugify.js');
-  },
-  LIMIT_MS,
-);
-
-test.runIf(engine.available)(
-  'without a base image the demo tells why and runs as processes',
-  async () => {
-    const demo = startDemo({ AGENT_BASE_IMAGE: 'registry.invalid/none:1' });
-    expect(await demo.exitCode, demo.output()).toBe(0);
-    expect(demo.output()).toContain('registry.invalid/none:1');
-    expect(demo.output()).toContain('AGENT_RUNTIME=process');
-    expect(demo.output()).toContain('+++ b/slugify.js');
-  },
-  LIMIT_MS,
-);
-
-test(
-  'with a key the demo asks the model that is configured',
+  'without an engine it says so and runs as processes, and with a key it asks the configured model',
   async () => {
     await using model = await startStandInModel({ apiKey: 'sk-own', script: scriptedEngineer });
-    const demo = startDemo({
-      AGENT_RUNTIME: 'process',
+    const demo = startDemo(scratch, {
+      DOCKER_HOST: `unix://${scratch}/none.sock`,
       OPENAI_API_KEY: 'sk-own',
       OPENAI_BASE_URL: model.url,
     });
     expect(await demo.exitCode, demo.output()).toBe(0);
+    expect(demo.output()).toContain('The Docker engine does not answer');
+    expect(demo.output()).toContain('+++ b/slugify.js');
     expect(demo.output()).toContain('The model is gpt-5 of openai.');
     expect(demo.output()).not.toContain('STAND-IN');
     expect(demo.output()).not.toContain('sk-own');
@@ -106,7 +84,7 @@ test(
   'a key that is refused ends the demo with the reason and leaves nothing',
   async () => {
     await using model = await startStandInModel({ apiKey: 'sk-other', script: answerAnything });
-    const demo = startDemo({
+    const demo = startDemo(scratch, {
       AGENT_RUNTIME: 'process',
       OPENAI_API_KEY: 'sk-own',
       OPENAI_BASE_URL: model.url,
@@ -121,7 +99,7 @@ test(
 test(
   'a server that dies in the middle of a turn ends the demo, and its agent is removed',
   async () => {
-    const demo = startDemo({ AGENT_RUNTIME: 'process' });
+    const demo = startDemo(scratch, { AGENT_RUNTIME: 'process' });
     await expect.poll(demo.output, { timeout: 60_000 }).toContain('Running: node --test');
     const [pid] = childrenOf(demo.child.pid);
     process.kill(Number(pid), 'SIGKILL');
@@ -133,31 +111,11 @@ test(
 );
 
 test('a wrong setting is told in a sentence', async () => {
-  const demo = startDemo({ SESSION_TIMEOUT: 'soon' });
+  const demo = startDemo(scratch, { SESSION_TIMEOUT: 'soon' });
   expect(await demo.exitCode).toBe(1);
   expect(demo.output()).toContain('SESSION_TIMEOUT is "soon". Allowed: a whole number');
   await expectNothingLeft(demo.output());
 });
-
-type Demo = { child: ChildProcess; exitCode: Promise<number | null>; output: () => string };
-
-/** Runs where there is no .env, without a key, and with a directory for temporary files of its own. */
-function startDemo(environment: Record<string, string>): Demo {
-  const { OPENAI_API_KEY: _, OPENAI_BASE_URL: __, FORCE_COLOR: ___, ...inherited } = process.env;
-  const child = spawn(process.execPath, [DEMO], {
-    cwd: scratch,
-    env: { ...inherited, TMPDIR: scratch, ...environment },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.setEncoding('utf8').on('data', (chunk: string) => {
-      output += chunk;
-    });
-  }
-  const exitCode = once(child, 'close').then(([code]) => code as number | null);
-  return { child, exitCode, output: () => output };
-}
 
 async function expectNothingLeft(output: string): Promise<void> {
   expect(fs.readdirSync(scratch)).toEqual([]);

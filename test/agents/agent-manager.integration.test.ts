@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test, vi } from 'vitest';
-import { RUNTIMES } from '../setup/runtimes.ts';
+import { CHEAPEST } from '../setup/runtimes.ts';
 import { AgentsRig } from './agents-rig.ts';
 
 const PAUSES = 2;
 const MANY = 10;
 const FEW = 8;
 
-describe.each(RUNTIMES)('agents in the $runtime runtime', ({ runtime: kind }) => {
+describe.each(CHEAPEST)('agents in the $runtime runtime', ({ runtime: kind }) => {
   test('a paused agent wakes over the link it had', async () => {
     await using rig = await AgentsRig.start(kind);
     const { agents } = rig;

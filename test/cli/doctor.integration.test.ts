@@ -12,7 +12,7 @@ import { answerAnything, runsOnce } from '../fakes/stand-in-model/script.ts';
 import { type StandInModel, startStandInModel } from '../fakes/stand-in-model/stand-in-model.ts';
 import { freePort } from '../machine/free-port.ts';
 import { DockerInstallation } from '../runtime/docker-setup.ts';
-import { RUNTIMES } from '../setup/runtimes.ts';
+import { CHEAPEST } from '../setup/runtimes.ts';
 import { DoctorRig, diagnose, runDoctor, runtimeOf } from './doctor-rig.ts';
 
 const engine = inject('engine');
@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => model.close());
 
-describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime: kind }) => {
+describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime: kind }) => {
   test('a healthy installation has nothing to complain of', async () => {
     await using rig = await DoctorRig.create(kind, model.url);
     await rig.agent('well');
@@ -278,7 +278,7 @@ describe('what stands in the way of a start is told', () => {
   });
 });
 
-describe.each(RUNTIMES)('beside a server, in the $runtime runtime', ({ runtime: kind }) => {
+describe.each(CHEAPEST)('beside a server, in the $runtime runtime', ({ runtime: kind }) => {
   test('it only looks, and the server works on', { timeout: 400_000 }, async () => {
     const settings = { MCP_PORT: String(await freePort()), REAPER_SCHEDULE: '0 0 1 1 *' };
     await using world = await createWorld(kind, { environment: settings });

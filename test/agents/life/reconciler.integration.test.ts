@@ -3,13 +3,13 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, inject, test } from 'vitest';
 import { LABELS } from '../../../src/runtime/docker/labels.ts';
-import { RUNTIMES } from '../../setup/runtimes.ts';
+import { CHEAPEST } from '../../setup/runtimes.ts';
 import { AgentsRig } from '../agents-rig.ts';
 
 const engine = inject('engine');
 const env = { CODEX_GATEWAY_TOKEN: 'made by hand' };
 
-describe.each(RUNTIMES)('reconciling agents in the $runtime runtime', ({ runtime: kind }) => {
+describe.each(CHEAPEST)('reconciling agents in the $runtime runtime', ({ runtime: kind }) => {
   test('the place of a container that was stopped or removed by hand is freed', async () => {
     await using rig = await AgentsRig.start(kind, { MAX_CONCURRENT_SESSIONS: '2' });
     await rig.use('stopped');

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { newAgent } from '../../../src/agents/agent.ts';
-import { RUNTIMES } from '../../setup/runtimes.ts';
+import { CHEAPEST } from '../../setup/runtimes.ts';
 import { AgentsRig } from '../agents-rig.ts';
 
 const CLAIMS = 2;
 
-describe.each(RUNTIMES)('the warm pool in the $runtime runtime', ({ runtime: kind }) => {
+describe.each(CHEAPEST)('the warm pool in the $runtime runtime', ({ runtime: kind }) => {
   const start = async (size: number) => {
     const rig = await AgentsRig.start(kind, { WARM_POOL_SIZE: String(size) });
     await rig.agents.reconcile();

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { call } from '../test-server.ts';
 import { FALSE_DIFFS, FALSE_PLANS, HOSTILE_CODEX, HOSTILE_REPOSITORY } from './falsehoods.ts';
 import type { Rig } from './rig.ts';
@@ -11,12 +11,13 @@ const TIDY = `find ~/.config/git ~/.gitconfig -type f -delete; find . -mindepth 
 /** What files of the workspace and the home can do to the server that looks at them. */
 export function testsOfRepositories(rig: () => Rig): void {
   describe('cannot falsify what it did in a plan', () => {
+    beforeAll(() => rig().sh('liar', TIDY));
     test.each(Object.entries(FALSE_PLANS))('by %s', async (_name, command) => {
-      await rig().sh('liar', TIDY);
       const { result } = await rig().run('liar', command, { tool: 'plan' });
       expect(result.undone_changes).not.toEqual([]);
-      const after = await rig().sh('liar', 'ls -A; cat kept.txt; git status --porcelain');
-      expect(after).toMatch(/Output:\n\.git\nkept\.txt\ngood\n\?\? kept\.txt\n$/);
+      const look = 'ls -A; cat kept.txt; git status --porcelain; echo seen';
+      const after = await rig().sh('liar', `${look}; ${TIDY}`);
+      expect(after).toMatch(/Output:\n\.git\nkept\.txt\ngood\n\?\? kept\.txt\nseen\n/);
     });
   });
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { call } from '../test-server.ts';
 import { isGvisor } from './gvisor.ts';
 import { type Rig, VICTIM } from './rig.ts';
@@ -36,22 +36,24 @@ export const FORGERIES: Record<string, string> = {
   'a window that overflows': forge(`${frame(8, 0, 0, 'b"\\x7f\\xff\\xff\\xff"')} * 3`),
 };
 
-/** What it can do to the programs that connect its own container with the server. */
-export function testsOfTampering(rig: () => Rig): void {
-  const works = async (agent: string) =>
-    expect(await rig().sh(agent, 'echo still $((40 + 2))')).toContain('still 42');
-
+/** Has an agent write them, one after another. */
+export function testsOfForgeries(rig: () => Rig, names = Object.keys(FORGERIES)): void {
   describe('harms only itself by forged frames', () => {
-    test.each(Object.entries(FORGERIES))('%s', async (_name, command) => {
-      await works(AGENT);
+    beforeAll(() => rig().sh(AGENT, 'true'));
+    test.each(names)('%s', async (name) => {
       const forged = await rig()
-        .run(AGENT, `${command}; echo done $pid`)
+        .run(AGENT, `${FORGERIES[name]}; echo done $pid`)
         .catch(({ code }) => ({ output: `failed ${code}` }));
       expect(forged.output).toMatch(/done \d+|failed \w+/);
-      await works(VICTIM);
-      await works(AGENT);
+      await works(rig(), VICTIM);
+      await works(rig(), AGENT);
     });
   });
+}
+
+/** What it can do to the programs that connect its own container with the server. */
+export function testsOfTampering(rig: () => Rig): void {
+  testsOfForgeries(rig, ['noise', 'a frame without end', 'many streams that are reset']);
 
   test('cannot kill the first process, and its tunnel comes again', async () => {
     const { output } = await rig().run(
@@ -64,14 +66,14 @@ export function testsOfTampering(rig: () => Rig): void {
   test.runIf(isGvisor)('ends its own container by killing the first process', async () => {
     const killing = rig().run(AGENT, 'kill -9 1; sleep 9');
     await expect(killing).rejects.toMatchObject({ code: 'container_lost' });
-    await works(AGENT);
-    await works(VICTIM);
+    await works(rig(), AGENT);
+    await works(rig(), VICTIM);
   });
 
   test('loses its turn by killing Codex, and nothing else', async () => {
     const killing = rig().run(AGENT, `${pidOf('codex app-server --listen')} kill -9 $pid; sleep 9`);
     await expect(killing).rejects.toMatchObject({ code: 'container_lost' });
-    await works(AGENT);
+    await works(rig(), AGENT);
   });
 
   test('reaches its own Codex by the socket, and no conversation of others', async () => {
@@ -113,4 +115,8 @@ node /tmp/talk.mjs /tmp/app.sock | tr -d '\\n' | head -c 6000`;
     await call(rig().client, 'cleanup_inactive_agents', { older_than_seconds: 0 });
     expect(await rig().sh(AGENT, look)).toMatch(/\n0\n/);
   });
+}
+
+async function works(rig: Rig, agent: string): Promise<void> {
+  expect(await rig.sh(agent, 'echo still $((40 + 2))')).toContain('still 42');
 }
