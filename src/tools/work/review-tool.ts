@@ -90,20 +90,23 @@ export const reviewTool = (views: CallerViews) =>
     }),
     convert: {
       input,
-      request(own, caller, agent) {
+      request(own, caller, given) {
         checkScope(own);
         const { data } = turnTarget.safeParse(own.target);
         if (!data) return { args: own };
-        const { agentId, commit } = turnOf(views, caller, data.turn_id);
-        if (agent !== undefined && agent !== agentId) {
-          throw new AppError('turn_not_found', `Turn ${data.turn_id} belongs to agent ${agentId}.`);
+        const { agentName, commit } = turnOf(views, caller, data.turn_id);
+        if (given !== undefined && given !== agentName) {
+          throw new AppError(
+            'turn_not_found',
+            `Turn ${data.turn_id} belongs to agent ${agentName}.`,
+          );
         }
-        return { agentId, args: { ...own, target: { commit } } };
+        return { agentName, args: { ...own, target: { commit } } };
       },
     },
   });
 
 function turnOf(views: CallerViews, { principal }: Caller, turnId: string) {
   const { turn, commit } = committed(views.turns(principal).get(turnId));
-  return { agentId: turn.agentId, commit: commit.id };
+  return { agentName: turn.agentName, commit: commit.id };
 }
