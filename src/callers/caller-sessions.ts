@@ -38,10 +38,11 @@ type Session = Omit<ThreadRecord, 'settings'> & { settings: ThreadSettings | und
 
 /** Conversations with the agents of one caller. Others' are `thread_not_found`. */
 export class CallerSessions extends CallerView<SessionServices> {
-  /** Throws `thread_not_found`, also for a conversation of another agent than the named one, or `forbidden`. */
+  /** Throws `thread_not_found`, also for a conversation of another agent than the named one, `agent_not_found` or `forbidden`. */
   get(threadId: string, agent?: AgentName): SessionView {
     const session = this.#find(threadId);
-    if (session && (agent ?? session.agent) === session.agent) return session;
+    const isOfNamed = agent === undefined || this.ownName(agent) === session?.agent;
+    if (session && isOfNamed) return session;
     const of = agent === undefined ? '' : ` of agent ${agent}`;
     throw new AppError('thread_not_found', `There is no conversation "${threadId}"${of}.`);
   }

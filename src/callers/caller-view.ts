@@ -30,6 +30,11 @@ export abstract class CallerView<Services> {
     return this.services.ownerships.nameFor(this.principal, agentId);
   }
 
+  /** How results name the agent: without the owner if that is the caller. Throws like `idOf`. */
+  protected ownName(name: AgentName): AgentName {
+    return this.nameOf(this.idOf(name));
+  }
+
   /** A record with the caller's name of its agent. */
   protected named<T extends { agentId: AgentId }>({ agentId, ...rest }: T): Named<T> {
     return { ...rest, agentName: this.nameOf(agentId) } as unknown as Named<T>;

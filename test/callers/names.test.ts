@@ -5,6 +5,7 @@ import { afterAll, expect, test } from 'vitest';
 import { newAgent } from '../../src/agents/agent.ts';
 import { type AuditEntry, NO_AUDIT } from '../../src/audit/audit-log.ts';
 import { CallerAudit } from '../../src/callers/caller-audit.ts';
+import { CallerSessions, type SessionServices } from '../../src/callers/caller-sessions.ts';
 import { Ownerships } from '../../src/callers/ownership.ts';
 import { LOCAL, type Principal } from '../../src/identity/principal.ts';
 import { SqliteStore } from '../../src/store/sqlite/sqlite-store.ts';
@@ -17,7 +18,10 @@ const principal = (id: string, role: Principal['roles'][number] = 'developer'): 
 });
 const ann = principal('ann');
 const agentId = ownerships.idOf(ann, 'app');
-store.agents.put(newAgent(agentId, { name: 'app', owner: 'ann', tenant: 'default' }));
+store.agents.put({
+  ...newAgent(agentId, { name: 'app', owner: 'ann', tenant: 'default' }),
+  threadId: 't',
+});
 
 afterAll(() => {
   store.close();
@@ -37,4 +41,16 @@ test('what callers do is audited by the id of the agent, however each calls it',
   expect(idIn(principal('bob'), 'app')).not.toBe(agentId);
   expect(idIn(LOCAL, 'app')).toBe('app');
   expect(idIn(principal('bob'), `app@ann${'x'.repeat(200)}`)).toMatch(/^app@annx{121}$/);
+});
+
+test('an owner may call an agent by its full name', () => {
+  const services: SessionServices = {
+    store,
+    agents: { statusOf: () => 'idle' },
+    runtime: { confines: true, layout: () => expect.fail() },
+    config: { CODEX_SANDBOX_MODE: 'read-only', CODEX_MODEL: 'm' },
+  };
+  const sessions = new CallerSessions({ ...services, ownerships }, ann);
+  expect(sessions.get('t', 'app@ann')).toMatchObject({ threadId: 't', agent: 'app' });
+  expect(() => sessions.get('t', 'other')).toThrow('no conversation "t" of agent other');
 });

@@ -60,7 +60,7 @@ export class CallerChanges extends CallerView<
     selection: Selection,
     { maxBytes, ...scope }: DiffScope & { maxBytes?: number | undefined },
   ): Promise<ChangeReport> {
-    const { agent, turns } = select(this.#views, selection);
+    const { agent, turns } = this.#select(selection);
     return this.#views.workspaces.read(agent, async ({ workspace: { commits } }) => {
       const { from, to, ends, notes } = await this.#range(commits, turns);
       const bounds = this.#bounds(maxBytes);
@@ -75,7 +75,7 @@ export class CallerChanges extends CallerView<
     selection: Selection,
     use: (pieces: AsyncIterable<Buffer>) => Promise<void>,
   ): Promise<void> {
-    const { agent, turns } = select(this.#views, selection);
+    const { agent, turns } = this.#select(selection);
     await this.#views.workspaces.read(agent, async ({ workspace: { commits } }) => {
       const { from, to } = await this.#range(commits, turns);
       await use(commits.patch(from, to));
@@ -119,6 +119,11 @@ export class CallerChanges extends CallerView<
         notes,
       };
     });
+  }
+
+  #select({ agent, ...selection }: Selection): Selected {
+    const named = agent === undefined ? {} : { agent: this.ownName(agent) };
+    return select(this.#views, { ...selection, ...named });
   }
 
   #done(commits: Commits, made: Commit | undefined) {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { CallerViews } from '../../callers/caller-views.ts';
 import { committed } from '../../callers/changes/selection.ts';
 import { AppError } from '../../errors.ts';
+import type { AgentName } from '../../identity/agent-id.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
 import { READ_TURN } from '../annotations.ts';
 import { turnId } from '../arguments.ts';
@@ -95,7 +96,7 @@ export const reviewTool = (views: CallerViews) =>
         const { data } = turnTarget.safeParse(own.target);
         if (!data) return { args: own };
         const { agentName, commit } = turnOf(views, caller, data.turn_id);
-        if (given !== undefined && given !== agentName) {
+        if (given !== undefined && named(views, caller, given) !== agentName) {
           throw new AppError(
             'turn_not_found',
             `Turn ${data.turn_id} belongs to agent ${agentName}.`,
@@ -109,4 +110,8 @@ export const reviewTool = (views: CallerViews) =>
 function turnOf(views: CallerViews, { principal }: Caller, turnId: string) {
   const { turn, commit } = committed(views.turns(principal).get(turnId));
   return { agentName: turn.agentName, commit: commit.id };
+}
+
+function named(views: CallerViews, { principal }: Caller, name: AgentName): AgentName | undefined {
+  return views.agents(principal).find(name)?.name;
 }

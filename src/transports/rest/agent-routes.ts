@@ -30,10 +30,11 @@ function follow(
   name: AgentName | undefined,
   signal: AbortSignal,
 ): AsyncIterable<StreamedEvent> {
-  const known = name === undefined ? agents.list().agents : [agents.get(name)];
+  const one = name === undefined ? undefined : agents.get(name);
+  const known = one ? [one] : agents.list().agents;
   const feed = new EventFeed<StreamedEvent>();
   const stop = agents.listen((event) => {
-    if (name === undefined || event.agentName === name) feed.push(streamed(event));
+    if (!one || event.agentName === one.name) feed.push(streamed(event));
   });
   signal.addEventListener('abort', () => feed.end());
   if (signal.aborted) feed.end();

@@ -125,7 +125,7 @@ const noAgents = {
   find: () => undefined,
   get: (name: string): AgentView => ({
     ...{
-      name,
+      name: name.replace(/@local$/, ''),
       status: 'stopped',
       pinned: false,
       threadId: undefined,
