@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { ErrorCode } from '../errors.ts';
 import type { EgressDenial } from '../gateway/egress/egress-proxy.ts';
+import type { AgentId, Named } from '../identity/agent-id.ts';
 import type { AgentTransition } from './life/agent-life.ts';
 
 /**
@@ -25,15 +26,15 @@ export type AgentEvent =
   /** Without a call, the transition follows after `inSeconds` at the earliest. */
   | {
       type: 'agent_expiring';
-      agentId: string;
+      agentId: AgentId;
       transition: EndingTransition;
       inSeconds: number;
       reason: TransitionReason;
     }
-  | { type: 'agent_taken'; agentId: string; transition: AgentTransition; reason: TransitionReason }
-  | { type: 'agent_woken'; agentId: string; from: DormantStatus }
+  | { type: 'agent_taken'; agentId: AgentId; transition: AgentTransition; reason: TransitionReason }
+  | { type: 'agent_woken'; agentId: AgentId; from: DormantStatus }
   /** A wake or a transition failed, or the container stopped by itself. */
-  | { type: 'agent_failed'; agentId: string; code: ErrorCode }
+  | { type: 'agent_failed'; agentId: AgentId; code: ErrorCode }
   /** A denied connection of the agent; at most one event per host and minute. */
   | ({ type: 'egress_denied' } & EgressDenial);
 
@@ -65,8 +66,8 @@ export class AgentEvents {
 }
 
 /** The fields of an event on the wire, besides its type. */
-export function agentEventData(event: AgentEvent): Record<string, unknown> {
-  const agent_id = event.agentId;
+export function agentEventData(event: Named<AgentEvent>): Record<string, unknown> {
+  const agent_id = event.agentName;
   switch (event.type) {
     case 'agent_expiring': {
       const { transition, inSeconds, reason } = event;

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import pTimeout from 'p-timeout';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 import type { CopySource } from '../runtime/container-runtime.ts';
 import type { Workspace } from '../workspaces/workspace.ts';
 import type { AgentRecord, AgentStatus } from './agent.ts';
@@ -24,7 +25,7 @@ const LOOSE_OBJECTS = 2000;
 
 type AgentManagerOptions = WakerOptions & {
   /** Whether calls wait for an agent, which then keeps its place between two of them. */
-  isAwaited: (agentId: string) => boolean;
+  isAwaited: (agentId: AgentId) => boolean;
   events: AgentEvents;
   store: { transaction<T>(work: () => T): T };
   config: WakerOptions['config'] &
@@ -60,9 +61,9 @@ export class AgentManager {
     const parts = { runtime, gateway, agents, runningAgents, events, config, log };
     this.#transitions = new AgentTransitions({ ...parts, isAwaited });
     this.#reconciler = new Reconciler(parts);
-    const packCheckpoints = (agentId: string) => this.packCheckpoints(agentId);
-    const tidy = (agentId: string) => this.tidy(agentId);
-    const countsWorkspace = (agentId: string) => agents.get(agentId)?.workspacePath === undefined;
+    const packCheckpoints = (agentId: AgentId) => this.packCheckpoints(agentId);
+    const tidy = (agentId: AgentId) => this.tidy(agentId);
+    const countsWorkspace = (agentId: AgentId) => agents.get(agentId)?.workspacePath === undefined;
     this.disk = new DiskWatch({
       runtime,
       packCheckpoints,
@@ -84,7 +85,7 @@ export class AgentManager {
    * Runs `use` with an awake agent: creates, starts or reconnects it as needed. Concurrent calls share one
    * start. Throws `too_many_sessions` if no running agent can be evicted.
    */
-  async withAgent<T>(agentId: string, use: (link: AgentLink) => Promise<T>): Promise<T> {
+  async withAgent<T>(agentId: AgentId, use: (link: AgentLink) => Promise<T>): Promise<T> {
     const running = await this.#runningAgents.acquire(agentId);
     try {
       return await use(await this.#waker.wake(running));
@@ -98,7 +99,7 @@ export class AgentManager {
    * Creates an agent with copies of the volumes of another, of which no turn may run meanwhile. The
    * other one stays as it is, awake or not. Throws `agent_exists`, or what `ContainerRuntime.copyVolumes` throws.
    */
-  async beginCopy(agent: AgentRecord, from: string, signal: AbortSignal): Promise<void> {
+  async beginCopy(agent: AgentRecord, from: AgentId, signal: AbortSignal): Promise<void> {
     const { runtime, store } = this.#options;
     const { agentId, name } = agent;
     const exists = () => store.agents.get(agentId) !== undefined;
@@ -124,7 +125,7 @@ export class AgentManager {
   }
 
   /** See {@link RunningAgents.hold}. The container may end meanwhile. */
-  async #hold(agentId: string, task: () => Promise<void>): Promise<void> {
+  async #hold(agentId: AgentId, task: () => Promise<void>): Promise<void> {
     try {
       await this.#runningAgents.hold(agentId, task);
     } finally {
@@ -134,13 +135,13 @@ export class AgentManager {
   }
 
   /** The link of an awake agent; undefined for any other. Never wakes an agent. */
-  async linkOf(agentId: string): Promise<AgentLink | undefined> {
+  async linkOf(agentId: AgentId): Promise<AgentLink | undefined> {
     const running = this.#runningAgents.get(agentId);
     if (!running?.link || running.paused) return undefined;
     return Promise.race([running.link.catch(() => undefined), setImmediate(undefined)]);
   }
 
-  statusOf(agentId: string): AgentStatus {
+  statusOf(agentId: AgentId): AgentStatus {
     const running = this.#runningAgents.get(agentId);
     if (running) return runningStatus(running);
     return this.#options.store.agents.get(agentId)?.archived ? 'archived' : 'stopped';
@@ -165,7 +166,7 @@ export class AgentManager {
   /** Returns false, without a transition, if the agent is in use or locked. */
   transition(
     transition: AgentTransition,
-    agentId: string,
+    agentId: AgentId,
     reason: TransitionReason = 'idle',
   ): Promise<boolean> {
     return this.#transitions.apply(transition, agentId, reason);
@@ -175,12 +176,12 @@ export class AgentManager {
    * Drops all checkpoints but the last, with the agent locked. Returns false, without an effect, if the
    * agent is in use or not awake.
    */
-  packCheckpoints(agentId: string): Promise<boolean> {
+  packCheckpoints(agentId: AgentId): Promise<boolean> {
     return this.#whileIdle(agentId, (workspace) => workspace.packCheckpoints());
   }
 
   /** Deletes refs of expired turns and packs loose objects, under the same conditions. */
-  tidy(agentId: string): Promise<boolean> {
+  tidy(agentId: AgentId): Promise<boolean> {
     const { TURN_RETENTION } = this.#options.config;
     const keptSince = refsKeptSince(TURN_RETENTION);
     return this.#whileIdle(agentId, (workspace) =>
@@ -188,7 +189,7 @@ export class AgentManager {
     );
   }
 
-  async #whileIdle(agentId: string, task: (workspace: Workspace) => Promise<void>) {
+  async #whileIdle(agentId: AgentId, task: (workspace: Workspace) => Promise<void>) {
     const running = this.#runningAgents.get(agentId);
     if (!running?.link || running.paused) return false;
     return this.#runningAgents.runExclusive(agentId, async () => {
@@ -198,7 +199,7 @@ export class AgentManager {
   }
 
   /** Kills all processes of the container. Files and threads stay. */
-  async halt(agentId: string): Promise<void> {
+  async halt(agentId: AgentId): Promise<void> {
     const running = this.#runningAgents.get(agentId);
     const link = await running?.link?.catch(() => undefined);
     if (running) {
@@ -226,7 +227,7 @@ export class AgentManager {
     await (stopAgents ? closing : pTimeout(closing, limit));
   }
 
-  #copySource(agentId: string): CopySource {
+  #copySource(agentId: AgentId): CopySource {
     const { store, directories } = this.#options;
     const workspacePath = store.agents.get(agentId)?.workspacePath;
     if (workspacePath === undefined) return { agentId };
@@ -234,7 +235,7 @@ export class AgentManager {
     return { agentId, workspacePath };
   }
 
-  #isKept(agentId: string): boolean {
+  #isKept(agentId: AgentId): boolean {
     const pinned = this.#options.store.agents.get(agentId)?.pinned ?? false;
     return pinned || this.#options.isAwaited(agentId);
   }

@@ -4,6 +4,7 @@ import { isSilence } from '../codex/connection/heartbeat.ts';
 import type { Config } from '../config/config.ts';
 import { type AppError, toAppError } from '../errors.ts';
 import type { ModelGateway } from '../gateway/model-gateway.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { AgentRecord } from './agent.ts';
 import type { AgentEvents, DormantStatus } from './agent-events.ts';
@@ -20,7 +21,7 @@ import type { WarmPool } from './warm-pool/warm-pool.ts';
 const CONCURRENT_STARTS = 8;
 
 interface UnfinishedTurns {
-  unfinished(): readonly { agentId: string; sent?: unknown }[];
+  unfinished(): readonly { agentId: AgentId; sent?: unknown }[];
 }
 
 export type WakerOptions = {
@@ -154,7 +155,7 @@ export class AgentWaker {
   }
 
   /** Restarts a container after a failed connection, or throws the error. Returns notes for the caller. */
-  async #recover(agentId: string, { isSame }: Launched, error: unknown): Promise<string[]> {
+  async #recover(agentId: AgentId, { isSame }: Launched, error: unknown): Promise<string[]> {
     if (isSilence(error)) {
       this.#options.log.warn(
         { err: error, agentId },
@@ -170,14 +171,14 @@ export class AgentWaker {
     throw error;
   }
 
-  #linkTo(agentId: string, container: ContainerLink): AgentLink {
+  #linkTo(agentId: AgentId, container: ContainerLink): AgentLink {
     const { runtime, gateway, store, config, mcpServers, log } = this.#options;
     const { workspace } = runtime.layout(agentId);
     const given = { gateway, store, mcpServers, log, model: config.CODEX_MODEL };
     return new AgentLink(container, { agentId, workspace, ...given });
   }
 
-  async #connect(agentId: string): Promise<ContainerLink> {
+  async #connect(agentId: AgentId): Promise<ContainerLink> {
     const { runtime, config, version, log } = this.#options;
     const startTimeoutMs = config.CONTAINER_STARTUP_TIMEOUT * 1000;
     const answerTimeoutMs = config.CODEX_ANSWER_TIMEOUT * 1000;
@@ -196,7 +197,7 @@ export class AgentWaker {
   }
 
   /** Whether a running turn is known from an earlier server, and will be joined. */
-  #hasTurnToJoin(agentId: string): boolean {
+  #hasTurnToJoin(agentId: AgentId): boolean {
     const unfinished = this.#options.store.turns.unfinished();
     return unfinished.some((turn) => turn.agentId === agentId && turn.sent !== undefined);
   }

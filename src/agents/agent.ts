@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { AgentId, AgentName } from '../identity/agent-id.ts';
 import { LOCAL } from '../identity/principal.ts';
 import type { AgentSettings } from './threads/agent-settings.ts';
 
@@ -6,8 +7,8 @@ const HASH_LENGTH = 10;
 const ID_LENGTH = 64;
 
 export type Ownership = {
-  /** The `agent_id` of clients, unique per owner. */
-  name: string;
+  /** What the owner calls the agent: the `agent_id` of clients, unique per owner. */
+  name: AgentName;
   /** Principal id. */
   owner: string;
   tenant: string;
@@ -15,7 +16,7 @@ export type Ownership = {
 
 export type AgentRecord = Ownership & {
   /** Unique id in the server; part of the container name. */
-  agentId: string;
+  agentId: AgentId;
   /** Codex's id of the main thread: the `session_id` of clients. */
   threadId?: string;
   /** The copied thread that the main thread will be forked from. */
@@ -37,17 +38,21 @@ export type AgentRecord = Ownership & {
   lastUsedAt: Date;
 };
 
-/** The id of an agent in the server: its name, followed by a hash for owners other than the local user. */
-export function agentIdOf({ name, owner }: Ownership): string {
-  if (owner === LOCAL.id) return name;
+/** The id of an agent: its name, followed by a hash for owners other than the local user. */
+export function agentIdOf({ name, owner }: Ownership): AgentId {
+  if (owner === LOCAL.id) return `${name}`;
   const hash = createHash('sha256').update(`${owner}\n${name}`).digest('hex').slice(0, HASH_LENGTH);
   return `${name.slice(0, ID_LENGTH - HASH_LENGTH - 1)}-${hash}`;
 }
 
-/** A new agent, without a token; the default owner is the local user. */
+/** A new agent, without a token. An id of no known owner is a name of the local user. */
 export function newAgent(
-  agentId: string,
-  { name, owner, tenant }: Ownership = { name: agentId, owner: LOCAL.id, tenant: LOCAL.tenant },
+  agentId: AgentId,
+  { name, owner, tenant }: Ownership = {
+    name: `${agentId}`,
+    owner: LOCAL.id,
+    tenant: LOCAL.tenant,
+  },
 ): AgentRecord {
   const now = new Date();
   return {

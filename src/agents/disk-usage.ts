@@ -1,4 +1,5 @@
 import pTimeout from 'p-timeout';
+import type { AgentId } from '../identity/agent-id.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import { readAtMost } from '../runtime/read-at-most.ts';
 
@@ -17,7 +18,7 @@ export type DiskUsage = { workspaceBytes: number; homeBytes: number };
 /** Size of the files of an awake agent; undefined after the time limit. */
 export async function measureDisk(
   runtime: ContainerRuntime,
-  agentId: string,
+  agentId: AgentId,
   limitSeconds = LIMIT_SECONDS,
 ): Promise<DiskUsage | undefined> {
   try {

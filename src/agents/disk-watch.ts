@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import type { AgentEvents } from './agent-events.ts';
 import { type DiskUsage, measureDisk } from './disk-usage.ts';
@@ -18,10 +19,10 @@ const TURNS_BETWEEN_TIDYING = 20;
 type DiskWatchOptions = {
   runtime: ContainerRuntime;
   /** Returns false without an effect, as `tidy`. */
-  packCheckpoints: (agentId: string) => Promise<boolean>;
-  tidy: (agentId: string) => Promise<boolean>;
+  packCheckpoints: (agentId: AgentId) => Promise<boolean>;
+  tidy: (agentId: AgentId) => Promise<boolean>;
   /** Whether the workspace counts: a directory of the machine does not. */
-  countsWorkspace: (agentId: string) => boolean;
+  countsWorkspace: (agentId: AgentId) => boolean;
   events: AgentEvents;
   config: Pick<Config, 'CONTAINER_DISK_LIMIT'>;
   log: Logger;
@@ -46,7 +47,7 @@ type Measurement = {
  */
 export class DiskWatch {
   readonly #options: DiskWatchOptions;
-  readonly #measurements = new Map<string, Measurement>();
+  readonly #measurements = new Map<AgentId, Measurement>();
   readonly #unsubscribe: () => void;
 
   constructor(options: DiskWatchOptions) {
@@ -63,12 +64,12 @@ export class DiskWatch {
   }
 
   /** Size at the last measurement; 0 before the first. */
-  bytesOf(agentId: string): number {
+  bytesOf(agentId: AgentId): number {
     return this.#measurements.get(agentId)?.bytes ?? 0;
   }
 
   /** Measures an awake agent, unless this server has done so before. */
-  async measureOnce(agentId: string): Promise<void> {
+  async measureOnce(agentId: AgentId): Promise<void> {
     if (this.limitBytes === undefined) return;
     const measurement = this.#measurementOf(agentId);
     if (measurement.measuredAt === Number.NEGATIVE_INFINITY)
@@ -76,7 +77,7 @@ export class DiskWatch {
   }
 
   /** Throws `workspace_full` at the limit. */
-  assertRoom(agentId: string): void {
+  assertRoom(agentId: AgentId): void {
     const { limitBytes: limit } = this;
     const bytes = this.bytesOf(agentId);
     if (limit === undefined || bytes < limit) return;
@@ -86,7 +87,7 @@ export class DiskWatch {
   }
 
   /** A note for callers near the limit. */
-  warning(agentId: string): string | undefined {
+  warning(agentId: AgentId): string | undefined {
     const { limitBytes: limit } = this;
     const bytes = this.bytesOf(agentId);
     if (limit === undefined || bytes < limit * WARN_SHARE) return undefined;
@@ -94,7 +95,7 @@ export class DiskWatch {
   }
 
   /** Schedules a measurement, at most one per interval. */
-  turnEnded(agentId: string): void {
+  turnEnded(agentId: AgentId): void {
     const { measureEveryMs = MEASURE_EVERY_MS } = this.#options;
     const measurement = this.#measurementOf(agentId);
     measurement.turns += 1;
@@ -111,7 +112,7 @@ export class DiskWatch {
     }, waitMs).unref();
   }
 
-  record(agentId: string, usage: DiskUsage): void {
+  record(agentId: AgentId, usage: DiskUsage): void {
     const measurement = this.#measurementOf(agentId);
     const counts = this.#options.countsWorkspace(agentId);
     measurement.bytes = usage.homeBytes + (counts ? usage.workspaceBytes : 0);
@@ -123,12 +124,12 @@ export class DiskWatch {
     for (const { timer } of this.#measurements.values()) clearTimeout(timer);
   }
 
-  #forget(agentId: string): void {
+  #forget(agentId: AgentId): void {
     clearTimeout(this.#measurements.get(agentId)?.timer);
     this.#measurements.delete(agentId);
   }
 
-  #measurementOf(agentId: string): Measurement {
+  #measurementOf(agentId: AgentId): Measurement {
     const { growthBytes: packAt = GROWTH_BYTES } = this.#options;
     const measurement = this.#measurements.get(agentId) ?? {
       bytes: 0,
@@ -140,7 +141,7 @@ export class DiskWatch {
     return measurement;
   }
 
-  async #measureAndPack(agentId: string, measurement: Measurement): Promise<void> {
+  async #measureAndPack(agentId: AgentId, measurement: Measurement): Promise<void> {
     const usage = await this.#measure(agentId, measurement);
     await this.#tidy(agentId, measurement);
     if (!usage || usage.homeBytes < measurement.packAt) return;
@@ -150,12 +151,12 @@ export class DiskWatch {
     measurement.packAt = homeBytes + Math.max(homeBytes, growthBytes);
   }
 
-  async #tidy(agentId: string, measurement: Measurement): Promise<void> {
+  async #tidy(agentId: AgentId, measurement: Measurement): Promise<void> {
     const { turnsBetweenTidying = TURNS_BETWEEN_TIDYING, tidy } = this.#options;
     if (measurement.turns >= turnsBetweenTidying && (await tidy(agentId))) measurement.turns = 0;
   }
 
-  async #measure(agentId: string, measurement: Measurement): Promise<DiskUsage | undefined> {
+  async #measure(agentId: AgentId, measurement: Measurement): Promise<DiskUsage | undefined> {
     const usage = await measureDisk(this.#options.runtime, agentId, MEASURE_SECONDS);
     // The agent may have been removed and created again.
     if (usage && this.#measurements.get(agentId) === measurement) this.record(agentId, usage);
@@ -163,6 +164,6 @@ export class DiskWatch {
   }
 }
 
-function filled(agentId: string, bytes: number, limit: number): string {
+function filled(agentId: AgentId, bytes: number, limit: number): string {
   return `The files of agent ${agentId} have ${bytes} of ${limit} bytes (\`CONTAINER_DISK_LIMIT\`)`;
 }

@@ -1,10 +1,11 @@
 import { AppError } from '../errors.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 import type { AgentLink } from './links/agent-link.ts';
 import { monotonicNow, monotonicOf } from './monotonic-clock.ts';
 
 /** An agent whose container runs, is paused, or is about to be one of these. */
 export type RunningAgent = {
-  readonly agentId: string;
+  readonly agentId: AgentId;
   /** Number of present users. */
   users: number;
   /** Time of last use, by the monotonic clock. */
@@ -20,22 +21,22 @@ export type RunningAgent = {
 type RunningAgentsOptions = {
   limit: number;
   /** Whether an idle agent may be stopped to make room for another. */
-  mayEvict: (agentId: string) => boolean;
+  mayEvict: (agentId: AgentId) => boolean;
   /** Stops an idle agent. */
   evict: (agent: RunningAgent) => Promise<void>;
 };
 
 /** The running agents, up to the limit of `MAX_CONCURRENT_SESSIONS`, with their users and locks. */
 export class RunningAgents {
-  readonly #agents = new Map<string, RunningAgent>();
-  readonly #locks = new Map<string, Promise<unknown>>();
+  readonly #agents = new Map<AgentId, RunningAgent>();
+  readonly #locks = new Map<AgentId, Promise<unknown>>();
   readonly #options: RunningAgentsOptions;
 
   constructor(options: RunningAgentsOptions) {
     this.#options = options;
   }
 
-  get(agentId: string): RunningAgent | undefined {
+  get(agentId: AgentId): RunningAgent | undefined {
     return this.#agents.get(agentId);
   }
 
@@ -44,7 +45,7 @@ export class RunningAgents {
   }
 
   /** Adds an agent whose container runs already. */
-  adopt(agentId: string, found: { idleSince: Date; paused: boolean }): void {
+  adopt(agentId: AgentId, found: { idleSince: Date; paused: boolean }): void {
     const { idleSince, paused } = found;
     this.#agents.set(agentId, {
       agentId,
@@ -59,7 +60,7 @@ export class RunningAgents {
    * Adds a user to an agent. At the limit, a new agent evicts the longest idle one; throws
    * `too_many_sessions` if none may be evicted.
    */
-  async acquire(agentId: string): Promise<RunningAgent> {
+  async acquire(agentId: AgentId): Promise<RunningAgent> {
     for (;;) {
       while (this.#locks.has(agentId)) await this.settled(agentId);
       const agent = this.#agents.get(agentId);
@@ -92,7 +93,7 @@ export class RunningAgents {
    * Runs a task with an agent locked, whether or not it runs; {@link acquire} waits for the task. Returns
    * false, without running the task, if the agent is in use or locked.
    */
-  async runExclusive(agentId: string, task: () => Promise<void>): Promise<boolean> {
+  async runExclusive(agentId: AgentId, task: () => Promise<void>): Promise<boolean> {
     if ((this.#agents.get(agentId)?.users ?? 0) > 0 || this.#locks.has(agentId)) return false;
     await this.#lock(agentId, task);
     return true;
@@ -102,7 +103,7 @@ export class RunningAgents {
    * Runs a task while an agent is neither stopped nor removed. An agent that does not run is not woken;
    * {@link acquire} waits for the task then.
    */
-  async hold<T>(agentId: string, task: () => Promise<T>): Promise<T> {
+  async hold<T>(agentId: AgentId, task: () => Promise<T>): Promise<T> {
     while (this.#locks.has(agentId)) await this.settled(agentId);
     const agent = this.#agents.get(agentId);
     if (!agent) return this.#lock(agentId, task);
@@ -114,16 +115,16 @@ export class RunningAgents {
     }
   }
 
-  isLocked(agentId: string): boolean {
+  isLocked(agentId: AgentId): boolean {
     return this.#locks.has(agentId);
   }
 
   /** Resolves when the agent is not locked. Never rejects. */
-  async settled(agentId: string): Promise<void> {
+  async settled(agentId: AgentId): Promise<void> {
     await this.#locks.get(agentId)?.catch(() => undefined);
   }
 
-  async #lock<T>(agentId: string, task: () => Promise<T>): Promise<T> {
+  async #lock<T>(agentId: AgentId, task: () => Promise<T>): Promise<T> {
     const locked = Promise.resolve().then(task);
     this.#locks.set(agentId, locked);
     try {
@@ -134,7 +135,7 @@ export class RunningAgents {
   }
 
   // Added before the first await, so that concurrent calls share the entry.
-  async #add(agentId: string, victim: RunningAgent | undefined): Promise<RunningAgent> {
+  async #add(agentId: AgentId, victim: RunningAgent | undefined): Promise<RunningAgent> {
     const agent: RunningAgent = {
       agentId,
       users: 1,

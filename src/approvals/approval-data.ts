@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Named } from '../identity/agent-id.ts';
 import type { ApprovalRecord } from './approval.ts';
 
 const LONGEST_REASON = 1000;
@@ -21,10 +22,10 @@ export const verdictInput = {
 };
 
 /** An approval as clients see it. */
-export function approvalData(approval: ApprovalRecord) {
+export function approvalData(approval: Named<ApprovalRecord>) {
   return {
     approval_id: approval.approvalId,
-    agent_id: approval.agentId,
+    agent_id: approval.agentName,
     turn_id: approval.turnId,
     kind: approval.kind,
     operation: approval.operation,

@@ -1,3 +1,4 @@
+import type { AgentId } from '../identity/agent-id.ts';
 import type { ApprovalRecord, ApprovalState } from './approval.ts';
 
 /** Approvals, which are removed with their turn. */
@@ -18,7 +19,7 @@ export type ApprovalQuery = {
   tenant?: string;
   requestedBy?: string;
   /** Approvals of these agents only. */
-  agentIds?: readonly string[];
+  agentIds?: readonly AgentId[];
   state?: ApprovalState;
   limit: number;
 };

@@ -1,4 +1,5 @@
 import { SERVER_REQUEST_KINDS } from '../codex/server-requests/server-request.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 import type { Risk } from './risk.ts';
 
 /** `turn`: a call before it runs. The others are requests of Codex during a turn. */
@@ -20,7 +21,7 @@ export type Decision = { by: string; approve: boolean; reason?: string | undefin
 /** A request that waits for approvers. */
 export type ApprovalRecord = {
   approvalId: string;
-  agentId: string;
+  agentId: AgentId;
   turnId: string;
   /** Identifies the request within its turn, also when Codex repeats it. */
   requestKey: string;

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 import type { Principal } from '../identity/principal.ts';
 import type { ApprovalRecord, ApprovalState } from './approval.ts';
 import { assertMayDecide, withDecision } from './approval-rules.ts';
@@ -109,7 +110,7 @@ export class Approvals {
   }
 
   /** Turns that wait for approval: of one agent, and of all. */
-  waitingTurns(agentId: string): { ofAgent: number; inAll: number } {
+  waitingTurns(agentId: AgentId): { ofAgent: number; inAll: number } {
     const turns = [...this.#pending.values()].filter(({ approval }) => approval.kind === 'turn');
     const ofAgent = turns.filter(({ approval }) => approval.agentId === agentId).length;
     return { ofAgent, inAll: turns.length };

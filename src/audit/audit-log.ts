@@ -1,4 +1,5 @@
 import type { TokenUsage } from '../gateway/spending/token-usage.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 import type { Principal } from '../identity/principal.ts';
 
 /** The types of records, as docs/audit.md describes them. */
@@ -35,7 +36,7 @@ export type AuditEntry = {
   type: AuditType;
   /** Default: the local principal of a server without tokens. */
   principal?: AuditActor | undefined;
-  agentId?: string | undefined;
+  agentId?: AgentId | undefined;
   /** The conversation: the id of Codex's thread. */
   sessionId?: string | undefined;
   turnId?: string | undefined;

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { pathToFileURL } from 'node:url';
+import type { AgentId } from '../identity/agent-id.ts';
 import type { ChainedRecord, ChainLink } from './audit-record.ts';
 
 export type AuditFilter = {
@@ -8,7 +9,7 @@ export type AuditFilter = {
   from?: Date | undefined;
   /** Exclusive. */
   to?: Date | undefined;
-  agentId?: string | undefined;
+  agentId?: AgentId | undefined;
   principal?: string | undefined;
   types?: readonly string[] | undefined;
 };

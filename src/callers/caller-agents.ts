@@ -10,6 +10,7 @@ import {
   secondsUntil,
 } from '../agents/life/agent-life.ts';
 import type { Config } from '../config/config.ts';
+import type { AgentName, Named } from '../identity/agent-id.ts';
 import type { ContainerRuntime, ContainerStats } from '../runtime/container-runtime.ts';
 import type { TurnService } from '../turns/turn-service.ts';
 import { CallerView } from './caller-view.ts';
@@ -23,9 +24,12 @@ export type AgentServices = {
   config: LifeSettings & Pick<Config, 'CODEX_MODEL' | 'CODEX_REASONING'>;
 };
 
+/** What happens to an agent that the caller sees. */
+export type AgentNotice = Named<AgentEvent>;
+
 /** An agent as its caller sees it. */
 export type AgentView = {
-  name: string;
+  name: AgentName;
   /** The conversation; absent before the first turn. */
   threadId: string | undefined;
   status: AgentStatus;
@@ -56,18 +60,18 @@ export class CallerAgents extends CallerView<AgentServices> {
   }
 
   /** Throws `agent_not_found` or `forbidden`. */
-  get(name: string): AgentView {
+  get(name: AgentName): AgentView {
     return this.#view(this.recordOf(name, 'read'));
   }
 
   /** Undefined for an agent that does not exist yet. Throws like `get` where the name is not allowed. */
-  find(name: string): AgentView | undefined {
+  find(name: AgentName): AgentView | undefined {
     const record = this.recordIfAny(name);
     return record && this.#view(record);
   }
 
   /** Measures without waking the agent. Throws like `get`. */
-  async usage(name: string): Promise<AgentUsage> {
+  async usage(name: AgentName): Promise<AgentUsage> {
     const { runtime, agents } = this.services;
     const { agentId } = this.recordOf(name, 'read');
     // An engine that does not answer leaves the numbers out.
@@ -81,12 +85,14 @@ export class CallerAgents extends CallerView<AgentServices> {
   }
 
   /** What the agent goes by. Throws like `get`. */
-  settings(name: string): Promise<EffectiveSettings> {
+  settings(name: AgentName): Promise<EffectiveSettings> {
     return effectiveSettings(this.services, this.recordOf(name, 'read'));
   }
 
   /** The container of each agent, by its name; none while the engine does not answer. */
-  async containerIds(names: readonly string[]): Promise<ReadonlyMap<string, string | undefined>> {
+  async containerIds(
+    names: readonly AgentName[],
+  ): Promise<ReadonlyMap<AgentName, string | undefined>> {
     const agentIds = names.map((name) => this.recordOf(name, 'read').agentId);
     const containers = await this.services.runtime.list().catch(() => []);
     const ids = new Map(containers.map(({ agentId, id }) => [agentId, id]));
@@ -94,13 +100,13 @@ export class CallerAgents extends CallerView<AgentServices> {
   }
 
   /** Calls the listener for each event of an agent that the caller sees; returns how to stop that. */
-  listen(listener: (event: AgentEvent) => void): () => void {
+  listen(listener: (event: AgentNotice) => void): () => void {
     this.demand('read');
     const { agents, ownerships } = this.services;
     return agents.events.listen((event) => {
       const asApprover = event.type === 'egress_denied';
       if (!ownerships.seesId(this.principal, event.agentId, { asApprover })) return;
-      listener({ ...event, agentId: this.nameOf(event.agentId) });
+      listener(this.named(event));
     });
   }
 

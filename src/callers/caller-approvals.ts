@@ -5,13 +5,15 @@ import {
   noApproval,
   type Verdict,
 } from '../approvals/approvals.ts';
+import type { AgentId, AgentName, Named } from '../identity/agent-id.ts';
 import { may } from '../identity/principal.ts';
 import { CallerView } from './caller-view.ts';
 
 export type ApprovalServices = { approvals: Approvals };
 
-/** What happens to an approval, with the caller's name of the agent. */
-export type ApprovalNotice = ApprovalEvent;
+export type ApprovalView = Named<ApprovalRecord>;
+/** What happens to an approval. */
+export type ApprovalNotice = Pick<ApprovalEvent, 'type'> & { approval: ApprovalView };
 /** What the caller decides. */
 export type CallerVerdict = Verdict;
 
@@ -21,16 +23,16 @@ export type CallerVerdict = Verdict;
  */
 export class CallerApprovals extends CallerView<ApprovalServices> {
   /** Throws `approval_not_found`. */
-  get(approvalId: string): ApprovalRecord {
-    return this.#shown(this.#find(approvalId));
+  get(approvalId: string): ApprovalView {
+    return this.named(this.#find(approvalId));
   }
 
   /** The newest first. Throws `agent_not_found` for a name that the caller may not use. */
   list(query: {
     state?: ApprovalState | undefined;
-    agent?: string | undefined;
+    agent?: AgentName | undefined;
     limit: number;
-  }): ApprovalRecord[] {
+  }): ApprovalView[] {
     this.demand('read');
     const { state, agent, limit } = query;
     const { id: requestedBy, tenant } = this.principal;
@@ -43,13 +45,13 @@ export class CallerApprovals extends CallerView<ApprovalServices> {
         ...(state && { state }),
         limit,
       })
-      .map((approval) => this.#shown(approval));
+      .map((approval) => this.named(approval));
   }
 
   /** See `Approvals.decide`; throws `approval_not_found` too. */
-  decide(approvalId: string, verdict: CallerVerdict): ApprovalRecord {
+  decide(approvalId: string, verdict: CallerVerdict): ApprovalView {
     this.#find(approvalId);
-    return this.#shown(this.services.approvals.decide(approvalId, this.principal, verdict));
+    return this.named(this.services.approvals.decide(approvalId, this.principal, verdict));
   }
 
   /** Whether the caller may decide on an approval. */
@@ -66,7 +68,7 @@ export class CallerApprovals extends CallerView<ApprovalServices> {
   listen(listener: (event: ApprovalNotice) => void): () => void {
     this.demand('read');
     return this.services.approvals.listen(({ type, approval }) => {
-      if (this.#sees(approval)) listener({ type, approval: this.#shown(approval) });
+      if (this.#sees(approval)) listener({ type, approval: this.named(approval) });
     });
   }
 
@@ -88,21 +90,14 @@ export class CallerApprovals extends CallerView<ApprovalServices> {
   }
 
   /** An approver uses the same names for agents of others as an administrator. */
-  #agentId(name: string): string {
+  #agentId(name: AgentName): AgentId {
     const asApprover = this.#isApprover;
     return this.services.ownerships.idOf(this.principal, name, { asApprover });
   }
 
   /** Undefined unless the caller may use certain agents only. An approver sees requests of all agents. */
-  #allowedIds(): string[] | undefined {
+  #allowedIds(): AgentId[] | undefined {
     if (this.#isApprover) return undefined;
     return this.principal.agents?.map((name) => this.#agentId(name));
-  }
-
-  #shown(approval: ApprovalRecord): ApprovalRecord {
-    return {
-      ...approval,
-      agentId: this.nameOf(approval.agentId),
-    };
   }
 }

@@ -2,12 +2,13 @@ import type { DiskWatch } from '../agents/disk-watch.ts';
 import type { Source } from '../agents/sources/source.ts';
 import { assertReplaceable, type Filled, type Sources } from '../agents/sources/sources.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
-import { auditCall } from '../audit/call-record.ts';
 import type { Config } from '../config/config.ts';
+import type { AgentName } from '../identity/agent-id.ts';
 import type { ArchiveReport } from '../workspaces/transfers/archive-rules.ts';
 import { transferBounds } from '../workspaces/transfers/transfer-bounds.ts';
 import type { DownloadReport, WorkspaceFiles } from '../workspaces/transfers/workspace-files.ts';
 import { callerPath } from '../workspaces/workspace-path.ts';
+import { CallerAudit } from './caller-audit.ts';
 import { CallerView } from './caller-view.ts';
 import { CallerWorkspaces, type WorkspaceServices } from './caller-workspaces.ts';
 
@@ -22,6 +23,7 @@ export type FileServices = {
 /** Files of one caller's agents as archives of tar. */
 export class CallerFiles extends CallerView<FileServices & WorkspaceServices> {
   readonly #workspaces = new CallerWorkspaces(this.services, this.principal);
+  readonly #audit = new CallerAudit(this.services, this.principal);
 
   /**
    * Unpacks an archive into a directory of the workspace, `''` for the whole workspace; creates an
@@ -29,15 +31,15 @@ export class CallerFiles extends CallerView<FileServices & WorkspaceServices> {
    * the reason of a signal that aborts before the archive has arrived.
    */
   async put(
-    name: string,
+    name: AgentName,
     archive: AsyncIterable<Uint8Array>,
     { path, replace, signal }: { path: string; replace: boolean; signal: AbortSignal },
   ): Promise<ArchiveReport> {
-    const { files, agents, audit } = this.services;
+    const { files, agents } = this.services;
     const { disk } = agents;
     const base = callerPath(path);
-    audit.assertWritable();
-    return this.#witness('put_files', name, () =>
+    this.#audit.assertWritable();
+    return this.#audit.call('put_files', name, () =>
       this.#workspaces.change(name, async (_link, agent) => {
         const { agentId } = agent;
         if (replace) assertReplaceable(agent);
@@ -56,11 +58,11 @@ export class CallerFiles extends CallerView<FileServices & WorkspaceServices> {
    * Throws what `CallerWorkspaces.change` and `Sources.apply` throw.
    */
   async begin(
-    name: string,
+    name: AgentName,
     { source, signal }: { source: Source | undefined; signal: AbortSignal },
   ): Promise<Filled> {
-    this.services.audit.assertWritable();
-    return this.#witness('begin_agent', name, () =>
+    this.#audit.assertWritable();
+    return this.#audit.call('begin_agent', name, () =>
       this.#workspaces.change(
         name,
         async (_link, { agentId }) =>
@@ -79,14 +81,14 @@ export class CallerFiles extends CallerView<FileServices & WorkspaceServices> {
    * reason of a signal that aborts before the first bytes.
    */
   async get(
-    name: string,
+    name: AgentName,
     { path, git, signal }: { path: string; git: boolean; signal: AbortSignal },
     send: (archive: AsyncIterable<Uint8Array>, report: () => DownloadReport) => Promise<void>,
   ): Promise<void> {
     const { files, config } = this.services;
     const base = callerPath(path);
     const bounds = { bytes: config.TRANSFER_MAX_BYTES, entries: config.TRANSFER_MAX_ENTRIES };
-    await this.#witness('get_files', name, () =>
+    await this.#audit.call('get_files', name, () =>
       this.#workspaces.read(name, async (_link, { agentId }) => {
         const archive = files.get(agentId, { bounds, base, git, signal });
         const first = await archive.next();
@@ -101,14 +103,6 @@ export class CallerFiles extends CallerView<FileServices & WorkspaceServices> {
         return undefined;
       }),
     );
-  }
-
-  #witness<T extends object | undefined>(
-    tool: string,
-    agentId: string,
-    work: () => Promise<T>,
-  ): Promise<T> {
-    return auditCall(this.services.audit, { tool, principal: this.principal, agentId }, work);
   }
 }
 

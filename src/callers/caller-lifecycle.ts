@@ -11,6 +11,7 @@ import {
 } from '../agents/life/agent-life.ts';
 import { type Decision, type SweepResult, sweep } from '../agents/life/sweep.ts';
 import { AppError } from '../errors.ts';
+import type { AgentName } from '../identity/agent-id.ts';
 import { CallerView } from './caller-view.ts';
 
 export type LifecycleServices = {
@@ -22,7 +23,7 @@ export type LifecycleServices = {
 /** Which agents a clean-up takes down, and how far. */
 export type CleanUp = {
   /** Default: all of the caller. */
-  agent: string | undefined;
+  agent: AgentName | undefined;
   olderThanSeconds: number | undefined;
   /** Whether agents are removed with their files instead of stopped. */
   remove: boolean;
@@ -31,7 +32,7 @@ export type CleanUp = {
 
 /** What a clean-up did with one agent. */
 export type CleanedAgent = {
-  name: string;
+  name: AgentName;
   /** Before the step. */
   status: AgentStatus;
   idleSeconds: number;
@@ -45,7 +46,7 @@ type Planned = Omit<SweepResult, 'outcome'> & Pick<CleanedAgent, 'outcome'>;
 /** How long the agents of one caller stay awake and exist. Others' are `agent_not_found`. */
 export class CallerLifecycle extends CallerView<LifecycleServices> {
   /** Wakes the agent if it is paused. Returns its name. Throws `agent_not_found` or `forbidden`. */
-  async pin(name: string): Promise<string> {
+  async pin(name: AgentName): Promise<AgentName> {
     const { store, agents } = this.services;
     const { agentId } = this.recordOf(name, 'work');
     store.agents.setPinned(agentId, true);
@@ -54,7 +55,7 @@ export class CallerLifecycle extends CallerView<LifecycleServices> {
   }
 
   /** Returns the name of the agent. Throws `agent_not_found` or `forbidden`. */
-  unpin(name: string): string {
+  unpin(name: AgentName): AgentName {
     const { agentId } = this.recordOf(name, 'work');
     this.services.store.agents.setPinned(agentId, false);
     return this.nameOf(agentId);

@@ -5,6 +5,7 @@ import type { ThreadRecord, ThreadSettings } from '../agents/threads/thread.ts';
 import type { ThreadStore } from '../agents/threads/thread-store.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
+import type { AgentName } from '../identity/agent-id.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import { CallerView } from './caller-view.ts';
 import { sessionSettings } from './session-settings.ts';
@@ -23,7 +24,7 @@ export type SessionServices = {
 export type SessionView = {
   threadId: string;
   /** Name of the agent. */
-  agent: string;
+  agent: AgentName;
   status: AgentStatus;
   /** Settings of a conversation that `codex` began; absent for the one that all other tools share. */
   settings: ThreadSettings | undefined;
@@ -37,16 +38,17 @@ type Session = Omit<ThreadRecord, 'settings'> & { settings: ThreadSettings | und
 
 /** Conversations with the agents of one caller. Others' are `thread_not_found`. */
 export class CallerSessions extends CallerView<SessionServices> {
-  /** Throws `thread_not_found`, also for a conversation of another agent than the named one, or `forbidden`. */
-  get(threadId: string, agent?: string): SessionView {
+  /** Throws `thread_not_found`, also for a conversation of another agent than the named one, `agent_not_found` or `forbidden`. */
+  get(threadId: string, agent?: AgentName): SessionView {
     const session = this.#find(threadId);
-    if (session && (agent ?? session.agent) === session.agent) return session;
+    const isOfNamed = agent === undefined || this.ownName(agent) === session?.agent;
+    if (session && isOfNamed) return session;
     const of = agent === undefined ? '' : ` of agent ${agent}`;
     throw new AppError('thread_not_found', `There is no conversation "${threadId}"${of}.`);
   }
 
   /** None for an agent that does not exist yet. Throws `agent_not_found` for a name that is not allowed, or `forbidden`. */
-  list(agent: string): SessionView[] {
+  list(agent: AgentName): SessionView[] {
     const record = this.recordIfAny(agent);
     return record ? this.#listOf(record) : [];
   }

@@ -7,6 +7,7 @@ import {
 import type { McpServers } from '../agents/threads/mcp-servers.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
 import type { Config } from '../config/config.ts';
+import type { AgentName } from '../identity/agent-id.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import { CallerView } from './caller-view.ts';
 import { invalidField } from './invalid-field.ts';
@@ -19,22 +20,21 @@ export type SettingsServices = {
   config: AgentAdmissionOptions['config'] & Pick<Config, 'INSTRUCTIONS_MAX_BYTES'>;
 };
 
-/** `agentId` is the caller's name of the agent. */
-export type NamedSettings = { agentId: string; settings: AgentSettings };
+export type NamedSettings = { agentName: AgentName; settings: AgentSettings };
 
 /** The settings of one caller's agents. No setting widens what an agent may do outside its container. */
 export class CallerSettings extends CallerView<SettingsServices> {
   /** Throws `agent_not_found` or `forbidden`. */
-  get(name: string): NamedSettings {
+  get(name: AgentName): NamedSettings {
     const { agentId, settings } = this.recordOf(name, 'read');
-    return this.#named(agentId, settings);
+    return this.named({ agentId, settings });
   }
 
   /**
    * The change holds from the next turn on. Creates an agent that does not exist. Throws
    * `invalid_input`, `agent_not_found`, `forbidden` and what `admitAgent` throws.
    */
-  change(name: string, change: SettingsChange): NamedSettings {
+  change(name: AgentName, change: SettingsChange): NamedSettings {
     this.demand('work');
     this.#check(change);
     const { store, ownerships, audit } = this.services;
@@ -46,7 +46,7 @@ export class CallerSettings extends CallerView<SettingsServices> {
     else store.agents.put({ ...agent, settings });
     const data = { changed: changedNames(change) };
     audit.append({ type: 'agent_configured', principal: this.principal, agentId, data });
-    return this.#named(agentId, settings);
+    return this.named({ agentId, settings });
   }
 
   /**
@@ -61,10 +61,6 @@ export class CallerSettings extends CallerView<SettingsServices> {
     const taken = mcpServers.filter(fits);
     const leftOut = mcpServers.filter((name) => !fits(name));
     return { settings: { ...settings, ...(taken.length > 0 && { mcpServers: taken }) }, leftOut };
-  }
-
-  #named(agentId: string, settings: AgentSettings): NamedSettings {
-    return { agentId: this.nameOf(agentId), settings };
   }
 
   #check({ instructions, baseInstructions, mcpServers }: SettingsChange): void {

@@ -3,11 +3,12 @@ import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AgentStore } from '../agents/agent-store.ts';
 import { assertReplaceable } from '../agents/sources/sources.ts';
 import type { AuditLog } from '../audit/audit-log.ts';
-import { auditCall, recordCall } from '../audit/call-record.ts';
 import { AppError } from '../errors.ts';
+import type { AgentName } from '../identity/agent-id.ts';
 import type { SnapshotRecord } from '../snapshots/snapshot.ts';
 import type { SnapshotStore } from '../snapshots/snapshot-store.ts';
 import type { RestoreResult, Snapshots } from '../snapshots/snapshots.ts';
+import { CallerAudit } from './caller-audit.ts';
 import { CallerSettings, type SettingsServices } from './caller-settings.ts';
 import { CallerView } from './caller-view.ts';
 import { CallerWorkspaces, type WorkspaceServices } from './caller-workspaces.ts';
@@ -26,7 +27,7 @@ export type RestoreOptions = { replace: boolean; signal: AbortSignal };
 export type SnapshotView = {
   snapshotId: string;
   /** Name of the agent, which may be removed. */
-  agent: string;
+  agent: AgentName;
   label: string | undefined;
   /** Size of the packed file. */
   bytes: number;
@@ -40,9 +41,10 @@ export class CallerSnapshots extends CallerView<
   SnapshotServices & SettingsServices & WorkspaceServices
 > {
   readonly #workspaces = new CallerWorkspaces(this.services, this.principal);
+  readonly #audit = new CallerAudit(this.services, this.principal);
 
   /** Throws what `CallerWorkspaces.readIdle` and `Snapshots.create` throw. */
-  async make(name: string, label: string | undefined, signal: AbortSignal) {
+  async make(name: AgentName, label: string | undefined, signal: AbortSignal) {
     const { snapshots } = this.services;
     const { snapshot, ...made } = await this.#workspaces.readIdle(name, (link, agent) =>
       snapshots.create({ agent, link, signal }, label),
@@ -51,7 +53,7 @@ export class CallerSnapshots extends CallerView<
   }
 
   /** Of one agent, or of all, the newest first. Throws `forbidden`, or `agent_not_found` for a name that the caller may not use. */
-  list(name?: string): SnapshotView[] {
+  list(name?: AgentName): SnapshotView[] {
     const { store, ownerships } = this.services;
     this.demand('read');
     const agentId = name === undefined ? undefined : this.idOf(name);
@@ -64,11 +66,11 @@ export class CallerSnapshots extends CallerView<
   /** The packed file. Throws `snapshot_not_found` or `forbidden`. */
   async download(snapshotId: string): Promise<{ snapshot: SnapshotView; file: Readable }> {
     const record = this.#get(snapshotId);
-    const { snapshots, audit } = this.services;
-    const file = await snapshots.packed(record);
-    const call = { tool: 'get_snapshot', principal: this.principal, agentId: record.agentId };
-    recordCall(audit, call, { outcome: 'ok', snapshot: snapshotId });
-    return { snapshot: this.#view(record), file };
+    const snapshot = this.#view(record);
+    const file = await this.services.snapshots.packed(record);
+    const data = { tool: 'get_snapshot', outcome: 'ok', snapshot: snapshotId };
+    this.#audit.append({ type: 'call', agentName: snapshot.agent, data });
+    return { snapshot, file };
   }
 
   /**
@@ -77,8 +79,8 @@ export class CallerSnapshots extends CallerView<
    */
   async restore(
     snapshotId: string,
-    { name, ...options }: RestoreOptions & { name: string | undefined },
-  ): Promise<RestoreResult & { agent: string }> {
+    { name, ...options }: RestoreOptions & { name: AgentName | undefined },
+  ): Promise<RestoreResult & { agent: AgentName }> {
     const record = this.#get(snapshotId);
     const agent = name ?? derivedName(record.name, 'restored');
     const archive = await this.services.snapshots.unpacked(record);
@@ -90,15 +92,12 @@ export class CallerSnapshots extends CallerView<
    * replaced, `agent_busy`, `forbidden`, and what `Snapshots.restore` throws; nothing has changed then.
    */
   async upload(
-    name: string,
+    name: AgentName,
     archive: AsyncIterable<Uint8Array>,
     options: RestoreOptions,
   ): Promise<RestoreResult> {
-    const { audit } = this.services;
-    audit.assertWritable();
-    const agentId = this.idOf(name);
-    const call = { tool: 'restore', principal: this.principal, agentId };
-    return auditCall(audit, call, () => this.#restore(name, archive, options));
+    this.#audit.assertWritable();
+    return this.#audit.call('restore', name, () => this.#restore(name, archive, options));
   }
 
   /** Throws `snapshot_not_found` or `forbidden`. */
@@ -110,7 +109,7 @@ export class CallerSnapshots extends CallerView<
   }
 
   async #restore(
-    name: string,
+    name: AgentName,
     archive: AsyncIterable<Uint8Array>,
     { replace, signal }: RestoreOptions,
   ): Promise<RestoreResult> {
@@ -145,17 +144,9 @@ export class CallerSnapshots extends CallerView<
     throw new AppError('snapshot_not_found', `There is no snapshot "${snapshotId}".`);
   }
 
-  /** The agent may be removed long ago, so `Ownerships` may not know it. */
-  #view({
-    snapshotId,
-    name,
-    owner,
-    label,
-    bytes,
-    sha256,
-    createdAt,
-  }: SnapshotRecord): SnapshotView {
-    const agent = owner === this.principal.id ? name : `${name}@${owner}`;
+  #view(record: SnapshotRecord): SnapshotView {
+    const { snapshotId, label, bytes, sha256, createdAt } = record;
+    const agent = this.services.ownerships.nameOf(this.principal, record);
     return { snapshotId, agent, label, bytes, sha256, createdAt };
   }
 }

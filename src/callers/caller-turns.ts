@@ -1,9 +1,11 @@
 import type { HostDirectories } from '../agents/host/host-directories.ts';
+import type { AgentId, AgentName, Named } from '../identity/agent-id.ts';
 import { may, type Permission } from '../identity/principal.ts';
 import type { TurnRecord, TurnRequest } from '../turns/turn.ts';
 import { noTurn } from '../turns/turn-register.ts';
 import type { TurnService, Waiter } from '../turns/turn-service.ts';
 import type { JournaledEvent, TurnQuery, TurnStore } from '../turns/turn-store.ts';
+import type { ApprovalView } from './caller-approvals.ts';
 import { CallerView } from './caller-view.ts';
 
 export type TurnServices = {
@@ -13,32 +15,45 @@ export type TurnServices = {
 };
 
 type CallerQuery = Omit<TurnQuery, 'agentIds' | 'owner' | 'tenant'> & {
-  agent?: string | undefined;
+  agent?: AgentName | undefined;
+};
+
+/** A turn as its caller sees it. */
+export type TurnView = Named<TurnRecord>;
+
+/** The work that a caller asks for. */
+export type CallerRequest = Omit<TurnRequest, 'agentId' | 'principal' | 'tenant' | 'trial'> & {
+  agentName: AgentName;
+};
+
+/** A call that waits for a turn. */
+export type CallerWaiter = Omit<Waiter, 'onApproval'> & {
+  onApproval?(approval: ApprovalView): void;
 };
 
 /** The turns of the agents that one caller sees. The turns of others are `turn_not_found`. */
 export class CallerTurns extends CallerView<TurnServices> {
-  /** See `TurnService.submit`; `agentId` is the caller's name of the agent. Throws `forbidden` too. */
-  submit(request: TurnRequest): TurnRecord {
+  /** See `TurnService.submit`. Throws `forbidden` too. */
+  submit(request: CallerRequest): TurnView {
     return this.#shown(this.services.turns.submit(...this.#begin(request)));
   }
 
   /** See `TurnService.run`. */
-  async run(request: TurnRequest, caller: Waiter): Promise<Record<string, unknown>> {
+  async run(request: CallerRequest, caller: CallerWaiter): Promise<Record<string, unknown>> {
     const [own, agent] = this.#begin(request);
-    const result = await this.services.turns.run(own, agent, caller);
+    const result = await this.services.turns.run(own, agent, this.#waiter(caller));
     return this.#shownResult(result);
   }
 
   /** Throws `turn_not_found`. */
-  get(turnId: string): TurnRecord {
+  get(turnId: string): TurnView {
     return this.#shown(this.#find(turnId, 'read'));
   }
 
   /** See `TurnService.wait`. */
-  async wait(turnId: string, waiter: Waiter): Promise<TurnRecord> {
+  async wait(turnId: string, waiter: CallerWaiter): Promise<TurnView> {
     this.#find(turnId, 'read');
-    return this.#shown(await this.services.turns.wait(turnId, waiter));
+    return this.#shown(await this.services.turns.wait(turnId, this.#waiter(waiter)));
   }
 
   latestProgress(turnId: string): { message: string; at: Date } | undefined {
@@ -47,7 +62,7 @@ export class CallerTurns extends CallerView<TurnServices> {
   }
 
   /** The newest first. Throws `agent_not_found` for a name that the caller may not use. */
-  list({ agent, ...query }: CallerQuery): TurnRecord[] {
+  list({ agent, ...query }: CallerQuery): TurnView[] {
     this.demand('read');
     const agentIds = agent === undefined ? this.#allowedIds() : [this.idOf(agent)];
     return this.services.turns
@@ -56,24 +71,25 @@ export class CallerTurns extends CallerView<TurnServices> {
   }
 
   /** How many turns of an agent are kept. Throws like `list`. */
-  count(agent: string): number {
+  count(agent: AgentName): number {
     const record = this.recordIfAny(agent);
     return record ? this.services.store.turns.count(record.agentId) : 0;
   }
 
   /** The turn of an agent that runs, or else waits longest. Throws like `list`. */
-  current(agent: string): TurnRecord | undefined {
+  current(agent: AgentName): TurnView | undefined {
     const record = this.recordIfAny(agent);
     const unfinished = record ? this.services.store.turns.unfinished() : [];
-    return unfinished.find(({ agentId }) => agentId === record?.agentId);
+    const turn = unfinished.find(({ agentId }) => agentId === record?.agentId);
+    return turn && this.#shown(turn);
   }
 
-  async cancel(turnId: string): Promise<TurnRecord> {
+  async cancel(turnId: string): Promise<TurnView> {
     this.#find(turnId, 'work');
     return this.#shown(await this.services.turns.cancel(turnId));
   }
 
-  async steer(turnId: string, message: string): Promise<TurnRecord> {
+  async steer(turnId: string, message: string): Promise<TurnView> {
     this.#find(turnId, 'work');
     return this.#shown(await this.services.turns.steer(turnId, message));
   }
@@ -86,9 +102,9 @@ export class CallerTurns extends CallerView<TurnServices> {
     return this.services.turns.follow(turnId, options);
   }
 
-  #begin(request: TurnRequest) {
+  #begin({ agentName, ...request }: CallerRequest) {
     this.demand('work');
-    const agent = this.services.ownerships.findOrNew(this.principal, request.agentId);
+    const agent = this.services.ownerships.findOrNew(this.principal, agentName);
     const { path } = request.source ?? {};
     if (path !== undefined) this.services.directories.admit(this.principal, agent, path);
     const { id: principal, tenant } = this.principal;
@@ -103,7 +119,7 @@ export class CallerTurns extends CallerView<TurnServices> {
   }
 
   /** Undefined unless the caller may use certain agents only. */
-  #allowedIds(): string[] | undefined {
+  #allowedIds(): AgentId[] | undefined {
     return this.principal.agents?.map((name) => this.idOf(name));
   }
 
@@ -112,19 +128,22 @@ export class CallerTurns extends CallerView<TurnServices> {
     return may(this.principal, 'administer') ? { tenant } : { owner };
   }
 
-  #shown(record: TurnRecord): TurnRecord {
-    const agentId = this.nameOf(record.agentId);
-    const { result } = record;
-    return { ...record, agentId, ...(result && { result: this.#shownResult(result) }) };
+  #waiter({ onApproval, ...waiter }: CallerWaiter): Waiter {
+    return { ...waiter, onApproval: (approval) => onApproval?.(this.named(approval)) };
+  }
+
+  #shown({ result, ...record }: TurnRecord): TurnView {
+    return { ...this.named(record), ...(result && { result: this.#shownResult(result) }) };
   }
 
   #shownResult(result: Record<string, unknown>): Record<string, unknown> {
     const { candidates } = result;
-    if (!Array.isArray(candidates)) return this.#named(result);
-    return { ...this.#named(result), candidates: candidates.map((each) => this.#named(each)) };
+    if (!Array.isArray(candidates)) return this.#namedResult(result);
+    const named = candidates.map((each) => this.#namedResult(each));
+    return { ...this.#namedResult(result), candidates: named };
   }
 
-  #named(result: Record<string, unknown>): Record<string, unknown> {
+  #namedResult(result: Record<string, unknown>): Record<string, unknown> {
     const { agent_id: agentId } = result;
     if (typeof agentId !== 'string') return result;
     return { ...result, agent_id: this.nameOf(agentId) };

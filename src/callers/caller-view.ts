@@ -1,4 +1,5 @@
 import type { AgentRecord } from '../agents/agent.ts';
+import type { AgentId, AgentName, Named } from '../identity/agent-id.ts';
 import { demand } from '../identity/permission.ts';
 import type { Permission, Principal } from '../identity/principal.ts';
 import type { Ownerships } from './ownership.ts';
@@ -21,22 +22,32 @@ export abstract class CallerView<Services> {
   }
 
   /** Throws `agent_not_found` for a name that the caller may not use. */
-  protected idOf(name: string): string {
+  protected idOf(name: AgentName): AgentId {
     return this.services.ownerships.idOf(this.principal, name);
   }
 
-  protected nameOf(agentId: string): string {
+  protected nameOf(agentId: AgentId): AgentName {
     return this.services.ownerships.nameFor(this.principal, agentId);
   }
 
+  /** How results name the agent: without the owner if that is the caller. Throws like `idOf`. */
+  protected ownName(name: AgentName): AgentName {
+    return this.nameOf(this.idOf(name));
+  }
+
+  /** A record with the caller's name of its agent. */
+  protected named<T extends { agentId: AgentId }>({ agentId, ...rest }: T): Named<T> {
+    return { ...rest, agentName: this.nameOf(agentId) } as unknown as Named<T>;
+  }
+
   /** Throws `forbidden`, or `agent_not_found` for an agent that the caller does not see. */
-  protected recordOf(name: string, permission: Permission): AgentRecord {
+  protected recordOf(name: AgentName, permission: Permission): AgentRecord {
     this.demand(permission);
     return this.services.ownerships.find(this.principal, name);
   }
 
   /** Like `recordOf`, but undefined for an agent that does not exist yet. */
-  protected recordIfAny(name: string): AgentRecord | undefined {
+  protected recordIfAny(name: AgentName): AgentRecord | undefined {
     this.demand('read');
     return this.services.ownerships.findIfAny(this.principal, name);
   }

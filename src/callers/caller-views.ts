@@ -1,6 +1,7 @@
 import type { Principal } from '../identity/principal.ts';
 import { type AgentServices, CallerAgents } from './caller-agents.ts';
 import { type ApprovalServices, CallerApprovals } from './caller-approvals.ts';
+import { type AuditServices, CallerAudit } from './caller-audit.ts';
 import { CallerEgress, type EgressServices } from './caller-egress.ts';
 import { CallerFiles, type FileServices } from './caller-files.ts';
 import { CallerLifecycle, type LifecycleServices } from './caller-lifecycle.ts';
@@ -16,6 +17,7 @@ import { Ownerships } from './ownership.ts';
 
 type Services = AgentServices &
   ApprovalServices &
+  AuditServices &
   CandidateServices &
   ChangeServices &
   EgressServices &
@@ -81,6 +83,10 @@ export class CallerViews {
 
   egress(principal: Principal): CallerEgress {
     return new CallerEgress(this.#services, principal);
+  }
+
+  audit(principal: Principal): CallerAudit {
+    return new CallerAudit(this.#services, principal);
   }
 
   approvals(principal: Principal): CallerApprovals {

@@ -4,6 +4,7 @@ import type { AgentManager } from '../agents/agent-manager.ts';
 import type { AgentStore } from '../agents/agent-store.ts';
 import type { HostDirectories } from '../agents/host/host-directories.ts';
 import type { AgentLink } from '../agents/links/agent-link.ts';
+import type { AgentName } from '../identity/agent-id.ts';
 import type { ExclusiveAccess } from '../turns/admission/exclusive-access.ts';
 import { CallerView } from './caller-view.ts';
 import { derivedName } from './derived-name.ts';
@@ -21,7 +22,7 @@ type Use<T> = (link: AgentLink, agent: AgentRecord) => Promise<T>;
 /** The workspaces of one caller's agents. Each use wakes the agent. Others' agents are `agent_not_found`. */
 export class CallerWorkspaces extends CallerView<WorkspaceServices> {
   /** Reads files, perhaps while a turn changes them. Throws `agent_not_found` or `forbidden`. */
-  async read<T>(name: string, use: Use<T>): Promise<T> {
+  async read<T>(name: AgentName, use: Use<T>): Promise<T> {
     const { agents, store } = this.services;
     const agent = this.recordOf(name, 'read');
     store.agents.touch(agent.agentId, new Date());
@@ -33,7 +34,7 @@ export class CallerWorkspaces extends CallerView<WorkspaceServices> {
    * `ExclusiveAccess.write` throws, `agent_not_found` or `forbidden`. A `directory` of the machine becomes
    * the workspace before the agent wakes; throws what `HostDirectories.attach` throws.
    */
-  async change<T>(name: string, use: Use<T>, directory?: string): Promise<T> {
+  async change<T>(name: AgentName, use: Use<T>, directory?: string): Promise<T> {
     const { exclusive, ownerships, directories } = this.services;
     this.demand('work');
     const agent = ownerships.findOrNew(this.principal, name);
@@ -47,7 +48,7 @@ export class CallerWorkspaces extends CallerView<WorkspaceServices> {
   }
 
   /** Reads files while no turn runs. Throws `agent_busy`, `agent_not_found` or `forbidden`. */
-  async readIdle<T>(name: string, use: Use<T>): Promise<T> {
+  async readIdle<T>(name: AgentName, use: Use<T>): Promise<T> {
     const agent = this.recordOf(name, 'work');
     return this.services.exclusive.read(agent, (link) => use(link, agent));
   }
@@ -57,7 +58,11 @@ export class CallerWorkspaces extends CallerView<WorkspaceServices> {
    * conversation of one; returns its name. Throws what `AgentForks.fork` throws, `agent_busy`,
    * `agent_not_found` or `forbidden`.
    */
-  async fork(name: string, forkName: string | undefined, signal: AbortSignal): Promise<string> {
+  async fork(
+    name: AgentName,
+    forkName: AgentName | undefined,
+    signal: AbortSignal,
+  ): Promise<AgentName> {
     const { exclusive, forks, ownerships } = this.services;
     const source = this.recordOf(name, 'work');
     const fork = ownerships.findOrNew(this.principal, forkName ?? derivedName(name, 'fork'));

@@ -2,11 +2,11 @@ import { LRUCache } from 'lru-cache';
 import { type AgentRecord, agentIdOf, newAgent, type Ownership } from '../agents/agent.ts';
 import type { AgentStore } from '../agents/agent-store.ts';
 import { AppError } from '../errors.ts';
-import { agentIdSchema } from '../identity/agent-id.ts';
+import { type AgentId, type AgentName, ownNameSchema } from '../identity/agent-id.ts';
 import { may, type Principal } from '../identity/principal.ts';
 
 /** Between the name of an agent and its owner, in the names that other principals use. */
-const OF = '@';
+export const OF = '@';
 /** Events may name an agent that was removed a moment ago. */
 const REMEMBERED = 10_000;
 
@@ -19,19 +19,19 @@ type View = { asApprover?: boolean };
  */
 export class Ownerships {
   readonly #agents: AgentStore;
-  readonly #known = new LRUCache<string, Ownership>({ max: REMEMBERED });
+  readonly #known = new LRUCache<AgentId, Ownership>({ max: REMEMBERED });
 
   constructor(agents: AgentStore) {
     this.#agents = agents;
   }
 
-  /** The server's id of the agent that a principal names, whether it exists or not. Throws `agent_not_found`. */
-  idOf(principal: Principal, named: string, view: View = {}): string {
+  /** The id of the agent that a principal names, whether it exists or not. Throws `agent_not_found`. */
+  idOf(principal: Principal, named: AgentName, view: View = {}): AgentId {
     return agentIdOf(this.#resolve(principal, named, view));
   }
 
   /** The owner that a name implies, whether the agent exists or not. Throws `agent_not_found` for a name that the principal may not use. */
-  #resolve(principal: Principal, named: string, view: View = {}): Ownership {
+  #resolve(principal: Principal, named: AgentName, view: View = {}): Ownership {
     const [name = '', ...rest] = named.split(OF);
     const owner = rest.length > 0 ? rest.join(OF) : principal.id;
     const { tenant } = principal;
@@ -39,25 +39,25 @@ export class Ownerships {
       owner === principal.id
         ? (principal.agents?.includes(name) ?? true)
         : seesOthers(principal, view);
-    if (isAllowed && agentIdSchema.safeParse(name).success) return { name, owner, tenant };
+    if (isAllowed && ownNameSchema.safeParse(name).success) return { name, owner, tenant };
     throw noAgent(named);
   }
 
   /** Throws `agent_not_found` for an agent that does not exist or that the principal does not see. */
-  find(principal: Principal, named: string, view: View = {}): AgentRecord {
+  find(principal: Principal, named: AgentName, view: View = {}): AgentRecord {
     const record = this.findIfAny(principal, named, view);
     if (record) return record;
     throw noAgent(named);
   }
 
   /** Throws `agent_not_found` for a name that the principal may not use. */
-  findIfAny(principal: Principal, named: string, view: View = {}): AgentRecord | undefined {
+  findIfAny(principal: Principal, named: AgentName, view: View = {}): AgentRecord | undefined {
     const record = this.#agents.get(this.idOf(principal, named, view));
     return record && this.sees(principal, record, view) ? record : undefined;
   }
 
   /** The record of an agent, a new one if it does not exist. Throws `agent_not_found` where the agent would belong to somebody else. */
-  findOrNew(principal: Principal, named: string): AgentRecord {
+  findOrNew(principal: Principal, named: AgentName): AgentRecord {
     const ownership = this.#resolve(principal, named);
     const agentId = agentIdOf(ownership);
     const record = this.#agents.get(agentId);
@@ -78,20 +78,24 @@ export class Ownerships {
   }
 
   /** Also for an agent that was removed a moment ago. */
-  seesId(principal: Principal, agentId: string, view: View = {}): boolean {
+  seesId(principal: Principal, agentId: AgentId, view: View = {}): boolean {
     const ownership = this.#ofId(agentId);
     return ownership !== undefined && this.sees(principal, ownership, view);
   }
 
   /** The name that a principal uses for an agent that it sees. */
-  nameFor(principal: Principal, agentId: string): string {
+  nameFor(principal: Principal, agentId: AgentId): AgentName {
     const ownership = this.#ofId(agentId);
-    if (!ownership) return agentId;
-    const { name, owner } = ownership;
+    // Nobody knows the name of an agent that was removed long ago.
+    return ownership ? this.nameOf(principal, ownership) : `${agentId}`;
+  }
+
+  /** The same for an agent that may be removed long ago. */
+  nameOf(principal: Principal, { name, owner }: Pick<Ownership, 'name' | 'owner'>): AgentName {
     return owner === principal.id ? name : `${name}${OF}${owner}`;
   }
 
-  #ofId(agentId: string): Ownership | undefined {
+  #ofId(agentId: AgentId): Ownership | undefined {
     const record = this.#agents.get(agentId);
     if (!record) return this.#known.get(agentId);
     this.#known.set(agentId, record);
@@ -103,6 +107,6 @@ function seesOthers(principal: Principal, { asApprover = false }: View): boolean
   return may(principal, 'administer') || (asApprover && may(principal, 'approve'));
 }
 
-function noAgent(named: string): AppError {
+function noAgent(named: AgentName): AppError {
   return new AppError('agent_not_found', `There is no agent "${named}".`);
 }

@@ -1,6 +1,7 @@
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
+import type { AgentName } from '../identity/agent-id.ts';
 import type { Principal } from '../identity/principal.ts';
 
 const WINDOW_SECONDS = 60;
@@ -19,8 +20,8 @@ export class RateLimits {
   }
 
   /** Counts a call that runs a turn. Throws `rate_limited`. */
-  async takeCall(principal: Principal, agent: string): Promise<void> {
-    await this.#calls.take(`${principal.id}\n${agent}`);
+  async takeCall(principal: Principal, agentName: AgentName): Promise<void> {
+    await this.#calls.take(`${principal.id}\n${agentName}`);
   }
 
   /** Counts a request over any transport. Throws `rate_limited`. */

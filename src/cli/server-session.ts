@@ -1,5 +1,6 @@
 import { type FetchLike, SSEClientTransport } from '@modelcontextprotocol/client';
 import { z } from 'zod';
+import type { AgentName } from '../identity/agent-id.ts';
 import { AGENT_ID_HEADER } from '../transports/http/agent-identity.ts';
 
 const refusalBody = z.object({
@@ -25,13 +26,13 @@ export class Refusal extends Error {
  */
 export function serverSession(
   url: string,
-  { agentId, token }: { agentId: string; token: string | undefined },
+  { agentName, token }: { agentName: AgentName; token: string | undefined },
 ): SSEClientTransport {
   return new SSEClientTransport(new URL(`${url}/sse`), {
     fetch: fetchOrRefusal,
     requestInit: {
       headers: {
-        [AGENT_ID_HEADER]: agentId,
+        [AGENT_ID_HEADER]: agentName,
         ...(token !== undefined && { authorization: `Bearer ${token}` }),
       },
     },

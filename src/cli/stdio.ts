@@ -4,7 +4,7 @@ import { StdioServerTransport } from '@modelcontextprotocol/server/stdio';
 import closeWithGrace from 'close-with-grace';
 import pTimeout from 'p-timeout';
 import { redactorOf } from '../audit/redaction/redactor-of.ts';
-import { agentIdSchema } from '../identity/agent-id.ts';
+import { type AgentName, ownNameSchema } from '../identity/agent-id.ts';
 import { loadConfig } from '../server/load-config.ts';
 import { UsageError } from './failure.ts';
 import { logToStderr, SHUTDOWN_LIMIT_MS } from './process.ts';
@@ -28,7 +28,7 @@ export async function stdio(args: string[]): Promise<void> {
       'env-file': { type: 'string' },
     },
   });
-  const agentId = agentIdOf(values['agent-id']);
+  const agentName = agentNameOf(values['agent-id']);
   // Who fills in forms can't leave an option out, only empty.
   const url = values.url ? baseUrlOf(values.url) : undefined;
   const config = loadConfig(process.env, values['env-file']);
@@ -40,7 +40,7 @@ export async function stdio(args: string[]): Promise<void> {
   const bridge = new StdioBridge({
     client,
     connect: async (lostAt) =>
-      serverSession(await servers.find(lostAt), { agentId, token: config.CODEX_MCP_TOKEN }),
+      serverSession(await servers.find(lostAt), { agentName, token: config.CODEX_MCP_TOKEN }),
     log,
   });
   let closing: Promise<void> | undefined;
@@ -77,9 +77,9 @@ async function closeBoth(servers: ServerFinder, bridge: StdioBridge): Promise<vo
 }
 
 /** Constant over reconnects, so that calls without an agent id keep their agent. */
-function agentIdOf(given: string | undefined): string {
+function agentNameOf(given: string | undefined): AgentName {
   if (given === undefined) return `stdio-${randomBytes(4).toString('hex')}`;
-  const parsed = agentIdSchema.safeParse(given);
+  const parsed = ownNameSchema.safeParse(given);
   if (parsed.success) return parsed.data;
   throw new UsageError(`--agent-id is "${given}", but ${parsed.error.issues[0]?.message}.`);
 }

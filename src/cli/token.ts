@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { ApiTokens, holds } from '../callers/authentication/api-tokens.ts';
 import { principalIdSchema } from '../callers/authentication/jwt-claims.ts';
 import type { TokenRecord } from '../callers/authentication/token-store.ts';
-import { agentIdSchema } from '../identity/agent-id.ts';
+import { ownNameSchema } from '../identity/agent-id.ts';
 import { LOCAL, ROLES } from '../identity/principal.ts';
 import { loadConfig } from '../server/load-config.ts';
 import { SqliteTokenStore } from '../store/sqlite/sqlite-token-store.ts';
@@ -49,7 +49,7 @@ type NewToken = Parameters<ApiTokens['create']>[0];
 
 function newToken(name: string, given: Given): NewToken {
   const roles = valid('--role', z.array(z.enum(ROLES)), given.role ?? ['developer']);
-  const agents = given.agents && valid('--agents', z.array(agentIdSchema), given.agents.split(','));
+  const agents = given.agents && valid('--agents', z.array(ownNameSchema), given.agents.split(','));
   if (agents && roles.includes('admin')) {
     throw new UsageError('--agents has no effect with --role admin, which sees every agent.');
   }

@@ -1,11 +1,11 @@
 import PQueue from 'p-queue';
 
 /** Runs tasks of the same key one after another, in the order in which they came. */
-export class KeyedQueue {
-  readonly #queues = new Map<string, PQueue>();
+export class KeyedQueue<Key extends string> {
+  readonly #queues = new Map<Key, PQueue>();
 
   /** Runs a task once all earlier ones of its key have ended. Aborting gives up one that waits. */
-  async add<T>(key: string, task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async add<T>(key: Key, task: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     const queue = this.#queues.get(key) ?? new PQueue({ concurrency: 1 });
     this.#queues.set(key, queue);
     try {
@@ -16,13 +16,13 @@ export class KeyedQueue {
   }
 
   /** Tasks of a key that wait or run. */
-  load(key: string): number {
+  load(key: Key): number {
     const queue = this.#queues.get(key);
     return queue ? queue.size + queue.pending : 0;
   }
 
   /** What a further task of a key would meet. */
-  ahead(key: string): { busy: boolean; waiting: number; waitingInAll: number } {
+  ahead(key: Key): { busy: boolean; waiting: number; waitingInAll: number } {
     const queue = this.#queues.get(key);
     const sizes = [...this.#queues.values()].map(({ size }) => size);
     const waitingInAll = sizes.reduce((sum, size) => sum + size, 0);

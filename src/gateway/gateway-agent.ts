@@ -1,19 +1,20 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { AppError } from '../errors.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 import { MeteringPeriod, type RecordUsage } from './metering.ts';
 import { BodyBudget } from './request-body.ts';
 import type { Spent } from './spending/spending-store.ts';
 
 /** Records the usage of agents and refuses requests over budget. */
 export type GatewayBudget = {
-  record(agentId: string, ...answer: Parameters<RecordUsage>): Spent;
-  refusal(agentId: string, turn: Spent): AppError | undefined;
+  record(agentId: AgentId, ...answer: Parameters<RecordUsage>): Spent;
+  refusal(agentId: AgentId, turn: Spent): AppError | undefined;
 };
 
 /** The state of one agent in the gateway. */
 export class GatewayAgent {
-  readonly id: string;
+  readonly id: AgentId;
   readonly budget = new BodyBudget();
   period: MeteringPeriod;
   /** Holds answers of the model until it settles. Its rejection must be handled. */
@@ -23,7 +24,7 @@ export class GatewayAgent {
 
   readonly #budget: GatewayBudget | undefined;
 
-  constructor(id: string, budget?: GatewayBudget) {
+  constructor(id: AgentId, budget?: GatewayBudget) {
     this.id = id;
     this.#budget = budget;
     this.period = this.startPeriod();

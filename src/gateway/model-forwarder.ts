@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { type AppError, toAppError } from '../errors.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 import type { GatewayAgent } from './gateway-agent.ts';
 import { responseHeaders } from './headers.ts';
 import type { MeteringPeriod } from './metering.ts';
@@ -24,7 +25,7 @@ export type Exchange = {
 };
 
 /** The principal whose key pays for an agent; undefined: the server pays. */
-export type PayerOf = (agentId: string) => string | undefined;
+export type PayerOf = (agentId: AgentId) => string | undefined;
 
 /** Forwards model requests and their answers. */
 export class ModelForwarder {

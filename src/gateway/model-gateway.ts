@@ -1,6 +1,7 @@
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
+import type { AgentId } from '../identity/agent-id.ts';
 import type { EgressProxy } from './egress/egress-proxy.ts';
 import { answerSocket } from './egress/egress-refusal.ts';
 import type { GitForwarder } from './egress/git-forwarder.ts';
@@ -48,7 +49,7 @@ export type UsageMeter = {
  * replaces the token with the real credentials of the model provider.
  */
 export class ModelGateway {
-  readonly #agents = new Map<string, GatewayAgent>();
+  readonly #agents = new Map<AgentId, GatewayAgent>();
   readonly #agentOf = new WeakMap<Duplex, GatewayAgent>();
   readonly #server: http.Server;
   readonly #client: UpstreamClient;
@@ -75,19 +76,19 @@ export class ModelGateway {
   }
 
   /** Accepts the token with this hash for an agent. */
-  register(agentId: string, tokenSha256Hex: string): void {
+  register(agentId: AgentId, tokenSha256Hex: string): void {
     this.#agent(agentId).allow(tokenSha256Hex);
   }
 
   /** Revokes the token of an agent and cuts its connections. */
-  revoke(agentId: string): void {
+  revoke(agentId: AgentId): void {
     this.#agents.get(agentId)?.revoke();
     this.#agents.delete(agentId);
     this.#egress.forget(agentId);
   }
 
   /** Serves a connection from the tunnel of an agent. */
-  attach(agentId: string, socket: Duplex): void {
+  attach(agentId: AgentId, socket: Duplex): void {
     const agent = this.#agent(agentId);
     agent.add(socket);
     this.#agentOf.set(socket, agent);
@@ -95,18 +96,18 @@ export class ModelGateway {
   }
 
   /** Starts a new period for an agent, which also clears its last failure. */
-  startMetering(agentId: string): UsageMeter {
+  startMetering(agentId: AgentId): UsageMeter {
     const period = this.#agent(agentId).startPeriod();
     return { stop: () => period.usage, spent: () => period.spent };
   }
 
   /** The last failure since {@link startMetering}; undefined once an answer has completed after it. */
-  lastFailure(agentId: string): UpstreamFailure | undefined {
+  lastFailure(agentId: AgentId): UpstreamFailure | undefined {
     return this.#agents.get(agentId)?.period.failure;
   }
 
   /** Holds answers of the model until `until` settles; if it rejects, they are answered 400. */
-  hold(agentId: string, until: Promise<void>): void {
+  hold(agentId: AgentId, until: Promise<void>): void {
     // It may reject while no request waits for it.
     until.catch(() => undefined);
     this.#agent(agentId).ready = until;
@@ -118,7 +119,7 @@ export class ModelGateway {
     this.#client.close();
   }
 
-  #agent(agentId: string): GatewayAgent {
+  #agent(agentId: AgentId): GatewayAgent {
     const known = this.#agents.get(agentId);
     if (known) return known;
     const agent = new GatewayAgent(agentId, this.#budget);

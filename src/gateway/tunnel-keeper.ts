@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import type { AgentId } from '../identity/agent-id.ts';
 import type { ContainerRuntime } from '../runtime/container-runtime.ts';
 import { openTunnel, type Tunnel } from './tunnel.ts';
 
@@ -9,7 +10,7 @@ const REOPEN_DELAY_MS = 200;
 /** Reopens the tunnel of a running agent; turns wait meanwhile. */
 export class TunnelKeeper {
   readonly #runtime: ContainerRuntime;
-  readonly #agentId: string;
+  readonly #agentId: AgentId;
   readonly #log: Logger;
   readonly #stop = new AbortController();
   #tunnel: Tunnel | undefined;
@@ -71,6 +72,6 @@ export class TunnelKeeper {
 
 type TunnelOptions = {
   runtime: ContainerRuntime;
-  agentId: string;
+  agentId: AgentId;
   log: Logger;
 };

@@ -1,3 +1,4 @@
+import type { AgentName } from './agent-id.ts';
 export const ROLES = ['viewer', 'developer', 'approver', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 
@@ -25,8 +26,8 @@ export type Principal = {
   /** Administrators and approvers act within theirs. */
   tenant: string;
   roles: readonly Role[];
-  /** The only agents it may use, by their ids; any of its own if absent. */
-  agents?: readonly string[] | undefined;
+  /** The only agents it may use; any of its own if absent. */
+  agents?: readonly AgentName[] | undefined;
 };
 
 /** Whoever reaches a server that asks for no token. */

@@ -1,5 +1,6 @@
 import type { Duplex, Readable } from 'node:stream';
 import type { AppError } from '../errors.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 
 export const RUNTIME_KINDS = ['docker', 'process'] as const;
 export type RuntimeKind = (typeof RUNTIME_KINDS)[number];
@@ -20,11 +21,11 @@ export interface ContainerRuntime {
   /** Creates a stopped container, and its volumes if missing. Throws `name_taken`, `image_missing`, `no_space`. */
   create(spec: ContainerSpec): Promise<void>;
   /** Starts a stopped container or resumes a paused one. Throws `container_lost` if the container is missing. */
-  start(agentId: string): Promise<void>;
+  start(agentId: AgentId): Promise<void>;
   /** Terminates the main process, and kills all processes after the grace time. */
-  stop(agentId: string, options: { graceSeconds: number }): Promise<void>;
-  pause(agentId: string): Promise<void>;
-  remove(agentId: string, options: { volumes: boolean }): Promise<void>;
+  stop(agentId: AgentId, options: { graceSeconds: number }): Promise<void>;
+  pause(agentId: AgentId): Promise<void>;
+  remove(agentId: AgentId, options: { volumes: boolean }): Promise<void>;
   /**
    * Copies the volumes of an agent into new ones, without the databases that Codex rebuilds, and as
    * reflinks where the file system supports them. The source must not change. Existing volumes of `to` are
@@ -32,28 +33,28 @@ export interface ContainerRuntime {
    * with `isCopy` exists: if the store does not know `to`, its copy is incomplete. Throws `copy_failed`,
    * `no_space`, the reason of `signal` or the error of `onCopied`.
    */
-  copyVolumes(from: CopySource, to: string, options: CopyOptions): Promise<void>;
+  copyVolumes(from: CopySource, to: AgentId, options: CopyOptions): Promise<void>;
   /** All containers of this installation. */
   list(): Promise<ContainerSummary[]>;
   /** The volumes of this installation, with or without containers: one entry per agent. */
   listVolumes(): Promise<VolumeSummary[]>;
   /** Undefined for a missing container. */
-  inspect(agentId: string): Promise<ContainerSummary | undefined>;
+  inspect(agentId: AgentId): Promise<ContainerSummary | undefined>;
   /**
    * Runs a program in a running container. When the server dies, its standard input is closed, but the
    * program is not killed. Throws `container_lost` if the container does not run.
    */
   exec(
-    agentId: string,
+    agentId: AgentId,
     command: readonly string[],
     options?: ExecOptions,
   ): Promise<ContainerProcess>;
   /** Paths and command lines inside of the container of an agent. */
-  layout(agentId: string): ContainerLayout;
+  layout(agentId: AgentId): ContainerLayout;
   /** Present usage; undefined for a stopped container, and on systems that do not report it. */
-  stats(agentId: string): Promise<ContainerStats | undefined>;
+  stats(agentId: AgentId): Promise<ContainerStats | undefined>;
   /** The last lines of the main process's output. */
-  logs(agentId: string, options: { tail: number }): Promise<string>;
+  logs(agentId: AgentId, options: { tail: number }): Promise<string>;
 }
 
 export type EngineInfo = {
@@ -80,7 +81,7 @@ export type Readiness = {
 
 /** An agent id has 1 to 64 letters, digits, `_`, `.` or `-`, and starts with a letter or digit. */
 export type ContainerSpec = {
-  agentId: string;
+  agentId: AgentId;
   /** Environment of the main process and of every exec. */
   env: Readonly<Record<string, string>>;
   /** Real path of a directory of the engine's machine to mount as the workspace, in place of a volume. It is never removed. */
@@ -92,7 +93,7 @@ export type CopySource = Pick<ContainerSpec, 'agentId' | 'workspacePath'>;
 export type CopyOptions = { signal: AbortSignal; onCopied: () => void };
 
 export type ContainerSummary = {
-  agentId: string;
+  agentId: AgentId;
   /** Id of the container on the engine. */
   id: string;
   state: ContainerState;
@@ -107,7 +108,7 @@ export type ContainerSummary = {
 };
 
 export type VolumeSummary = {
-  agentId: string;
+  agentId: AgentId;
   /** Creation time of the oldest volume. */
   createdAt: Date;
   holdsWorkspace: boolean;

@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import type { FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import { type AuditLog, SERVER } from '../audit/audit-log.ts';
+import { SERVER } from '../audit/audit-log.ts';
 import type { Redactor } from '../audit/redaction/redactor.ts';
 import { redactorOf } from '../audit/redaction/redactor-of.ts';
 import { SqliteAuditLog } from '../audit/sqlite-audit-log.ts';
@@ -46,7 +46,7 @@ export async function startApp(given: AppOptions): Promise<App> {
   const accessAudit = opened.adopt(new AccessAudit(audit, tokens), (each) => each.close());
   const authenticator = authenticatorOf({ ...options, tokens, audit: accessAudit });
   const services = await createServices({ ...options, store, audit, authenticator });
-  const http = createHttp(services, { ...options, authenticator, audit });
+  const http = createHttp(services, { ...options, authenticator });
   const app = await run(store, { services, http, options });
   const stores = opened.move();
   return {
@@ -99,7 +99,7 @@ function openAudit({ config, redactor, log }: ServerOptions): SqliteAuditLog {
 
 function createHttp(
   { views, health, rates, toolbox }: Services,
-  options: ServerOptions & { authenticator: Authenticator; audit: AuditLog },
+  options: ServerOptions & { authenticator: Authenticator },
 ): FastifyInstance {
   return buildHttpServer({
     turns: (principal) => views.turns(principal),
@@ -108,6 +108,7 @@ function createHttp(
     files: (principal) => views.files(principal),
     snapshots: (principal) => views.snapshots(principal),
     agents: (principal) => views.agents(principal),
+    audit: (principal) => views.audit(principal),
     changes: (principal) => views.changes(principal),
     workspaces: (principal) => views.workspaces(principal),
     ...{ rates, toolbox, health },

@@ -22,6 +22,7 @@ import { ModelGateway } from '../gateway/model-gateway.ts';
 import { Budgets } from '../gateway/spending/budgets.ts';
 import { Ledger } from '../gateway/spending/ledger.ts';
 import { Prices } from '../gateway/spending/prices.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 import { chooseRuntime } from '../runtime/choose-runtime.ts';
 import { RuntimePreparation } from '../runtime/runtime-preparation.ts';
 import { SnapshotFiles } from '../snapshots/snapshot-files.ts';
@@ -102,7 +103,7 @@ async function createRuntime({ store, config, log, version }: ServiceOptions) {
 function createPending({ store, audit, authenticator, config, log }: ServiceOptions) {
   const events = new AgentEvents(log);
   const register = new TurnRegister(store.turns);
-  const queues = new KeyedQueue();
+  const queues = new KeyedQueue<AgentId>();
   const turnAudit = new TurnAudit(audit);
   const approvals = new Approvals({ store: store.approvals, authenticator, config, log });
   auditApprovals(approvals, audit, (turnId) => auditContextOfTurn(store.turns, turnId));
@@ -221,7 +222,8 @@ function createToolbox(
     });
   const rates = new RateLimits(config);
   const toolbox = new Toolbox(allTools(views, health), {
-    ...{ aliases: TOOL_ALIASES, maxCalls: config.MAX_CONCURRENT_CALLS, rates, audit },
+    ...{ aliases: TOOL_ALIASES, maxCalls: config.MAX_CONCURRENT_CALLS, rates },
+    audit: (principal) => views.audit(principal),
   });
   return { health, rates, toolbox };
 }

@@ -7,6 +7,7 @@ import {
 } from '../agents/threads/agent-settings.ts';
 import { changeOf, settingsData, settingsInput } from '../agents/threads/agent-settings-data.ts';
 import { AppError } from '../errors.ts';
+import type { AgentName } from '../identity/agent-id.ts';
 
 /** The first entry of every archive. */
 export const MANIFEST = 'manifest.json';
@@ -33,7 +34,7 @@ const schema = z.object({
 });
 
 export type Manifest = {
-  agentName: string;
+  agentName: AgentName;
   threadId?: string | undefined;
   toldInstructions?: string | undefined;
   source?: string | undefined;

@@ -1,3 +1,4 @@
+import type { AgentId } from '../identity/agent-id.ts';
 import type { RestoreRecord } from './restore.ts';
 
 /** Restores that have not ended, at most one of each agent. */
@@ -5,5 +6,5 @@ export interface RestoreStore {
   /** Inserts or replaces. */
   put(restore: RestoreRecord): void;
   list(): RestoreRecord[];
-  remove(agentId: string): void;
+  remove(agentId: AgentId): void;
 }

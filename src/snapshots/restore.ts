@@ -1,4 +1,5 @@
 import type { AgentRecord } from '../agents/agent.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 
 /** What a restore sets in the agent's row. */
 export type RestoredState = Pick<AgentRecord, 'forkOf' | 'toldInstructions' | 'settings'> & {
@@ -7,7 +8,7 @@ export type RestoredState = Pick<AgentRecord, 'forkOf' | 'toldInstructions' | 's
 
 /** A restore that has not ended. */
 export type RestoreRecord = {
-  agentId: string;
+  agentId: AgentId;
   /** Written to the agent's home once its files are in their final directory. */
   restoreId: string;
   /** Whether the restore created the agent. Such an agent is removed if the restore fails. */

@@ -1,10 +1,11 @@
+import type { AgentId } from '../identity/agent-id.ts';
 import type { SnapshotRecord } from './snapshot.ts';
 
 /** Records of snapshots, which outlive their agents. */
 export interface SnapshotStore {
   get(snapshotId: string): SnapshotRecord | undefined;
   /** The newest first. */
-  list(agentId?: string): SnapshotRecord[];
+  list(agentId?: AgentId): SnapshotRecord[];
   add(snapshot: SnapshotRecord): void;
   remove(snapshotId: string): void;
 }

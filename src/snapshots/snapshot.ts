@@ -1,10 +1,11 @@
 import type { Ownership } from '../agents/agent.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 
 /** The files and the conversation of an agent in one file. It outlives its agent. */
 export type SnapshotRecord = Ownership & {
   /** A UUID, which names the file. */
   snapshotId: string;
-  agentId: string;
+  agentId: AgentId;
   label?: string;
   /** Size of the packed file. */
   bytes: number;

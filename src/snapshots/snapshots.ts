@@ -8,6 +8,7 @@ import type { AgentLink } from '../agents/links/agent-link.ts';
 import type { AgentSettings } from '../agents/threads/agent-settings.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 import { checkedArchive } from '../workspaces/transfers/checked-archive.ts';
 import { transferBounds } from '../workspaces/transfers/transfer-bounds.ts';
 import type { WorkspaceFiles } from '../workspaces/transfers/workspace-files.ts';
@@ -133,11 +134,11 @@ export class Snapshots {
   }
 
   /** The next server removes an agent that is created for a restore, unless {@link restore} ends. */
-  beginRestore(agentId: string): void {
+  beginRestore(agentId: AgentId): void {
     this.#options.store.restores.put({ agentId, restoreId: randomUUID(), isNewAgent: true });
   }
 
-  abandonRestore(agentId: string): void {
+  abandonRestore(agentId: AgentId): void {
     this.#options.store.restores.remove(agentId);
   }
 

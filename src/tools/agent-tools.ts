@@ -4,7 +4,7 @@ import type { AgentView } from '../callers/caller-agents.ts';
 import type { CallerViews } from '../callers/caller-views.ts';
 import { TURN_STATES } from '../turns/turn.ts';
 import { QUERY } from './annotations.ts';
-import { agentId, noInput } from './arguments.ts';
+import { agentName, noInput } from './arguments.ts';
 import { defineTool } from './tool.ts';
 
 const openCalls = z.number().int().describe('Calls that run or wait now.');
@@ -45,7 +45,7 @@ export const listActiveTool = (views: CallerViews) =>
 
 const amount = z.number().nullable();
 const seconds = z.number().int().nullable();
-const statusInput = z.strictObject({ agent_id: agentId });
+const statusInput = z.strictObject({ agent_id: agentName });
 const statusOutput = z.object({
   agent_id: z.string(),
   session_id: z.string().nullable(),

@@ -5,9 +5,9 @@ const LONGEST_ID = 100;
 const LONGEST_TIMEOUT_SECONDS = 86_400;
 
 /** Arguments that several tools take. */
-export const agentId = agentNameSchema.describe('The agent.');
+export const agentName = agentNameSchema.describe('The agent.');
 
-export const optionalAgentId = agentNameSchema
+export const optionalAgentName = agentNameSchema
   .optional()
   .describe('The agent. Default: the one that get_my_session_info shows.');
 

@@ -1,9 +1,12 @@
-import type { AuditLog } from '../audit/audit-log.ts';
+import type { CallerAudit } from '../callers/caller-audit.ts';
+import type { TurnView } from '../callers/caller-turns.ts';
 import { toAppError } from '../errors.ts';
-import type { TurnRecord } from '../turns/turn.ts';
+import type { Principal } from '../identity/principal.ts';
 import type { Caller } from './tool.ts';
 
 const MOST_ARGUMENTS = 40;
+
+export type AuditOf = (principal: Principal) => Pick<CallerAudit, 'append' | 'assertWritable'>;
 
 type Called = {
   name: string;
@@ -13,14 +16,15 @@ type Called = {
 
 /** Audits calls: how each ended, and the names and sizes of its arguments. */
 export class CallAudit {
-  readonly #audit: AuditLog;
+  readonly #auditOf: AuditOf;
 
-  constructor(audit: AuditLog) {
-    this.#audit = audit;
+  constructor(auditOf: AuditOf) {
+    this.#auditOf = auditOf;
   }
 
-  assertWritable(): void {
-    this.#audit.assertWritable();
+  /** Throws `audit_unavailable` if records are required and cannot be written. */
+  assertWritable({ principal }: Caller): void {
+    this.#auditOf(principal).assertWritable();
   }
 
   async witness<T>(called: Called, run: () => Promise<T>): Promise<T> {
@@ -36,7 +40,7 @@ export class CallAudit {
     }
   }
 
-  async witnessSubmit(called: Called, submit: () => Promise<TurnRecord>): Promise<TurnRecord> {
+  async witnessSubmit(called: Called, submit: () => Promise<TurnView>): Promise<TurnView> {
     try {
       const turn = await submit();
       this.#append(called, { outcome: 'submitted' }, turn.turnId);
@@ -48,10 +52,9 @@ export class CallAudit {
   }
 
   #append({ name, args, call }: Called, outcome: object, turnId?: string): void {
-    this.#audit.append({
+    this.#auditOf(call.principal).append({
       type: 'call',
-      principal: call.principal,
-      agentId: named(args, 'agent_id') ?? call.defaultAgentId,
+      agentName: named(args, 'agent_id') ?? call.defaultAgentName,
       turnId: turnId ?? named(args, 'turn_id'),
       correlationId: call.correlationId,
       data: { tool: name.slice(0, 100), ...outcome, arguments: sizesOf(args) },

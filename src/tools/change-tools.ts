@@ -3,7 +3,7 @@ import type { CallerViews } from '../callers/caller-views.ts';
 import { commitSchema } from '../turns/files/turn-commits.ts';
 import { FILE_ACTIONS, type FileChange } from '../workspaces/file-change.ts';
 import { QUERY, WRITE } from './annotations.ts';
-import { id, optionalAgentId, turnId } from './arguments.ts';
+import { id, optionalAgentName, turnId } from './arguments.ts';
 import { defineTool } from './tool.ts';
 
 const LARGEST_PATHS = 100;
@@ -22,7 +22,7 @@ const fileChange = z.object({
 });
 
 const changesInput = z.strictObject({
-  agent_id: optionalAgentId,
+  agent_id: optionalAgentName,
   turn_id: turnId.optional().describe('Returns the changes of this turn.'),
   from_turn: turnId
     .optional()
@@ -77,7 +77,7 @@ export const getChangesTool = (views: CallerViews) =>
     async run({ paths, context_lines, stat_only, max_bytes, ...asked }, call) {
       const selection = {
         agent: asked.agent_id,
-        defaultAgent: call.defaultAgentId,
+        defaultAgent: call.defaultAgentName,
         turn: asked.turn_id,
         from: asked.from_turn,
         to: asked.to_turn,

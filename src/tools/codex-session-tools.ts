@@ -4,7 +4,7 @@ import { SANDBOXES } from '../agents/threads/thread.ts';
 import type { SessionView } from '../callers/caller-sessions.ts';
 import type { CallerViews } from '../callers/caller-views.ts';
 import { QUERY, UPDATE } from './annotations.ts';
-import { id, optionalAgentId } from './arguments.ts';
+import { id, optionalAgentName } from './arguments.ts';
 import { defineTool } from './tool.ts';
 
 const MOST_SESSIONS = 200;
@@ -17,7 +17,7 @@ const infoInput = z.strictObject({
     .describe(
       'true: returns the conversations of all active agents instead of those of one agent.',
     ),
-  agent_id: optionalAgentId,
+  agent_id: optionalAgentName,
 });
 const session = z.object({
   session_id: z.string().describe('Pass it to codex-reply as session_id or as threadId.'),
@@ -43,9 +43,10 @@ export const sessionInfoTool = (views: CallerViews) =>
     annotations: QUERY,
     input: infoInput,
     output: infoOutput,
-    async run({ session_id, list_active, agent_id }, { principal, defaultAgentId }) {
+    async run({ session_id, list_active, agent_id }, { principal, defaultAgentName }) {
       const own = views.sessions(principal);
-      const listed = () => (list_active ? own.listActive() : own.list(agent_id ?? defaultAgentId));
+      const listed = () =>
+        list_active ? own.listActive() : own.list(agent_id ?? defaultAgentName);
       const found = session_id === undefined ? listed() : [own.get(session_id)];
       return { sessions: found.slice(0, MOST_SESSIONS).map(describe), total: found.length };
     },

@@ -7,10 +7,10 @@ import {
 } from '../agents/threads/agent-settings-data.ts';
 import type { CallerViews } from '../callers/caller-views.ts';
 import { UPDATE } from './annotations.ts';
-import { agentId } from './arguments.ts';
+import { agentName } from './arguments.ts';
 import { defineTool } from './tool.ts';
 
-const input = z.strictObject({ agent_id: agentId, ...settingsInput });
+const input = z.strictObject({ agent_id: agentName, ...settingsInput });
 const output = z.object({ agent_id: z.string(), ...settingsOutput });
 
 export const configureTool = (views: CallerViews) =>
@@ -23,7 +23,7 @@ export const configureTool = (views: CallerViews) =>
     input,
     output,
     async run({ agent_id, ...given }, { principal }) {
-      const { agentId: name, settings } = views
+      const { agentName: name, settings } = views
         .settings(principal)
         .change(agent_id, changeOf(given));
       return { agent_id: name, ...settingsData(settings) };

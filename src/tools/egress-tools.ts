@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { ConnectionView, EgressRuleView } from '../callers/caller-egress.ts';
 import type { CallerViews } from '../callers/caller-views.ts';
 import { QUERY, UPDATE } from './annotations.ts';
-import { agentId, limit } from './arguments.ts';
+import { agentName, limit } from './arguments.ts';
 import { defineTool } from './tool.ts';
 
 const CONNECTIONS_LISTED = 100;
@@ -32,7 +32,7 @@ const connection = z.object({
 });
 
 const listInput = z.strictObject({
-  agent_id: agentId,
+  agent_id: agentName,
   limit: limit(MOST_CONNECTIONS, CONNECTIONS_LISTED),
 });
 const listOutput = z.object({
@@ -65,7 +65,7 @@ export const listEgressTool = (views: CallerViews) =>
   });
 
 const destination = {
-  agent_id: agentId,
+  agent_id: agentName,
   host: z
     .string()
     .min(1)

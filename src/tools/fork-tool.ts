@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import type { CallerViews } from '../callers/caller-views.ts';
-import { agentIdSchema } from '../identity/agent-id.ts';
+import { ownNameSchema } from '../identity/agent-id.ts';
 import { UPDATE } from './annotations.ts';
-import { optionalAgentId } from './arguments.ts';
+import { optionalAgentName } from './arguments.ts';
 import { defineTool } from './tool.ts';
 
 const input = z.strictObject({
-  agent_id: optionalAgentId,
-  new_agent_id: agentIdSchema
+  agent_id: optionalAgentName,
+  new_agent_id: ownNameSchema
     .optional()
     .describe('The id of the copy, which no agent may have yet. Default: a generated id.'),
 });
@@ -25,8 +25,8 @@ export const forkTool = (views: CallerViews) =>
     annotations: UPDATE,
     input,
     output,
-    async run({ agent_id, new_agent_id }, { principal, defaultAgentId, signal, progress }) {
-      const source = agent_id ?? defaultAgentId;
+    async run({ agent_id, new_agent_id }, { principal, defaultAgentName, signal, progress }) {
+      const source = agent_id ?? defaultAgentName;
       progress(`Copying agent ${source}`);
       const copy = await views.workspaces(principal).fork(source, new_agent_id, signal);
       return { agent_id: copy, forked_from: source };

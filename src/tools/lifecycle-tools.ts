@@ -4,12 +4,12 @@ import type { CleanedAgent } from '../callers/caller-lifecycle.ts';
 import type { CallerViews } from '../callers/caller-views.ts';
 import { agentNameSchema } from '../identity/agent-id.ts';
 import { UPDATE } from './annotations.ts';
-import { agentId } from './arguments.ts';
+import { agentName } from './arguments.ts';
 import { defineTool } from './tool.ts';
 
 const AGENTS_LISTED = 1000;
 
-const pinInput = z.strictObject({ agent_id: agentId });
+const pinInput = z.strictObject({ agent_id: agentName });
 const pinOutput = z.object({ agent_id: z.string(), pinned: z.boolean() });
 
 export const pinTool = (views: CallerViews) =>

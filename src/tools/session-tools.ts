@@ -6,7 +6,7 @@ import type { AgentView } from '../callers/caller-agents.ts';
 import type { CallerViews } from '../callers/caller-views.ts';
 import type { Principal } from '../identity/principal.ts';
 import { QUERY } from './annotations.ts';
-import { filterByAgent, limit, optionalAgentId } from './arguments.ts';
+import { filterByAgent, limit, optionalAgentName } from './arguments.ts';
 import { defineTool } from './tool.ts';
 import { describeTurn, turnSummary } from './turn-tools.ts';
 
@@ -90,7 +90,7 @@ const effectiveSettings = z.object({
 });
 
 const mineInput = z.strictObject({
-  agent_id: optionalAgentId.describe('Default: the agent that calls without an agent_id go to.'),
+  agent_id: optionalAgentName.describe('Default: the agent that calls without an agent_id go to.'),
 });
 const mineOutput = z.object({
   agent_id: z
@@ -111,8 +111,8 @@ export const mySessionTool = (views: CallerViews) =>
     annotations: QUERY,
     input: mineInput,
     output: mineOutput,
-    async run({ agent_id }, { principal, defaultAgentId }) {
-      const name = agent_id ?? defaultAgentId;
+    async run({ agent_id }, { principal, defaultAgentName }) {
+      const name = agent_id ?? defaultAgentName;
       const own = views.agents(principal);
       const agent = own.find(name);
       if (!agent) {

@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import type { SnapshotView } from '../callers/caller-snapshots.ts';
 import type { CallerViews } from '../callers/caller-views.ts';
-import { agentIdSchema } from '../identity/agent-id.ts';
+import { ownNameSchema } from '../identity/agent-id.ts';
 import { QUERY, UPDATE, WRITE } from './annotations.ts';
-import { filterByAgent, optionalAgentId } from './arguments.ts';
+import { filterByAgent, optionalAgentName } from './arguments.ts';
 import { defineTool } from './tool.ts';
 
 const LABEL_LENGTH = 200;
@@ -19,7 +19,7 @@ const snapshotShape = z.object({
 });
 
 const takeInput = z.strictObject({
-  agent_id: optionalAgentId,
+  agent_id: optionalAgentName,
   label: z
     .string()
     .min(1)
@@ -42,8 +42,8 @@ export const snapshotTool = (views: CallerViews) =>
     annotations: { ...UPDATE, idempotentHint: false },
     input: takeInput,
     output: takeOutput,
-    async run({ agent_id, label }, { principal, defaultAgentId, signal, progress }) {
-      const agent = agent_id ?? defaultAgentId;
+    async run({ agent_id, label }, { principal, defaultAgentName, signal, progress }) {
+      const agent = agent_id ?? defaultAgentName;
       progress(`Taking a snapshot of agent ${agent}`);
       const made = await views.snapshots(principal).make(agent, label, signal);
       const { snapshot, hasConversation, omitted, removed } = made;
@@ -70,7 +70,7 @@ export const listSnapshotsTool = (views: CallerViews) =>
 
 const restoreInput = z.strictObject({
   snapshot_id: snapshotId,
-  agent_id: agentIdSchema
+  agent_id: ownNameSchema
     .optional()
     .describe('The id of the restored agent. Default: a new agent with a generated id.'),
   replace: z

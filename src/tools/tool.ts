@@ -1,8 +1,9 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { ApprovalRecord } from '../approvals/approval.ts';
+import type { ApprovalView } from '../callers/caller-approvals.ts';
+import type { TurnView } from '../callers/caller-turns.ts';
+import type { AgentName } from '../identity/agent-id.ts';
 import type { Principal } from '../identity/principal.ts';
-import type { TurnRecord } from '../turns/turn.ts';
 
 /** One action that a client can call, the same over MCP and HTTP. */
 export type Tool<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodType = z.ZodType> = {
@@ -18,7 +19,7 @@ export type Tool<Input extends z.ZodObject = z.ZodObject, Output extends z.ZodTy
   servedWhenFull?: boolean;
   run(input: z.output<Input>, call: ToolCall): Promise<object>;
   /** Of a tool that runs a turn: starts the turn without waiting. The turn returns what `run` returns. */
-  submit?(input: z.output<Input>, call: Caller): TurnRecord;
+  submit?(input: z.output<Input>, call: Caller): TurnView;
 };
 
 /** Infers what `run` gets from the schema of the input. */
@@ -40,7 +41,7 @@ type ToolAnnotations = {
 export type ToolCall = {
   principal: Principal;
   /** The agent of a call that names none: from `X-Agent-Id`, `?agent_id=`, or generated for the client's session. */
-  defaultAgentId: string;
+  defaultAgentName: AgentName;
   /** Aborted when the client cancels the call. */
   signal: AbortSignal;
   correlationId: string;
@@ -48,10 +49,10 @@ export type ToolCall = {
   /** Sends a message to the client, which may be dropped. Never throws. */
   progress(message: string): void;
   /** Called for each approval that the call waits for, where the client can ask a person. */
-  onApproval?(approval: ApprovalRecord): void;
+  onApproval?(approval: ApprovalView): void;
 };
 
-export type Caller = Pick<ToolCall, 'principal' | 'defaultAgentId'> &
+export type Caller = Pick<ToolCall, 'principal' | 'defaultAgentName'> &
   Partial<Pick<ToolCall, 'correlationId'>>;
 
 /** A tool as clients see it. */

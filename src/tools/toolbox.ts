@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import { type AuditLog, NO_AUDIT } from '../audit/audit-log.ts';
+import { NO_AUDIT } from '../audit/audit-log.ts';
+import type { TurnView } from '../callers/caller-turns.ts';
 import type { RateLimits } from '../callers/rate-limits.ts';
 import { checkedInput } from '../checked-input.ts';
 import { AppError } from '../errors.ts';
-import type { TurnRecord } from '../turns/turn.ts';
+import type { AgentName } from '../identity/agent-id.ts';
 import { outcomeOf } from '../turns/turn-outcome.ts';
-import { CallAudit } from './call-audit.ts';
+import { type AuditOf, CallAudit } from './call-audit.ts';
 import {
   type Caller,
   describeTool,
@@ -27,7 +28,7 @@ type ToolboxOptions = {
   /** Further names of tools, which `list` leaves out. */
   aliases?: Readonly<Record<string, string>>;
   /** Default: no audit. */
-  audit?: AuditLog;
+  audit?: AuditOf;
 };
 
 /** All tools by name. Every transport calls tools here. */
@@ -42,7 +43,7 @@ export class Toolbox {
 
   constructor(
     tools: readonly Tool[],
-    { maxCalls, rates, aliases = {}, audit = NO_AUDIT }: ToolboxOptions,
+    { maxCalls, rates, aliases = {}, audit = () => NO_AUDIT }: ToolboxOptions,
   ) {
     this.#rates = rates;
     this.#audit = new CallAudit(audit);
@@ -66,7 +67,7 @@ export class Toolbox {
       const tool = this.#find(name);
       const input = parsed(tool, args);
       await this.#count(tool, input, call);
-      if (!tool.servedWhenFull) this.#audit.assertWritable();
+      if (!tool.servedWhenFull) this.#audit.assertWritable(call);
       return this.hold(async () => checked(tool, await tool.run(input, call)), tool);
     });
   }
@@ -100,19 +101,19 @@ export class Toolbox {
   }
 
   /** Starts the turn of a call without waiting for it. Throws what `call` throws. */
-  submit(name: string, args: unknown, caller: Caller): Promise<TurnRecord> {
+  submit(name: string, args: unknown, caller: Caller): Promise<TurnView> {
     return this.#audit.witnessSubmit({ name, args, call: caller }, async () => {
       const tool = this.#find(name);
       if (!tool.submit) throw new AppError('invalid_input', `${name} does not run a turn.`);
       const input = parsed(tool, args);
       await this.#count(tool, input, caller);
-      this.#audit.assertWritable();
+      this.#audit.assertWritable(caller);
       return tool.submit(input, caller);
     });
   }
 
   /** Returns or throws what `call` does for a turn that has ended. */
-  outcome(turn: TurnRecord): Record<string, unknown> {
+  outcome(turn: TurnView): Record<string, unknown> {
     return checked(this.#find(turn.tool), outcomeOf(turn));
   }
 
@@ -120,8 +121,8 @@ export class Toolbox {
   async #count(tool: Tool, input: Record<string, unknown>, caller: Caller): Promise<void> {
     if (!tool.submit) return;
     const { agent_id: named } = input;
-    const agent = typeof named === 'string' ? named : caller.defaultAgentId;
-    await this.#rates?.takeCall(caller.principal, agent);
+    const name: AgentName = typeof named === 'string' ? named : caller.defaultAgentName;
+    await this.#rates?.takeCall(caller.principal, name);
   }
 
   #find(name: string): Tool {

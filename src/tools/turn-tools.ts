@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import type { ApprovalRecord } from '../approvals/approval.ts';
+import type { ApprovalView } from '../callers/caller-approvals.ts';
+import type { TurnView } from '../callers/caller-turns.ts';
 import type { CallerViews } from '../callers/caller-views.ts';
-import { TURN_STATES, type TurnRecord } from '../turns/turn.ts';
+import { TURN_STATES } from '../turns/turn.ts';
 import { QUERY } from './annotations.ts';
 import { filterByAgent, limit, turnId } from './arguments.ts';
 import { defineTool } from './tool.ts';
@@ -66,7 +67,7 @@ export const waitTurnTool = (views: CallerViews) =>
     async run({ turn_id, timeout_seconds }, call) {
       const signal = AbortSignal.any([call.signal, AbortSignal.timeout(timeout_seconds * 1000)]);
       const progress = (message: string) => call.progress(message);
-      const onApproval = (approval: ApprovalRecord) => call.onApproval?.(approval);
+      const onApproval = (approval: ApprovalView) => call.onApproval?.(approval);
       const waiter = { signal, progress, onApproval };
       return describeTurnWithResult(await views.turns(call.principal).wait(turn_id, waiter));
     },
@@ -123,10 +124,10 @@ export const listTurnsTool = (views: CallerViews) =>
     }),
   });
 
-export function describeTurn(turn: TurnRecord): z.input<typeof turnSummary> {
+export function describeTurn(turn: TurnView): z.input<typeof turnSummary> {
   return {
     turn_id: turn.turnId,
-    agent_id: turn.agentId,
+    agent_id: turn.agentName,
     tool: turn.tool,
     state: turn.state,
     error_code: turn.error?.code ?? null,
@@ -135,6 +136,6 @@ export function describeTurn(turn: TurnRecord): z.input<typeof turnSummary> {
   };
 }
 
-function describeTurnWithResult(turn: TurnRecord): z.input<typeof turnWithResult> {
+function describeTurnWithResult(turn: TurnView): z.input<typeof turnWithResult> {
   return { ...describeTurn(turn), result: turn.result ?? null, error: turn.error ?? null };
 }

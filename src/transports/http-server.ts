@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import { fastifySSE } from '@fastify/sse';
 import fastify, { type FastifyBaseLogger, type FastifyInstance } from 'fastify';
 import type { Logger } from 'pino';
-import type { AuditLog } from '../audit/audit-log.ts';
 import type { RateLimits } from '../callers/rate-limits.ts';
 import type { Config } from '../config/config.ts';
 import type { Principal } from '../identity/principal.ts';
@@ -61,7 +60,7 @@ export type HttpServerOptions = {
   approvals: (principal: Principal) => ApprovalDesk;
   changes: (principal: Principal) => DiffFeed;
   workspaces: GitRoutesOptions['workspaces'];
-  audit: AuditLog;
+  audit: GitRoutesOptions['audit'];
   files: (principal: Principal) => FileDesk & AgentDesk;
   snapshots: (principal: Principal) => SnapshotDesk;
   health: () => Promise<{ ready: boolean }>;

@@ -1,5 +1,6 @@
 import type { AgentStore } from '../agents/agent-store.ts';
 import type { AuditEntry } from '../audit/audit-log.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 import { LOCAL } from '../identity/principal.ts';
 import type { TurnRecord } from './turn.ts';
 import type { TurnStore } from './turn-store.ts';
@@ -24,7 +25,7 @@ export function auditContextOfTurn(turns: Pick<TurnStore, 'get'>, turnId: string
 export function auditContextOfAgent(
   agents: Pick<AgentStore, 'get'>,
   current: TurnRecord | undefined,
-  { agentId, at }: { agentId: string; at: Date },
+  { agentId, at }: { agentId: AgentId; at: Date },
 ): AuditContext {
   if (current && current.createdAt <= at) return auditContextOf(current);
   const agent = agents.get(agentId);

@@ -1,5 +1,6 @@
 import pTimeout from 'p-timeout';
 import type { AgentManager } from '../agents/agent-manager.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 
 /** How long interrupted work gets to end by itself. */
 const SETTLE_MS = 3_000;
@@ -11,7 +12,7 @@ const SETTLE_MS = 3_000;
 export async function haltAfter(
   work: Promise<unknown>,
   agents: Pick<AgentManager, 'halt'>,
-  agentId: string,
+  agentId: AgentId,
 ): Promise<void> {
   await pTimeout(work, { milliseconds: SETTLE_MS }).catch(() => undefined);
   await agents.halt(agentId);

@@ -3,6 +3,7 @@ import type { AgentManager } from '../agents/agent-manager.ts';
 import type { Redactor } from '../audit/redaction/redactor.ts';
 import type { KeyedQueue } from '../concurrency/keyed-queue.ts';
 import { AppError } from '../errors.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 import type { TurnApprovals } from './admission/turn-approvals.ts';
 import { TurnEvents } from './events/turn-events.ts';
 import { TurnJournal } from './events/turn-journal.ts';
@@ -26,7 +27,7 @@ import type { TurnStore } from './turn-store.ts';
 type TurnLifecycleOptions = {
   agents: AgentManager;
   register: TurnRegister;
-  queues: KeyedQueue;
+  queues: KeyedQueue<AgentId>;
   approvals: TurnApprovals;
   store: { turns: TurnStore };
   redactor: Pick<Redactor, 'text'>;

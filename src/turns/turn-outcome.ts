@@ -37,7 +37,7 @@ export function failed(error: unknown): TurnEnd {
 }
 
 /** Returns the result of a turn that has ended. Throws the error of a turn that has none. */
-export function outcomeOf(record: TurnRecord): Record<string, unknown> {
+export function outcomeOf(record: Omit<TurnRecord, 'agentId'>): Record<string, unknown> {
   if (record.result) return record.result;
   if (!record.error) throw new AppError('turn_interrupted', 'The turn has no result.');
   const { code, message, hint: _hint, retryable: _retryable, ...data } = record.error;

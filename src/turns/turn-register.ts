@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 import type { LiveTurn } from './live-turn.ts';
 import type { TurnRecord } from './turn.ts';
 import type { TurnQuery, TurnStore } from './turn-store.ts';
@@ -44,7 +45,7 @@ export class TurnRegister {
   }
 
   /** The turn of an agent that Codex works on. */
-  current(agentId: string): TurnRecord | undefined {
+  current(agentId: AgentId): TurnRecord | undefined {
     return this.allLive()
       .map(({ record }) => record)
       .find((record) => record.agentId === agentId && record.sent && !record.endedAt);

@@ -7,6 +7,7 @@ import type { ApprovalRecord } from '../approvals/approval.ts';
 import type { KeyedQueue } from '../concurrency/keyed-queue.ts';
 import type { Config } from '../config/config.ts';
 import { AppError } from '../errors.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 import {
   type AdmissionOptions,
   admit,
@@ -35,7 +36,7 @@ type TurnServiceOptions = {
   lifecycle: TurnLifecycle;
   runner: TurnRunner;
   trials: Trials;
-  queues: KeyedQueue;
+  queues: KeyedQueue<AgentId>;
   approvals: TurnApprovals;
   store: { agents: AgentStore; turns: TurnStore };
   disk: Pick<DiskWatch, 'assertRoom'>;
@@ -134,7 +135,7 @@ export class TurnService {
   }
 
   /** How many calls of an agent wait or run. */
-  load(agentId: string): number {
+  load(agentId: AgentId): number {
     const { queues, approvals } = this.#options;
     return queues.load(agentId) + approvals.waiting(agentId);
   }

@@ -1,15 +1,16 @@
+import type { AgentId } from '../identity/agent-id.ts';
 import type { TurnEvent } from './events/turn-event.ts';
 import type { TurnRecord } from './turn.ts';
 
 export interface TurnStore {
   get(turnId: string): TurnRecord | undefined;
   /** The turn of an earlier call with this key. */
-  findByKey(agentId: string, idempotencyKey: string): TurnRecord | undefined;
+  findByKey(agentId: AgentId, idempotencyKey: string): TurnRecord | undefined;
   /** Inserts or replaces. */
   put(turn: TurnRecord): void;
   /** Turns of some agents, or of all, the last one put for the first time first. */
   list(query: TurnQuery): TurnRecord[];
-  count(agentId: string): number;
+  count(agentId: AgentId): number;
   /** Turns that have not ended, in the order in which they were put for the first time. */
   unfinished(): TurnRecord[];
   /** Removes turns that ended before a time, the oldest first, with their events. Returns how many. */
@@ -22,7 +23,7 @@ export interface TurnStore {
 
 /** All given conditions must hold. */
 export type TurnQuery = {
-  agentIds?: readonly string[];
+  agentIds?: readonly AgentId[];
   /** Id of the principal that owns the agents. */
   owner?: string;
   tenant?: string;

@@ -2,6 +2,7 @@ import type { Source } from '../agents/sources/source.ts';
 import type { REASONING_EFFORTS, ThreadSettings } from '../agents/threads/thread.ts';
 import type { ErrorCode, ErrorReport } from '../errors.ts';
 import type { TokenUsage } from '../gateway/spending/token-usage.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 import type { Checkpoint } from '../workspaces/checkpoint.ts';
 import type { CheckProgress } from './checks/check.ts';
 
@@ -22,9 +23,9 @@ export type CandidateRequest = {
   effort?: TurnRequest['effort'];
 };
 
-/** The work that a caller asks Codex for. */
+/** The work that Codex is asked for. */
 export type TurnRequest = {
-  agentId: string;
+  agentId: AgentId;
   /** Id of the caller. Default: the machine's own user. */
   principal?: string | undefined;
   tenant?: string | undefined;
@@ -67,7 +68,7 @@ export type SentTurn = {
 /** One call of a working tool. */
 export type TurnRecord = {
   turnId: string;
-  agentId: string;
+  agentId: AgentId;
   tool: string;
   state: TurnState;
   request: TurnRequest;

@@ -1,3 +1,4 @@
+import type { AgentId } from '../identity/agent-id.ts';
 import type { ContainerRuntime, ExecOptions } from '../runtime/container-runtime.ts';
 import { stderrTail } from '../runtime/stderr-tail.ts';
 
@@ -15,7 +16,7 @@ export type ScriptResult = { exitCode: number | undefined; stderr: string; stdou
  */
 export async function runScript(
   runtime: ContainerRuntime,
-  agentId: string,
+  agentId: AgentId,
   command: readonly string[],
   options: ExecOptions,
   signal?: AbortSignal,

@@ -1,4 +1,5 @@
 import { AppError } from '../errors.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 import type { ContainerProcess, ContainerRuntime } from '../runtime/container-runtime.ts';
 import { readAtMost } from '../runtime/read-at-most.ts';
 import { stderrTail } from '../runtime/stderr-tail.ts';
@@ -37,7 +38,7 @@ export const DIFF_OPTIONS = [
 
 type Options = {
   runtime: ContainerRuntime;
-  agentId: string;
+  agentId: AgentId;
   env: { WORKSPACE: string; SNAPSHOTS: string };
 };
 

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import readline from 'node:readline';
 import type { Readable } from 'node:stream';
 import type { Logger } from 'pino';
+import type { AgentId } from '../identity/agent-id.ts';
 import type { ContainerProcess, ContainerRuntime } from '../runtime/container-runtime.ts';
 import { agentScript } from './agent-script.ts';
 
@@ -16,7 +17,7 @@ const FAILED = 'failed';
 
 type ShellOptions = {
   runtime: ContainerRuntime;
-  agentId: string;
+  agentId: AgentId;
   env: Record<string, string>;
   answerLimitMs: number;
   log: Logger;

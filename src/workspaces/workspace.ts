@@ -2,6 +2,7 @@ import path from 'node:path';
 import PQueue from 'p-queue';
 import type { Logger } from 'pino';
 import { AppError } from '../errors.ts';
+import type { AgentId } from '../identity/agent-id.ts';
 import type { ContainerProcess, ContainerRuntime } from '../runtime/container-runtime.ts';
 import { DISK_FULL } from '../runtime/disk-full.ts';
 import { readAtMost } from '../runtime/read-at-most.ts';
@@ -35,7 +36,7 @@ const NOT_A_CHANGE = new Set(['.git/index']);
 
 type WorkspaceOptions = {
   runtime: ContainerRuntime;
-  agentId: string;
+  agentId: AgentId;
   env: { WORKSPACE: string; SNAPSHOTS: string; HOOKS: string; STAGING: string; PLACE: string };
   answerLimitMs: number;
   log: Logger;
@@ -59,7 +60,7 @@ export class Workspace {
 
   static async open(
     runtime: ContainerRuntime,
-    agentId: string,
+    agentId: AgentId,
     log: Logger,
     { answerLimitMs = ANSWER_LIMIT_MS } = {},
   ): Promise<Workspace> {

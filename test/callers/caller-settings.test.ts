@@ -35,7 +35,7 @@ const ann = caller('ann', 'developer');
 
 test('an agent is begun with its settings, within the quota of its owner', () => {
   const change = { instructions: 'Be brief.', mcpServers: ['words'] };
-  expect(ann.change('a', change)).toEqual({ agentId: 'a', settings: change });
+  expect(ann.change('a', change)).toEqual({ agentName: 'a', settings: change });
   expect(() => ann.change('b', change)).toThrow('your limit of 1 agents');
   expect(store.agents.count()).toBe(1);
 });
@@ -55,7 +55,7 @@ test('whoever may not have the agent work changes nothing', () => {
   const elsewhere = caller('root', 'admin', 'elsewhere');
   expect(() => elsewhere.change('a@ann', change)).toThrow('no agent "a@ann"');
   expect(ann.get('a').settings).not.toHaveProperty('instructions');
-  expect(caller('root', 'admin').change('a@ann', change).agentId).toBe('a@ann');
+  expect(caller('root', 'admin').change('a@ann', change).agentName).toBe('a@ann');
   expect(ann.get('a').settings).toMatchObject(change);
 });
 

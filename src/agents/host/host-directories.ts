@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import { demand } from '../../identity/permission.ts';
 import { LOCAL, type Principal } from '../../identity/principal.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
@@ -46,7 +47,7 @@ export class HostDirectories {
    * Sets the directory of an agent that never ran; returns false if the agent has it already. Throws
    * `workspace_path_denied`, `workspace_path_unusable`, `workspace_path_taken` and `workspace_exists`.
    */
-  attach(agentId: string, directory: string): boolean {
+  attach(agentId: AgentId, directory: string): boolean {
     const { agents } = this.#options.store;
     const agent = agents.get(agentId);
     if (!agent) throw new AppError('agent_not_found', `The agent ${agentId} was removed.`);

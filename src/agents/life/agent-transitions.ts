@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
 import { toAppError } from '../../errors.ts';
 import type { ModelGateway } from '../../gateway/model-gateway.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import { newAgent } from '../agent.ts';
 import type { AgentEvents, TransitionReason } from '../agent-events.ts';
@@ -16,7 +17,7 @@ type AgentTransitionsOptions = {
   agents: AgentStore;
   runningAgents: RunningAgents;
   /** Whether calls are queued. */
-  isAwaited: (agentId: string) => boolean;
+  isAwaited: (agentId: AgentId) => boolean;
   events: AgentEvents;
   config: Pick<Config, 'CONTAINER_STOP_TIMEOUT'>;
   log: Logger;
@@ -33,7 +34,7 @@ export class AgentTransitions {
   /** Returns false, without a transition, if the agent is in use or locked. */
   async apply(
     transition: AgentTransition,
-    agentId: string,
+    agentId: AgentId,
     reason: TransitionReason,
   ): Promise<boolean> {
     return this.#options.runningAgents.runExclusive(agentId, () =>
@@ -43,7 +44,7 @@ export class AgentTransitions {
 
   async #applyAndEmit(
     transition: AgentTransition,
-    agentId: string,
+    agentId: AgentId,
     reason: TransitionReason,
   ): Promise<void> {
     const { events, log } = this.#options;
@@ -61,7 +62,7 @@ export class AgentTransitions {
     events.emit({ type: 'agent_taken', agentId, transition, reason });
   }
 
-  #perform(transition: AgentTransition, agentId: string): Promise<void> {
+  #perform(transition: AgentTransition, agentId: AgentId): Promise<void> {
     switch (transition) {
       case 'pause':
         return this.#pause(agentId);
@@ -76,7 +77,7 @@ export class AgentTransitions {
     }
   }
 
-  async #pause(agentId: string): Promise<void> {
+  async #pause(agentId: AgentId): Promise<void> {
     const { runningAgents, runtime } = this.#options;
     const running = runningAgents.get(agentId);
     if (!running) return;
@@ -86,7 +87,7 @@ export class AgentTransitions {
     await runtime.pause(agentId);
   }
 
-  async #stop(agentId: string): Promise<void> {
+  async #stop(agentId: AgentId): Promise<void> {
     const { runningAgents, runtime, gateway, config } = this.#options;
     const running = runningAgents.get(agentId);
     if (running) this.#saveLastUse(running);
@@ -97,7 +98,7 @@ export class AgentTransitions {
     if (running) runningAgents.remove(running);
   }
 
-  async #archive(agentId: string): Promise<void> {
+  async #archive(agentId: AgentId): Promise<void> {
     const { runtime, agents } = this.#options;
     await this.#stop(agentId);
     await runtime.remove(agentId, { volumes: false });
@@ -105,7 +106,7 @@ export class AgentTransitions {
   }
 
   // The row is removed last, so that the next round can complete a removal after a crash.
-  async #remove(agentId: string): Promise<void> {
+  async #remove(agentId: AgentId): Promise<void> {
     const { runtime, agents, isAwaited } = this.#options;
     await this.#stop(agentId);
     await runtime.remove(agentId, { volumes: true });

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { AgentManager } from '../agent-manager.ts';
 import type { AgentStore } from '../agent-store.ts';
 import type { AgentLife, AgentTransition } from './agent-life.ts';
@@ -19,7 +20,7 @@ type WarnerOptions = {
 /** Emits warnings before the reaper's transitions of idle agents. */
 export class ExpiryWarner {
   readonly #options: WarnerOptions;
-  #sent: ReadonlyMap<string, SentWarnings> = new Map();
+  #sent: ReadonlyMap<AgentId, SentWarnings> = new Map();
 
   constructor(options: WarnerOptions) {
     this.#options = options;
@@ -35,14 +36,14 @@ export class ExpiryWarner {
   }
 
   /** The transition of an agent in a round of the reaper. */
-  dueTransition(agentId: string, life: AgentLife): AgentTransition | 'none' {
+  dueTransition(agentId: AgentId, life: AgentLife): AgentTransition | 'none' {
     return transitionOfRound(life, this.#sent.get(agentId), new Date(), this.#options.config);
   }
 
   #check(rounds: readonly Date[]): void {
     const { agents, store, config, log } = this.#options;
     const now = new Date();
-    const sent = new Map<string, SentWarnings>();
+    const sent = new Map<AgentId, SentWarnings>();
     for (const record of store.agents.list()) {
       const { agentId } = record;
       const life = agents.lifeOf(record);

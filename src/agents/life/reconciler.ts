@@ -2,6 +2,7 @@ import PQueue from 'p-queue';
 import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
 import type { ModelGateway } from '../../gateway/model-gateway.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type {
   ContainerRuntime,
   ContainerState,
@@ -42,7 +43,7 @@ export class Reconciler {
   }
 
   /** Skips locked agents and logs errors; the next round retries. */
-  async #forEach(agentIds: string[], task: (agentId: string) => Promise<void>): Promise<void> {
+  async #forEach(agentIds: AgentId[], task: (agentId: AgentId) => Promise<void>): Promise<void> {
     const { runningAgents, log } = this.#options;
     const queue = new PQueue({ concurrency: CONCURRENCY });
     const settled = [...new Set(agentIds)].map((agentId) =>
@@ -58,7 +59,7 @@ export class Reconciler {
   }
 
   /** Whether an agent differs from its container; others are not locked. */
-  #differs(agentId: string, state: ContainerState | undefined): boolean {
+  #differs(agentId: AgentId, state: ContainerState | undefined): boolean {
     const { runningAgents, agents } = this.#options;
     const running = runningAgents.get(agentId);
     if (state && !agents.get(agentId)) return true;
@@ -67,7 +68,7 @@ export class Reconciler {
   }
 
   /** Inspects again with the agent locked, since the list may be outdated. */
-  async #reconcile(agentId: string): Promise<void> {
+  async #reconcile(agentId: AgentId): Promise<void> {
     const { runtime, agents } = this.#options;
     const container = await runtime.inspect(agentId);
     if (container && !agents.get(agentId)) await this.#removeUnknown(container);
@@ -76,7 +77,7 @@ export class Reconciler {
   }
 
   /** Unknown agents with volumes older than `ORPHAN_TIMEOUT`. */
-  async #orphans(): Promise<string[]> {
+  async #orphans(): Promise<AgentId[]> {
     const { runtime, agents, config } = this.#options;
     if (config.ORPHAN_TIMEOUT === 0) return [];
     const bound = Date.now() - config.ORPHAN_TIMEOUT * 1000;
@@ -85,7 +86,7 @@ export class Reconciler {
       .map(({ agentId }) => agentId);
   }
 
-  async #removeOrphan(agentId: string): Promise<void> {
+  async #removeOrphan(agentId: AgentId): Promise<void> {
     const { runtime, agents, log } = this.#options;
     if (agents.get(agentId)) return;
     log.warn({ agentId }, 'Removing the volumes of an unknown agent');
@@ -100,7 +101,7 @@ export class Reconciler {
     await this.#handleLoss(agentId);
   }
 
-  async #handleLoss(agentId: string): Promise<void> {
+  async #handleLoss(agentId: AgentId): Promise<void> {
     const { runningAgents, gateway, events, log } = this.#options;
     const running = runningAgents.get(agentId);
     if (!running) return;

@@ -1,5 +1,6 @@
 import PQueue from 'p-queue';
 import type { Logger } from 'pino';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { AgentRecord } from '../agent.ts';
 import type { TransitionReason } from '../agent-events.ts';
 import type { AgentManager } from '../agent-manager.ts';
@@ -18,10 +19,10 @@ type SweepOptions = {
   log: Logger;
 };
 
-export type Decision = (life: AgentLife, agentId: string) => AgentTransition | 'none';
+export type Decision = (life: AgentLife, agentId: AgentId) => AgentTransition | 'none';
 
 export type SweepResult = {
-  agentId: string;
+  agentId: AgentId;
   /** Before the transition. */
   life: AgentLife;
   transition: AgentTransition;
@@ -41,7 +42,7 @@ export async function sweep(options: SweepOptions, decide: Decision): Promise<Sw
 /** Decides directly before the transition, since transitions of other agents take time. */
 async function sweepOne(
   { agents, store, reason, log }: SweepOptions,
-  agentId: string,
+  agentId: AgentId,
   decide: Decision,
 ): Promise<SweepResult | undefined> {
   const record = withPastUse(store.agents, store.agents.get(agentId));

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import pTimeout from 'p-timeout';
 import { isSilence } from '../../codex/connection/heartbeat.ts';
 import { AppError } from '../../errors.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import type { AgentLink } from './agent-link.ts';
 import { containerAfterBreak } from './container-after-break.ts';
@@ -15,7 +16,7 @@ export class ConnectionLost extends AppError {}
 /** The error of a turn whose connection broke, by the state of the container. */
 export async function explainBrokenTurn(
   runtime: Pick<ContainerRuntime, 'inspect'>,
-  agentId: string,
+  agentId: AgentId,
   { begun, cause }: { begun: boolean; cause: unknown },
 ): Promise<AppError> {
   try {

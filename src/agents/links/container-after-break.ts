@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { ContainerRuntime, ContainerSummary } from '../../runtime/container-runtime.ts';
 
 /** An engine reports a killed container as running until its cleanup is complete. */
@@ -8,7 +9,7 @@ const POLL_MS = 200;
 /** Inspects a container after a broken connection, and waits for the engine to notice its end. */
 export async function containerAfterBreak(
   runtime: Pick<ContainerRuntime, 'inspect'>,
-  agentId: string,
+  agentId: AgentId,
 ): Promise<ContainerSummary | undefined> {
   let container = await runtime.inspect(agentId);
   for (let poll = 1; poll < POLLS; poll++) {

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
 import type { ModelGateway } from '../../gateway/model-gateway.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import { type AgentRecord, newAgent } from '../agent.ts';
 import type { AgentStore } from '../agent-store.ts';
@@ -42,7 +43,7 @@ export class ContainerLauncher {
   }
 
   /** Starts the container, and creates a missing or outdated one; volumes are kept. */
-  async run(agentId: string): Promise<Launched> {
+  async run(agentId: AgentId): Promise<Launched> {
     const link = this.#options.pool.claim(agentId);
     try {
       const launched = await this.#makeRun(agentId, link);
@@ -56,7 +57,7 @@ export class ContainerLauncher {
   }
 
   /** Kills all processes of the container and starts it again. */
-  async restart(agentId: string): Promise<void> {
+  async restart(agentId: AgentId): Promise<void> {
     const { runtime, store } = this.#options;
     await runtime.stop(agentId, { graceSeconds: 0 });
     const agent = store.agents.get(agentId);
@@ -64,7 +65,7 @@ export class ContainerLauncher {
     await runtime.start(agentId);
   }
 
-  async #makeRun(agentId: string, link: ContainerLink | undefined): Promise<Launched> {
+  async #makeRun(agentId: AgentId, link: ContainerLink | undefined): Promise<Launched> {
     const { runtime, gateway, store, log } = this.#options;
     const agent = store.agents.get(agentId);
     const container = await runtime.inspect(agentId);
@@ -86,7 +87,7 @@ export class ContainerLauncher {
   }
 
   /** Whether the workspace volume of an existing agent is missing. */
-  async #hasLostFiles(agentId: string): Promise<boolean> {
+  async #hasLostFiles(agentId: AgentId): Promise<boolean> {
     const { runtime, store, log } = this.#options;
     const agent = store.agents.get(agentId);
     if (!agent?.tokenSha256 || agent.workspacePath !== undefined) return false;
@@ -98,7 +99,7 @@ export class ContainerLauncher {
   }
 
   // The row is written first, since the gateway rejects a token without a row.
-  async #create(agentId: string): Promise<void> {
+  async #create(agentId: AgentId): Promise<void> {
     const { runtime, gateway, store, log } = this.#options;
     await runtime.prepare((line) => log.info({ line }, 'Preparing the runtime'));
     const { tokenSha256, env } = newGatewayToken();
@@ -114,7 +115,7 @@ export class ContainerLauncher {
     if (workspacePath !== undefined) this.#options.directories.assertUsable(workspacePath);
   }
 
-  async #discard(agentId: string, what: { volumes: boolean }): Promise<void> {
+  async #discard(agentId: AgentId, what: { volumes: boolean }): Promise<void> {
     const { runtime, config, log } = this.#options;
     log.info({ agentId }, 'Replacing an outdated container');
     await runtime.stop(agentId, { graceSeconds: config.CONTAINER_STOP_TIMEOUT });

@@ -6,6 +6,7 @@ import type { CodexClient } from '../../codex/codex-client.ts';
 import { type CodexSilent, isSilence } from '../../codex/connection/heartbeat.ts';
 import { AppError } from '../../errors.ts';
 import { TunnelKeeper } from '../../gateway/tunnel-keeper.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import { Workspace } from '../../workspaces/workspace.ts';
 import { containerAfterBreak } from './container-after-break.ts';
@@ -15,7 +16,7 @@ const CONNECT_RETRY_MS = 25;
 export type ContainerLinkOptions = {
   runtime: ContainerRuntime;
   /** Id of the container in the runtime. */
-  agentId: string;
+  agentId: AgentId;
   startTimeoutMs: number;
   /** Limit without a byte from Codex while an answer is due. */
   answerTimeoutMs: number;

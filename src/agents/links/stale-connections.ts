@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 
 /**
@@ -25,7 +26,7 @@ done 2>/dev/null`;
  */
 export async function endStaleConnections(
   runtime: ContainerRuntime,
-  agentId: string,
+  agentId: AgentId,
   log: Logger,
 ): Promise<void> {
   try {

@@ -1,3 +1,4 @@
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import { runScript, type ScriptResult } from '../../workspaces/container-script.ts';
 import type { ArchiveBounds } from '../../workspaces/transfers/archive-rules.ts';
@@ -95,7 +96,7 @@ type Clone = {
 /** Clones a repository into the staging directory of an agent. */
 export async function cloneInto(
   runtime: ContainerRuntime,
-  agentId: string,
+  agentId: AgentId,
   clone: Clone,
 ): Promise<CloneResult> {
   const { url, ref = '', depth } = clone.source;
@@ -112,7 +113,7 @@ export async function cloneInto(
 /** Fetches a submodule of the clone in the staging directory. */
 export function fetchSubmodule(
   runtime: ContainerRuntime,
-  agentId: string,
+  agentId: AgentId,
   { submodule, ...clone }: Clone & { submodule: Submodule },
 ): Promise<CloneResult> {
   const env = {
@@ -127,7 +128,7 @@ export function fetchSubmodule(
 
 async function runBounded(
   runtime: ContainerRuntime,
-  agentId: string,
+  agentId: AgentId,
   script: string,
   { env: more, clone: { gatewayPath, bounds, signal } }: { env: Environment; clone: Clone },
 ): Promise<CloneResult> {
@@ -146,7 +147,7 @@ async function runBounded(
 /** The output for {@link readMissingContent}. */
 export async function lookAtClone(
   runtime: ContainerRuntime,
-  agentId: string,
+  agentId: AgentId,
   within: string,
 ): Promise<string> {
   const env = { ...stagingEnvironment(runtime, agentId), ...ENVIRONMENT, WITHIN: within };

@@ -4,6 +4,7 @@ import type { Config } from '../../config/config.ts';
 import { AppError, type ErrorCode } from '../../errors.ts';
 import type { GitFailure } from '../../gateway/egress/git-exchange.ts';
 import type { GitForwarder, GitGrant } from '../../gateway/egress/git-forwarder.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import { DISK_FULL } from '../../runtime/disk-full.ts';
 import { runScript } from '../../workspaces/container-script.ts';
@@ -59,7 +60,7 @@ export class Sources {
    * `workspace_not_empty`, `source_denied`, `source_unauthorized`, `source_failed`, `upload_too_large`, or
    * the reason of `signal`.
    */
-  async apply(agentId: string, source: Source, signal?: AbortSignal): Promise<Filled> {
+  async apply(agentId: AgentId, source: Source, signal?: AbortSignal): Promise<Filled> {
     const { agents, disk } = this.#options;
     const agent = agents.get(agentId);
     const digest = sourceDigest(source);
@@ -88,7 +89,7 @@ export class Sources {
     }
   }
 
-  async #isEmpty(agentId: string): Promise<boolean> {
+  async #isEmpty(agentId: AgentId): Promise<boolean> {
     const { runtime } = this.#options;
     const env = { ...stagingEnvironment(runtime, agentId), GIT_CONFIG_GLOBAL: '/dev/null' };
     const { exitCode, stderr } = await runScript(runtime, agentId, ['sh', '-c', LOOK], { env });
@@ -96,7 +97,7 @@ export class Sources {
     throw failed('The workspace could not be read.', stderr);
   }
 
-  async #write(agentId: string, list: readonly SourceFile[], run: Run): Promise<void> {
+  async #write(agentId: AgentId, list: readonly SourceFile[], run: Run): Promise<void> {
     const bounds = transferBounds(this.#options, agentId);
     const options = { bounds, base: [], git: 'refuse', ...run } as const;
     await this.#options.files.put(agentId, archiveOf(list), options);
@@ -149,7 +150,7 @@ export class Sources {
 
   /** Fetches submodules recursively if wanted; returns notes on missing content. */
   async #complete(
-    agentId: string,
+    agentId: AgentId,
     { url, submodules: wanted = false }: GitSource,
     fetch: (submodule: Submodule) => Promise<void>,
   ): Promise<string[]> {

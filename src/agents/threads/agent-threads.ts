@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { CodexClient, OpenedThread, ThreadOptions } from '../../codex/codex-client.ts';
 import { RpcRefusal } from '../../codex/connection/json-rpc.ts';
 import { AppError } from '../../errors.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { AgentRecord } from '../agent.ts';
 import type { AgentStore } from '../agent-store.ts';
 import {
@@ -26,7 +27,7 @@ const MAIN_SETTINGS = {
 } as const;
 
 export type AgentThreadsOptions = {
-  agentId: string;
+  agentId: AgentId;
   codex: CodexClient;
   /** Directory of the workspace in the container. */
   workspace: string;

@@ -1,3 +1,4 @@
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { ThreadRecord } from './thread.ts';
 
 /** Maximum per agent; the least recently used ones are removed. */
@@ -7,7 +8,7 @@ export const THREADS_KEPT = 1000;
 export interface ThreadStore {
   get(threadId: string): ThreadRecord | undefined;
   /** Ordered by last use, the latest first. */
-  list(options: { agentId?: string; limit: number }): ThreadRecord[];
+  list(options: { agentId?: AgentId; limit: number }): ThreadRecord[];
   /** Inserts or replaces. */
   put(thread: ThreadRecord): void;
   setToldInstructions(threadId: string, instructions: string | undefined): void;

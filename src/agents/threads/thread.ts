@@ -1,3 +1,4 @@
+import type { AgentId } from '../../identity/agent-id.ts';
 export const SANDBOXES = ['read-only', 'workspace-write', 'danger-full-access'] as const;
 export const APPROVAL_POLICIES = ['untrusted', 'on-request', 'never'] as const;
 export const REASONING_EFFORTS = ['minimal', 'low', 'medium', 'high', 'xhigh'] as const;
@@ -27,7 +28,7 @@ export type ThreadSettings = {
 export type ThreadRecord = {
   /** Id in Codex: the `session_id` of clients. */
   threadId: string;
-  agentId: string;
+  agentId: AgentId;
   settings: ThreadSettings;
   /** Digest of the agent's instructions that the thread has; absent without any. */
   toldInstructions?: string | undefined;

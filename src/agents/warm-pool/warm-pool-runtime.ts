@@ -1,3 +1,4 @@
+import type { AgentId } from '../../identity/agent-id.ts';
 import type {
   ContainerLayout,
   ContainerProcess,
@@ -48,25 +49,25 @@ export class WarmPoolRuntime implements ContainerRuntime {
     return this.#inner.create({ ...spec, agentId: this.#key(spec.agentId) });
   }
 
-  start(agentId: string): Promise<void> {
+  start(agentId: AgentId): Promise<void> {
     return this.#inner.start(this.#key(agentId));
   }
 
-  stop(agentId: string, options: { graceSeconds: number }): Promise<void> {
+  stop(agentId: AgentId, options: { graceSeconds: number }): Promise<void> {
     return this.#inner.stop(this.#key(agentId), options);
   }
 
-  pause(agentId: string): Promise<void> {
+  pause(agentId: AgentId): Promise<void> {
     return this.#inner.pause(this.#key(agentId));
   }
 
-  async remove(agentId: string, options: { volumes: boolean }): Promise<void> {
+  async remove(agentId: AgentId, options: { volumes: boolean }): Promise<void> {
     await this.#inner.remove(this.#key(agentId), options);
     const container = this.#warmContainers.of(agentId);
     if (container && options.volumes) this.#warmContainers.remove(container.id);
   }
 
-  copyVolumes(from: CopySource, to: string, options: CopyOptions): Promise<void> {
+  copyVolumes(from: CopySource, to: AgentId, options: CopyOptions): Promise<void> {
     const source = { ...from, agentId: this.#key(from.agentId) };
     return this.#inner.copyVolumes(source, this.#key(to), options);
   }
@@ -79,36 +80,36 @@ export class WarmPoolRuntime implements ContainerRuntime {
     return this.#shown(await this.#inner.listVolumes());
   }
 
-  async inspect(agentId: string): Promise<ContainerSummary | undefined> {
+  async inspect(agentId: AgentId): Promise<ContainerSummary | undefined> {
     const found = await this.#inner.inspect(this.#key(agentId));
     return found && { ...found, agentId };
   }
 
   exec(
-    agentId: string,
+    agentId: AgentId,
     command: readonly string[],
     options?: ExecOptions,
   ): Promise<ContainerProcess> {
     return this.#inner.exec(this.#key(agentId), command, options);
   }
 
-  layout(agentId: string): ContainerLayout {
+  layout(agentId: AgentId): ContainerLayout {
     return this.#inner.layout(this.#key(agentId));
   }
 
-  stats(agentId: string): Promise<ContainerStats | undefined> {
+  stats(agentId: AgentId): Promise<ContainerStats | undefined> {
     return this.#inner.stats(this.#key(agentId));
   }
 
-  logs(agentId: string, options: { tail: number }): Promise<string> {
+  logs(agentId: AgentId, options: { tail: number }): Promise<string> {
     return this.#inner.logs(this.#key(agentId), options);
   }
 
-  #key(agentId: string): string {
+  #key(agentId: AgentId): string {
     return this.#warmContainers.of(agentId)?.id ?? agentId;
   }
 
-  #shown<T extends { agentId: string }>(found: T[]): T[] {
+  #shown<T extends { agentId: AgentId }>(found: T[]): T[] {
     const warmContainers = new Map(
       this.#warmContainers.list().map((container) => [container.id, container]),
     );

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import pTimeout from 'p-timeout';
 import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { ContainerRuntime, ContainerSummary } from '../../runtime/container-runtime.ts';
 import { newAgent } from '../agent.ts';
 import type { AgentStore } from '../agent-store.ts';
@@ -34,7 +35,7 @@ export function isClaimable(
 export class WarmPool {
   readonly #options: WarmPoolOptions;
   /** Open connections by container id; they survive a pause. */
-  readonly #links = new Map<string, ContainerLink>();
+  readonly #links = new Map<AgentId, ContainerLink>();
   #filling: Promise<void> | undefined;
   #closed = false;
 
@@ -46,7 +47,7 @@ export class WarmPool {
    * Assigns a container and its token to an agent that never had one. Returns the open connections;
    * undefined without a container or connections.
    */
-  claim(agentId: string): ContainerLink | undefined {
+  claim(agentId: AgentId): ContainerLink | undefined {
     const { agents, warmContainers } = this.#options.store;
     const agent = agents.get(agentId) ?? newAgent(agentId);
     // A warm container has a workspace volume.
@@ -131,7 +132,7 @@ export class WarmPool {
     await this.#makeReady(id);
   }
 
-  async #makeReady(id: string): Promise<void> {
+  async #makeReady(id: AgentId): Promise<void> {
     const { runtime, store, config, version, log } = this.#options;
     const startTimeoutMs = config.CONTAINER_STARTUP_TIMEOUT * 1000;
     const answerTimeoutMs = config.CODEX_ANSWER_TIMEOUT * 1000;
@@ -145,13 +146,13 @@ export class WarmPool {
     store.warmContainers.setReady(id, true);
   }
 
-  #takeLink(id: string): ContainerLink | undefined {
+  #takeLink(id: AgentId): ContainerLink | undefined {
     const link = this.#links.get(id);
     this.#links.delete(id);
     return link;
   }
 
-  async #dropLink(id: string, link: ContainerLink): Promise<void> {
+  async #dropLink(id: AgentId, link: ContainerLink): Promise<void> {
     if (this.#links.get(id) !== link) return;
     this.#links.delete(id);
     await link.close();

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { agentIdSchema } from '../../identity/agent-id.ts';
+import { ownNameSchema } from '../../identity/agent-id.ts';
 import { LOCAL, type Principal, principalId, ROLES, type Role } from '../../identity/principal.ts';
 
 /** Names that other systems use. */
@@ -15,7 +15,7 @@ const words = z.union([z.string().transform((text) => text.split(/[\s,]+/)), z.a
 const claimsSchema = z.object({
   sub: principalIdSchema.optional(),
   tenant: principalIdSchema.default(LOCAL.tenant),
-  agents: z.array(agentIdSchema).optional(),
+  agents: z.array(ownNameSchema).optional(),
 });
 
 /** The principal of a verified token. Throws a ZodError for invalid claims. */

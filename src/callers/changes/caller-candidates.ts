@@ -6,11 +6,11 @@ import type { AgentLink } from '../../agents/links/agent-link.ts';
 import type { AuditLog } from '../../audit/audit-log.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
+import type { AgentId, AgentName } from '../../identity/agent-id.ts';
 import { commitOf } from '../../turns/files/turn-commits.ts';
 import { candidatesOf } from '../../turns/trials/trials.ts';
-import type { TurnRecord } from '../../turns/turn.ts';
 import { type Commit, type CommitOutcome, NO_COMMIT } from '../../workspaces/commits/commit.ts';
-import { CallerTurns, type TurnServices } from '../caller-turns.ts';
+import { CallerTurns, type TurnServices, type TurnView } from '../caller-turns.ts';
 import { CallerView } from '../caller-view.ts';
 import { CallerWorkspaces, type WorkspaceServices } from '../caller-workspaces.ts';
 import { mergeConflict } from './merge-conflict.ts';
@@ -32,7 +32,7 @@ type Choice = {
   /** The turn that asked for candidates. */
   turnId: string;
   /** Name of the candidate to promote. Default: the one that was ranked first. */
-  candidate?: string | undefined;
+  candidate?: AgentName | undefined;
   /** Whether all candidates are removed and none is promoted. */
   none?: boolean | undefined;
 };
@@ -41,7 +41,7 @@ type Choice = {
 type Transfer = {
   to: AgentLink;
   source: AgentRecord;
-  turn: TurnRecord;
+  turn: TurnView;
   chosen: AgentRecord;
   threadId: string | undefined;
   ids: readonly string[];
@@ -50,11 +50,11 @@ type Transfer = {
 };
 
 export type Promoted = {
-  agent: string;
-  promoted?: string;
+  agent: AgentName;
+  promoted?: AgentName;
   commits: Commit[];
-  removed: string[];
-  kept: string[];
+  removed: AgentName[];
+  kept: AgentName[];
 };
 
 /** The candidates of one caller's turns. */
@@ -77,7 +77,7 @@ export class CallerCandidates extends CallerView<
       throw new AppError('invalid_input', `Turn ${turn.turnId} had no candidates.`);
     }
     if (!turn.endedAt) throw new AppError('agent_busy', 'The candidates are still at work.');
-    const agent = this.services.ownerships.find(this.principal, turn.agentId);
+    const agent = this.services.ownerships.find(this.principal, turn.agentName);
     const all = candidatesOf(turn, agent).map(({ agentId }) => agentId);
     const chosen = choice.none ? undefined : this.#chosen(turn, choice.candidate);
     if (chosen && !all.includes(chosen.agentId)) {
@@ -95,9 +95,9 @@ export class CallerCandidates extends CallerView<
       turnId: turn.turnId,
       data: { act: 'candidate promoted', candidate: chosen?.agentId, removed },
     });
-    const names = (ids: readonly string[]) => ids.map((agentId) => this.nameOf(agentId));
+    const names = (ids: readonly AgentId[]) => ids.map((agentId) => this.nameOf(agentId));
     return {
-      agent: turn.agentId,
+      agent: turn.agentName,
       ...(chosen && { promoted: this.nameOf(chosen.agentId) }),
       commits,
       removed: names(removed),
@@ -105,7 +105,7 @@ export class CallerCandidates extends CallerView<
     };
   }
 
-  #chosen(turn: TurnRecord, named: string | undefined): AgentRecord {
+  #chosen(turn: TurnView, named: AgentName | undefined): AgentRecord {
     const candidates = turn.result?.candidates;
     const [best] = Array.isArray(candidates) ? candidates : [];
     const name = named ?? best?.agent_id;
@@ -113,10 +113,10 @@ export class CallerCandidates extends CallerView<
     throw new AppError('invalid_input', 'No candidate has completed; give the agent_id of one.');
   }
 
-  async #promote(turn: TurnRecord, chosen: AgentRecord): Promise<Commit[]> {
+  async #promote(turn: TurnView, chosen: AgentRecord): Promise<Commit[]> {
     const ids = this.#commitsOf(chosen);
     const { threadId = chosen.forkOf } = chosen;
-    return this.#workspaces.change(turn.agentId, async (to, source) => {
+    return this.#workspaces.change(turn.agentName, async (to, source) => {
       const taken = await findPromoted(to, ids);
       // An earlier call may have been interrupted while it removed the candidate.
       const isDone = taken.size === ids.length && source.forkOf === threadId;
@@ -155,7 +155,7 @@ export class CallerCandidates extends CallerView<
   async #apply(
     { workspace }: AgentLink,
     { name }: AgentRecord,
-    { id, turn }: { id: string; turn: TurnRecord },
+    { id, turn }: { id: string; turn: TurnView },
   ): Promise<Commit | undefined> {
     const outcome = await workspace.commits.apply(id, {
       ref: refOf(id),
@@ -179,13 +179,13 @@ export class CallerCandidates extends CallerView<
 
   /** While the chosen candidate exists, an interrupted call can be repeated: so it goes last. */
   async #remove(
-    agentIds: readonly string[],
-    last: string | undefined,
-  ): Promise<{ removed: string[]; kept: string[] }> {
+    agentIds: readonly AgentId[],
+    last: AgentId | undefined,
+  ): Promise<{ removed: AgentId[]; kept: AgentId[] }> {
     const { store } = this.services;
     const there = agentIds.filter((agentId) => store.agents.get(agentId));
-    const gone = new Set<string>();
-    const remove = async (agentId: string) => {
+    const gone = new Set<AgentId>();
+    const remove = async (agentId: AgentId) => {
       if (await this.#removeOne(agentId)) gone.add(agentId);
     };
     await Promise.all(there.filter((agentId) => agentId !== last).map(remove));
@@ -197,7 +197,7 @@ export class CallerCandidates extends CallerView<
   }
 
   /** The server may still use an agent that just worked, for instance to measure its files. */
-  async #removeOne(agentId: string): Promise<boolean> {
+  async #removeOne(agentId: AgentId): Promise<boolean> {
     for (let tries = 0; tries < REMOVAL_TRIES; tries++) {
       if (await this.services.agents.transition('remove', agentId, 'cleanup')) return true;
       await sleep(REMOVAL_WAIT_MS);

@@ -1,6 +1,7 @@
 import type { AuditLog } from '../../audit/audit-log.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
+import type { AgentName } from '../../identity/agent-id.ts';
 import { commitMessage } from '../../turns/files/commit-message.ts';
 import { type CommitReport, notesOf, recordingOf } from '../../turns/files/turn-commits.ts';
 import { type Commit, type CommitOutcome, NO_COMMIT } from '../../workspaces/commits/commit.ts';
@@ -12,7 +13,13 @@ import { CallerTurns, type TurnServices } from '../caller-turns.ts';
 import { CallerView } from '../caller-view.ts';
 import { CallerWorkspaces, type WorkspaceServices } from '../caller-workspaces.ts';
 import { mergeConflict } from './merge-conflict.ts';
-import { type CommittedTurn, committed, type Selection, select } from './selection.ts';
+import {
+  type CommittedTurn,
+  committed,
+  type Selected,
+  type Selection,
+  select,
+} from './selection.ts';
 
 const SERVER_AUTHOR = 'codex-mcp-server';
 const ALL: DiffScope = { paths: [], contextLines: 3 };
@@ -24,7 +31,7 @@ export type ChangeServices = {
 
 export type ChangeReport = {
   /** Name of the agent. */
-  agent: string;
+  agent: AgentName;
   /** A commit; absent where there was none before. */
   from?: string;
   /** A commit; absent for the present files. */
@@ -53,7 +60,7 @@ export class CallerChanges extends CallerView<
     selection: Selection,
     { maxBytes, ...scope }: DiffScope & { maxBytes?: number | undefined },
   ): Promise<ChangeReport> {
-    const { agent, turns } = select(this.#views, selection);
+    const { agent, turns } = this.#select(selection);
     return this.#views.workspaces.read(agent, async ({ workspace: { commits } }) => {
       const { from, to, ends, notes } = await this.#range(commits, turns);
       const bounds = this.#bounds(maxBytes);
@@ -68,7 +75,7 @@ export class CallerChanges extends CallerView<
     selection: Selection,
     use: (pieces: AsyncIterable<Buffer>) => Promise<void>,
   ): Promise<void> {
-    const { agent, turns } = select(this.#views, selection);
+    const { agent, turns } = this.#select(selection);
     await this.#views.workspaces.read(agent, async ({ workspace: { commits } }) => {
       const { from, to } = await this.#range(commits, turns);
       await use(commits.patch(from, to));
@@ -85,7 +92,7 @@ export class CallerChanges extends CallerView<
     const turn = this.#views.turns.get(turnId);
     if (!turn.endedAt) throw new AppError('agent_busy', 'The turn has not ended.');
     const { commit } = committed(turn);
-    return this.#views.workspaces.change(turn.agentId, async ({ workspace }, agent) => {
+    return this.#views.workspaces.change(turn.agentName, async ({ workspace }, agent) => {
       const outcome = await workspace.commits.revert(commit.id, {
         ref: `reverts/${turnId}`,
         at: new Date(),
@@ -105,13 +112,18 @@ export class CallerChanges extends CallerView<
         ? recordingOf(made)
         : { notes: ['The files were reverted, but no commit holds that.'] };
       return {
-        agent: turn.agentId,
+        agent: turn.agentName,
         commit: told,
         changes,
         diffstat: diffstat(changes, unlisted),
         notes,
       };
     });
+  }
+
+  #select({ agent, ...selection }: Selection): Selected {
+    const named = agent === undefined ? {} : { agent: this.ownName(agent) };
+    return select(this.#views, { ...selection, ...named });
   }
 
   #done(commits: Commits, made: Commit | undefined) {
@@ -143,7 +155,10 @@ export class CallerChanges extends CallerView<
   }
 }
 
-function revertMessage({ id }: CommitReport, { turnId, agent }: { turnId: string; agent: string }) {
+function revertMessage(
+  { id }: CommitReport,
+  { turnId, agent }: { turnId: string; agent: AgentName },
+) {
   return commitMessage({
     tool: 'revert_turn',
     args: { task: `Revert turn ${turnId}` },

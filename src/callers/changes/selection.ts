@@ -1,8 +1,8 @@
 import { AppError } from '../../errors.ts';
+import type { AgentName } from '../../identity/agent-id.ts';
 import { type CommitReport, commitOf } from '../../turns/files/turn-commits.ts';
-import type { TurnRecord } from '../../turns/turn.ts';
 import type { CallerSessions } from '../caller-sessions.ts';
-import type { CallerTurns } from '../caller-turns.ts';
+import type { CallerTurns, TurnView } from '../caller-turns.ts';
 
 /** Of one agent. Older turns can be selected one by one only. */
 const TURNS_LOOKED_AT = 1000;
@@ -10,20 +10,20 @@ const TURNS_LOOKED_AT = 1000;
 /** Which changes: of a turn, of a range of turns, of a conversation, or by default what HEAD does not hold. */
 export type Selection = {
   /** The agent that they have to be of. */
-  agent?: string | undefined;
+  agent?: AgentName | undefined;
   /** The agent whose files are compared with HEAD where `agent` is absent. */
-  defaultAgent?: string | undefined;
+  defaultAgent?: AgentName | undefined;
   turn?: string | undefined;
   from?: string | undefined;
   to?: string | undefined;
   session?: string | undefined;
 };
 
-export type CommittedTurn = { turn: TurnRecord; commit: CommitReport };
+export type CommittedTurn = { turn: TurnView; commit: CommitReport };
 
 export type Selected = {
   /** Name of the agent. */
-  agent: string;
+  agent: AgentName;
   /** The oldest first; absent for the present files. */
   turns?: readonly CommittedTurn[];
 };
@@ -47,7 +47,7 @@ export function select(views: Views, selection: Selection): Selected {
 function selectedBy(views: Views, { turn, from, to, session, ...whose }: Selection): Selected {
   if (turn !== undefined) {
     const record = views.turns.get(turn);
-    return { agent: record.agentId, turns: [committed(record)] };
+    return { agent: record.agentName, turns: [committed(record)] };
   }
   if (session !== undefined) return ofSession(views, session);
   if (from !== undefined || to !== undefined) return between(views, { from, to });
@@ -57,7 +57,7 @@ function selectedBy(views: Views, { turn, from, to, session, ...whose }: Selecti
 }
 
 /** The turn with its commit. Throws `commit_not_found`. */
-export function committed(turn: TurnRecord): CommittedTurn {
+export function committed(turn: TurnView): CommittedTurn {
   const commit = commitOf(turn);
   if (commit) return { turn, commit };
   const why = turn.endedAt ? 'has no commit' : 'has not ended and has no commit yet';
@@ -73,15 +73,15 @@ function ofSession({ turns, sessions }: Views, session: string): Selected {
 function between({ turns }: Views, { from, to }: Pick<Selection, 'from' | 'to'>): Selected {
   const ends = [from, to].filter((id) => id !== undefined).map((id) => committed(turns.get(id)));
   const [{ turn: first } = { turn: undefined }] = ends;
-  if (!first || ends.some(({ turn }) => turn.agentId !== first.agentId)) {
+  if (!first || ends.some(({ turn }) => turn.agentName !== first.agentName)) {
     throw new AppError('invalid_input', 'from_turn and to_turn have to be turns of one agent.');
   }
-  const all = history(turns, first.agentId);
+  const all = history(turns, first.agentName);
   const at = (id: string) => all.findIndex(({ turn }) => turn.turnId === id);
   const start = from === undefined ? 0 : at(from);
   const end = to === undefined ? all.length - 1 : at(to);
   const range = all.slice(start, end + 1);
-  if (start >= 0 && range.length > 0) return { agent: first.agentId, turns: range };
+  if (start >= 0 && range.length > 0) return { agent: first.agentName, turns: range };
   throw new AppError(
     'invalid_input',
     `from_turn has to come before to_turn, and both have to be among the last ${TURNS_LOOKED_AT} turns.`,
@@ -89,7 +89,7 @@ function between({ turns }: Views, { from, to }: Pick<Selection, 'from' | 'to'>)
 }
 
 /** The last turns of an agent that have a commit, the oldest first. */
-function history(turns: CallerTurns, agent: string): CommittedTurn[] {
+function history(turns: CallerTurns, agent: AgentName): CommittedTurn[] {
   return turns
     .list({ agent, limit: TURNS_LOOKED_AT })
     .flatMap((turn) => {

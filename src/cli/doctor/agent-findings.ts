@@ -1,5 +1,6 @@
 import type { AgentRecord } from '../../agents/agent.ts';
 import { AppError } from '../../errors.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import { counted, problem, warning } from './check.ts';
 import { type Finding, finding, repairable } from './finding.ts';
@@ -14,7 +15,7 @@ export function unknownAgents(inventory: Inventory): Finding[] {
     .map((agentId) => unknownAgent(agentId, inventory));
 }
 
-function unknownAgent(agentId: string, { runtime, containers, volumes }: Inventory): Finding {
+function unknownAgent(agentId: AgentId, { runtime, containers, volumes }: Inventory): Finding {
   const container = containers.get(agentId);
   const made = volumes.get(agentId)?.createdAt.toISOString().slice(0, 10);
   const things = [container && `a container (${container.state})`, made && `volumes of ${made}`];
@@ -26,7 +27,7 @@ function unknownAgent(agentId: string, { runtime, containers, volumes }: Invento
   return repairable(check, `remove its ${parts}`, () => removeAll(agentId, runtime));
 }
 
-async function removeAll(agentId: string, runtime: ContainerRuntime): Promise<void> {
+async function removeAll(agentId: AgentId, runtime: ContainerRuntime): Promise<void> {
   await runtime.remove(agentId, { volumes: true });
   // A container that was renamed by hand is found by its label only.
   if ((await runtime.list()).some((container) => container.agentId === agentId)) {
@@ -94,7 +95,7 @@ function lostContainer({ agentId }: AgentRecord, inventory: Inventory): Finding 
   return repairable(check, 'mark the agent as archived', () => archive(agentId, inventory));
 }
 
-async function archive(agentId: string, { store, runtime }: Inventory): Promise<void> {
+async function archive(agentId: AgentId, { store, runtime }: Inventory): Promise<void> {
   await runtime.stop(agentId, { graceSeconds: 0 });
   await runtime.remove(agentId, { volumes: false });
   store.agents.setArchived(agentId, true);

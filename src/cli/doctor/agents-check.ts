@@ -1,4 +1,5 @@
 import { isClaimable } from '../../agents/warm-pool/warm-pool.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import { listAgentProcesses } from '../../runtime/process/list-agent-processes.ts';
 import type { Store } from '../../store/store.ts';
@@ -88,7 +89,7 @@ async function strayProcesses({ engine, busy }: Inventory, directory: string): P
     });
 }
 
-async function isAwake(engine: ContainerRuntime, agentId: string): Promise<boolean> {
+async function isAwake(engine: ContainerRuntime, agentId: AgentId): Promise<boolean> {
   const container = await engine.inspect(agentId);
   return container !== undefined && container.state !== 'stopped';
 }

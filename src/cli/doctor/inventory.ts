@@ -1,4 +1,5 @@
 import { WarmPoolRuntime } from '../../agents/warm-pool/warm-pool-runtime.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type {
   ContainerRuntime,
   ContainerSummary,
@@ -13,10 +14,10 @@ export type Inventory = {
   engine: ContainerRuntime;
   /** Names containers by agents. */
   runtime: ContainerRuntime;
-  containers: ReadonlyMap<string, ContainerSummary>;
-  volumes: ReadonlyMap<string, VolumeSummary>;
+  containers: ReadonlyMap<AgentId, ContainerSummary>;
+  volumes: ReadonlyMap<AgentId, VolumeSummary>;
   /** Agents with unfinished turns. */
-  busy: ReadonlySet<string>;
+  busy: ReadonlySet<AgentId>;
 };
 
 export async function takeInventory(store: Store, engine: ContainerRuntime): Promise<Inventory> {

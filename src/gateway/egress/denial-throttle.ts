@@ -1,12 +1,14 @@
+import type { AgentId } from '../../identity/agent-id.ts';
+
 const QUIET_MS = 60_000;
 /** Hosts of one agent that are reported per minute. */
 const MOST_HOSTS = 30;
 
 /** Limits the events of denials: each host of an agent at most once a minute. */
 export class DenialThrottle {
-  readonly #told = new Map<string, Map<string, number>>();
+  readonly #told = new Map<AgentId, Map<string, number>>();
 
-  shouldReport(agentId: string, host: string): boolean {
+  shouldReport(agentId: AgentId, host: string): boolean {
     const now = performance.now();
     const hosts = this.#told.get(agentId) ?? new Map<string, number>();
     this.#told.set(agentId, hosts);
@@ -16,7 +18,7 @@ export class DenialThrottle {
     return true;
   }
 
-  forget(agentId: string): void {
+  forget(agentId: AgentId): void {
     this.#told.delete(agentId);
   }
 }

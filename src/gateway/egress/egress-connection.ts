@@ -1,4 +1,5 @@
 import type net from 'node:net';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { EgressRecord } from './egress-record.ts';
 import { REFUSALS, type RefusalReason } from './egress-refusal.ts';
 import { type EgressTarget, shownTarget } from './egress-target.ts';
@@ -6,7 +7,7 @@ import { type EgressTarget, shownTarget } from './egress-target.ts';
 const LONGEST_ASKED = 255;
 
 type Request = {
-  agentId: string;
+  agentId: AgentId;
   method: string;
   /** The requested target as the client sent it. */
   asked: string;
@@ -15,7 +16,7 @@ type Request = {
 
 /** One connection of an agent, from its request to its close. */
 export class EgressConnection {
-  readonly agentId: string;
+  readonly agentId: AgentId;
   readonly target: EgressTarget | undefined;
   readonly #method: string;
   readonly #asked: string;

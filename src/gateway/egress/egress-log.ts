@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { EgressRecord } from './egress-record.ts';
 import type { EgressStore } from './egress-store.ts';
 
@@ -30,7 +31,7 @@ export class EgressLog {
   }
 
   /** The newest first. */
-  list(agentId: string, limit: number): EgressRecord[] {
+  list(agentId: AgentId, limit: number): EgressRecord[] {
     this.#write();
     return this.#store.records(agentId, limit);
   }

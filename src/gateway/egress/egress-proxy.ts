@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type net from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Logger } from 'pino';
+import type { AgentId } from '../../identity/agent-id.ts';
 import { DenialThrottle } from './denial-throttle.ts';
 import type { Dialer } from './dialer.ts';
 import { EgressConnection } from './egress-connection.ts';
@@ -26,7 +27,7 @@ const FORBIDDEN = 403;
 
 /** A denied connection, and how an operator can allow it. */
 export type EgressDenial = {
-  agentId: string;
+  agentId: AgentId;
   method: string;
   host: string;
   port: number;
@@ -68,7 +69,7 @@ export class EgressProxy {
 
   /** Serves CONNECT. */
   async connect(
-    agentId: string,
+    agentId: AgentId,
     { request, client, head }: { request: IncomingMessage; client: Duplex; head: Buffer },
   ): Promise<void> {
     const { method = '', url: asked = '' } = request;
@@ -94,7 +95,7 @@ export class EgressProxy {
   }
 
   /** Serves a request of plain HTTP in absolute form. */
-  async forward(agentId: string, request: IncomingMessage, response: ServerResponse) {
+  async forward(agentId: AgentId, request: IncomingMessage, response: ServerResponse) {
     const { method = '', url: asked = '' } = request;
     const connection = new EgressConnection({
       agentId,
@@ -119,7 +120,7 @@ export class EgressProxy {
    * Returns why it was refused or failed; `response` is answered with that.
    */
   async relay(
-    agentId: string,
+    agentId: AgentId,
     { target, method, asked, response }: Relayed,
     use: (upstream: net.Socket) => Promise<void>,
   ): Promise<Refused | undefined> {
@@ -139,12 +140,12 @@ export class EgressProxy {
   }
 
   /** The open connections of an agent, the newest first. */
-  openOf(agentId: string): EgressRecord[] {
+  openOf(agentId: AgentId): EgressRecord[] {
     const open = this.#connections.of(agentId).map((connection) => connection.record());
     return open.reverse();
   }
 
-  forget(agentId: string): void {
+  forget(agentId: AgentId): void {
     this.#denials.forget(agentId);
   }
 
@@ -196,7 +197,7 @@ export class EgressProxy {
     this.#options.onDenied({ ...denial, howToAllow: howToAllow(connection.shown, reason) });
   }
 
-  #cutForbidden(agentId: string): void {
+  #cutForbidden(agentId: AgentId): void {
     for (const connection of this.#connections.of(agentId)) {
       const { target } = connection;
       const denial = target && this.#options.rules.denialReason(agentId, target);

@@ -1,8 +1,9 @@
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { EgressVerdict, RefusalReason } from './egress-refusal.ts';
 
 /** A connection of an agent, allowed or refused. */
 export type EgressRecord = {
-  agentId: string;
+  agentId: AgentId;
   startedAt: Date;
   durationMs: number;
   /** `CONNECT`, or the method of a plain HTTP request. */
@@ -20,7 +21,7 @@ export type EgressRecord = {
 
 /** A rule for one agent. */
 export type EgressRuleRecord = {
-  agentId: string;
+  agentId: AgentId;
   /** In the form of `parseEgressRule`; unique for an agent. */
   rule: string;
   effect: 'allow' | 'deny';

@@ -1,4 +1,5 @@
 import { AppError } from '../../errors.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { EgressRuleRecord } from './egress-record.ts';
 import { type EgressRule, parseEgressRule, ruleMatches } from './egress-rule.ts';
 import type { EgressStore } from './egress-store.ts';
@@ -16,7 +17,7 @@ type Decided = { by: string };
 export class EgressRules {
   readonly #forAll: readonly EgressRule[];
   readonly #store: EgressStore;
-  readonly #listeners = new Set<(agentId: string) => void>();
+  readonly #listeners = new Set<(agentId: AgentId) => void>();
 
   /** `forAll` as {@link parseEgressRule} reads them; throws like it. */
   constructor(forAll: readonly string[], store: EgressStore) {
@@ -25,7 +26,7 @@ export class EgressRules {
   }
 
   /** Why a target is denied; undefined if it is allowed. A deny rule wins over all allow rules. */
-  denialReason(agentId: string, target: EgressTarget): DenialReason {
+  denialReason(agentId: AgentId, target: EgressTarget): DenialReason {
     const records = this.list(agentId);
     const matching = (effect: EgressRuleRecord['effect']) =>
       records.some((one) => one.effect === effect && recordMatches(one, target));
@@ -35,25 +36,25 @@ export class EgressRules {
   }
 
   /** Allows a target, `once` for ten minutes. Replaces the same rule of the agent. Throws `invalid_input`. */
-  allow(agentId: string, rule: string, { by, for: time }: Decided & { for: 'once' | 'always' }) {
+  allow(agentId: AgentId, rule: string, { by, for: time }: Decided & { for: 'once' | 'always' }) {
     const expiresAt = time === 'once' ? new Date(Date.now() + ONCE_MS) : undefined;
     return this.#put({ agentId, rule, effect: 'allow', decidedBy: by, expiresAt });
   }
 
   /** Denies a target over all allow rules, and cuts open connections. Throws `invalid_input`. */
-  deny(agentId: string, rule: string, { by }: Decided): EgressRuleRecord {
+  deny(agentId: AgentId, rule: string, { by }: Decided): EgressRuleRecord {
     return this.#put({ agentId, rule, effect: 'deny', decidedBy: by });
   }
 
   /** Returns whether the agent had such a rule. */
-  remove(agentId: string, rule: string): boolean {
+  remove(agentId: AgentId, rule: string): boolean {
     const removed = this.#store.removeRule(agentId, canonical(rule));
     this.#changed(agentId);
     return removed;
   }
 
   /** The rules that have not expired, the oldest first. */
-  list(agentId: string): EgressRuleRecord[] {
+  list(agentId: AgentId): EgressRuleRecord[] {
     const now = Date.now();
     return this.#store
       .rules(agentId)
@@ -65,7 +66,7 @@ export class EgressRules {
     return [...new Set(this.#forAll.map(({ text }) => text))];
   }
 
-  onChange(listener: (agentId: string) => void): void {
+  onChange(listener: (agentId: AgentId) => void): void {
     this.#listeners.add(listener);
   }
 
@@ -86,7 +87,7 @@ export class EgressRules {
     return record;
   }
 
-  #changed(agentId: string): void {
+  #changed(agentId: AgentId): void {
     for (const listener of this.#listeners) listener(agentId);
   }
 }

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import { Dialer, type DialerOptions } from './dialer.ts';
 import { EgressLog } from './egress-log.ts';
 import { type EgressDenial, EgressProxy } from './egress-proxy.ts';
@@ -36,7 +37,7 @@ export type Egress = {
   proxy: EgressProxy;
   git: GitForwarder;
   /** Open connections of an agent, then ended ones, each the newest first. */
-  connections(agentId: string, limit: number): ListedConnection[];
+  connections(agentId: AgentId, limit: number): ListedConnection[];
   /** Cuts open connections and writes their records. */
   close(): void;
 };

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import net from 'node:net';
 import tls from 'node:tls';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { EgressProxy } from './egress-proxy.ts';
 import type { EgressTarget } from './egress-target.ts';
 import { GitExchange, type GitFailure } from './git-exchange.ts';
@@ -24,7 +25,7 @@ export type GitGrant = Disposable & {
   readonly bytes: number;
 };
 
-type Granted = { agentId: string; url: URL } & GrantOptions & {
+type Granted = { agentId: AgentId; url: URL } & GrantOptions & {
     failure?: GitFailure;
     bytes: number;
   };
@@ -49,7 +50,7 @@ export class GitForwarder {
   }
 
   /** `url` of http or https, without a credential. */
-  grant(agentId: string, url: URL, options: GrantOptions): GitGrant {
+  grant(agentId: AgentId, url: URL, options: GrantOptions): GitGrant {
     const token = randomBytes(TOKEN_BYTES).toString('hex');
     const granted: Granted = { agentId, url, bytes: 0, ...options };
     this.#grants.set(token, granted);
@@ -71,7 +72,7 @@ export class GitForwarder {
   }
 
   /** Serves a request of git in a container. Never throws. */
-  async serve(agentId: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async serve(agentId: AgentId, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const [token = '', ...rest] = (request.url ?? '').slice(PREFIX.length).split('/');
     const granted = this.#grants.get(token);
     const exchange = GitExchange.of(request, rest.join('/'));

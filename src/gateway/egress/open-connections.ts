@@ -1,3 +1,4 @@
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { EgressConnection } from './egress-connection.ts';
 import type { EgressRecord } from './egress-record.ts';
 import { EgressRefusal } from './egress-refusal.ts';
@@ -48,7 +49,7 @@ export class OpenConnections {
   }
 
   /** The oldest first. */
-  of(agentId: string): EgressConnection[] {
+  of(agentId: AgentId): EgressConnection[] {
     return [...this.#open].filter((connection) => connection.agentId === agentId);
   }
 

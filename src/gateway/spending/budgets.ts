@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import { LOCAL } from '../../identity/principal.ts';
 import { type Ledger, thisMonth } from './ledger.ts';
 import type { PricedUsage, Prices } from './prices.ts';
@@ -20,7 +21,7 @@ type BudgetSettings = Pick<
 
 export type BudgetOptions = {
   /** The owner of an agent, if known. */
-  agents: { get(agentId: string): { owner: string } | undefined };
+  agents: { get(agentId: AgentId): { owner: string } | undefined };
   ledger: Ledger;
   prices: Prices;
   config: BudgetSettings;
@@ -48,7 +49,7 @@ export class Budgets {
 
   /** Records one answer of a model; returns its cost. Null as model: the server is not billed. */
   record(
-    agentId: string,
+    agentId: AgentId,
     model: string | null,
     usage: PricedUsage & { total_tokens: number },
   ): Spent {
@@ -65,7 +66,7 @@ export class Budgets {
 
   /** Why model requests of an agent are refused, in a turn that has spent so much; undefined if they are allowed. */
   refusal(
-    agentId: string,
+    agentId: AgentId,
     turn?: Spent,
     owner: string = this.#ownerOf(agentId),
   ): AppError | undefined {
@@ -107,14 +108,14 @@ export class Budgets {
   }
 
   /** Warns once a month for each agent and limit. */
-  #alert(agentId: string, { what, spent, limit, unit }: Bound): void {
+  #alert(agentId: AgentId, { what, spent, limit, unit }: Bound): void {
     const key = `${thisMonth()} ${agentId} ${what}`;
     if (spent < limit * this.#options.config.COST_ALERT_THRESHOLD || this.#alerted.has(key)) return;
     this.#alerted.add(key);
     this.#options.log.warn({ agentId, what, spent, limit, unit }, 'A budget is nearly used up');
   }
 
-  #ownerOf(agentId: string): string {
+  #ownerOf(agentId: AgentId): string {
     return this.#options.agents.get(agentId)?.owner ?? LOCAL.id;
   }
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { VolumeSummary } from '../container-runtime.ts';
 import { containerNames } from './container-options.ts';
 import type { Engine } from './engine.ts';
@@ -23,7 +24,7 @@ export class AgentVolumes {
   }
 
   async list(): Promise<VolumeSummary[]> {
-    const found = new Map<string, VolumeSummary>();
+    const found = new Map<AgentId, VolumeSummary>();
     for (const { name, agentId, createdAt } of await this.#all()) {
       const { workspaceVolume, homeVolume } = containerNames(this.#installationId, agentId);
       const none = { agentId, createdAt, holdsWorkspace: false, holdsHome: false };
@@ -36,14 +37,14 @@ export class AgentVolumes {
     return [...found.values()];
   }
 
-  async remove(agentId: string): Promise<void> {
+  async remove(agentId: AgentId): Promise<void> {
     const { workspaceVolume, homeVolume } = containerNames(this.#installationId, agentId);
     const labelled = (await this.#all()).filter((volume) => volume.agentId === agentId);
     const names = new Set([workspaceVolume, homeVolume, ...labelled.map(({ name }) => name)]);
     await Promise.all([...names].map((name) => this.#removeOne(name)));
   }
 
-  async #all(): Promise<{ name: string; agentId: string; createdAt: Date }[]> {
+  async #all(): Promise<{ name: string; agentId: AgentId; createdAt: Date }[]> {
     const { Volumes } = await this.#engine.call('list volumes', (call) =>
       this.#engine.docker.listVolumes({
         ...call,

@@ -1,5 +1,6 @@
 import type Docker from 'dockerode';
 import { AppError } from '../../errors.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import { containerNames } from './container-options.ts';
 import type { Engine } from './engine.ts';
 import { engineStatus } from './engine-errors.ts';
@@ -16,12 +17,12 @@ export class ContainerLookup {
   }
 
   /** Undefined for a container that belongs to another installation. */
-  async find(agentId: string): Promise<Docker.ContainerInspectInfo | undefined> {
+  async find(agentId: AgentId): Promise<Docker.ContainerInspectInfo | undefined> {
     const found = await this.inspect(containerNames(this.#installationId, agentId).container);
     return found && this.owns(found) ? found : undefined;
   }
 
-  async existing(agentId: string): Promise<Docker.ContainerInspectInfo> {
+  async existing(agentId: AgentId): Promise<Docker.ContainerInspectInfo> {
     const found = await this.find(agentId);
     if (found) return found;
     throw new AppError('container_lost', `The container of agent ${agentId} does not exist.`);

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type Docker from 'dockerode';
 import type { Config } from '../../config/settings.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { ContainerLayout, ContainerSpec, CopySource } from '../container-runtime.ts';
 import { LABELS } from './labels.ts';
 
@@ -49,7 +50,7 @@ export type ContainerConfig = Pick<
 type ContainerNames = { container: string; workspaceVolume: string; homeVolume: string };
 
 /** Names on the engine; the hash separates the installations of one engine. */
-export function containerNames(installationId: string, agentId: string): ContainerNames {
+export function containerNames(installationId: string, agentId: AgentId): ContainerNames {
   const container = `codex-agent-${fingerprint(installationId).slice(0, 8)}-${agentId}`;
   return {
     container,
@@ -175,7 +176,7 @@ const COPY = [
 /** The request body of a container that copies the volumes of an agent into those of another, and exits. */
 export function copyOptions(
   installationId: string,
-  { from, to }: { from: CopySource; to: string },
+  { from, to }: { from: CopySource; to: AgentId },
   shape: ContainerShape,
 ): Docker.ContainerCreateOptions {
   const made = createOptions(installationId, { agentId: to, env: {} }, shape);

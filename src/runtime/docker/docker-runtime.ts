@@ -2,6 +2,7 @@ import type Docker from 'dockerode';
 import type { Logger } from 'pino';
 import type { Config } from '../../config/settings.ts';
 import { AppError } from '../../errors.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type {
   ContainerLayout,
   ContainerProcess,
@@ -120,7 +121,7 @@ export class DockerRuntime implements ContainerRuntime {
     return this.#factory.create(spec);
   }
 
-  async start(agentId: string): Promise<void> {
+  async start(agentId: AgentId): Promise<void> {
     const found = await this.#lookup.existing(agentId);
     const state = stateOf(found);
     if (state === 'running') return;
@@ -137,7 +138,7 @@ export class DockerRuntime implements ContainerRuntime {
     this.#log.debug({ agentId, containerId: found.Id }, 'Started a container');
   }
 
-  async stop(agentId: string, { graceSeconds }: { graceSeconds: number }): Promise<void> {
+  async stop(agentId: AgentId, { graceSeconds }: { graceSeconds: number }): Promise<void> {
     const found = await this.#lookup.find(agentId);
     if (!found?.State.Running) return;
     const container = this.#engine.docker.getContainer(found.Id);
@@ -157,7 +158,7 @@ export class DockerRuntime implements ContainerRuntime {
     this.#log.debug({ agentId, containerId: found.Id }, 'Stopped a container');
   }
 
-  async pause(agentId: string): Promise<void> {
+  async pause(agentId: AgentId): Promise<void> {
     const found = await this.#lookup.existing(agentId);
     if (found.State.Paused) return;
     await this.#engine.call('pause a container', (call) =>
@@ -165,7 +166,7 @@ export class DockerRuntime implements ContainerRuntime {
     );
   }
 
-  async remove(agentId: string, { volumes }: { volumes: boolean }): Promise<void> {
+  async remove(agentId: AgentId, { volumes }: { volumes: boolean }): Promise<void> {
     const found = await this.#lookup.find(agentId);
     this.#streams.close(agentId);
     if (found) await this.#factory.remove(found.Id);
@@ -176,7 +177,7 @@ export class DockerRuntime implements ContainerRuntime {
 
   async copyVolumes(
     from: CopySource,
-    to: string,
+    to: AgentId,
     { signal, onCopied }: CopyOptions,
   ): Promise<void> {
     await this.remove(to, { volumes: true });
@@ -209,13 +210,13 @@ export class DockerRuntime implements ContainerRuntime {
     return this.#volumes.list();
   }
 
-  async inspect(agentId: string): Promise<ContainerSummary | undefined> {
+  async inspect(agentId: AgentId): Promise<ContainerSummary | undefined> {
     const found = await this.#lookup.find(agentId);
     return found && (await this.#summarize([found]))[0];
   }
 
   async exec(
-    agentId: string,
+    agentId: AgentId,
     command: readonly string[],
     options?: ExecOptions,
   ): Promise<ContainerProcess> {
@@ -225,17 +226,17 @@ export class DockerRuntime implements ContainerRuntime {
     return child;
   }
 
-  layout(_agentId: string): ContainerLayout {
+  layout(_agentId: AgentId): ContainerLayout {
     return DOCKER_LAYOUT;
   }
 
-  async stats(agentId: string): Promise<ContainerStats | undefined> {
+  async stats(agentId: AgentId): Promise<ContainerStats | undefined> {
     const found = await this.#lookup.find(agentId);
     if (!found || stateOf(found) === 'stopped') return undefined;
     return readStats(this.#engine, found.Id);
   }
 
-  async logs(agentId: string, { tail }: { tail: number }): Promise<string> {
+  async logs(agentId: AgentId, { tail }: { tail: number }): Promise<string> {
     const found = await this.#lookup.existing(agentId);
     const output = await this.#engine.call('read the log of a container', (call) =>
       this.#engine.docker
@@ -263,7 +264,7 @@ export class DockerRuntime implements ContainerRuntime {
     return new AppError('runtime_missing', message);
   }
 
-  #names(agentId: string) {
+  #names(agentId: AgentId) {
     return containerNames(this.#installationId, agentId);
   }
 }

@@ -1,3 +1,4 @@
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { ExecStream } from './exec-stream.ts';
 
 const CHECK_MS = 1000;
@@ -7,9 +8,9 @@ const CHECK_MS = 1000;
  * reports a container as stopped, so one unread stream would delay each stop.
  */
 export class OpenStreams {
-  readonly #streams = new Map<string, Set<ExecStream>>();
+  readonly #streams = new Map<AgentId, Set<ExecStream>>();
 
-  add(agentId: string, stream: ExecStream): void {
+  add(agentId: AgentId, stream: ExecStream): void {
     const streams = this.#streams.get(agentId) ?? new Set();
     this.#streams.set(agentId, streams.add(stream));
     stream.once('close', () => {
@@ -20,12 +21,12 @@ export class OpenStreams {
     });
   }
 
-  close(agentId: string): void {
+  close(agentId: AgentId): void {
     for (const stream of this.#of(agentId)) stream.destroy();
   }
 
   /** Runs `stop`, and closes streams that are not read meanwhile. */
-  async whileStopping<T>(agentId: string, stop: () => Promise<T>): Promise<T> {
+  async whileStopping<T>(agentId: AgentId, stop: () => Promise<T>): Promise<T> {
     let stalled = this.#stalled(agentId);
     const timer = setInterval(() => {
       const now = this.#stalled(agentId);
@@ -40,7 +41,7 @@ export class OpenStreams {
   }
 
   /** The paused streams, with the number of bytes received so far. */
-  #stalled(agentId: string): Map<ExecStream, number> {
+  #stalled(agentId: AgentId): Map<ExecStream, number> {
     return new Map(
       this.#of(agentId)
         .filter((stream) => stream.isHeldBack)
@@ -48,7 +49,7 @@ export class OpenStreams {
     );
   }
 
-  #of(agentId: string): ExecStream[] {
+  #of(agentId: AgentId): ExecStream[] {
     return [...(this.#streams.get(agentId) ?? [])];
   }
 }

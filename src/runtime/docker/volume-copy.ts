@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type Docker from 'dockerode';
 import { AppError } from '../../errors.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { CopyOptions, CopySource } from '../container-runtime.ts';
 import { DISK_FULL } from '../disk-full.ts';
 import type { ContainerFactory } from './container-factory.ts';
@@ -29,7 +30,7 @@ export class VolumeCopy {
   }
 
   /** The target must have no volumes. Throws `copy_failed`, `no_space`, the reason of `signal` or the error of `onCopied`. */
-  async run(from: CopySource, to: string, { signal, onCopied }: CopyOptions): Promise<void> {
+  async run(from: CopySource, to: AgentId, { signal, onCopied }: CopyOptions): Promise<void> {
     const shape = await this.#factory.shape();
     // Without `_body` dockerode would also write the body into the URL.
     const request = {

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { agentIdSchema } from '../../identity/agent-id.ts';
+import { type AgentId, agentIdSchema } from '../../identity/agent-id.ts';
 import {
   type ContainerConfig,
   containerNames,
@@ -108,7 +108,7 @@ export function allowContainer(
   return { name, volumes: [workspaceVolume, homeVolume, ...volumesOf(installationId, from)], body };
 }
 
-function volumesOf(installationId: string, agentId: string | undefined): string[] {
+function volumesOf(installationId: string, agentId: AgentId | undefined): string[] {
   if (agentId === undefined) return [];
   const { workspaceVolume, homeVolume } = containerNames(installationId, agentId);
   return [workspaceVolume, homeVolume];

@@ -6,13 +6,12 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { z } from 'zod';
 import { AppError } from '../../errors.ts';
+import { type AgentId, agentIdSchema } from '../../identity/agent-id.ts';
 import type { VolumeSummary } from '../container-runtime.ts';
 import { hasCode } from './system-error.ts';
 
-const AGENT_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
-
 const recordSchema = z.object({
-  agentId: z.string(),
+  agentId: agentIdSchema,
   id: z.string(),
   env: z.record(z.string(), z.string()),
   gatewayPort: z.number().int(),
@@ -27,7 +26,7 @@ export type ContainerRecord = z.output<typeof recordSchema>;
 
 /** The directory of one agent: its "container" and "volumes". */
 export class AgentDirectory {
-  readonly agentId: string;
+  readonly agentId: AgentId;
   readonly root: string;
   readonly home: string;
   readonly codexHome: string;
@@ -42,8 +41,8 @@ export class AgentDirectory {
   readonly #copyMark: string;
 
   /** Throws `invalid_input` for an id that is not a plain file name. */
-  constructor(parent: string, agentId: string) {
-    if (!AGENT_ID.test(agentId) || agentId.includes('..')) {
+  constructor(parent: string, agentId: AgentId) {
+    if (!agentIdSchema.safeParse(agentId).success) {
       throw new AppError('invalid_input', 'The agent id contains characters that are not allowed.');
     }
     this.agentId = agentId;
@@ -163,12 +162,11 @@ function parseRecord(text: string): ContainerRecord | undefined {
 }
 
 /** The names in a directory that are agent ids; empty for a missing directory. */
-export async function listAgentIds(parent: string): Promise<string[]> {
+export async function listAgentIds(parent: string): Promise<AgentId[]> {
   const entries = (await unlessMissing(fs.readdir(parent, { withFileTypes: true }))) ?? [];
   return entries
-    .filter((entry) => entry.isDirectory() && AGENT_ID.test(entry.name))
-    .map((entry) => entry.name)
-    .filter((name) => !name.includes('..'));
+    .filter((entry) => entry.isDirectory())
+    .flatMap(({ name }) => agentIdSchema.safeParse(name).data ?? []);
 }
 
 export function sha256(text: string): string {

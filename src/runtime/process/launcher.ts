@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { KeyedQueue } from '../../concurrency/keyed-queue.ts';
 import type { Config } from '../../config/settings.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import { AgentDirectory, type ContainerRecord, listAgentIds, sha256 } from './agent-directory.ts';
 import { agentEnvironment, writeHomeConfig } from './agent-environment.ts';
 import { AgentProcesses, type ProcessId } from './agent-processes.ts';
@@ -14,7 +15,7 @@ type LauncherOptions = {
   config: Pick<Config, 'CONTAINER_STARTUP_TIMEOUT'>;
   directory: string;
   log: Logger;
-  queue: KeyedQueue;
+  queue: KeyedQueue<AgentId>;
 };
 
 /** Starts and ends the processes of agents. The caller must run in the queue of the agent. */

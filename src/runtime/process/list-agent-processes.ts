@@ -1,11 +1,12 @@
 import path from 'node:path';
+import type { AgentId } from '../../identity/agent-id.ts';
 import { AgentDirectory, listAgentIds } from './agent-directory.ts';
 import { processesOf } from './launcher.ts';
 import { listProcesses, type ProcessInfo, readVariables } from './process-table.ts';
 
 /** The processes of one agent, whose directory may be gone. */
 export type RunningAgentProcesses = {
-  agentId: string;
+  agentId: AgentId;
   pids: number[];
   killAll(): Promise<void>;
 };

@@ -7,6 +7,7 @@ import type { Logger } from 'pino';
 import { KeyedQueue } from '../../concurrency/keyed-queue.ts';
 import type { Config } from '../../config/settings.ts';
 import { AppError } from '../../errors.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type {
   ContainerLayout,
   ContainerProcess,
@@ -53,7 +54,7 @@ export class ProcessRuntime implements ContainerRuntime {
   readonly kind = 'process';
   readonly confines = false;
   readonly #options: ProcessRuntimeOptions;
-  readonly #queue = new KeyedQueue();
+  readonly #queue = new KeyedQueue<AgentId>();
   readonly #preparation: Preparation;
   readonly #launcher: Launcher;
 
@@ -107,7 +108,7 @@ export class ProcessRuntime implements ContainerRuntime {
     });
   }
 
-  async start(agentId: string): Promise<void> {
+  async start(agentId: AgentId): Promise<void> {
     const directory = this.#directory(agentId);
     await this.#queue.add(agentId, async () => {
       const record = await this.#existing(directory);
@@ -115,14 +116,14 @@ export class ProcessRuntime implements ContainerRuntime {
     });
   }
 
-  async stop(agentId: string, options: { graceSeconds: number }): Promise<void> {
+  async stop(agentId: AgentId, options: { graceSeconds: number }): Promise<void> {
     const directory = this.#directory(agentId);
     await this.#queue.add(agentId, async () => {
       await this.#launcher.end(directory, await directory.readRecord(), options.graceSeconds);
     });
   }
 
-  async pause(agentId: string): Promise<void> {
+  async pause(agentId: AgentId): Promise<void> {
     const directory = this.#directory(agentId);
     await this.#queue.add(agentId, async () => {
       const processes = processesOf(directory);
@@ -131,7 +132,7 @@ export class ProcessRuntime implements ContainerRuntime {
     });
   }
 
-  async remove(agentId: string, options: { volumes: boolean }): Promise<void> {
+  async remove(agentId: AgentId, options: { volumes: boolean }): Promise<void> {
     const directory = this.#directory(agentId);
     await this.#queue.add(agentId, async () => {
       await this.#launcher.end(directory, await directory.readRecord());
@@ -142,7 +143,7 @@ export class ProcessRuntime implements ContainerRuntime {
 
   async copyVolumes(
     from: CopySource,
-    to: string,
+    to: AgentId,
     { signal, onCopied }: CopyOptions,
   ): Promise<void> {
     await this.remove(to, { volumes: true });
@@ -175,7 +176,7 @@ export class ProcessRuntime implements ContainerRuntime {
     return found.flatMap(({ createdAt, ...rest }) => (createdAt ? [{ createdAt, ...rest }] : []));
   }
 
-  async inspect(agentId: string): Promise<ContainerSummary | undefined> {
+  async inspect(agentId: AgentId): Promise<ContainerSummary | undefined> {
     const directory = this.#directory(agentId);
     const record = await directory.readRecord();
     if (!record) return (await directory.isCopying()) ? copyOf(agentId) : undefined;
@@ -191,7 +192,7 @@ export class ProcessRuntime implements ContainerRuntime {
   }
 
   async exec(
-    agentId: string,
+    agentId: AgentId,
     command: readonly string[],
     options: ExecOptions = {},
   ): Promise<ContainerProcess> {
@@ -209,7 +210,7 @@ export class ProcessRuntime implements ContainerRuntime {
     return child;
   }
 
-  layout(agentId: string): ContainerLayout {
+  layout(agentId: AgentId): ContainerLayout {
     const { workspace, home, socket } = this.#directory(agentId);
     const { SKILLS_DIR: skills } = this.#options.config;
     return {
@@ -221,14 +222,14 @@ export class ProcessRuntime implements ContainerRuntime {
     };
   }
 
-  async stats(agentId: string): Promise<ContainerStats | undefined> {
+  async stats(agentId: AgentId): Promise<ContainerStats | undefined> {
     const directory = this.#directory(agentId);
     const processes = processesOf(directory);
     const main = await processes.main((await directory.readRecord())?.main);
     return main && (await readStats(await processes.members(main)));
   }
 
-  async logs(agentId: string, options: { tail: number }): Promise<string> {
+  async logs(agentId: AgentId, options: { tail: number }): Promise<string> {
     return await tailLog(this.#directory(agentId).log, options.tail);
   }
 
@@ -250,7 +251,7 @@ export class ProcessRuntime implements ContainerRuntime {
     return findCodex(this.#options.config.CODEX_BIN);
   }
 
-  #directory(agentId: string): AgentDirectory {
+  #directory(agentId: AgentId): AgentDirectory {
     return new AgentDirectory(this.#options.directory, agentId);
   }
 }
@@ -260,7 +261,7 @@ function stateOf(main: ProcessInfo | undefined): ContainerState {
   return main.state === 'frozen' ? 'paused' : 'running';
 }
 
-function copyOf(agentId: string): ContainerSummary {
+function copyOf(agentId: AgentId): ContainerSummary {
   const none = { state: 'stopped', outOfMemory: false } as const;
   return { agentId, id: 'copy', ...none, outdated: true, isCopy: true };
 }
@@ -270,6 +271,6 @@ function fingerprint(codex: string): string {
   return sha256(`${FORMAT} ${codex} ${fs.statSync(codex).size}`).slice(0, 16);
 }
 
-function lost(agentId: string, why: string): AppError {
+function lost(agentId: AgentId, why: string): AppError {
   return new AppError('container_lost', `The container of agent ${agentId} ${why}.`);
 }

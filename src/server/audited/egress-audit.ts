@@ -1,6 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { AuditEntry, AuditLog } from '../../audit/audit-log.ts';
 import type { EgressRecord } from '../../gateway/egress/egress-record.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 
 /** Records of one agent per minute: a retrying program must not fill the disk. */
 const RECORDS = 60;
@@ -10,7 +11,7 @@ const REMEMBERED = 10_000;
 
 /** The principal, and the turn if any, for which an agent acts at a time. */
 export type AuditContextOf = (
-  agentId: string,
+  agentId: AgentId,
   at: Date,
 ) => Pick<AuditEntry, 'principal' | 'sessionId' | 'turnId' | 'correlationId'>;
 
@@ -20,7 +21,7 @@ type Minute = { since: number; records: number; omitted: number };
 export class EgressAudit {
   readonly #audit: AuditLog;
   readonly #contextOf: AuditContextOf;
-  readonly #minutes = new LRUCache<string, Minute>({ max: REMEMBERED });
+  readonly #minutes = new LRUCache<AgentId, Minute>({ max: REMEMBERED });
 
   constructor(audit: AuditLog, contextOf: AuditContextOf) {
     this.#audit = audit;
@@ -55,7 +56,7 @@ export class EgressAudit {
     this.#audit.append({ type: 'egress', ...context, agentId, data });
   }
 
-  #minuteOf(agentId: string): Minute {
+  #minuteOf(agentId: AgentId): Minute {
     const now = performance.now();
     const known = this.#minutes.get(agentId);
     if (known && now - known.since < MINUTE_MS) return known;

@@ -2,6 +2,7 @@ import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { AgentRecord } from '../../agents/agent.ts';
 import type { AgentStore } from '../../agents/agent-store.ts';
 import type { AgentSettings } from '../../agents/threads/agent-settings.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 
 export class SqliteAgentStore implements AgentStore {
   readonly #get: StatementSync;
@@ -55,7 +56,7 @@ export class SqliteAgentStore implements AgentStore {
     this.#remove = database.prepare('DELETE FROM agents WHERE agent_id = ?');
   }
 
-  get(agentId: string): AgentRecord | undefined {
+  get(agentId: AgentId): AgentRecord | undefined {
     const row = this.#get.get(agentId);
     return row && toRecord(row);
   }
@@ -92,39 +93,39 @@ export class SqliteAgentStore implements AgentStore {
     );
   }
 
-  setThread(agentId: string, threadId: string, toldInstructions?: string): void {
+  setThread(agentId: AgentId, threadId: string, toldInstructions?: string): void {
     this.#setThread.run(threadId, toldInstructions ?? null, agentId);
   }
 
-  setSettings(agentId: string, settings: AgentSettings): void {
+  setSettings(agentId: AgentId, settings: AgentSettings): void {
     this.#setSettings.run(JSON.stringify(settings), agentId);
   }
 
-  setToldInstructions(agentId: string, instructions: string | undefined): void {
+  setToldInstructions(agentId: AgentId, instructions: string | undefined): void {
     this.#setToldInstructions.run(instructions ?? null, agentId);
   }
 
-  touch(agentId: string, usedAt: Date): void {
+  touch(agentId: AgentId, usedAt: Date): void {
     this.#touch.run(usedAt.getTime(), agentId);
   }
 
-  setPinned(agentId: string, pinned: boolean): void {
+  setPinned(agentId: AgentId, pinned: boolean): void {
     this.#setPinned.run(Number(pinned), agentId);
   }
 
-  setArchived(agentId: string, archived: boolean): void {
+  setArchived(agentId: AgentId, archived: boolean): void {
     this.#setArchived.run(Number(archived), agentId);
   }
 
-  setSource(agentId: string, digest: string): void {
+  setSource(agentId: AgentId, digest: string): void {
     this.#setSource.run(digest, agentId);
   }
 
-  setWorkspacePath(agentId: string, path: string): void {
+  setWorkspacePath(agentId: AgentId, path: string): void {
     this.#setWorkspacePath.run(path, agentId);
   }
 
-  remove(agentId: string): void {
+  remove(agentId: AgentId): void {
     this.#remove.run(agentId);
   }
 }

@@ -1,6 +1,7 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { EgressRecord, EgressRuleRecord } from '../../gateway/egress/egress-record.ts';
 import type { EgressStore } from '../../gateway/egress/egress-store.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 
 type Row = Record<string, SQLOutputValue>;
 type Transaction = (work: () => void) => void;
@@ -46,15 +47,15 @@ export class SqliteEgressStore implements EgressStore {
     this.#putRule.run(agentId, rule, effect, decidedBy, ...times);
   }
 
-  removeRule(agentId: string, rule: string): boolean {
+  removeRule(agentId: AgentId, rule: string): boolean {
     return this.#removeRule.run(agentId, rule).changes > 0;
   }
 
-  removeExpiredRules(agentId: string, now: Date): void {
+  removeExpiredRules(agentId: AgentId, now: Date): void {
     this.#removeExpired.run(agentId, now.getTime());
   }
 
-  rules(agentId: string): EgressRuleRecord[] {
+  rules(agentId: AgentId): EgressRuleRecord[] {
     return this.#rules.all(agentId).map(toRule);
   }
 
@@ -71,7 +72,7 @@ export class SqliteEgressStore implements EgressStore {
     });
   }
 
-  records(agentId: string, limit: number): EgressRecord[] {
+  records(agentId: AgentId, limit: number): EgressRecord[] {
     return this.#records.all(agentId, limit).map(toRecord);
   }
 }

@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { RestoreRecord } from '../../snapshots/restore.ts';
 import type { RestoreStore } from '../../snapshots/restore-store.ts';
 
@@ -24,7 +25,7 @@ export class SqliteRestoreStore implements RestoreStore {
     return this.#list.all().map(toRecord);
   }
 
-  remove(agentId: string): void {
+  remove(agentId: AgentId): void {
     this.#remove.run(agentId);
   }
 }

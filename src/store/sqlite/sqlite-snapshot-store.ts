@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { SnapshotRecord } from '../../snapshots/snapshot.ts';
 import type { SnapshotStore } from '../../snapshots/snapshot-store.ts';
 
@@ -27,7 +28,7 @@ export class SqliteSnapshotStore implements SnapshotStore {
     return row && toRecord(row);
   }
 
-  list(agentId?: string): SnapshotRecord[] {
+  list(agentId?: AgentId): SnapshotRecord[] {
     const rows = agentId === undefined ? this.#list.all() : this.#listOf.all(agentId);
     return rows.map(toRecord);
   }

@@ -1,6 +1,7 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { ThreadRecord } from '../../agents/threads/thread.ts';
 import { THREADS_KEPT, type ThreadStore } from '../../agents/threads/thread-store.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 
 export class SqliteThreadStore implements ThreadStore {
   readonly #get: StatementSync;
@@ -35,7 +36,7 @@ export class SqliteThreadStore implements ThreadStore {
     return row && toRecord(row);
   }
 
-  list({ agentId, limit }: { agentId?: string; limit: number }): ThreadRecord[] {
+  list({ agentId, limit }: { agentId?: AgentId; limit: number }): ThreadRecord[] {
     return this.#list.all(agentId ?? null, limit).map(toRecord);
   }
 

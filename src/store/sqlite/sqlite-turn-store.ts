@@ -1,4 +1,5 @@
 import type { DatabaseSync, SQLOutputValue, StatementSync } from 'node:sqlite';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { TurnRecord } from '../../turns/turn.ts';
 import type { JournaledEvent, TurnQuery, TurnStore } from '../../turns/turn-store.ts';
 
@@ -69,7 +70,7 @@ export class SqliteTurnStore implements TurnStore {
     return row && toRecord(row);
   }
 
-  findByKey(agentId: string, idempotencyKey: string): TurnRecord | undefined {
+  findByKey(agentId: AgentId, idempotencyKey: string): TurnRecord | undefined {
     const row = this.#byKey.get(agentId, idempotencyKey);
     return row && toRecord(row);
   }
@@ -97,7 +98,7 @@ export class SqliteTurnStore implements TurnStore {
       .map(toRecord);
   }
 
-  count(agentId: string): number {
+  count(agentId: AgentId): number {
     return Number(this.#count.get(agentId)?.turns);
   }
 

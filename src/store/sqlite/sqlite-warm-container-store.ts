@@ -3,6 +3,7 @@ import type {
   WarmContainer,
   WarmContainerStore,
 } from '../../agents/warm-pool/warm-container-store.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 
 export class SqliteWarmContainerStore implements WarmContainerStore {
   readonly #add: StatementSync;
@@ -32,7 +33,7 @@ export class SqliteWarmContainerStore implements WarmContainerStore {
     return this.#list.all().map(toWarmContainer);
   }
 
-  of(agentId: string): WarmContainer | undefined {
+  of(agentId: AgentId): WarmContainer | undefined {
     const row = this.#of.get(agentId);
     return row && toWarmContainer(row);
   }
@@ -41,7 +42,7 @@ export class SqliteWarmContainerStore implements WarmContainerStore {
     this.#setReady.run(Number(ready), id);
   }
 
-  claim(agentId: string): WarmContainer | undefined {
+  claim(agentId: AgentId): WarmContainer | undefined {
     const row = this.#claim.get(agentId);
     return row && toWarmContainer(row);
   }

@@ -82,12 +82,12 @@ export const replyTool = (views: CallerViews) =>
     output,
     convert: {
       input: replyInput.shape,
-      request(own, { principal }, agent) {
+      request(own, { principal }, agentName) {
         const given = replyInput.parse(own);
-        const session = views.sessions(principal).get(threadIdOf(given), agent);
+        const session = views.sessions(principal).get(threadIdOf(given), agentName);
         const { threadId, settings, sandbox } = session;
         return {
-          agentId: session.agent,
+          agentName: session.agent,
           args: { prompt: given.prompt, sandbox },
           ...(settings && { thread: { threadId, settings } }),
           model: settings?.model,

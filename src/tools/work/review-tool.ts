@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { CallerViews } from '../../callers/caller-views.ts';
 import { committed } from '../../callers/changes/selection.ts';
 import { AppError } from '../../errors.ts';
+import type { AgentName } from '../../identity/agent-id.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
 import { READ_TURN } from '../annotations.ts';
 import { turnId } from '../arguments.ts';
@@ -90,20 +91,27 @@ export const reviewTool = (views: CallerViews) =>
     }),
     convert: {
       input,
-      request(own, caller, agent) {
+      request(own, caller, given) {
         checkScope(own);
         const { data } = turnTarget.safeParse(own.target);
         if (!data) return { args: own };
-        const { agentId, commit } = turnOf(views, caller, data.turn_id);
-        if (agent !== undefined && agent !== agentId) {
-          throw new AppError('turn_not_found', `Turn ${data.turn_id} belongs to agent ${agentId}.`);
+        const { agentName, commit } = turnOf(views, caller, data.turn_id);
+        if (given !== undefined && named(views, caller, given) !== agentName) {
+          throw new AppError(
+            'turn_not_found',
+            `Turn ${data.turn_id} belongs to agent ${agentName}.`,
+          );
         }
-        return { agentId, args: { ...own, target: { commit } } };
+        return { agentName, args: { ...own, target: { commit } } };
       },
     },
   });
 
 function turnOf(views: CallerViews, { principal }: Caller, turnId: string) {
   const { turn, commit } = committed(views.turns(principal).get(turnId));
-  return { agentId: turn.agentId, commit: commit.id };
+  return { agentName: turn.agentName, commit: commit.id };
+}
+
+function named(views: CallerViews, { principal }: Caller, name: AgentName): AgentName | undefined {
+  return views.agents(principal).find(name)?.name;
 }

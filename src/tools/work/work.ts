@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import { sourceSchema } from '../../agents/sources/source.ts';
 import { REASONING_EFFORTS } from '../../agents/threads/thread.ts';
+import type { CallerRequest } from '../../callers/caller-turns.ts';
 import type { CallerViews } from '../../callers/caller-views.ts';
-import { agentNameSchema } from '../../identity/agent-id.ts';
-import { TURN_STATES, type TurnRequest } from '../../turns/turn.ts';
+import { type AgentName, agentNameSchema } from '../../identity/agent-id.ts';
+import { TURN_STATES } from '../../turns/turn.ts';
 import type { TurnKind } from '../../turns/turn-kind.ts';
 import { timeoutSeconds } from '../arguments.ts';
 import type { Caller, Tool } from '../tool.ts';
@@ -93,14 +94,18 @@ const accepted = z.object({
 });
 
 /** The part of a turn's request that a tool decides by itself. */
-type OwnRequest = Pick<TurnRequest, 'args'> & Partial<Omit<TurnRequest, 'tool' | 'args'>>;
+type OwnRequest = Pick<CallerRequest, 'args'> & Partial<Omit<CallerRequest, 'tool' | 'args'>>;
 
 type Details = Pick<Tool, 'title' | 'description' | 'annotations'> & {
   output: z.ZodObject;
   /** Where the arguments of the tool differ from those of the kind: how to convert them. */
   convert?: {
     input: z.ZodRawShape;
-    request(args: Record<string, unknown>, caller: Caller, agent: string | undefined): OwnRequest;
+    request(
+      args: Record<string, unknown>,
+      caller: Caller,
+      agentName: AgentName | undefined,
+    ): OwnRequest;
   };
 };
 
@@ -115,7 +120,7 @@ export function workTool(views: CallerViews, kind: TurnKind, details: Details): 
     const own: OwnRequest = convert ? convert.request(args, caller, agent_id) : { args };
     return {
       ...own,
-      agentId: own.agentId ?? agent_id ?? caller.defaultAgentId,
+      agentName: own.agentName ?? agent_id ?? caller.defaultAgentName,
       tool: name,
       model: model ?? own.model,
       effort: reasoning_effort ?? own.effort,
@@ -136,8 +141,8 @@ export function workTool(views: CallerViews, kind: TurnKind, details: Details): 
       const { wait } = workArguments.parse(input);
       const turns = views.turns(call.principal);
       if (wait !== false) return turns.run(requestOf(input, call), call);
-      const { turnId, agentId, state } = turns.submit(requestOf(input, call));
-      return { turn_id: turnId, agent_id: agentId, state };
+      const { turnId, agentName, state } = turns.submit(requestOf(input, call));
+      return { turn_id: turnId, agent_id: agentName, state };
     },
     submit: (input, call) => views.turns(call.principal).submit(requestOf(input, call)),
   };

@@ -1,6 +1,6 @@
-import type { AuditLog } from '../../audit/audit-log.ts';
+import type { CallerAudit } from '../../callers/caller-audit.ts';
 import { toAppError } from '../../errors.ts';
-import type { Principal } from '../../identity/principal.ts';
+import type { AgentId, AgentName } from '../../identity/agent-id.ts';
 import type { GitService } from '../../workspaces/git-remote/git-service.ts';
 import type { GitTraffic } from '../../workspaces/git-remote/git-traffic.ts';
 import { pushedRefs } from '../../workspaces/git-remote/pushed-refs.ts';
@@ -9,46 +9,30 @@ const NAME_CHARACTERS = 128;
 
 type Begun = {
   service: GitService;
-  /** The agent's name, as its caller writes it. */
-  name: string;
-  principal: Principal;
+  agentName: AgentName;
+  audit: Pick<CallerAudit, 'append' | 'assertWritable'>;
   correlationId: string;
   /** Whether the client only lists refs; such a request is recorded only if it is refused. */
   asks: boolean;
 };
 type Log = { info(facts: object, message: string): void };
 
-/** Audits clones, fetches and pushes. */
+/** The audit of one request of a git client: a clone, a fetch or a push. */
 export class GitAudit {
-  readonly #audit: AuditLog;
-
-  constructor(audit: AuditLog) {
-    this.#audit = audit;
-  }
-
-  /** Throws `audit_unavailable` if records are required and cannot be written. */
-  begin(begun: Begun): GitNote {
-    this.#audit.assertWritable();
-    return new GitNote(this.#audit, begun);
-  }
-}
-
-/** The audit of one request of a git client. */
-class GitNote {
-  agentId: string | undefined;
+  agentId: AgentId | undefined;
   traffic: GitTraffic | undefined;
-  readonly #audit: AuditLog;
   readonly #begun: Begun;
   readonly #startedAt = performance.now();
 
-  constructor(audit: AuditLog, begun: Begun) {
-    this.#audit = audit;
+  /** Throws `audit_unavailable` if records are required and cannot be written. */
+  constructor(begun: Begun) {
+    begun.audit.assertWritable();
     this.#begun = begun;
   }
 
   /** Writes the record, and a line of the log. */
   end(log: Log, error?: unknown): void {
-    const { service, name, principal, correlationId, asks } = this.#begun;
+    const { service, agentName, audit, correlationId, asks } = this.#begun;
     const { traffic } = this;
     if (error === undefined && (asks || traffic?.listsRefs)) return;
     const data = {
@@ -60,8 +44,8 @@ class GitNote {
       refs: service === 'git-receive-pack' && traffic ? pushedRefs(traffic.head) : undefined,
       durationMs: Math.round(performance.now() - this.#startedAt),
     };
-    const agentId = this.agentId ?? name.slice(0, NAME_CHARACTERS);
-    log.info({ agent_id: agentId, ...data }, 'git served');
-    this.#audit.append({ type: 'git', principal, agentId, correlationId, data });
+    const shown = this.agentId ?? agentName.slice(0, NAME_CHARACTERS);
+    log.info({ agent_id: shown, ...data }, 'git served');
+    audit.append({ type: 'git', agentName, correlationId, data });
   }
 }

@@ -5,9 +5,11 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import pTimeout from 'p-timeout';
 import type { AgentRecord } from '../../agents/agent.ts';
 import type { AgentLink } from '../../agents/links/agent-link.ts';
+import type { CallerAudit } from '../../callers/caller-audit.ts';
 import type { CallerWorkspaces } from '../../callers/caller-workspaces.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError, toAppError } from '../../errors.ts';
+import type { AgentName } from '../../identity/agent-id.ts';
 import type { GitBounds } from '../../workspaces/git-remote/git-bounds.ts';
 import {
   type GitRequest,
@@ -18,7 +20,7 @@ import { disconnectSignal } from '../http/disconnect.ts';
 import { logFailure } from '../http/failure-log.ts';
 import type { SlowBodies } from '../http/slow-bodies.ts';
 import { GitAnswer } from './git-answer.ts';
-import type { GitAudit } from './git-audit.ts';
+import { GitAudit } from './git-audit.ts';
 
 /** Limit of the body of a fetch, which lists the commits that the client wants and has. */
 const FETCH_BYTES = 64 * 1024 * 1024;
@@ -26,16 +28,16 @@ const FETCH_BYTES = 64 * 1024 * 1024;
 const GIT_QUIET_SECONDS = 15;
 
 type Exchange = {
-  request: FastifyRequest<{ Params: { id: string } }>;
+  request: FastifyRequest<{ Params: { id: AgentName } }>;
   reply: FastifyReply;
   service: GitService;
   workspaces: Pick<CallerWorkspaces, 'read' | 'change'>;
+  audit: Pick<CallerAudit, 'append' | 'assertWritable'>;
 };
 
 type Served = {
   config: Pick<Config, 'GIT_IDLE_TIMEOUT' | 'GIT_MAX_PUSH_BYTES' | 'GIT_TIMEOUT'>;
   slowBodies: SlowBodies;
-  audit: GitAudit;
 };
 
 /**
@@ -43,8 +45,8 @@ type Served = {
  * to what it sends; and its answer ends only when the agent is free again, for what follows at once.
  */
 export async function answerGit(exchange: Exchange, served: Served): Promise<void> {
-  const { request, reply, service, workspaces } = exchange;
-  const name = request.params.id;
+  const { request, reply, service, workspaces, audit } = exchange;
+  const agentName = request.params.id;
   const bounds = boundsOf(service, served.config);
   const answer = new GitAnswer(
     reply,
@@ -52,8 +54,8 @@ export async function answerGit(exchange: Exchange, served: Served): Promise<voi
     isAdvertisement(request) ? 'advertisement' : 'result',
   );
   using _patience = served.slowBodies.expect(request.raw.socket);
-  const note = served.audit.begin({
-    ...{ service, name, principal: request.principal, correlationId: request.id },
+  const note = new GitAudit({
+    ...{ service, agentName, audit, correlationId: request.id },
     asks: isAdvertisement(request),
   });
   try {
@@ -64,8 +66,8 @@ export async function answerGit(exchange: Exchange, served: Served): Promise<voi
       const signal = disconnectSignal(reply);
       note.traffic = await serveGit(link.workspace, wanted, { send, bounds, signal });
     };
-    if (service === 'git-receive-pack') await workspaces.change(name, run);
-    else await workspaces.read(name, run);
+    if (service === 'git-receive-pack') await workspaces.change(agentName, run);
+    else await workspaces.read(agentName, run);
     note.end(request.log);
     answer.end();
   } catch (failure) {

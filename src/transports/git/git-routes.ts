@@ -1,14 +1,14 @@
 import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply, FastifyRequest, RouteShorthandOptions } from 'fastify';
-import type { AuditLog } from '../../audit/audit-log.ts';
+import type { CallerAudit } from '../../callers/caller-audit.ts';
 import type { CallerWorkspaces } from '../../callers/caller-workspaces.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
+import type { AgentName } from '../../identity/agent-id.ts';
 import type { Principal } from '../../identity/principal.ts';
 import { GitOperationLimit } from '../../workspaces/git-remote/git-operation-limit.ts';
 import { GIT_SERVICES, type GitService } from '../../workspaces/git-remote/git-service.ts';
 import type { SlowBodies } from '../http/slow-bodies.ts';
-import { GitAudit } from './git-audit.ts';
 import { answerGit } from './git-exchange.ts';
 import { refuseGit } from './git-refusal.ts';
 
@@ -18,7 +18,7 @@ const OF_GIT: RouteShorthandOptions = { config: { asksForPassword: true, refuse:
 /** Before a long push, git sends an empty request to see whether it is authorized. */
 const PROBE_BYTES = '4';
 
-type Repository = { Params: { id: string }; Querystring: { service?: string } };
+type Repository = { Params: { id: AgentName }; Querystring: { service?: string } };
 
 export type GitRoutesOptions = {
   /** The view of a caller on workspaces. */
@@ -27,7 +27,7 @@ export type GitRoutesOptions = {
     Config,
     'GIT_IDLE_TIMEOUT' | 'GIT_MAX_OPERATIONS' | 'GIT_MAX_PUSH_BYTES' | 'GIT_TIMEOUT'
   >;
-  audit: AuditLog;
+  audit: (principal: Principal) => Pick<CallerAudit, 'append' | 'assertWritable'>;
 };
 
 /** Serves the workspace of every agent as a git remote. */
@@ -36,7 +36,7 @@ export function gitRoutes(
   { workspaces, config, audit }: GitRoutesOptions,
   slowBodies: SlowBodies,
 ): void {
-  const served = { config, slowBodies, audit: new GitAudit(audit) };
+  const served = { config, slowBodies };
   const operations = new GitOperationLimit(config.GIT_MAX_OPERATIONS);
   const serve = async (
     request: FastifyRequest<Repository>,
@@ -44,7 +44,9 @@ export function gitRoutes(
     service: GitService,
   ) => {
     using _operation = operations.acquire();
-    await answerGit({ request, reply, service, workspaces: workspaces(request.principal) }, served);
+    const { principal } = request;
+    const views = { workspaces: workspaces(principal), audit: audit(principal) };
+    await answerGit({ request, reply, service, ...views }, served);
   };
   for (const type of BODY_TYPES) {
     app.addContentTypeParser(type, (_request, payload, done) => done(null, payload));

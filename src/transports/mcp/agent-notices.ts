@@ -1,28 +1,28 @@
 import type { JSONRPCMessage, Server, Transport } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
 import {
-  type AgentEvent,
   agentEventData,
   type EndingTransition,
   type TransitionReason,
 } from '../../agents/agent-events.ts';
-import { agentNameSchema } from '../../identity/agent-id.ts';
+import type { AgentNotice } from '../../callers/caller-agents.ts';
+import { type AgentName, agentNameSchema } from '../../identity/agent-id.ts';
 
 /** Agents remembered per client; the oldest is dropped first. */
 const AGENTS_REMEMBERED = 1_000;
 
-type Expiring = Extract<AgentEvent, { type: 'agent_expiring' }>;
-type Denied = Extract<AgentEvent, { type: 'egress_denied' }>;
+type Expiring = Extract<AgentNotice, { type: 'agent_expiring' }>;
+type Denied = Extract<AgentNotice, { type: 'egress_denied' }>;
 
 /** The agents of a client. */
 export type NoticedAgents = {
-  /** Listens to their events, with the client's names of agents. Returns a function that stops. */
-  listen(listener: (event: AgentEvent) => void): () => void;
+  /** Listens to their events. Returns a function that stops. */
+  listen(listener: (event: AgentNotice) => void): () => void;
 };
 
 type NoticedSession = {
   agents: NoticedAgents;
-  defaultAgentId: string;
+  defaultAgentName: AgentName;
   /** Called once, however the session ends. */
   onClose: () => void;
   log: Logger;
@@ -36,13 +36,13 @@ type NoticedSession = {
 export async function connectWithNotices(
   server: Server,
   transport: Transport,
-  { agents, defaultAgentId, onClose, log }: NoticedSession,
+  { agents, defaultAgentName, onClose, log }: NoticedSession,
 ): Promise<void> {
-  const known = new Set<string>();
+  const known = new Set<AgentName>();
   server.registerCapabilities({ logging: {} });
   const stop = agents.listen((event) => {
     if (event.type !== 'agent_expiring' && event.type !== 'egress_denied') return;
-    if (event.agentId !== defaultAgentId && !known.has(event.agentId)) return;
+    if (event.agentName !== defaultAgentName && !known.has(event.agentName)) return;
     server
       .sendLoggingMessage(noticeOf(event), transport.sessionId)
       .catch((error: unknown) => log.debug({ err: error }, 'A notice could not be sent'));
@@ -52,7 +52,7 @@ export async function connectWithNotices(
     onClose();
   };
   await server.connect(transport);
-  watch(transport, (agentId) => remember(known, agentId));
+  watch(transport, (agentName) => remember(known, agentName));
 }
 
 /** The text of a notice. */
@@ -69,17 +69,17 @@ function noticeOf(event: Expiring | Denied) {
   };
 }
 
-function denialOf({ agentId, host, port, howToAllow }: Denied): string {
-  return `Agent "${agentId}" was denied the network: ${host} port ${port}. ${howToAllow}`;
+function denialOf({ agentName, host, port, howToAllow }: Denied): string {
+  return `Agent "${agentName}" was denied the network: ${host} port ${port}. ${howToAllow}`;
 }
 
-function sentenceOf({ agentId, transition, inSeconds, reason }: Expiring): string {
+function sentenceOf({ agentName, transition, inSeconds, reason }: Expiring): string {
   const { deed, loss, afterwards } = STEPS[transition];
   if (reason === 'idle') {
     const time = `in ${inSeconds} s if nobody calls it`;
-    return `Agent "${agentId}" is idle and will be ${deed} ${time}: ${loss} Call it or pin it to keep it.`;
+    return `Agent "${agentName}" is idle and will be ${deed} ${time}: ${loss} Call it or pin it to keep it.`;
   }
-  return `Agent "${agentId}" is being ${deed}${REASONS[reason]}: ${loss} ${afterwards}`;
+  return `Agent "${agentName}" is being ${deed}${REASONS[reason]}: ${loss} ${afterwards}`;
 }
 
 const STEPS: Record<EndingTransition, { deed: string; loss: string; afterwards: string }> = {
@@ -109,7 +109,7 @@ const REASONS: Record<TransitionReason, string> = {
 };
 
 /** Watches calls and results for the names of agents. */
-function watch(transport: Transport, onAgent: (agentId: unknown) => void): void {
+function watch(transport: Transport, onAgent: (agentName: unknown) => void): void {
   const { onmessage } = transport;
   transport.onmessage = (message, extra) => {
     onAgent(agentOfCall(message));
@@ -136,11 +136,11 @@ function property(value: unknown, name: string): unknown {
 }
 
 /** The names seen last, up to the limit. */
-function remember(known: Set<string>, given: unknown): void {
-  const { data: agentId } = agentNameSchema.safeParse(given);
-  if (agentId === undefined) return;
-  known.delete(agentId);
-  known.add(agentId);
+function remember(known: Set<AgentName>, given: unknown): void {
+  const { data: agentName } = agentNameSchema.safeParse(given);
+  if (agentName === undefined) return;
+  known.delete(agentName);
+  known.add(agentName);
   const [oldest] = known;
   if (known.size > AGENTS_REMEMBERED && oldest !== undefined) known.delete(oldest);
 }

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply } from 'fastify';
-import { type AgentEvent, agentEventData } from '../../agents/agent-events.ts';
-import type { AgentView, CallerAgents } from '../../callers/caller-agents.ts';
+import { agentEventData } from '../../agents/agent-events.ts';
+import type { AgentNotice, AgentView, CallerAgents } from '../../callers/caller-agents.ts';
+import type { AgentName } from '../../identity/agent-id.ts';
 import type { Principal } from '../../identity/principal.ts';
 import { agentState } from '../../tools/agent-tools.ts';
 import { EventFeed } from '../../turns/events/event-feed.ts';
@@ -8,7 +9,7 @@ import { EVENTS_ONLY, type EventStreams, type StreamedEvent } from './event-stre
 
 export type AgentFeed = Pick<CallerAgents, 'listen' | 'list' | 'get' | 'find'>;
 
-type AgentParams = { Params: { id: string } };
+type AgentParams = { Params: { id: AgentName } };
 
 /** Streams of agent events. Each stream starts with the state of the agents. */
 export function agentRoutes(
@@ -16,8 +17,8 @@ export function agentRoutes(
   agentsOf: (principal: Principal) => AgentFeed,
   streams: EventStreams,
 ): void {
-  const send = (reply: FastifyReply, agentId?: string) =>
-    streams.send(reply, (signal) => follow(agentsOf(reply.request.principal), agentId, signal));
+  const send = (reply: FastifyReply, name?: AgentName) =>
+    streams.send(reply, (signal) => follow(agentsOf(reply.request.principal), name, signal));
   app.get('/api/v1/agents/events', EVENTS_ONLY, (_request, reply) => send(reply));
   app.get<AgentParams>('/api/v1/agents/:id/events', EVENTS_ONLY, (request, reply) =>
     send(reply, request.params.id),
@@ -26,13 +27,14 @@ export function agentRoutes(
 
 function follow(
   agents: AgentFeed,
-  agentId: string | undefined,
+  name: AgentName | undefined,
   signal: AbortSignal,
 ): AsyncIterable<StreamedEvent> {
-  const known = agentId === undefined ? agents.list().agents : [agents.get(agentId)];
+  const one = name === undefined ? undefined : agents.get(name);
+  const known = one ? [one] : agents.list().agents;
   const feed = new EventFeed<StreamedEvent>();
   const stop = agents.listen((event) => {
-    if (agentId === undefined || event.agentId === agentId) feed.push(streamed(event));
+    if (!one || event.agentName === one.name) feed.push(streamed(event));
   });
   signal.addEventListener('abort', () => feed.end());
   if (signal.aborted) feed.end();
@@ -52,6 +54,6 @@ async function* stream(
   }
 }
 
-function streamed(event: AgentEvent): StreamedEvent {
+function streamed(event: AgentNotice): StreamedEvent {
   return { event: event.type, data: { at: new Date(), ...agentEventData(event) } };
 }

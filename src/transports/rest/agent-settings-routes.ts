@@ -3,11 +3,12 @@ import { z } from 'zod';
 import { changeOf, settingsData, settingsInput } from '../../agents/threads/agent-settings-data.ts';
 import type { CallerSettings, NamedSettings } from '../../callers/caller-settings.ts';
 import { checkedInput } from '../../checked-input.ts';
+import type { AgentName } from '../../identity/agent-id.ts';
 import type { Principal } from '../../identity/principal.ts';
 
 export type SettingsView = Pick<CallerSettings, 'get' | 'change'>;
 
-type AgentParams = { Params: { id: string } };
+type AgentParams = { Params: { id: AgentName } };
 
 const body = z.strictObject(settingsInput);
 
@@ -27,6 +28,6 @@ export function agentSettingsRoutes(
   );
 }
 
-function describe({ agentId, settings }: NamedSettings) {
-  return { agent_id: agentId, ...settingsData(settings) };
+function describe({ agentName, settings }: NamedSettings) {
+  return { agent_id: agentName, ...settingsData(settings) };
 }

@@ -7,7 +7,7 @@ import type { CallerFiles } from '../../callers/caller-files.ts';
 import { checkedInput } from '../../checked-input.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
-import { agentIdSchema } from '../../identity/agent-id.ts';
+import { ownNameSchema } from '../../identity/agent-id.ts';
 import type { Principal } from '../../identity/principal.ts';
 import { agentState } from '../../tools/agent-tools.ts';
 import { disconnectSignal } from '../http/disconnect.ts';
@@ -21,7 +21,7 @@ type Options = {
 };
 
 const beginBody = z
-  .strictObject({ agent_id: agentIdSchema.optional(), source: sourceSchema.optional() })
+  .strictObject({ agent_id: ownNameSchema.optional(), source: sourceSchema.optional() })
   .default({});
 
 /** Creates an agent before its first call: 201, or 200 for an existing one, with its state. */

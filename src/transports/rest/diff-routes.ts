@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { CallerChanges } from '../../callers/changes/caller-changes.ts';
 import type { Selection } from '../../callers/changes/selection.ts';
 import { checkedInput } from '../../checked-input.ts';
+import type { AgentName } from '../../identity/agent-id.ts';
 import type { Principal } from '../../identity/principal.ts';
 import type { Toolbox } from '../../tools/toolbox.ts';
 
@@ -14,6 +15,7 @@ const PATIENCE_MS = 60_000;
 const WITHOUT_HEAD = { exposeHeadRoute: false };
 
 type Id = { Params: { id: string } };
+type AgentParams = { Params: { id: AgentName } };
 
 export type DiffFeed = Pick<CallerChanges, 'patch'>;
 
@@ -31,7 +33,7 @@ export function diffRoutes(
     await send(request, reply, { turn: request.params.id });
     return reply;
   });
-  app.get<Id>('/api/v1/agents/:id/diff', WITHOUT_HEAD, async (request, reply) => {
+  app.get<AgentParams>('/api/v1/agents/:id/diff', WITHOUT_HEAD, async (request, reply) => {
     const range = checkedInput(rangeQuery, request.query, 'The query');
     await send(request, reply, { agent: request.params.id, ...range });
     return reply;

@@ -2,6 +2,7 @@ import { Readable } from 'node:stream';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 import { z } from 'zod';
 import type { CallerFiles } from '../../callers/caller-files.ts';
+import type { AgentName } from '../../identity/agent-id.ts';
 import type { Principal } from '../../identity/principal.ts';
 import type { DownloadReport } from '../../workspaces/transfers/workspace-files.ts';
 import type { SlowBodies } from '../http/slow-bodies.ts';
@@ -21,7 +22,7 @@ export type FileRoutesOptions = {
   config: TransferTimes;
 };
 
-type Files = { Params: { id: string } };
+type Files = { Params: { id: AgentName } };
 
 const ROUTE = '/api/v1/agents/:id/files';
 

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import type { TurnView } from '../../callers/caller-turns.ts';
 import { AppError } from '../../errors.ts';
 import type { Principal } from '../../identity/principal.ts';
 import { sarifOf } from '../../tools/work/review/sarif.ts';
-import type { TurnRecord } from '../../turns/turn.ts';
 
 const findingsSchema = z.object({
   comments: z.array(
@@ -20,7 +20,7 @@ const findingsSchema = z.object({
 });
 
 type Options = {
-  turns: (principal: Principal) => { get(turnId: string): TurnRecord };
+  turns: (principal: Principal) => { get(turnId: string): TurnView };
   version: string;
 };
 

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { CallerSnapshots } from '../../callers/caller-snapshots.ts';
 import { AppError } from '../../errors.ts';
+import type { AgentName } from '../../identity/agent-id.ts';
 import type { Principal } from '../../identity/principal.ts';
 import type { SlowBodies } from '../http/slow-bodies.ts';
 import {
@@ -47,7 +48,7 @@ export function snapshotRoutes(
     await sendArchive(reply, file, transfer.signal, times);
     return reply;
   });
-  app.post<OfOne>('/api/v1/agents/:id/restore', async (request, reply) => {
+  app.post<{ Params: { id: AgentName } }>('/api/v1/agents/:id/restore', async (request, reply) => {
     const { replace } = queryOf(restoreQuery, request);
     const { id } = request.params;
     using _patience = slowBodies.expect(request.raw.socket);

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { reportError } from '../../errors.ts';
 import type { ToolCall } from '../../tools/tool.ts';
 import type { Toolbox } from '../../tools/toolbox.ts';
-import { agentIdFor } from '../http/agent-identity.ts';
+import { agentNameFor } from '../http/agent-identity.ts';
 import { disconnectSignal } from '../http/disconnect.ts';
 import { logFailure } from '../http/failure-log.ts';
 import { acceptCurlBodies } from '../http/json-body.ts';
@@ -28,7 +28,7 @@ export function toolRoutes(
 function callOf(request: FastifyRequest<NamedTool>, reply: FastifyReply, log: Logger): ToolCall {
   return {
     principal: request.principal,
-    defaultAgentId: agentIdFor(request),
+    defaultAgentName: agentNameFor(request),
     signal: disconnectSignal(reply),
     correlationId: request.id,
     log: log.child({ correlation_id: request.id, tool: request.params.name }),

@@ -1,9 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { CallerTurns } from '../../callers/caller-turns.ts';
+import type { CallerTurns, TurnView } from '../../callers/caller-turns.ts';
 import { AppError } from '../../errors.ts';
 import type { Principal } from '../../identity/principal.ts';
-import type { TurnRecord } from '../../turns/turn.ts';
 import { EVENTS_ONLY, type EventStreams, type StreamedEvent } from './event-streams.ts';
 
 export type TurnFeed = Pick<CallerTurns, 'get' | 'follow'>;
@@ -51,10 +50,10 @@ function parseLastEventId(given: string | null): number {
   throw new AppError('invalid_input', 'Last-Event-ID is not the number of an event.');
 }
 
-function describe(turn: TurnRecord) {
+function describe(turn: TurnView) {
   return {
     turn_id: turn.turnId,
-    agent_id: turn.agentId,
+    agent_id: turn.agentName,
     tool: turn.tool,
     state: turn.state,
     created_at: turn.createdAt,

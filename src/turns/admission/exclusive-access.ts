@@ -4,11 +4,12 @@ import type { AgentManager } from '../../agents/agent-manager.ts';
 import type { AgentLink } from '../../agents/links/agent-link.ts';
 import type { KeyedQueue } from '../../concurrency/keyed-queue.ts';
 import { AppError } from '../../errors.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 
 type ExclusiveAccessOptions = {
   agents: AgentManager;
   store: AgentAdmissionOptions['store'];
-  queues: KeyedQueue;
+  queues: KeyedQueue<AgentId>;
   config: AgentAdmissionOptions['config'];
 };
 

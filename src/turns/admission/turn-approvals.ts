@@ -6,6 +6,7 @@ import { type RiskyAsk, riskOf, type TurnPowers } from '../../approvals/risk.ts'
 import type { ServerRequestAnswer } from '../../codex/server-requests/server-request.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError, toAppError } from '../../errors.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import { LOCAL } from '../../identity/principal.ts';
 import type { TurnEvent } from '../events/turn-event.ts';
 import type { LiveTurn } from '../live-turn.ts';
@@ -55,7 +56,7 @@ export class TurnApprovals {
   }
 
   /** How many turns of an agent wait for approval. */
-  waiting(agentId: string): number {
+  waiting(agentId: AgentId): number {
     return this.#approvals.waitingTurns(agentId).ofAgent;
   }
 

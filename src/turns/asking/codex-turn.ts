@@ -10,6 +10,7 @@ import type { ServerRequest } from '../../codex/server-requests/server-request.t
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import type { ModelGateway } from '../../gateway/model-gateway.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import type { TurnApprovals } from '../admission/turn-approvals.ts';
 import { haltAfter } from '../halt-after.ts';
@@ -139,7 +140,7 @@ async function startOrJoin(
 
 function finalMessage(
   { gateway }: CodexTurnServices,
-  agentId: string,
+  agentId: AgentId,
   completion: TurnCompletion,
 ): string {
   switch (completion.status) {

@@ -1,6 +1,7 @@
 import type { AgentManager } from '../../agents/agent-manager.ts';
 import type { Config } from '../../config/config.ts';
 import { AppError, type ErrorCode } from '../../errors.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import type { Checkpoint } from '../../workspaces/checkpoint.ts';
 import { diffstat } from '../../workspaces/diffstat.ts';
@@ -136,7 +137,7 @@ async function undo(
 /** Restores the files after a turn that failed and left the container in any state. */
 async function undoFailed(
   agents: FilesServices['agents'],
-  agentId: string,
+  agentId: AgentId,
   before: Checkpoint,
 ): Promise<void> {
   try {

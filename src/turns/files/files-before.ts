@@ -1,4 +1,5 @@
 import type { ModelGateway } from '../../gateway/model-gateway.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { Checkpoint } from '../../workspaces/checkpoint.ts';
 import type { SentTurn } from '../turn.ts';
 import type { TurnAttempt } from '../turn-attempt.ts';
@@ -10,14 +11,14 @@ import type { TurnAttempt } from '../turn-attempt.ts';
 export class FilesBefore {
   readonly #gateway: Pick<ModelGateway, 'hold'>;
   /** Agents whose turn an earlier server sent, until the turn is recorded. */
-  readonly #held = new Map<string, PromiseWithResolvers<void>>();
+  readonly #held = new Map<AgentId, PromiseWithResolvers<void>>();
 
   constructor(gateway: Pick<ModelGateway, 'hold'>) {
     this.#gateway = gateway;
   }
 
   /** Holds the answers of the model for an agent until {@link record} is called and has ended. */
-  hold(agentId: string): void {
+  hold(agentId: AgentId): void {
     const held = Promise.withResolvers<void>();
     this.#held.set(agentId, held);
     this.#gateway.hold(agentId, held.promise);

@@ -4,6 +4,7 @@ import type { AgentManager } from '../../agents/agent-manager.ts';
 import type { AgentStore } from '../../agents/agent-store.ts';
 import { AppError, reportError } from '../../errors.ts';
 import { sumOfUsage } from '../../gateway/spending/token-usage.ts';
+import type { AgentId, AgentName } from '../../identity/agent-id.ts';
 import type { WorkspaceSource } from '../files/workspace-source.ts';
 import type { LiveTurn } from '../live-turn.ts';
 import type { TurnRecord, TurnRequest } from '../turn.ts';
@@ -31,7 +32,7 @@ export interface CandidateTurns {
 }
 
 /** The request to one fork. `failure` is why it was not accepted. */
-type Candidate = { agentId: string; request: TurnRequest; turnId?: string; failure?: unknown };
+type Candidate = { agentId: AgentId; request: TurnRequest; turnId?: string; failure?: unknown };
 type EndedCandidate = Candidate & Pick<TurnRecord, 'result' | 'error' | 'usage'>;
 
 /**
@@ -167,7 +168,7 @@ export function candidatesOf(
   });
 }
 
-function nameOf({ name }: AgentRecord, turnId: string, index: number): string {
+function nameOf({ name }: AgentRecord, turnId: string, index: number): AgentName {
   const mark = `-try-${turnId.slice(0, MARK_LENGTH)}-${index + 1}`;
   return `${name.slice(0, NAME_LENGTH - mark.length)}${mark}`;
 }

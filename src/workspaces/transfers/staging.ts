@@ -4,6 +4,7 @@ import path from 'node:path';
 import pTimeout from 'p-timeout';
 import { untilAborted } from '../../concurrency/until-aborted.ts';
 import { AppError } from '../../errors.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { ContainerRuntime } from '../../runtime/container-runtime.ts';
 import { DISK_FULL } from '../../runtime/disk-full.ts';
 import { stderrTail } from '../../runtime/stderr-tail.ts';
@@ -61,7 +62,7 @@ export class Staging {
    * Unpacks an archive and moves its files into place, all or none. Throws `no_space`, `path_conflict`,
    * `workspace_failed`, `container_lost`, the error of `archive` or the reason of `signal`.
    */
-  async fill(agentId: string, incoming: IncomingArchive, order: Order): Promise<void> {
+  async fill(agentId: AgentId, incoming: IncomingArchive, order: Order): Promise<void> {
     try {
       await this.#receive(agentId, incoming);
       incoming.onArrived?.();
@@ -73,7 +74,7 @@ export class Staging {
   }
 
   /** Moves the files into place. Throws `path_conflict` or `workspace_failed`. */
-  async place(agentId: string, order: Order): Promise<void> {
+  async place(agentId: AgentId, order: Order): Promise<void> {
     const { workspace } = this.#runtime.layout(agentId);
     const env = stagingEnvironment(this.#runtime, agentId);
     const whole = JSON.stringify({ ...order, workspace, staging: env.STAGING });
@@ -96,13 +97,13 @@ export class Staging {
   }
 
   /** Completes or removes an interrupted upload. Never throws. */
-  async clear(agentId: string): Promise<void> {
+  async clear(agentId: AgentId): Promise<void> {
     const env = { ...stagingEnvironment(this.#runtime, agentId), PLACE };
     // On failure, the next upload or the next start of the workspace shell does it.
     await runScript(this.#runtime, agentId, ['sh', '-c', FINISH], { env }).catch(() => undefined);
   }
 
-  async #receive(agentId: string, { archive, script, signal }: IncomingArchive): Promise<void> {
+  async #receive(agentId: AgentId, { archive, script, signal }: IncomingArchive): Promise<void> {
     const env = stagingEnvironment(this.#runtime, agentId);
     const process = await this.#runtime.exec(agentId, ['sh', '-c', script], { env });
     const stderr = stderrTail(process.stderr);
@@ -136,7 +137,7 @@ export class Staging {
 /** The staging directory: on the file system of the workspace, and not writable in Codex's own sandbox. */
 export function stagingEnvironment(
   runtime: ContainerRuntime,
-  agentId: string,
+  agentId: AgentId,
 ): { WORKSPACE: string; STAGING: string } {
   const { workspace, home } = runtime.layout(agentId);
   const parent = runtime.confines ? workspace : home;

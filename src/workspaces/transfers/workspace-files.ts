@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { AppError } from '../../errors.ts';
+import type { AgentId } from '../../identity/agent-id.ts';
 import type { ContainerProcess, ContainerRuntime } from '../../runtime/container-runtime.ts';
 import { readAtMost } from '../../runtime/read-at-most.ts';
 import { STAGING } from '../workspace-path.ts';
@@ -69,7 +70,7 @@ export class WorkspaceFiles {
    * `upload_too_large`, `path_conflict`, `no_space`, or the error of `archive`.
    */
   async put(
-    agentId: string,
+    agentId: AgentId,
     archive: AsyncIterable<Uint8Array>,
     { bounds, base, replace, git, signal, onArrived }: PutOptions,
   ): Promise<ArchiveReport> {
@@ -86,7 +87,7 @@ export class WorkspaceFiles {
    * error the files are unchanged, or are replaced at the next wake: {@link wasPlaced} tells which.
    */
   async putAgent(
-    agentId: string,
+    agentId: AgentId,
     archive: AsyncGenerator<Uint8Array>,
     { id, ...options }: { id: string; signal: AbortSignal; onArrived: () => void },
   ): Promise<void> {
@@ -96,7 +97,7 @@ export class WorkspaceFiles {
   }
 
   /** Whether the files of a `putAgent` are in place. The workspace must be ready. */
-  async wasPlaced(agentId: string, id: string): Promise<boolean> {
+  async wasPlaced(agentId: AgentId, id: string): Promise<boolean> {
     const process = await this.#runtime.exec(agentId, ['cat', this.#noteOf(agentId)]);
     process.stderr.resume();
     const noted = await readAtMost(process.stdio, NOTE_BYTES);
@@ -110,7 +111,7 @@ export class WorkspaceFiles {
    * in the middle if the archive cannot be completed.
    */
   async *get(
-    agentId: string,
+    agentId: AgentId,
     { bounds, base, git, signal }: GetOptions,
   ): AsyncGenerator<Uint8Array, DownloadReport> {
     const command = ['sh', '-c', SEND, 'sh', base.join('/') || '.', git ? 'yes' : 'no'];
@@ -132,7 +133,7 @@ export class WorkspaceFiles {
     return { ...rules.report, omittedNames: rules.omittedNames };
   }
 
-  #noteOf(agentId: string): string {
+  #noteOf(agentId: AgentId): string {
     return path.posix.join(this.#runtime.layout(agentId).home, NOTE);
   }
 }

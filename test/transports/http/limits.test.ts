@@ -3,9 +3,9 @@ import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import type { TurnView } from '../../../src/callers/caller-turns.ts';
 import { AppError, ERRORS, type ErrorCode } from '../../../src/errors.ts';
 import type { HttpServerOptions } from '../../../src/transports/http-server.ts';
-import type { TurnRecord } from '../../../src/turns/turn.ts';
 import { CLIENTS, textOf } from '../mcp/clients.ts';
 import { errorOf, noTurns, startTestServer, type TestServer, tool, until } from './test-server.ts';
 
@@ -172,10 +172,16 @@ async function statusOfReader({ url }: TestServer): Promise<number> {
 
 /** A turn that says the same without end, as fast as it is read. */
 function endlessTurn(message: string): HttpServerOptions['turns'] {
-  const turn = { turnId: 't', agentId: 'a', tool: 'plan', state: 'running', createdAt: new Date() };
+  const turn = {
+    turnId: 't',
+    agentName: 'a',
+    tool: 'plan',
+    state: 'running',
+    createdAt: new Date(),
+  };
   return () => ({
     ...noTurns,
-    get: () => turn as TurnRecord,
+    get: () => turn as TurnView,
     async *follow(_turnId, { signal }) {
       for (let seq = 1; !signal.aborted; seq += 1) {
         yield { seq, at: new Date(), event: { type: 'warning', message } };

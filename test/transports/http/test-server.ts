@@ -3,10 +3,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { pino } from 'pino';
 import { z } from 'zod';
-import { AgentEvents } from '../../../src/agents/agent-events.ts';
+import { type AgentEvent, AgentEvents } from '../../../src/agents/agent-events.ts';
 import { noApproval } from '../../../src/approvals/approvals.ts';
 import { NO_AUDIT } from '../../../src/audit/audit-log.ts';
-import type { AgentView } from '../../../src/callers/caller-agents.ts';
+import type { AgentNotice, AgentView } from '../../../src/callers/caller-agents.ts';
 import { AppError, type ErrorReport } from '../../../src/errors.ts';
 import { LOCAL } from '../../../src/identity/principal.ts';
 import { loadConfig } from '../../../src/server/load-config.ts';
@@ -71,12 +71,12 @@ export async function startTestServer(
     authenticator: { authenticate: async () => LOCAL, isWithdrawn: () => false },
     rates: { takeRequest: async () => undefined },
     turns: () => noTurns,
-    agents: () => ({ ...noAgents, listen: (listener) => events.listen(listener) }),
+    agents: () => ({ ...noAgents, listen: (listener) => events.listen(named(listener)) }),
     settings: () => ({ get: noAgent, change: noAgent }),
     approvals: () => noApprovals,
     changes: () => ({ patch: async () => undefined }),
     workspaces: () => noWorkspaces,
-    audit: NO_AUDIT,
+    audit: () => NO_AUDIT,
     files: () => noFiles,
     snapshots: () => noSnapshots,
     health: async () => health,
@@ -124,7 +124,13 @@ const noAgents = {
   list: () => ({ agents: [], total: 0 }),
   find: () => undefined,
   get: (name: string): AgentView => ({
-    ...{ name, status: 'stopped', pinned: false, threadId: undefined, openCalls: 0 },
+    ...{
+      name: name.replace(/@local$/, ''),
+      status: 'stopped',
+      pinned: false,
+      threadId: undefined,
+      openCalls: 0,
+    },
     ...{ idleSeconds: 60, secondsUntil: {}, createdAt: new Date(), lastUsedAt: new Date() },
   }),
 };
@@ -141,7 +147,7 @@ function echo(seen: Seen): Tool {
   return tool('echo', input, output, async (args, call) => {
     const { message, agent_id } = input.parse(args);
     seen.correlationIds.push(call.correlationId);
-    return { message, agent_id: agent_id ?? call.defaultAgentId };
+    return { message, agent_id: agent_id ?? call.defaultAgentName };
   });
 }
 
@@ -229,4 +235,9 @@ function noAgent(name: string): never {
 
 function noTurn(turnId: string): never {
   throw new AppError('turn_not_found', `There is no turn "${turnId}".`);
+}
+
+function named(listener: (event: AgentNotice) => void) {
+  return ({ agentId, ...event }: AgentEvent) =>
+    listener({ ...event, agentName: `${agentId}` } as AgentNotice);
 }

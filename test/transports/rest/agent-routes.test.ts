@@ -10,6 +10,7 @@ test('a stream begins with the state of its agents, and tells what happens to al
   await using server = await startTestServer();
   await using all = await readEvents(server.url + ALL);
   await using one = await readEvents(`${server.url}/api/v1/agents/b/events`);
+  await using full = await readEvents(`${server.url}/api/v1/agents/b@local/events`);
   for (const agentId of ['a', 'b']) wake(server, agentId);
   const told = (agent_id: string) => ({
     event: 'agent_woken',
@@ -24,8 +25,9 @@ test('a stream begins with the state of its agents, and tells what happens to al
   });
   await expect.poll(() => all.events).toEqual([told('a'), told('b')]);
   await expect.poll(() => one.events).toEqual([state('b'), told('b')]);
+  await expect.poll(() => full.events).toEqual([state('b'), told('b')]);
   await server.app.close();
-  await Promise.all([all.ended, one.ended]);
+  await Promise.all([all.ended, one.ended, full.ended]);
 });
 
 test('a reader that falls far behind is cut off', async () => {

@@ -4,16 +4,16 @@ import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { describe, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
-import type { ApprovalRecord } from '../../../src/approvals/approval.ts';
-import { type ApprovalEvent, noApproval, type Verdict } from '../../../src/approvals/approvals.ts';
+import { noApproval, type Verdict } from '../../../src/approvals/approvals.ts';
+import type { ApprovalNotice, ApprovalView } from '../../../src/callers/caller-approvals.ts';
 import { RateLimits } from '../../../src/callers/rate-limits.ts';
 import { AppError } from '../../../src/errors.ts';
 import { LOCAL, type Principal } from '../../../src/identity/principal.ts';
 import type { ApprovalDesk } from '../../../src/transports/rest/approval-routes.ts';
 import { startTestServer, type TestServer } from '../http/test-server.ts';
 
-const APPROVAL: ApprovalRecord = {
-  ...{ approvalId: '1', agentId: 'a', turnId: 't', requestKey: 'turn', kind: 'turn' },
+const APPROVAL: ApprovalView = {
+  ...{ approvalId: '1', agentName: 'a', turnId: 't', requestKey: 'turn', kind: 'turn' },
   ...{ operation: 'codex: x', arguments: {}, risk: 'high', requestedBy: 'ann' },
   ...{ tenant: 'default', neededApprovers: 1, decisions: [], state: 'pending' },
   ...{ createdAt: new Date(0), expiresAt: new Date(1) },
@@ -273,9 +273,9 @@ async function refusal(socket: WebSocket): Promise<number | undefined> {
   return promise;
 }
 
-function deskOf(pending: ApprovalRecord[] = []) {
+function deskOf(pending: ApprovalView[] = []) {
   const verdicts: Verdict[] = [];
-  const listeners = new Set<(event: ApprovalEvent) => void>();
+  const listeners = new Set<(event: ApprovalNotice) => void>();
   const get = (id: string) => {
     const found = pending.find(({ approvalId }) => approvalId === id);
     if (found) return found;
@@ -295,7 +295,7 @@ function deskOf(pending: ApprovalRecord[] = []) {
       return () => listeners.delete(listener);
     },
   };
-  const emit = (event: ApprovalEvent) => {
+  const emit = (event: ApprovalNotice) => {
     for (const listener of listeners) listener(event);
   };
   return { desk, emit, verdicts };

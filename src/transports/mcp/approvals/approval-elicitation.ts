@@ -1,6 +1,6 @@
 import type { Server, ServerContext } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
-import type { ApprovalRecord } from '../../../approvals/approval.ts';
+import type { ApprovalView } from '../../../callers/caller-approvals.ts';
 import { type ApprovalDecider, formOf, showsForms, verdictOf } from './approval-form.ts';
 
 /**
@@ -19,7 +19,7 @@ export class ApprovalElicitation {
   }
 
   /** Undefined if the client does not support elicitation. */
-  during(context: ServerContext): ((approval: ApprovalRecord) => void) | undefined {
+  during(context: ServerContext): ((approval: ApprovalView) => void) | undefined {
     if (!showsForms(this.#server.getClientCapabilities()?.elicitation)) return undefined;
     return (approval) => {
       if (!this.#approvals.mayDecide(approval.approvalId)) return;
@@ -30,7 +30,7 @@ export class ApprovalElicitation {
     };
   }
 
-  async #ask({ mcpReq }: ServerContext, approval: ApprovalRecord): Promise<void> {
+  async #ask({ mcpReq }: ServerContext, approval: ApprovalView): Promise<void> {
     const { approvalId, expiresAt } = approval;
     const over = new AbortController();
     const stop = this.#approvals.listen(({ approval: { approvalId: id, state } }) => {

@@ -1,7 +1,10 @@
 import type { ElicitRequestFormParams } from '@modelcontextprotocol/server';
 import { z } from 'zod';
-import type { ApprovalRecord } from '../../../approvals/approval.ts';
-import type { CallerApprovals, CallerVerdict } from '../../../callers/caller-approvals.ts';
+import type {
+  ApprovalView,
+  CallerApprovals,
+  CallerVerdict,
+} from '../../../callers/caller-approvals.ts';
 
 const ARGUMENT_CHARACTERS = 2000;
 const QUESTIONS = 10;
@@ -26,13 +29,13 @@ export function showsForms(declared: { form?: unknown } | undefined): boolean {
 }
 
 /** The question about an approval. */
-export function formOf(approval: ApprovalRecord): Form {
+export function formOf(approval: ApprovalView): Form {
   return approval.kind === 'user_input' ? questionForm(approval) : approvalForm(approval);
 }
 
 /** The decision in an answer; undefined if the person closed the form. Throws for an invalid answer. */
 export function verdictOf(
-  { kind }: ApprovalRecord,
+  { kind }: ApprovalView,
   { action, content }: Answer,
 ): CallerVerdict | undefined {
   if (action === 'cancel') return undefined;
@@ -41,7 +44,7 @@ export function verdictOf(
   return answered.parse(content);
 }
 
-function approvalForm({ operation, risk, justification, ...approval }: ApprovalRecord): Form {
+function approvalForm({ operation, risk, justification, ...approval }: ApprovalView): Form {
   const shown = JSON.stringify(approval.arguments, null, 2).slice(0, ARGUMENT_CHARACTERS);
   const why = justification === undefined ? '' : `\nWhy: ${justification}`;
   return {
@@ -57,7 +60,7 @@ function approvalForm({ operation, risk, justification, ...approval }: ApprovalR
   };
 }
 
-function questionForm(approval: ApprovalRecord): Form {
+function questionForm(approval: ApprovalView): Form {
   const { questions } = questionsOf.parse(approval.arguments);
   const properties = questions
     .slice(0, QUESTIONS)

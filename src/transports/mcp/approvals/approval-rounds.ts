@@ -7,7 +7,7 @@ import {
 } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { ApprovalRecord } from '../../../approvals/approval.ts';
+import type { ApprovalView } from '../../../callers/caller-approvals.ts';
 import { AppError } from '../../../errors.ts';
 import type { ToolCall } from '../../../tools/tool.ts';
 import type { Toolbox } from '../../../tools/toolbox.ts';
@@ -65,8 +65,8 @@ export class ApprovalRounds {
     const round = roundOf(mcpReq.requestState());
     this.#decide(round, mcpReq.inputResponses);
     const left = new AbortController();
-    const toAsk = new Map<string, ApprovalRecord>();
-    const onApproval = (approval: ApprovalRecord) => {
+    const toAsk = new Map<string, ApprovalView>();
+    const onApproval = (approval: ApprovalView) => {
       if (!this.#isToBeAsked(approval, round) || toAsk.size + round.asked.length >= MOST_ASKED)
         return;
       toAsk.set(approval.approvalId, approval);
@@ -126,7 +126,7 @@ export class ApprovalRounds {
   }
 
   /** A person who closed a form is not asked again; others may decide. */
-  #isToBeAsked({ approvalId }: ApprovalRecord, { asked }: Round): boolean {
+  #isToBeAsked({ approvalId }: ApprovalView, { asked }: Round): boolean {
     return !asked.includes(approvalId) && this.#options.approvals.mayDecide(approvalId);
   }
 

@@ -1,7 +1,7 @@
 import { type JSONRPCMessage, parseJSONRPCMessage } from '@modelcontextprotocol/server';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../../errors.ts';
-import { agentIdFor, queryParameter } from '../../http/agent-identity.ts';
+import { agentNameFor, queryParameter } from '../../http/agent-identity.ts';
 import { connectWithNotices } from '../agent-notices.ts';
 import { createMcpServer } from '../mcp-server.ts';
 import type { McpRouteOptions } from './route-options.ts';
@@ -31,17 +31,17 @@ async function openSession(
   { sessions, agents, log, ...options }: McpRouteOptions,
 ): Promise<void> {
   const { principal } = request;
-  const defaultAgentId = agentIdFor(request);
+  const defaultAgentName = agentNameFor(request);
   const transport = new SseTransport(reply, new URL(request.url, 'http://sse').searchParams);
   sessions.add(transport, principal);
   const server = createMcpServer({
     ...options,
-    caller: { principal, defaultAgentId },
+    caller: { principal, defaultAgentName },
     stateless: false,
     log: log.child({ mcp_session: transport.id }),
   });
   const onClose = () => sessions.remove(transport.id);
-  const notices = { agents: agents(principal), defaultAgentId, onClose, log };
+  const notices = { agents: agents(principal), defaultAgentName, onClose, log };
   await connectWithNotices(server, transport, notices);
 }
 

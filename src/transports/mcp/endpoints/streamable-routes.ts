@@ -8,7 +8,7 @@ import {
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../../errors.ts';
 import type { Principal } from '../../../identity/principal.ts';
-import { AGENT_ID_HEADER, agentIdFor } from '../../http/agent-identity.ts';
+import { AGENT_ID_HEADER, agentNameFor } from '../../http/agent-identity.ts';
 import { NOBODY } from '../../http/authentication.ts';
 import { disconnectSignal } from '../../http/disconnect.ts';
 import { createMcpServer } from '../mcp-server.ts';
@@ -31,8 +31,8 @@ export function streamableRoutes(app: FastifyInstance, options: McpRouteOptions)
     exposeHeadRoute: false,
     config: { jsonRpcErrors: true },
     handler: async (request, reply) => {
-      const agentId = agentIdFor(request);
-      const web = await webRequestOf(request, { agentId, signal: disconnectSignal(reply) });
+      const agentName = agentNameFor(request);
+      const web = await webRequestOf(request, { agentName, signal: disconnectSignal(reply) });
       if (await isLegacyRequest(web, request.body)) {
         await serveSession(request, reply, web, options);
       } else {
@@ -48,8 +48,8 @@ export function streamableRoutes(app: FastifyInstance, options: McpRouteOptions)
 function statelessHandler(options: McpRouteOptions, responseMode: 'sse' | 'auto'): McpHttpHandler {
   return createMcpHandler(
     ({ requestInfo, authInfo }) => {
-      const defaultAgentId = requestInfo?.headers.get(AGENT_ID_HEADER) ?? '';
-      const caller = { principal: principalOf(authInfo), defaultAgentId };
+      const defaultAgentName = requestInfo?.headers.get(AGENT_ID_HEADER) ?? '';
+      const caller = { principal: principalOf(authInfo), defaultAgentName };
       return createMcpServer({ ...options, caller, stateless: true });
     },
     {
@@ -92,7 +92,7 @@ async function openSession(
   }
   const session = new StreamableSession();
   sessions.add(session, principal);
-  const caller = { principal, defaultAgentId: agentIdFor(request) };
+  const caller = { principal, defaultAgentName: agentNameFor(request) };
   const served = { ...options, agents: agents(principal), caller };
   await session.open(served, () => sessions.remove(session.id));
   return session;

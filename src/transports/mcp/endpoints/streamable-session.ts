@@ -37,8 +37,8 @@ export class StreamableSession implements McpSession {
       },
     });
     const { agents, caller, log } = options;
-    const { defaultAgentId } = caller;
-    await connectWithNotices(server, this.#transport, { agents, defaultAgentId, onClose, log });
+    const { defaultAgentName } = caller;
+    await connectWithNotices(server, this.#transport, { agents, defaultAgentName, onClose, log });
     this.#endStreamsOfCancelledCalls();
   }
 

@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import { toWebRequest } from '@modelcontextprotocol/node';
 import type { ServerContext } from '@modelcontextprotocol/server';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { AgentName } from '../../../identity/agent-id.ts';
 import { AGENT_ID_HEADER } from '../../http/agent-identity.ts';
 
 const CORRELATION_ID_HEADER = 'x-correlation-id';
@@ -14,12 +15,12 @@ const CORRELATION_ID_HEADER = 'x-correlation-id';
  */
 export function webRequestOf(
   request: FastifyRequest,
-  { agentId, signal }: { agentId?: string; signal?: AbortSignal } = {},
+  { agentName, signal }: { agentName?: AgentName; signal?: AbortSignal } = {},
 ): Promise<Request> {
   const headers = {
     ...request.headers,
     [CORRELATION_ID_HEADER]: request.id,
-    ...(agentId && { [AGENT_ID_HEADER]: agentId }),
+    ...(agentName && { [AGENT_ID_HEADER]: agentName }),
   };
   const { method, url, body } = request;
   return toWebRequest({ method, url, headers, [Symbol.asyncIterator]: nothing }, body, { signal });

@@ -10,7 +10,7 @@ import {
 } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { TurnRecord } from '../../../turns/turn.ts';
+import type { TurnView } from '../../../callers/caller-turns.ts';
 import { correlationIdOf } from '../endpoints/web-exchange.ts';
 import { progressOf, progressTo } from '../progress.ts';
 import { orProtocolError } from '../protocol-error.ts';
@@ -72,7 +72,7 @@ export class SessionTasks implements TaskProtocol {
       );
     }
     const turn = await this.#tasks.submit(params, correlationIdOf(context));
-    const meanwhile = `Agent ${turn.agentId} is at work. wait_turn and get_turn tell what becomes of turn ${turn.turnId}.`;
+    const meanwhile = `Agent ${turn.agentName} is at work. wait_turn and get_turn tell what becomes of turn ${turn.turnId}.`;
     void this.#follow(turn, context.mcpReq._meta?.progressToken);
     return {
       task: this.#describe(turn),
@@ -80,7 +80,7 @@ export class SessionTasks implements TaskProtocol {
     };
   }
 
-  #describe(turn: TurnRecord) {
+  #describe(turn: TurnView) {
     const pollInterval = pollIntervalOf(turn);
     return {
       ...this.#tasks.describe(turn),
@@ -127,7 +127,7 @@ export class SessionTasks implements TaskProtocol {
   }
 
   /** Notifies the client of the states of a task until the session closes. */
-  async #follow(turn: TurnRecord, token: ProgressToken | undefined): Promise<void> {
+  async #follow(turn: TurnView, token: ProgressToken | undefined): Promise<void> {
     const gone = new AbortController();
     const tell = (notification: Notification) =>
       this.#server.notification(notification).catch(() => gone.abort());
@@ -143,6 +143,6 @@ export class SessionTasks implements TaskProtocol {
   }
 }
 
-function relatedTo({ turnId }: TurnRecord): Record<string, unknown> {
+function relatedTo({ turnId }: TurnView): Record<string, unknown> {
   return { [RELATED_TASK_META_KEY]: { taskId: turnId } };
 }

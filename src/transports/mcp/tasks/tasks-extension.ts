@@ -7,7 +7,7 @@ import {
 } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { TurnRecord } from '../../../turns/turn.ts';
+import type { TurnView } from '../../../callers/caller-turns.ts';
 import { correlationIdOf } from '../endpoints/web-exchange.ts';
 import { TaskMethods } from './task-methods.ts';
 import {
@@ -74,7 +74,7 @@ export class TasksExtension implements TaskProtocol {
     return { resultType: 'task', ...this.#describe(turn) };
   }
 
-  #describe(turn: TurnRecord) {
+  #describe(turn: TurnView) {
     const pollIntervalMs = pollIntervalOf(turn);
     return {
       ...this.#tasks.describe(turn),
@@ -84,7 +84,7 @@ export class TasksExtension implements TaskProtocol {
     };
   }
 
-  #detailed(turn: TurnRecord, context: ServerContext): Result {
+  #detailed(turn: TurnView, context: ServerContext): Result {
     const task = this.#describe(turn);
     if (task.status !== 'completed') return task;
     const result = this.#tasks.result(turn, correlationIdOf(context));
@@ -93,7 +93,7 @@ export class TasksExtension implements TaskProtocol {
 }
 
 /** In this extension a task fails only without a result; a tool error is a completed task. */
-function statusOf(turn: TurnRecord): 'working' | 'completed' | 'cancelled' {
+function statusOf(turn: TurnView): 'working' | 'completed' | 'cancelled' {
   const state = stateOf(turn);
   return state === 'failed' ? 'completed' : state;
 }

@@ -1,10 +1,10 @@
 import type { CallToolResult, Result, Server, ServerContext } from '@modelcontextprotocol/server';
 import type { Logger } from 'pino';
+import type { TurnView } from '../../../callers/caller-turns.ts';
 import type { Config } from '../../../config/config.ts';
 import type { Principal } from '../../../identity/principal.ts';
 import type { Caller, ToolCall } from '../../../tools/tool.ts';
 import type { Toolbox } from '../../../tools/toolbox.ts';
-import type { TurnRecord } from '../../../turns/turn.ts';
 import { errorResult, successResult } from '../tool-result.ts';
 
 /** The poll interval is a tenth of the task's age, so short tasks end soon and long ones cost little. */
@@ -14,13 +14,13 @@ const LONGEST_POLL_MS = 5_000;
 
 /** The part of a caller's turns that tasks use. */
 export type TaskTurns = {
-  get(turnId: string): TurnRecord;
+  get(turnId: string): TurnView;
   wait(
     turnId: string,
     waiter: Pick<ToolCall, 'signal' | 'progress' | 'onApproval'>,
-  ): Promise<TurnRecord>;
-  cancel(turnId: string): Promise<TurnRecord>;
-  list(options: { before?: string; limit: number }): TurnRecord[];
+  ): Promise<TurnView>;
+  cancel(turnId: string): Promise<TurnView>;
+  list(options: { before?: string; limit: number }): TurnView[];
   latestProgress(turnId: string): { message: string; at: Date } | undefined;
 };
 
@@ -79,7 +79,7 @@ export class Tasks {
   }
 
   /** Waits for a task like an open call; see `TurnService.wait`. */
-  wait(...args: Parameters<TaskTurns['wait']>): Promise<TurnRecord> {
+  wait(...args: Parameters<TaskTurns['wait']>): Promise<TurnView> {
     return this.#toolbox.hold(() => this.turns.wait(...args));
   }
 
@@ -89,12 +89,12 @@ export class Tasks {
   }
 
   /** Starts a task. Throws what `CallerTurns.submit` throws. */
-  submit({ name, arguments: args }: CallParams, correlationId: string): Promise<TurnRecord> {
+  submit({ name, arguments: args }: CallParams, correlationId: string): Promise<TurnView> {
     return this.#toolbox.submit(name, args, { ...this.#caller, correlationId });
   }
 
   /** The result that the call would have had if it had waited for the turn, which has ended. */
-  result(turn: TurnRecord, correlationId: string): CallToolResult {
+  result(turn: TurnView, correlationId: string): CallToolResult {
     try {
       return successResult(this.#toolbox.outcome(turn));
     } catch (error) {
@@ -103,7 +103,7 @@ export class Tasks {
   }
 
   /** The fields of a task that both revisions share. */
-  describe(turn: TurnRecord) {
+  describe(turn: TurnView) {
     const { turnId, createdAt, endedAt, error } = turn;
     const latest = this.turns.latestProgress(turnId);
     const statusMessage = error ? `${error.code}: ${error.message}` : latest?.message;
@@ -117,7 +117,7 @@ export class Tasks {
 }
 
 /** Milliseconds until the next poll of a task; undefined once it has ended. */
-export function pollIntervalOf({ createdAt, endedAt }: TurnRecord): number | undefined {
+export function pollIntervalOf({ createdAt, endedAt }: TurnView): number | undefined {
   if (endedAt) return undefined;
   const share = Math.round((Date.now() - createdAt.getTime()) / POLLS_PER_AGE);
   return Math.min(Math.max(share, SHORTEST_POLL_MS), LONGEST_POLL_MS);
@@ -130,7 +130,7 @@ export function pollIntervalOf({ createdAt, endedAt }: TurnRecord): number | und
 export function stateOf({
   state,
   error,
-}: TurnRecord): 'working' | 'completed' | 'cancelled' | 'failed' {
+}: TurnView): 'working' | 'completed' | 'cancelled' | 'failed' {
   if (state === 'queued' || state === 'running' || state === 'waiting_approval') return 'working';
   if (state === 'completed') return 'completed';
   return error?.code === 'cancelled' ? 'cancelled' : 'failed';
