@@ -11,54 +11,71 @@ import {
   type ElicitResult,
 } from '@modelcontextprotocol/sdk/types.js';
 import { SignJWT } from 'jose';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Script } from '../fakes/stand-in-model/script.ts';
 import { shell, text } from '../fakes/stand-in-model/step.ts';
 import { type Connection, call, connect, startTestServer, type TestServer } from './test-server.ts';
 
 const SECRET = 'signs-the-tokens-of-all-callers-of-this-test';
 const ASKING = { prompt: 'x', agent_id: 'a', 'approval-policy': 'untrusted' };
-const CREATED = [{ file: 'asked.txt', action: 'create' }];
+
+/** The file that Codex asks to write, another one in each test. */
+let file = '';
+let tests = 0;
+beforeEach(() => {
+  tests += 1;
+  file = `asked-${tests}.txt`;
+});
+const created = () => [{ file, action: 'create' }];
 
 const asks: Script = ({ toolOutputs }) =>
-  toolOutputs.length === 0 ? shell('touch asked.txt') : text(toolOutputs.join() || 'Done.');
+  toolOutputs.length === 0 ? shell(`touch ${file}`) : text(toolOutputs.join() || 'Done.');
+
+/** One that asks of commands alone, one that asks of calls too, and one that waits a second. */
+let server: TestServer;
+let manual: TestServer;
+let hasty: TestServer;
+beforeAll(async () => {
+  server = await start();
+  manual = await start({ CODEX_APPROVAL_MODE: 'manual' });
+  hasty = await start({ APPROVAL_TIMEOUT: '1' });
+});
+afterAll(async () => {
+  for (const each of [server, manual, hasty]) await each?.[Symbol.asyncDispose]();
+});
 
 describe.each(['sse', 'http'] as const)('over %s, the person at the client', (transport) => {
   test('approves a call and a command of it', async () => {
-    await using server = await start({ CODEX_APPROVAL_MODE: 'manual' });
     const asked: ElicitRequest['params'][] = [];
-    await using client = await person(server, transport, async ({ params }) => {
+    await using client = await person(manual, transport, async ({ params }) => {
       asked.push(params);
       return { action: 'accept', content: { approve: true, reason: 'fine' } };
     });
     const { changed_files } = await call(client, 'codex', { ...ASKING, justification: 'Ticket 7' });
-    expect(changed_files).toEqual(CREATED);
+    expect(changed_files).toEqual(created());
     expect(asked.map(({ message }) => message)).toEqual([
       expect.stringMatching(/Risk: medium\.\ncodex: x\nWhy: Ticket 7/),
-      expect.stringMatching(/Risk: medium\.\nrun: touch asked.txt/),
+      expect.stringContaining(`Risk: medium.\nrun: touch ${file}`),
     ]);
     const { approvals } = await call(client, 'list_approvals');
-    expect(approvals).toMatchObject([
+    expect(approvals.slice(0, 2)).toMatchObject([
       { kind: 'command', state: 'approved', decisions: [{ by: 'local', reason: 'fine' }] },
       { kind: 'turn', state: 'approved' },
     ]);
   });
 
   test('declines', async () => {
-    await using server = await start();
     await using client = await person(server, transport, async () => ({ action: 'decline' }));
     const { changed_files, content } = await call(client, 'codex', ASKING);
     expect([changed_files, content]).toEqual([[], expect.stringMatching(/reject/i)]);
   });
 
   test('says nothing: it is declined when its time is over', async () => {
-    await using server = await start({ APPROVAL_TIMEOUT: '1' });
-    await using client = await person(server, transport, () => new Promise(() => undefined));
+    await using client = await person(hasty, transport, () => new Promise(() => undefined));
     expect((await call(client, 'codex', ASKING)).changed_files).toEqual([]);
   });
 
   test('closes the question, and another way decides', async () => {
-    await using server = await start();
     const closed = Promise.withResolvers<void>();
     await using client = await person(server, transport, async () => {
       closed.resolve();
@@ -67,16 +84,15 @@ describe.each(['sse', 'http'] as const)('over %s, the person at the client', (tr
     const running = call(client, 'codex', ASKING);
     await closed.promise;
     await decideBy(server);
-    expect((await running).changed_files).toEqual(CREATED);
+    expect((await running).changed_files).toEqual(created());
   });
 
   test('is asked no more once another way has decided', async () => {
-    await using server = await start({ CODEX_APPROVAL_MODE: 'manual' });
     const asked = Promise.withResolvers<void>();
     const withdrawn = Promise.withResolvers<void>();
     // This client never withdraws the first question, whose id is 0.
     let first = true;
-    await using client = await person(server, transport, async (_request, { signal }) => {
+    await using client = await person(manual, transport, async (_request, { signal }) => {
       if (first) {
         first = false;
         return { action: 'accept', content: { approve: true } };
@@ -87,44 +103,42 @@ describe.each(['sse', 'http'] as const)('over %s, the person at the client', (tr
     });
     const running = call(client, 'codex', ASKING);
     await asked.promise;
-    await decideBy(server);
-    expect((await running).changed_files).toEqual(CREATED);
+    await decideBy(manual);
+    expect((await running).changed_files).toEqual(created());
     await withdrawn.promise;
   });
 });
 
 describe('without a session, as of 2026-07-28, the person at the client', () => {
   test('approves a call and a command of it, in a round each', async () => {
-    await using server = await start({ CODEX_APPROVAL_MODE: 'manual' });
     const asked: string[] = [];
-    await using client = await modernPerson(server, async (message) => {
+    await using client = await modernPerson(manual, async (message) => {
       asked.push(message);
       return { action: 'accept', content: { approve: true, reason: 'fine' } };
     });
+    const turns = async () => (await client.call('list_turns', {})).turns;
+    const before = (await turns()).length;
     const { changed_files } = await client.call('codex', { ...ASKING, justification: 'Ticket 7' });
-    expect(changed_files).toEqual(CREATED);
+    expect(changed_files).toEqual(created());
     expect(asked).toEqual([
       expect.stringMatching(/Risk: medium\.\ncodex: x\nWhy: Ticket 7/),
-      expect.stringMatching(/Risk: medium\.\nrun: touch asked.txt/),
+      expect.stringContaining(`Risk: medium.\nrun: touch ${file}`),
     ]);
     const { approvals } = await client.call('list_approvals', {});
-    expect(approvals).toMatchObject([
+    expect(approvals.slice(0, 2)).toMatchObject([
       { kind: 'command', state: 'approved', decisions: [{ by: 'local', reason: 'fine' }] },
       { kind: 'turn', state: 'approved' },
     ]);
-    const { turns } = await client.call('list_turns', {});
-    expect(turns).toHaveLength(1);
+    expect(await turns()).toHaveLength(before + 1);
   });
 
   test('declines', async () => {
-    await using server = await start();
     await using client = await modernPerson(server, async () => ({ action: 'decline' }));
     const { changed_files, content } = await client.call('codex', ASKING);
     expect([changed_files, content]).toEqual([[], expect.stringMatching(/reject/i)]);
   });
 
   test('closes the question, is not asked it again, and another way decides', async () => {
-    await using server = await start();
     let asked = 0;
     const closed = Promise.withResolvers<void>();
     await using client = await modernPerson(server, async () => {
@@ -135,32 +149,29 @@ describe('without a session, as of 2026-07-28, the person at the client', () => 
     const running = client.call('codex', ASKING);
     await closed.promise;
     await decideBy(server);
-    expect((await running).changed_files).toEqual(CREATED);
+    expect((await running).changed_files).toEqual(created());
     expect(asked).toBe(1);
   });
 
   test('says too late what another has decided, and has the result', async () => {
-    await using server = await start();
     await using client = await modernPerson(server, async () => {
       await decideBy(server);
       return { action: 'decline' };
     });
-    expect((await client.call('codex', ASKING)).changed_files).toEqual(CREATED);
+    expect((await client.call('codex', ASKING)).changed_files).toEqual(created());
   });
 
   test('is asked by wait_turn too', async () => {
-    await using server = await start();
     await using client = await modernPerson(server, async () => ({
       action: 'accept',
       content: { approve: true },
     }));
     const { turn_id } = await client.call('codex', { ...ASKING, wait: false });
     const { state, result } = await client.call('wait_turn', { turn_id });
-    expect([state, result.changed_files]).toEqual(['completed', CREATED]);
+    expect([state, result.changed_files]).toEqual(['completed', created()]);
   });
 
   test('leaves, and what is asked of the call is over with it', async () => {
-    await using server = await start();
     const asked = Promise.withResolvers<void>();
     const leaving = new AbortController();
     await using client = await modernPerson(server, async () => {
