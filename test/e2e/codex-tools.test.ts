@@ -1,15 +1,24 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
-import { describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test } from 'vitest';
 import { answerAnything, runsOnce, type Script } from '../fakes/stand-in-model/script.ts';
 import type { StandInModel } from '../fakes/stand-in-model/stand-in-model.ts';
 import { shell, text } from '../fakes/stand-in-model/step.ts';
 import { CHEAPEST } from '../setup/runtimes.ts';
 import { createWorld, kill } from './main-process.ts';
-import { call, connect, startTestServer } from './test-server.ts';
+import { call, connect, startTestServer, type TestServer } from './test-server.ts';
 
 const engine = inject('engine');
-const server = (script: Script = answerAnything) => startTestServer({ runtime: 'process', script });
+
+let target: TestServer;
+beforeAll(async () => {
+  target = await startTestServer({ runtime: 'process', script: answerAnything });
+});
+beforeEach(() => target.model.setScript(answerAnything));
+afterAll(() => target?.[Symbol.asyncDispose]());
+
+/** Most clients work with one agent, which begins once. */
+const OF_ONE = '?agent_id=shared';
 
 /** Runs a command once for each prompt, and then says something. */
 const doesOnce =
@@ -24,8 +33,7 @@ function lastBody({ requests }: StandInModel): string {
 
 describe('codex and codex-reply', () => {
   test('keep a conversation of their own, by whichever name it is called', async () => {
-    await using target = await server();
-    await using client = await connect(target);
+    await using client = await connect(target, 'sse', OF_ONE);
     const first = await call(client, 'codex', { prompt: 'Remember the word quince.' });
     expect(first).toMatchObject({
       threadId: expect.any(String),
@@ -52,18 +60,16 @@ describe('codex and codex-reply', () => {
   });
 
   test('go on with the own conversation of an agent', async () => {
-    await using target = await server();
-    await using client = await connect(target);
-    const { session_id, agent_id } = await call(client, 'plan', { task: 'Plant a quince.' });
+    await using client = await connect(target, 'sse', OF_ONE);
+    const { session_id, agent_id } = await call(client, 'plan', { task: 'Plant a medlar.' });
     await using another = await connect(target);
     const reply = await call(another, 'codex-reply', { prompt: 'And then?', session_id });
     expect(reply).toMatchObject({ threadId: session_id, agent_id });
-    expect(lastBody(target.model)).toContain('quince');
+    expect(lastBody(target.model)).toContain('medlar');
   });
 
   test('hand instructions, model and settings to Codex, and keep them', async () => {
-    await using target = await server();
-    await using client = await connect(target);
+    await using client = await connect(target, 'sse', OF_ONE);
     const { threadId } = await call(client, 'codex', {
       prompt: 'Hello',
       'base-instructions': 'You are a gardener.',
@@ -85,8 +91,8 @@ describe('codex and codex-reply', () => {
   });
 
   test('refuse what is wrong, or would let Codex do more', async () => {
-    await using target = await server();
-    await using client = await connect(target);
+    await using client = await connect(target, 'sse', OF_ONE);
+    const asked = target.model.requests.length;
     const wrong: [string, object, string][] = [
       ['codex-reply', { threadId: 'nope' }, 'thread_not_found'],
       ['codex-reply', {}, 'invalid_input'],
@@ -103,13 +109,12 @@ describe('codex and codex-reply', () => {
       const refused = call(client, tool, { prompt: 'x', ...args });
       await expect(refused, `${tool} ${JSON.stringify(args)}`).rejects.toMatchObject({ code });
     }
-    expect(target.model.requests).toHaveLength(0);
+    expect(target.model.requests).toHaveLength(asked);
   });
 
   test('a conversation of another agent is not found', async () => {
-    await using target = await server();
-    await using client = await connect(target);
-    const { threadId } = await call(client, 'codex', { prompt: 'x', agent_id: 'a' });
+    await using client = await connect(target, 'sse', OF_ONE);
+    const { threadId } = await call(client, 'codex', { prompt: 'x' });
     const args = { prompt: 'x', threadId, agent_id: 'b' };
     await expect(call(client, 'codex-reply', args)).rejects.toMatchObject({
       code: 'thread_not_found',
@@ -117,7 +122,7 @@ describe('codex and codex-reply', () => {
   });
 
   test('are listed, and cleaned up', async () => {
-    await using target = await server();
+    await using target = await startTestServer({ runtime: 'process', script: answerAnything });
     await using client = await connect(target);
     const begun = await call(client, 'codex', { prompt: 'x', agent_id: 'a', sandbox: 'read-only' });
     const own = await call(client, 'plan', { task: 'x', agent_id: 'a' });
@@ -216,8 +221,7 @@ describe.runIf(engine.available)('in a container', () => {
 
 describe('more tools', () => {
   test('chat, audit and debug answer in their forms, and change nothing', async () => {
-    await using target = await server();
-    await using client = await connect(target);
+    await using client = await connect(target, 'sse', OF_ONE);
     expect(await call(client, 'chat', { message: 'Hello' })).toMatchObject({
       reply: expect.any(String),
       suggestions: [],
@@ -234,12 +238,11 @@ describe('more tools', () => {
   });
 
   test('curl can call codex_chat, which no client lists', async () => {
-    await using target = await server();
-    const body = JSON.stringify({ message: 'Hello', agent_id: 'a' });
+    const body = JSON.stringify({ message: 'Hello', agent_id: 'shared' });
     const chat = (name: string) =>
       promisify(execFile)('curl', ['-s', `${target.url}/tools/${name}`, '-d', body]);
     expect(JSON.parse((await chat('codex_chat')).stdout)).toMatchObject({
-      agent_id: 'a',
+      agent_id: 'shared',
       suggestions: [],
     });
     const tools = await (await fetch(`${target.url}/tools`)).text();
@@ -250,14 +253,15 @@ describe('more tools', () => {
 
 describe('a turn that runs', () => {
   test('can be told more', async () => {
-    await using target = await server((request) =>
+    target.model.setScript((request) =>
       request.prompt.includes('quince')
         ? answerAnything(request)
         : text('word '.repeat(100), { chunkDelayMs: 500 }),
     );
-    await using client = await connect(target);
+    await using client = await connect(target, 'sse', OF_ONE);
+    const asked = target.model.requests.length;
     const { turn_id } = await call(client, 'plan', { task: 'x', wait: false });
-    await expect.poll(() => target.model.requests.length).toBe(1);
+    await expect.poll(() => target.model.requests.length).toBe(asked + 1);
     const message = 'Think of a quince.';
     expect(await call(client, 'steer', { turn_id, message })).toMatchObject({ state: 'running' });
     expect(await call(client, 'wait_turn', { turn_id })).toMatchObject({ state: 'completed' });
@@ -272,11 +276,10 @@ describe('a turn that runs', () => {
   });
 
   test('tells what it had done when its time is up', async () => {
-    await using target = await server();
-    await using client = await connect(target);
-    await call(client, 'plan', { task: 'Wake up.', agent_id: 'a' });
+    await using client = await connect(target, 'sse', OF_ONE);
+    await call(client, 'plan', { task: 'Wake up.' });
     target.model.setScript(runsOnce('echo one > one.txt; sleep 600'));
-    const args = { task: 'x', agent_id: 'a', timeout_seconds: 6, wait: false };
+    const args = { task: 'x', timeout_seconds: 15, wait: false };
     const { turn_id } = await call(client, 'implement', args);
     const turn = await call(client, 'wait_turn', { turn_id });
     expect(turn).toMatchObject({
