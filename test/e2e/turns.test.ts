@@ -1,15 +1,28 @@
-import { describe, expect, test } from 'vitest';
-import { answerAnything, runsOnce, type Script } from '../fakes/stand-in-model/script.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { answerAnything, runsOnce } from '../fakes/stand-in-model/script.ts';
 import { silence } from '../fakes/stand-in-model/step.ts';
-import { call, connect, startTestServer } from './test-server.ts';
+import { call, connect, startTestServer, type TestServer } from './test-server.ts';
 
-const server = (script: Script = answerAnything) => startTestServer({ runtime: 'process', script });
+/** All calls are to one agent. */
+const AGENT = '?agent_id=a';
+
+let target: TestServer;
+/** How often the model was asked before the test. */
+let asked = 0;
+beforeAll(async () => {
+  target = await startTestServer({ runtime: 'process', script: answerAnything });
+});
+beforeEach(() => {
+  target.model.setScript(answerAnything);
+  asked = target.model.requests.length;
+});
+afterAll(() => target?.[Symbol.asyncDispose]());
 
 describe('a call that does not wait', () => {
   test('answers at once, and its result is waited for with progress', async () => {
-    await using target = await server(runsOnce('echo a > a.txt; sleep 1'));
-    await using client = await connect(target);
-    const accepted = await call(client, 'implement', { task: 'x', agent_id: 'a', wait: false });
+    target.model.setScript(runsOnce('echo a > a.txt; sleep 1'));
+    await using client = await connect(target, 'sse', AGENT);
+    const accepted = await call(client, 'implement', { task: 'x', wait: false });
     expect(accepted).toEqual({ turn_id: expect.any(String), agent_id: 'a', state: 'queued' });
     client.progress.length = 0;
     const ended = await call(client, 'wait_turn', { turn_id: accepted.turn_id });
@@ -21,8 +34,8 @@ describe('a call that does not wait', () => {
   });
 
   test('is waited for no longer than asked', async () => {
-    await using target = await server(silence);
-    await using client = await connect(target);
+    target.model.setScript(silence);
+    await using client = await connect(target, 'sse', AGENT);
     const { turn_id } = await call(client, 'plan', { task: 'x', wait: false });
     const waited = await call(client, 'wait_turn', { turn_id, timeout_seconds: 1 });
     expect(waited).toMatchObject({ result: null, error: null, ended_at: null });
@@ -30,41 +43,40 @@ describe('a call that does not wait', () => {
   });
 
   test('can be cancelled while it runs and while it waits', async () => {
-    await using target = await server(silence);
-    await using client = await connect(target);
-    const running = await call(client, 'plan', { task: '1', agent_id: 'a', wait: false });
-    const waiting = await call(client, 'plan', { task: '2', agent_id: 'a', wait: false });
-    await expect.poll(() => target.model.requests.length).toBe(1);
+    target.model.setScript(silence);
+    await using client = await connect(target, 'sse', AGENT);
+    const running = await call(client, 'plan', { task: '1', wait: false });
+    const waiting = await call(client, 'plan', { task: '2', wait: false });
+    await expect.poll(() => target.model.requests.length).toBe(asked + 1);
     for (const { turn_id } of [waiting, running]) {
       expect(await call(client, 'cancel_turn', { turn_id })).toMatchObject({
         state: 'interrupted',
         error: { code: 'cancelled' },
       });
     }
-    const { turns } = await call(client, 'list_turns', { agent_id: 'a' });
+    const { turns } = await call(client, 'list_turns', { limit: 2 });
     expect(turns.map(({ turn_id }: { turn_id: string }) => turn_id)).toEqual([
       waiting.turn_id,
       running.turn_id,
     ]);
     target.model.setScript(answerAnything);
-    await expect(call(client, 'plan', { task: '3', agent_id: 'a' })).resolves.toBeTruthy();
+    await expect(call(client, 'plan', { task: '3' })).resolves.toBeTruthy();
   });
 });
 
 describe('files to read first', () => {
   test('that are not there are told of', async () => {
-    await using target = await server(runsOnce('echo a > a.txt'));
-    await using client = await connect(target);
+    target.model.setScript(runsOnce('echo b > b.txt'));
+    await using client = await connect(target, 'sse', AGENT);
     const ask = (context_files: string[]) =>
-      call(client, 'implement', { task: 'x', agent_id: 'a', context_files });
-    const first = await ask(['a.txt', 'src/b.txt']);
-    expect(first.notes).toEqual(['Not in the workspace: a.txt, src/b.txt.']);
-    expect((await ask(['./a.txt'])).notes).toBeUndefined();
+      call(client, 'implement', { task: 'x', context_files });
+    const first = await ask(['b.txt', 'src/c.txt']);
+    expect(first.notes).toEqual(['Not in the workspace: b.txt, src/c.txt.']);
+    expect((await ask(['./b.txt'])).notes).toBeUndefined();
   });
 
   test('are in the workspace, or the call is wrong', async () => {
-    await using target = await server();
-    await using client = await connect(target);
+    await using client = await connect(target, 'sse', AGENT);
     for (const file of ['/etc/passwd', '../other', 'src/../..', 'a\0b']) {
       for (const [tool, args] of [
         ['implement', { task: 'x' }],
@@ -75,28 +87,26 @@ describe('files to read first', () => {
         await expect(asked, `${tool} ${file}`).rejects.toMatchObject({ code: 'invalid_input' });
       }
     }
-    expect(target.model.requests).toEqual([]);
+    expect(target.model.requests).toHaveLength(asked);
   });
 });
 
 describe('an idempotency key', () => {
   test('never runs the work twice, at the same time or later', async () => {
-    await using target = await server();
-    await using client = await connect(target);
-    const args = { task: 'x', agent_id: 'a', idempotency_key: 'once' };
+    await using client = await connect(target, 'sse', AGENT);
+    const args = { task: 'x', idempotency_key: 'once' };
     const [first, second] = await Promise.all([
       call(client, 'plan', args),
       call(client, 'plan', args),
     ]);
     expect(second).toEqual(first);
     expect(await call(client, 'plan', args)).toEqual(first);
-    expect(target.model.requests).toHaveLength(1);
+    expect(target.model.requests).toHaveLength(asked + 1);
   });
 
   test('with another body is an error', async () => {
-    await using target = await server();
-    await using client = await connect(target);
-    const args = { agent_id: 'a', idempotency_key: 'once' };
+    await using client = await connect(target, 'sse', AGENT);
+    const args = { idempotency_key: 'once more' };
     await call(client, 'plan', { ...args, task: 'x' });
     await expect(call(client, 'plan', { ...args, task: 'y' })).rejects.toMatchObject({
       code: 'idempotency_conflict',
@@ -106,8 +116,7 @@ describe('an idempotency key', () => {
 });
 
 test('a turn that is not known is told so', async () => {
-  await using target = await server();
-  await using client = await connect(target);
+  await using client = await connect(target, 'sse', AGENT);
   for (const tool of ['get_turn', 'wait_turn', 'cancel_turn']) {
     await expect(call(client, tool, { turn_id: 'nope' })).rejects.toMatchObject({
       code: 'turn_not_found',
@@ -119,8 +128,8 @@ test('a turn that is not known is told so', async () => {
 
 describe('the events of a turn over HTTP', () => {
   test('are told as they happen, and again from a number on', async () => {
-    await using target = await server(runsOnce('echo a > a.txt; sleep 1'));
-    await using client = await connect(target);
+    target.model.setScript(runsOnce('echo a > a.txt; sleep 1'));
+    await using client = await connect(target, 'sse', AGENT);
     const { turn_id } = await call(client, 'implement', { task: 'x', wait: false });
     const live = await events(`${target.url}/api/v1/turns/${turn_id}/events`);
     expect(live.map(({ event }) => event)).toEqual(
@@ -142,8 +151,7 @@ describe('the events of a turn over HTTP', () => {
   });
 
   test('are not told from a number that is none', async () => {
-    await using target = await server();
-    await using client = await connect(target);
+    await using client = await connect(target, 'sse', AGENT);
     const { turn_id } = await call(client, 'plan', { task: 'x' });
     const headers = { 'last-event-id': 'yesterday', accept: 'text/event-stream' };
     const response = await fetch(`${target.url}/api/v1/turns/${turn_id}/events`, { headers });
