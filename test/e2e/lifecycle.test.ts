@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import type { RuntimeKind } from '../../src/runtime/container-runtime.ts';
 import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import { answerAnything, runsOnce, type Script } from '../fakes/stand-in-model/script.ts';
 import { json } from '../fakes/stand-in-model/step.ts';
-import { RUNTIMES } from '../setup/runtimes.ts';
+import { CHEAPEST, RUNTIMES } from '../setup/runtimes.ts';
 import { type Connection, call, connect, startTestServer } from './test-server.ts';
 
 const EVERY_SECOND = { REAPER_SCHEDULE: '* * * * * *' };
@@ -11,39 +12,73 @@ const QUICK_WARNING = { EXPIRY_WARNING: '1' };
 const NEVER = { PAUSE_TIMEOUT: '0', ARCHIVE_TIMEOUT: '0', RETENTION_TIMEOUT: '0' };
 
 describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
-  const server = (environment: Record<string, string>, script: Script = answerAnything) =>
-    startTestServer({
-      runtime,
-      script,
-      environment: { ...EVERY_SECOND, ...QUICK_WARNING, ...NEVER, ...environment },
-    });
-
-  test('a paused agent goes on with the next call, in the same container', async () => {
-    await using target = await server({ PAUSE_TIMEOUT: '1' });
-    await using client = await connect(target);
-    const first = await call(client, 'plan', { task: 'Remember RED', agent_id: 'napper' });
-    await untilStatus(client, 'napper', 'paused');
-    const paused = await sessionOf(client, 'napper');
-    expect(paused.stops_in_seconds).toBeGreaterThan(3000);
-    const second = await call(client, 'plan', { task: 'Go on', agent_id: 'napper' });
-    expect(second.session_id).toBe(first.session_id);
-    expect((await sessionOf(client, 'napper')).container_id).toBe(paused.container_id);
-    expect(JSON.stringify(target.model.requests.at(-1)?.body)).toContain('Remember RED');
-  });
+  const server = serverIn(runtime);
 
   test('an idle agent is paused, stopped and archived, and wakes as it was', async () => {
     const steps = { PAUSE_TIMEOUT: '1', SESSION_TIMEOUT: '4', ARCHIVE_TIMEOUT: '7' };
     await using target = await server(steps, runsOnce('echo 1 >> count.txt'));
     await using client = await connect(target);
     const first = await call(client, 'implement', { task: 'Count', agent_id: 'sleeper' });
+    await untilStatus(client, 'sleeper', 'paused');
+    const paused = await sessionOf(client, 'sleeper');
+    const second = await call(client, 'plan', { task: 'Go on', agent_id: 'sleeper' });
+    expect(second.session_id).toBe(first.session_id);
+    expect((await sessionOf(client, 'sleeper')).container_id).toBe(paused.container_id);
     for (const status of ['paused', 'stopped', 'archived']) {
       await untilStatus(client, 'sleeper', status);
     }
     expect((await sessionOf(client, 'sleeper')).container_id).toBeNull();
-    const second = await call(client, 'implement', { task: 'Count', agent_id: 'sleeper' });
-    expect(second.session_id).toBe(first.session_id);
-    expect(second.changes[0].diff).toContain(' 1\n+1\n');
+    const third = await call(client, 'implement', { task: 'Count', agent_id: 'sleeper' });
+    expect(third.session_id).toBe(first.session_id);
+    expect(third.changes[0].diff).toContain(' 1\n+1\n');
   });
+
+  test('the status of an agent tells what it does, uses and awaits', async () => {
+    await using target = await server(
+      { PAUSE_TIMEOUT: '600', RETENTION_TIMEOUT: '9000' },
+      runsOnce('head -c 3000000 /dev/urandom > big; sleep 4'),
+    );
+    await using client = await connect(target);
+    const agent = { agent_id: 'watched' };
+    const working = call(client, 'implement', { task: 'Fill', ...agent });
+    await expect.poll(() => client.progress.join(), { interval: 100 }).toContain('head -c');
+    const busy = await call(client, 'get_agent_status', agent);
+    expect(busy).toMatchObject({
+      ...agent,
+      status: 'busy',
+      current_turn: { tool: 'implement', state: 'running' },
+      calls_waiting: 1,
+      seconds_until: { paused: null, stopped: null, archived: null, removed: null },
+    });
+    const { session_id } = await working;
+    const idle = await call(client, 'get_agent_status', agent);
+    expect(idle).toMatchObject({ session_id, status: 'idle', pinned: false, current_turn: null });
+    expect(idle.cpu_percent).toBeGreaterThanOrEqual(0);
+    expect(idle.memory_bytes).toBeGreaterThan(10_000_000);
+    expect(idle.pids).toBeGreaterThan(2);
+    expect(idle.workspace_bytes).toBeGreaterThan(2_900_000);
+    expect(idle.home_bytes).toBeGreaterThan(1000);
+    expect(idle.seconds_until.paused).toBeGreaterThan(550);
+    expect(idle.seconds_until).toMatchObject({ archived: null });
+    expect(idle.memory_limit_bytes).toBe(runtime === 'docker' ? 2048 * 1024 * 1024 : null);
+
+    const { agents, total } = await call(client, 'list_active_agents');
+    expect(total).toBe(1);
+    expect(agents[0]).toMatchObject({ ...agent, status: 'idle', calls_waiting: 0 });
+    await call(client, 'cleanup_inactive_agents');
+    expect(await call(client, 'list_active_agents')).toEqual({ agents: [], total: 0 });
+    expect(await call(client, 'get_agent_status', agent)).toMatchObject({
+      status: 'stopped',
+      cpu_percent: null,
+      memory_bytes: null,
+      workspace_bytes: null,
+      seconds_until: { stopped: null, removed: expect.any(Number) },
+    });
+  });
+});
+
+describe.each(CHEAPEST)('whatever the runtime, such as $runtime,', ({ runtime }) => {
+  const server = serverIn(runtime);
 
   test('an agent is removed by retention, and the next call begins anew', async () => {
     await using target = await server({ RETENTION_TIMEOUT: '2' }, runsOnce('echo 1 >> count.txt'));
@@ -95,49 +130,6 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
     });
   });
 
-  test('the status of an agent tells what it does, uses and awaits', async () => {
-    await using target = await server(
-      { PAUSE_TIMEOUT: '600', RETENTION_TIMEOUT: '9000' },
-      runsOnce('head -c 3000000 /dev/urandom > big; sleep 4'),
-    );
-    await using client = await connect(target);
-    const agent = { agent_id: 'watched' };
-    const working = call(client, 'implement', { task: 'Fill', ...agent });
-    await expect.poll(() => client.progress.join(), { interval: 100 }).toContain('head -c');
-    const busy = await call(client, 'get_agent_status', agent);
-    expect(busy).toMatchObject({
-      ...agent,
-      status: 'busy',
-      current_turn: { tool: 'implement', state: 'running' },
-      calls_waiting: 1,
-      seconds_until: { paused: null, stopped: null, archived: null, removed: null },
-    });
-    const { session_id } = await working;
-    const idle = await call(client, 'get_agent_status', agent);
-    expect(idle).toMatchObject({ session_id, status: 'idle', pinned: false, current_turn: null });
-    expect(idle.cpu_percent).toBeGreaterThanOrEqual(0);
-    expect(idle.memory_bytes).toBeGreaterThan(10_000_000);
-    expect(idle.pids).toBeGreaterThan(2);
-    expect(idle.workspace_bytes).toBeGreaterThan(2_900_000);
-    expect(idle.home_bytes).toBeGreaterThan(1000);
-    expect(idle.seconds_until.paused).toBeGreaterThan(550);
-    expect(idle.seconds_until).toMatchObject({ archived: null });
-    expect(idle.memory_limit_bytes).toBe(runtime === 'docker' ? 2048 * 1024 * 1024 : null);
-
-    const { agents, total } = await call(client, 'list_active_agents');
-    expect(total).toBe(1);
-    expect(agents[0]).toMatchObject({ ...agent, status: 'idle', calls_waiting: 0 });
-    await call(client, 'cleanup_inactive_agents');
-    expect(await call(client, 'list_active_agents')).toEqual({ agents: [], total: 0 });
-    expect(await call(client, 'get_agent_status', agent)).toMatchObject({
-      status: 'stopped',
-      cpu_percent: null,
-      memory_bytes: null,
-      workspace_bytes: null,
-      seconds_until: { stopped: null, removed: expect.any(Number) },
-    });
-  });
-
   test('a clean-up takes what is idle, and tells before if asked', async () => {
     const end = Promise.withResolvers<void>();
     await using target = await server({}, async ({ prompt, schema }) => {
@@ -173,6 +165,15 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
     ]);
   });
 });
+
+function serverIn(runtime: RuntimeKind) {
+  return (environment: Record<string, string>, script: Script = answerAnything) =>
+    startTestServer({
+      runtime,
+      script,
+      environment: { ...EVERY_SECOND, ...QUICK_WARNING, ...NEVER, ...environment },
+    });
+}
 
 async function sessionOf(client: Connection, agentId: string) {
   const { sessions } = await call(client, 'list_sessions', { agent_id: agentId });
