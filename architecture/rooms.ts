@@ -91,13 +91,7 @@ export const ROOMS = [
   },
   {
     name: 'ground',
-    files: [
-      'src/errors.ts',
-      'src/errors-document.ts',
-      'src/checked-input.ts',
-      'src/concurrency/',
-      'src/version.ts',
-    ],
+    files: ['src/errors.ts', 'src/checked-input.ts', 'src/concurrency/', 'src/version.ts'],
     what: 'The table of errors, queues and waits with a limit, the version.',
   },
 ] as const satisfies readonly Room[];

@@ -3,9 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { readImports } from '../architecture/imports.ts';
 import { picture } from '../architecture/picture.ts';
 import { withRooms } from '../architecture/table.ts';
-import { configurationPage, exampleEnvFile } from '../src/config/config-documents.ts';
-import { errorsPage } from '../src/errors-document.ts';
-import { engineCallsPage } from '../src/runtime/engine-guard/calls-document.ts';
+import { configurationPage, exampleEnvFile } from './pages/configuration-page.ts';
+import { engineCallsPage } from './pages/engine-calls-page.ts';
+import { errorsPage } from './pages/errors-page.ts';
 
 const root = new URL('../', import.meta.url);
 writeFileSync(new URL('docs/configuration.md', root), configurationPage());

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import { expect, test } from 'vitest';
+import { errorsPage } from '../docs/pages/errors-page.ts';
 import { AppError, ERRORS, type ErrorCode, reportError } from '../src/errors.ts';
-import { errorsPage } from '../src/errors-document.ts';
 
 test('docs/errors.md says what the table says', () => {
   const written = fs.readFileSync(new URL('../docs/errors.md', import.meta.url), 'utf8');

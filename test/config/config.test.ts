@@ -2,8 +2,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { expect, test } from 'vitest';
+import { configurationPage, exampleEnvFile } from '../../docs/pages/configuration-page.ts';
 import { ConfigError } from '../../src/config/config.ts';
-import { configurationPage, exampleEnvFile } from '../../src/config/config-documents.ts';
 import { loadConfig } from '../../src/server/load-config.ts';
 
 function problemsOf(environment: Record<string, string>): readonly string[] {

@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import { expect, test } from 'vitest';
-import { engineCallsPage } from '../../../src/runtime/engine-guard/calls-document.ts';
+import { engineCallsPage } from '../../../docs/pages/engine-calls-page.ts';
 import { matchCall } from '../../../src/runtime/engine-guard/engine-calls.ts';
 
 const FLAG = /^-allow(\w+)='(.*)'$/gm;

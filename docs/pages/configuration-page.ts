@@ -1,5 +1,10 @@
-import { SETTING_GROUPS } from './setting.ts';
-import { SETTING_NAMES, type SettingName, settingMeta, shownDefault } from './settings.ts';
+import { SETTING_GROUPS } from '../../src/config/setting.ts';
+import {
+  SETTING_NAMES,
+  type SettingName,
+  settingMeta,
+  shownDefault,
+} from '../../src/config/settings.ts';
 
 /** The text of docs/configuration.md. */
 export function configurationPage(): string {

@@ -1,4 +1,4 @@
-import { ERRORS, type ErrorRow } from './errors.ts';
+import { ERRORS, type ErrorRow } from '../../src/errors.ts';
 
 /** The text of docs/errors.md. */
 export function errorsPage(): string {

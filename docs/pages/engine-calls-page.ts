@@ -1,4 +1,4 @@
-import { ENGINE_CALLS } from './engine-calls.ts';
+import { ENGINE_CALLS } from '../../src/runtime/engine-guard/engine-calls.ts';
 
 const METHODS = ['GET', 'POST', 'DELETE'] as const;
 
