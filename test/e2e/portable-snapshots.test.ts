@@ -2,14 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
-import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { SignJWT } from 'jose';
-import { pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { obey } from '../fakes/stand-in-model/script.ts';
 import { CHEAPEST } from '../setup/runtimes.ts';
+import { archiveOf, putFiles } from './agent-files.ts';
 import { createWorld, kill } from './main-process.ts';
 import { call, connect, startTestServer, type TestServer } from './test-server.ts';
 
@@ -135,7 +133,7 @@ describe.each(CHEAPEST)('snapshots of agents in a $runtime', ({ runtime }) => {
   });
 
   test('an archive that is broken or not ours changes nothing', async () => {
-    await begun(there, 'kept', { 'a.txt': 'kept' });
+    await putFiles(there, 'kept', { 'a.txt': 'kept' });
     const manifest = {
       format: 1,
       product: { name: 'codex-mcp-server', version: '1' },
@@ -165,7 +163,7 @@ describe.each(CHEAPEST)('snapshots of agents in a $runtime', ({ runtime }) => {
   });
 
   test('the oldest make room, and what is too large or busy is refused', async () => {
-    await begun(here, 'many', { x: 'x' });
+    await putFiles(here, 'many', { x: 'x' });
     const ids: string[] = [];
     for (let round = 0; round < 3; round += 1) {
       const { snapshot_id, removed } = await tool(here, 'snapshot', { agent_id: 'many' });
@@ -176,7 +174,7 @@ describe.each(CHEAPEST)('snapshots of agents in a $runtime', ({ runtime }) => {
     expect((await download(here, ids[0] ?? '')).status).toBe(404);
     await tool(here, 'delete_snapshot', { snapshot_id: ids[1] });
     expect(await names(here)).not.toContain(ids[1]);
-    await begun(here, 'many', { big: Buffer.alloc(20_000_000) });
+    await putFiles(here, 'many', { big: Buffer.alloc(20_000_000) });
     const files = () => fs.readdirSync(path.join(here.dataDir, 'snapshots')).length;
     const count = files();
     await expect(tool(here, 'snapshot', { agent_id: 'many' })).rejects.toMatchObject({
@@ -245,7 +243,7 @@ test('only the owner, and administrators, see snapshots', async () => {
 test('a server that is killed while it writes leaves no half snapshot', async () => {
   await using world = await createWorld('process');
   const first = await world.start();
-  await begun(first, 'a', { x: 'x' });
+  await putFiles(first, 'a', { x: 'x' });
   const workspace = path.join(world.dataDir, 'agents/a/workspace');
   fs.writeFileSync(path.join(workspace, 'big'), randomBytes(120_000_000));
   const directory = path.join(world.dataDir, 'snapshots');
@@ -274,17 +272,6 @@ function sign(claims: { sub: string; role: string }): Promise<string> {
     .sign(new TextEncoder().encode(SECRET));
 }
 
-/** Begins an agent with files, or adds them. */
-async function begun(
-  { url }: { url: string },
-  agent: string,
-  files: Record<string, string | Buffer>,
-) {
-  const body = new Uint8Array(await archiveOf(files));
-  const { status } = await fetch(`${url}/api/v1/agents/${agent}/files`, { method: 'PUT', body });
-  expect(status).toBe(200);
-}
-
 /** `tar` of anybody reads what it holds. */
 function expectReadableByTar(body: Buffer): void {
   const list = execFileSync('tar', ['-tzf', '-'], { input: body, encoding: 'utf8' }).split('\n');
@@ -294,12 +281,4 @@ function expectReadableByTar(body: Buffer): void {
   const extract = ['-xzOf', '-', 'manifest.json'];
   const manifest = execFileSync('tar', extract, { input: body, encoding: 'utf8' });
   expect(JSON.parse(manifest)).toMatchObject({ format: 1, agent_id: 'mover' });
-}
-
-async function archiveOf(files: Record<string, string | Buffer>): Promise<Buffer> {
-  const packed = pack();
-  const whole = buffer(Readable.from(packed));
-  for (const [name, content] of Object.entries(files)) packed.entry({ name }, content);
-  packed.finalize();
-  return whole;
 }
