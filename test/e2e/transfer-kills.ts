@@ -72,9 +72,11 @@ export class KilledTransfers implements AsyncDisposable {
   /** What had not arrived is dropped, what had is finished. */
   async expectUploadIsWhole(moment: string, { isTaken }: { isTaken: boolean }): Promise<void> {
     using files = new GitClient();
-    expect(await this.#upload(archive(files, 'old'))).toMatchObject({ files: MANY + 2 });
-    const next = archive(files, 'new');
-    const lost = await this.#killedAt(moment, () => this.#upload(next));
+    const [before, next] = [archive(files, 'old'), archive(files, 'new')];
+    expect(await this.#upload(before)).toMatchObject({ files: MANY + 2 });
+    const lost = await this.#killedAt(moment, () => this.#upload(next), {
+      again: () => this.#upload(before),
+    });
     expect(lost).toMatchObject({ error: { code: 'container_lost' } });
     await this.#refs();
     const found = isTaken ? 'new' : 'old';
@@ -93,11 +95,16 @@ export class KilledTransfers implements AsyncDisposable {
     );
     await configure('old');
     const { snapshot_id } = await call(client, 'snapshot', { agent_id: 'a' });
-    await this.#look('echo new > f');
-    await configure('new');
+    const change = async () => {
+      await this.#look('echo new > f');
+      await configure('new');
+    };
+    await change();
     const restore = () => call(client, 'restore', { snapshot_id, agent_id: 'a', replace: true });
     for (const [moment, expected] of moments) {
-      const error = await this.#killedAt(moment, () => restore().catch((reason) => reason));
+      const error = await this.#killedAt(moment, () => restore().catch((reason) => reason), {
+        again: change,
+      });
       expect(error).toMatchObject({ code: 'container_lost' });
       await this.#refs();
       expect(await this.#look(`cat f; ${LEFT}`)).toBe(`${expected}\n`);
@@ -141,9 +148,14 @@ export class KilledTransfers implements AsyncDisposable {
 
   /**
    * Begins something, and kills the container when it has come to a moment of it; answers how it ended.
-   * On a busy machine that moment may be missed: then it is begun once more.
+   * On a busy machine that moment may be missed: where it can be made `again` what it was before, it is
+   * begun once more.
    */
-  async #killedAt<T>(moment: string, begin: () => Promise<T>, tries = 5): Promise<T> {
+  async #killedAt<T>(
+    moment: string,
+    begin: () => Promise<T>,
+    { again, tries = 5 }: { again?: () => Promise<unknown>; tries?: number } = {},
+  ): Promise<T> {
     const at = await this.#home();
     const hold = moment === UPLOAD_IS_PLACED ? holdPlacing : freezeContainer;
     const { held } = await hold(at, moment);
@@ -154,8 +166,9 @@ export class KilledTransfers implements AsyncDisposable {
     );
     if (isMissed) {
       await ended;
-      if (tries > 1) return this.#killedAt(moment, begin, tries - 1);
-      throw new Error(`The container was never seen at ${moment}.`);
+      if (!again || tries === 1) throw new Error(`The container was never seen at ${moment}.`);
+      await again();
+      return this.#killedAt(moment, begin, { again, tries: tries - 1 });
     }
     execFileSync('docker', ['kill', at.container ?? ''], { stdio: 'ignore' });
     const late = sleep(NEWS_MS, undefined, { ref: false }).then(() => {
