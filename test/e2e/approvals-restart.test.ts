@@ -1,96 +1,108 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Script } from '../fakes/stand-in-model/script.ts';
 import { shell, text } from '../fakes/stand-in-model/step.ts';
 import { CHEAPEST } from '../setup/runtimes.ts';
-import { createWorld, kill, type Main, submitted, waited } from './main-process.ts';
+import { createWorld, kill, type Main, submitted, type World, waited } from './main-process.ts';
 
 const ASKING = { prompt: 'x', agent_id: 'a', 'approval-policy': 'untrusted' };
-/** The command counts how often it ran. */
-const CREATED = [{ file: 'ran.txt', action: 'create' }];
 
-const runs: Script = ({ toolOutputs }) =>
-  toolOutputs.length === 0 ? shell('echo once >> ran.txt') : text(`${toolOutputs.length} outputs`);
+/** What a command writes shows whether it ran. */
+const runs =
+  (file: string): Script =>
+  ({ toolOutputs }) =>
+    toolOutputs.length === 0
+      ? shell(`echo once >> ${file}`)
+      : text(`${toolOutputs.length} outputs`);
 
 type Approval = { approval_id: string; state: string; kind: string; turn_id: string };
 
 describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime }) => {
+  let world: World;
+  let server: Main;
+  beforeAll(async () => {
+    world = await createWorld(runtime);
+    server = await world.start();
+  });
+  afterAll(() => world?.[Symbol.asyncDispose]());
+
+  const killAndStart = async (settings: Record<string, string> = {}) => {
+    await kill(server, 'SIGKILL');
+    server = await world.start(settings);
+  };
+
   test('what Codex asked for is answered once, by the next server', async () => {
-    await using world = await createWorld(runtime, { model: { script: runs } });
-    const first = await world.start();
-    const turnId = await submitted(first, 'codex', ASKING);
-    const asked = await pending(first);
-    await kill(first, 'SIGKILL');
+    world.model.setScript(runs('kept.txt'));
+    const turnId = await submitted(server, 'codex', ASKING);
+    const asked = await pending(server, turnId);
+    await killAndStart();
 
-    const second = await world.start();
-    expect(await pending(second)).toMatchObject({ approval_id: asked.approval_id });
+    expect(await pending(server, turnId)).toMatchObject({ approval_id: asked.approval_id });
     await sleep(1500);
-    expect(await all(second)).toHaveLength(1);
-    await decide(second, asked, { approve: true });
-    const ended = await waited(second, turnId);
+    expect(await approvalsOf(server, turnId)).toHaveLength(1);
+    await decide(server, asked, { approve: true });
+    const ended = await waited(server, turnId);
     expect(ended).toMatchObject({ state: 'completed', result: { content: '1 outputs' } });
-    expect(ended.result.changed_files).toEqual(CREATED);
-    expect(await all(second)).toMatchObject([{ state: 'approved' }]);
+    expect(ended.result.changed_files).toEqual([{ file: 'kept.txt', action: 'create' }]);
+    expect(await approvalsOf(server, turnId)).toMatchObject([{ state: 'approved' }]);
+  });
+
+  test('what was decided on just before a server died is not asked again', async () => {
+    world.model.setScript(runs('decided.txt'));
+    const turnId = await submitted(server, 'codex', ASKING);
+    const asked = await pending(server, turnId);
+    // Whether or not Codex hears of it before the end.
+    await decide(server, asked, { approve: true });
+    await killAndStart();
+
+    const ended = await waited(server, turnId);
+    expect(ended).toMatchObject({ state: 'completed', result: { content: '1 outputs' } });
+    expect(ended.result.changed_files).toEqual([{ file: 'decided.txt', action: 'create' }]);
+    expect(await approvalsOf(server, turnId)).toMatchObject([{ state: 'approved' }]);
+  });
+
+  test('what expired while no server ran is declined by the next', async () => {
+    world.model.setScript(runs('expired.txt'));
+    await killAndStart({ APPROVAL_TIMEOUT: '2' });
+    const turnId = await submitted(server, 'codex', ASKING);
+    await pending(server, turnId);
+    await kill(server, 'SIGKILL');
+    await sleep(2000);
+    server = await world.start();
+    expect(await waited(server, turnId)).toMatchObject({
+      state: 'completed',
+      result: { changed_files: [] },
+    });
+    expect(await approvalsOf(server, turnId)).toMatchObject([{ state: 'expired' }]);
+  });
+
+  test('a call that waited to be approved goes on waiting, and runs when it is', async () => {
+    world.model.setScript(runs('called.txt'));
+    await killAndStart({ CODEX_APPROVAL_MODE: 'manual' });
+    const before = world.model.requests.length;
+    const turnId = await submitted(server, 'codex', { prompt: 'x', agent_id: 'a' });
+    const asked = await pending(server, turnId);
+    await killAndStart({ CODEX_APPROVAL_MODE: 'manual' });
+
+    expect(await pending(server, turnId)).toEqual(asked);
+    await sleep(500);
+    expect(world.model.requests).toHaveLength(before);
+    await decide(server, asked, { approve: true });
+    expect(await waited(server, turnId)).toMatchObject({ state: 'completed' });
+    expect(await approvalsOf(server, turnId)).toHaveLength(1);
   });
 });
 
-test('what was decided on just before a server died is not asked again', async () => {
-  await using world = await createWorld('process', { model: { script: runs } });
-  const first = await world.start();
-  const turnId = await submitted(first, 'codex', ASKING);
-  const asked = await pending(first);
-  // Whether or not Codex hears of it before the end.
-  await decide(first, asked, { approve: true });
-  await kill(first, 'SIGKILL');
-
-  const second = await world.start();
-  const ended = await waited(second, turnId);
-  expect(ended).toMatchObject({ state: 'completed', result: { content: '1 outputs' } });
-  expect(ended.result.changed_files).toEqual(CREATED);
-  expect(await all(second)).toMatchObject([{ state: 'approved' }]);
-});
-
-test('what expired while no server ran is declined by the next', async () => {
-  const environment = { APPROVAL_TIMEOUT: '2' };
-  await using world = await createWorld('process', { model: { script: runs }, environment });
-  const first = await world.start();
-  const turnId = await submitted(first, 'codex', ASKING);
-  await pending(first);
-  await kill(first, 'SIGKILL');
-  await sleep(2000);
-  const second = await world.start();
-  expect(await waited(second, turnId)).toMatchObject({
-    state: 'completed',
-    result: { changed_files: [] },
-  });
-  expect(await all(second)).toMatchObject([{ state: 'expired' }]);
-});
-
-test('a call that waited to be approved goes on waiting, and runs when it is', async () => {
-  const environment = { CODEX_APPROVAL_MODE: 'manual' };
-  await using world = await createWorld('process', { model: { script: runs }, environment });
-  const first = await world.start();
-  const turnId = await submitted(first, 'codex', { prompt: 'x', agent_id: 'a' });
-  const asked = await pending(first);
-  await kill(first, 'SIGKILL');
-
-  const second = await world.start();
-  expect(await pending(second)).toEqual(asked);
-  await sleep(500);
-  expect(world.model.requests).toHaveLength(0);
-  await decide(second, asked, { approve: true });
-  expect(await waited(second, turnId)).toMatchObject({ state: 'completed' });
-  expect(await all(second)).toHaveLength(1);
-});
-
-async function all({ url }: Main): Promise<Approval[]> {
+async function approvalsOf({ url }: Main, turnId: string): Promise<Approval[]> {
   const response = await fetch(`${url}/api/v1/approvals`);
-  return ((await response.json()) as { approvals: Approval[] }).approvals;
+  const { approvals } = (await response.json()) as { approvals: Approval[] };
+  return approvals.filter(({ turn_id }) => turn_id === turnId);
 }
 
-/** The one approval that waits. */
-async function pending(server: Main): Promise<Approval> {
-  const waiting = async () => (await all(server)).filter(({ state }) => state === 'pending');
+/** The one approval of a turn that waits. */
+async function pending(server: Main, turnId: string): Promise<Approval> {
+  const waiting = async () =>
+    (await approvalsOf(server, turnId)).filter(({ state }) => state === 'pending');
   await expect.poll(waiting, { timeout: 90_000 }).toHaveLength(1);
   const [only] = await waiting();
   if (!only) throw new Error('nothing waits');

@@ -2,11 +2,9 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
-import { pack } from 'tar-stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { answerAnything } from '../fakes/stand-in-model/script.ts';
+import { putFiles } from './agent-files.ts';
 import { GitClient, remoteOf } from './git-client.ts';
 import { call, connect, startTestServer, type TestServer } from './test-server.ts';
 
@@ -29,8 +27,6 @@ afterAll(async () => {
 });
 
 test('what would take an agent beyond its limit is refused before it is written', async () => {
-  await using fresh = await connect(server, 'http');
-  await call(fresh, 'plan', { agent_id: 'a', task: 'x' });
   expect(await put('a', 'first.bin', 40)).toMatchObject({ files: 1 });
   // The next server has never measured these files.
   await server.restart();
@@ -41,7 +37,7 @@ test('what would take an agent beyond its limit is refused before it is written'
   expect(await put('a', 'small.bin', 1)).toMatchObject({ files: 1 });
 });
 
-test('an agent that has reached its limit takes no push, and gives what it has', async () => {
+test('an agent that has reached its limit takes no push, gives what it has, and can be forked', async () => {
   using mine = await GitClient.repository({ 'a.txt': 'one\n' });
   await mine.git('push', '-q', remoteOf(server, 'full'), 'main');
   fs.writeFileSync(path.join(workspace('full'), 'big.bin'), randomBytes(70 * MEBIBYTE));
@@ -52,16 +48,9 @@ test('an agent that has reached its limit takes no push, and gives what it has',
   using theirs = new GitClient();
   await theirs.git('clone', '-q', remoteOf(server, 'full'), '.');
   expect(theirs.read('a.txt')).toBe('one\n');
-});
-
-test('an agent that has reached its limit can be forked', async () => {
   await using client = await connect(server, 'http');
-  await call(client, 'plan', { agent_id: 'packed', task: 'x' });
-  fs.writeFileSync(path.join(workspace('packed'), 'big.bin'), randomBytes(70 * MEBIBYTE));
-  await server.restart();
-  await using later = await connect(server, 'http');
-  await call(later, 'fork_agent', { agent_id: 'packed', new_agent_id: 'packed-fork' });
-  expect(fs.statSync(path.join(workspace('packed-fork'), 'big.bin')).size).toBe(70 * MEBIBYTE);
+  await call(client, 'fork_agent', { agent_id: 'full', new_agent_id: 'fork' });
+  expect(fs.statSync(path.join(workspace('fork'), 'big.bin')).size).toBe(70 * MEBIBYTE);
 });
 
 test('a directory of the machine counts nothing', async () => {
@@ -81,12 +70,6 @@ function workspace(agent: string): string {
   return path.join(server.dataDir, 'agents', agent, 'workspace');
 }
 
-// biome-ignore lint/suspicious/noExplicitAny: tests look into every answer
-async function put(agent: string, name: string, mebibytes: number): Promise<any> {
-  const packed = pack();
-  const whole = buffer(Readable.from(packed));
-  packed.entry({ name }, randomBytes(mebibytes * MEBIBYTE));
-  packed.finalize();
-  const url = `${server.url}/api/v1/agents/${agent}/files`;
-  return (await fetch(url, { method: 'PUT', body: new Uint8Array(await whole) })).json();
+function put(agent: string, name: string, mebibytes: number) {
+  return putFiles(server, agent, { [name]: randomBytes(mebibytes * MEBIBYTE) });
 }

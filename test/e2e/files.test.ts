@@ -4,16 +4,13 @@ import fs from 'node:fs';
 import net from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
-import { Readable } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
-import { pack } from 'tar-stream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
 import { json, shell } from '../fakes/stand-in-model/step.ts';
 import { CHEAPEST } from '../setup/runtimes.ts';
+import { archiveOf, putFiles } from './agent-files.ts';
 import { createWorld, kill, type Main } from './main-process.ts';
 import { call, connect, startTestServer, type TestServer } from './test-server.ts';
 
@@ -165,9 +162,8 @@ describe.each(CHEAPEST)('files of an agent in a $runtime', ({ runtime }) => {
     await put(await archiveOf({ 'kept.txt': 'kept' }), '?replace=true');
     const archive = saved(await archiveOf({ 'half.bin': Buffer.alloc(50_000_000) }));
     const curl = spawn('curl', ['-sS', '--limit-rate', '5M', '-T', archive, url('?replace=true')]);
-    await sleep(1500);
-    const second = await put(await archiveOf({ x: 'x' }));
-    expect(second.error?.code).toBe('agent_busy');
+    const second = await archiveOf({ 'kept.txt': 'kept' });
+    await expect.poll(async () => (await put(second)).error?.code).toBe('agent_busy');
     curl.kill('SIGKILL');
     await once(curl, 'close');
     expect(await inside(LS)).toMatch(/\.git\nkept\.txt\n/);
@@ -198,12 +194,14 @@ test('a server that is killed leaves no half upload, and the next one finishes a
     path.join(world.dataDir, 'agents/a', name),
   ) as [string, string];
   const staging = path.join(home, '.codex-mcp-staging');
-  const plan = async (server: Main) => {
-    await using client = await connect(server);
-    await call(client, 'plan', { task: 'x', agent_id: 'a' });
+  /** A download wakes the agent. */
+  const wake = async (server: Main) => {
+    const answer = await fetch(`${server.url}/api/v1/agents/a/files`);
+    expect(answer.status).toBe(200);
+    await answer.arrayBuffer();
   };
   const first = await world.start();
-  await plan(first);
+  await putFiles(first, 'a', { 'a.txt': 'a' });
   const archive = saved(await archiveOf({ 'half.bin': Buffer.alloc(50_000_000) }));
   const target = `${first.url}/api/v1/agents/a/files`;
   const curl = spawn('curl', ['-sS', '--limit-rate', '2M', '-T', archive, target]);
@@ -213,7 +211,7 @@ test('a server that is killed leaves no half upload, and the next one finishes a
   await kill(first, 'SIGKILL');
   await once(curl, 'close');
   const second = await world.start();
-  await plan(second);
+  await wake(second);
   expect(fs.existsSync(staging)).toBe(false);
   expect(fs.existsSync(path.join(workspace, 'half.bin'))).toBe(false);
   await kill(second, 'SIGKILL');
@@ -222,7 +220,7 @@ test('a server that is killed leaves no half upload, and the next one finishes a
   fs.writeFileSync(path.join(staging, 'tree/d/whole.txt'), 'whole');
   const order = { staging, workspace, parts: [], replace: false, git: false, begun: true };
   fs.writeFileSync(path.join(staging, 'order.json'), JSON.stringify(order));
-  await plan(await world.start());
+  await wake(await world.start());
   expect(fs.existsSync(staging)).toBe(false);
   expect(fs.readFileSync(path.join(workspace, 'd/whole.txt'), 'utf8')).toBe('whole');
 });
@@ -243,14 +241,6 @@ function tarOf(directory: string): string {
   const file = path.join(temporary(), 'a.tar');
   execFileSync('tar', ['-cf', file, '-C', directory, '.']);
   return file;
-}
-
-async function archiveOf(files: Record<string, string | Buffer>): Promise<Buffer> {
-  const packed = pack();
-  const whole = buffer(Readable.from(packed));
-  for (const [name, content] of Object.entries(files)) packed.entry({ name }, content);
-  packed.finalize();
-  return whole;
 }
 
 function tree(directory: string): string[] {

@@ -2,23 +2,36 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import http from 'node:http';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { packet } from '../../src/transports/git/packet-line.ts';
-import { RUNTIMES } from '../setup/runtimes.ts';
+import { CHEAPEST } from '../setup/runtimes.ts';
 import { containerOf, GitClient, inWorkspace, remoteOf } from './git-client.ts';
 import { createWorld, kill, type Main, type World } from './main-process.ts';
 import { call, connect } from './test-server.ts';
 
 const NOTHING = '0'.repeat(40);
 
-describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
+describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime }) => {
+  let world: World;
+  let server: Main;
+  beforeAll(async () => {
+    world = await createWorld(runtime);
+    server = await world.start();
+  });
+  afterAll(() => world?.[Symbol.asyncDispose]());
+
+  const remote = () => remoteOf(server, 'a');
+  /** Runs commands in the workspace of the agent, also while no server runs. */
+  const workspace = async () => {
+    const container = runtime === 'docker' ? await containerOf(server, 'a') : '';
+    return (command: string) => inWorkspace(world.dataDir, container, 'a', command);
+  };
+
   test('a push whose client or server dies is not taken, and may be repeated', async () => {
-    await using world = await createWorld(runtime);
-    let server = await world.start();
     using mine = await GitClient.repository({ 'a.txt': randomBytes(500_000) });
-    await mine.git('push', '-q', remoteOf(server, 'a'), 'main');
-    const look = await workspaceOf(world, server, runtime);
-    const before = await mine.git('ls-remote', remoteOf(server, 'a'));
+    await mine.git('push', '-q', remote(), 'main');
+    const look = await workspace();
+    const before = await mine.git('ls-remote', remote());
     const deaths = [
       async (push: http.ClientRequest) => void push.destroy(),
       async () => void (await kill(server, 'SIGKILL')),
@@ -32,24 +45,22 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
         .poll(() => look('ls .git/objects'), { timeout: 90_000 })
         .not.toContain('incoming');
       if (server.process.signalCode !== null) server = await world.start();
-      expect(await mine.git('ls-remote', remoteOf(server, 'a'))).toBe(before);
+      expect(await mine.git('ls-remote', remote())).toBe(before);
     }
-    await mine.git('push', '-q', remoteOf(server, 'a'), 'main');
+    await mine.git('push', '-q', remote(), 'main');
     expect(look('git rev-parse HEAD; git status --porcelain')).toBe(
       `${await mine.git('rev-parse', 'HEAD')}\n`,
     );
   });
 
   test('what was killed while git wrote files is no bar to the next push', async () => {
-    await using world = await createWorld(runtime);
-    const server = await world.start();
     using mine = await GitClient.repository({ 'a.txt': 'one\n', 'b.txt': 'b\n', 'own.txt': 'x\n' });
     const first = await mine.git('rev-parse', 'HEAD');
-    await mine.git('push', '-q', remoteOf(server, 'a'), 'main');
+    await mine.git('push', '-q', '--force', remote(), 'main');
     await mine.git('rm', '-q', 'b.txt');
     const second = await mine.commit({ 'a.txt': 'two\n', 'new/c.txt': 'c\n' });
-    await mine.git('push', '-q', remoteOf(server, 'a'), 'main:aside');
-    const look = await workspaceOf(world, server, runtime);
+    await mine.git('push', '-q', remote(), 'main:aside');
+    const look = await workspace();
     // As a push leaves it that wrote one file, began on another and removed a third.
     look(`printf '${first} ${second}\\n' > .git/unfinished-push; cksum < .git/index >> .git/unfinished-push
        touch .git/index.lock .git/refs/heads/main.lock; printf tw > a.txt; rm b.txt; mkdir new; : > new/c.txt
@@ -60,24 +71,18 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
     } else {
       await call(client, 'cleanup_inactive_agents', { older_than_seconds: 0 });
     }
-    await mine.git('fetch', '-q', remoteOf(server, 'a'), 'main');
-    const later = await workspaceOf(world, server, runtime);
+    await mine.git('fetch', '-q', remote(), 'main');
+    const later = await workspace();
     expect(later('rm -f .git/refs/heads/main.lock; git status --porcelain')).toBe(
       ' M own.txt\n?? kept.txt\n',
     );
     later('touch .git/index.lock .git/refs/heads/main.lock');
-    await mine.git('push', '-q', remoteOf(server, 'a'), 'main');
+    await mine.git('push', '-q', remote(), 'main');
     expect(later('git status --porcelain; cat a.txt new/c.txt own.txt; ls')).toBe(
       ' M own.txt\n?? kept.txt\ntwo\nc\nmine\na.txt\nkept.txt\nnew\nown.txt\n',
     );
   });
 });
-
-/** Runs commands in the workspace of agent a, also while no server runs. */
-async function workspaceOf(world: World, server: Main, runtime: 'docker' | 'process') {
-  const container = runtime === 'docker' ? await containerOf(server, 'a') : '';
-  return (command: string) => inWorkspace(world.dataDir, container, 'a', command);
-}
 
 /** Sends the first half of a push of the current commit; its answer, if any comes, is not read. */
 async function halfPush(client: GitClient, server: Main): Promise<http.ClientRequest> {

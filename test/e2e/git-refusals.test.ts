@@ -3,7 +3,7 @@ import path from 'node:path';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { AuditReader } from '../../src/audit/audit-reader.ts';
-import { runsOnce } from '../fakes/stand-in-model/script.ts';
+import { answerAnything, runsOnce } from '../fakes/stand-in-model/script.ts';
 import { GitClient, remoteOf } from './git-client.ts';
 import { call, connect, startTestServer, type TestServer } from './test-server.ts';
 
@@ -17,7 +17,7 @@ let watcher: string[];
 beforeAll(async () => {
   server = await startTestServer({
     runtime: 'process',
-    script: runsOnce('sleep 3'),
+    script: answerAnything,
     environment: { JWT_SECRET: SECRET, GIT_MAX_PUSH_BYTES: '1048576', REQUEST_LIMIT_RPM: '200' },
   });
   [ann, bob, watcher] = [await header('ann'), await header('bob'), await header('ann', 'viewer')];
@@ -55,6 +55,8 @@ test('a push waits for no turn: it is refused, and nothing changed', async () =>
   using mine = await GitClient.repository({ 'a.txt': 'one\n' });
   await mine.git(...ann, 'push', '-q', remote('busy'), 'main');
   const before = await mine.git(...ann, 'ls-remote', remote('busy'));
+  const mayEnd = mine.path('may-end');
+  server.model.setScript(runsOnce(`until [ -e ${mayEnd} ]; do sleep 0.1; done`));
   await using client = await connect(server, 'http', '', token(ann));
   const turn = call(client, 'implement', { task: 'x', agent_id: 'busy' });
   await expect.poll(() => server.model.requests.length).toBeGreaterThan(0);
@@ -76,6 +78,7 @@ test('a push waits for no turn: it is refused, and nothing changed', async () =>
   using theirs = new GitClient();
   await theirs.git(...ann, 'clone', '-q', remote('busy'), '.');
   expect(theirs.read('a.txt')).toBe('one\n');
+  mine.write({ 'may-end': '' });
   await turn;
   expect(await mine.git(...ann, 'ls-remote', remote('busy'))).toBe(before);
   await mine.git(...ann, 'push', '-q', remote('busy'), 'main');

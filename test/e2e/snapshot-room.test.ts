@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { DATABASE_FILE } from '../../src/store/sqlite/sqlite-store.ts';
 import { answerAnything } from '../fakes/stand-in-model/script.ts';
+import { putFiles } from './agent-files.ts';
 import { call, connect, startTestServer, type TestServer } from './test-server.ts';
 
 const EACH_SECOND = { REAPER_SCHEDULE: '* * * * * *' };
@@ -16,8 +17,7 @@ beforeAll(async () => {
     script: answerAnything,
     environment: { SNAPSHOTS_PER_AGENT: '2', SNAPSHOT_BYTES_PER_PRINCIPAL: '3m' },
   });
-  await using client = await connect(server);
-  for (const agent_id of ['a', 'b']) await call(client, 'plan', { agent_id, task: 'x' });
+  for (const agent of ['a', 'b']) await putFiles(server, agent, { 'a.txt': 'a' });
 }, 60_000);
 afterAll(() => server[Symbol.asyncDispose]());
 

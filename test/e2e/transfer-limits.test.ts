@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { packet } from '../../src/transports/git/packet-line.ts';
 import { answerAnything } from '../fakes/stand-in-model/script.ts';
+import { putFiles } from './agent-files.ts';
 import { GitClient, remoteOf } from './git-client.ts';
 import { sendRaw } from './raw-client.ts';
 import { call, connect, startTestServer, type TestServer } from './test-server.ts';
@@ -32,8 +33,7 @@ beforeAll(async () => {
     },
   });
   workspace = path.join(server.dataDir, 'agents/a/workspace');
-  await using client = await connect(server);
-  await call(client, 'plan', { task: 'x', agent_id: 'a' });
+  await putFiles(server, 'a', {});
   execFileSync(
     'sh',
     [

@@ -163,16 +163,16 @@ describe.each(CHEAPEST)('turns in the $runtime runtime', ({ runtime }) => {
   });
 
   test('that fail are commits too, and later servers know them', async () => {
-    const before = await implement('four', 'echo 0 > f');
-    const late = implement('four', 'echo 1 >> f; sleep 60', { timeout_seconds: 3 });
+    const before = await implement('three', 'echo 0 > late');
+    const late = implement('three', 'echo 1 >> late; sleep 60', { timeout_seconds: 3 });
     await expect(late).rejects.toMatchObject({ code: 'turn_timeout' });
-    await expect(implement('four', 'echo 2 >> f # then fail')).rejects.toMatchObject({
+    await expect(implement('three', 'echo 2 >> late # then fail')).rejects.toMatchObject({
       code: 'model_rejected',
     });
     await server.restart();
     await client[Symbol.asyncDispose]();
     client = await connect(server);
-    const { turns } = await call(client, 'list_turns', { agent_id: 'four' });
+    const { turns } = await call(client, 'list_turns', { agent_id: 'three' });
     const [failed, expired] = turns.map(({ turn_id }: { turn_id: string }) => turn_id);
     const changes = await call(client, 'get_changes', { from_turn: expired, to_turn: failed });
     expect(changes).toMatchObject({ from: before.commit.id, changes: [{ additions: 2 }] });

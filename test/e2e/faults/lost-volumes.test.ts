@@ -34,14 +34,10 @@ describe.runIf(engine.available)('volumes that somebody removed', () => {
     expect(withoutHome).toMatchObject({ hadFile: true, result: { notes: [CONVERSATION_LOST] } });
     expect(withoutHome.result.session_id).not.toBe(first.result.session_id);
 
-    await removeVolumes(client, ['workspace', 'home']);
-    const anew = await work();
-    expect(anew.result.notes).toEqual([FILES_LOST, CONVERSATION_LOST]);
-
     const last = await work();
-    expect(last.hadFile).toBe(true);
+    expect(last).toMatchObject({ hadFile: true });
     expect(last.result.notes).toBeUndefined();
-    expect(last.result.session_id).toBe(anew.result.session_id);
+    expect(last.result.session_id).toBe(withoutHome.result.session_id);
   });
 });
 

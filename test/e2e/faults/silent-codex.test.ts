@@ -18,6 +18,7 @@ const runsWhatItIsTold: Script = ({ prompt, toolOutputs, schema }) => {
   const command = /RUN(.*)END/.exec(prompt)?.[1];
   return command && toolOutputs.length === 0 ? shell(command) : json(fillSchema(schema));
 };
+const AGENT = { agent_id: 'a' };
 const run = (command: string) => `RUN${command}END`;
 
 describe.runIf(engine.available)('a container whose Codex was stopped by a command', () => {
@@ -32,44 +33,40 @@ describe.runIf(engine.available)('a container whose Codex was stopped by a comma
     await target?.[Symbol.asyncDispose]();
   });
 
-  test.concurrent('in a turn: it ends with the reason, and the next call goes on', async ({
-    expect,
-  }) => {
-    const args = { agent_id: 'in-a-turn' };
-    const first = await call(client, 'plan', { ...args, task: 'the-first' });
+  test('in a turn: it ends with the reason, and the next call goes on', async () => {
+    const first = await call(client, 'plan', { ...AGENT, task: 'the-first' });
     const stopping = call(client, 'implement', {
-      ...args,
+      ...AGENT,
       task: run('echo kept > kept.txt; pkill -STOP -x codex'),
     });
     await expect(stopping).rejects.toMatchObject({
       code: 'codex_failed',
       message: expect.stringMatching(/did not answer for 4 s.*restarted.*kept\.txt/s),
     });
-    const next = await call(client, 'plan', { ...args, task: 'the-next' });
+    const next = await call(client, 'plan', { ...AGENT, task: 'the-next' });
     expect(next.session_id).toBe(first.session_id);
     expect(next.notes).toBeUndefined();
   });
 
-  test.concurrent('after a turn: the next call starts it anew, and goes on', async ({ expect }) => {
-    const args = { agent_id: 'after-a-turn' };
+  test('after a turn: the next call starts it anew, and goes on', async () => {
     const daemon = 'until [ -e stop ]; do sleep 0.1; done; rm stop; exec pkill -STOP -x codex';
     const first = await call(client, 'implement', {
-      ...args,
-      task: run(`setsid sh -c "${daemon}" >/dev/null 2>&1 & touch kept.txt`),
+      ...AGENT,
+      task: run(`setsid sh -c "${daemon}" >/dev/null 2>&1 & touch stayed.txt`),
     });
-    const container = await containerOf(client, args.agent_id);
+    const container = await containerOf(client, AGENT.agent_id);
     const inside = (...command: string[]) => docker('exec', container, ...command);
     inside('touch', 'stop');
     await expect.poll(() => inside('ps', '-o', 'stat=', '-C', 'codex')).toMatch(/^(T.*\s*)+$/);
-    const next = await call(client, 'implement', { ...args, task: run('test -e kept.txt') });
+    const next = await call(client, 'implement', { ...AGENT, task: run('test -e stayed.txt') });
     expect(next.session_id).toBe(first.session_id);
     expect(next.notes).toEqual([expect.stringContaining('did not answer for 4 s')]);
     expect(inside('ps', '-o', 'stat=', '-C', 'codex')).not.toContain('T');
   });
 
-  test.concurrent('but for the way to it: the turn completes', async ({ expect }) => {
+  test('but for the way to it: the turn completes', async () => {
     const task = run('pkill -STOP -f "[a]pp-server proxy"; sleep 1; echo done > done.txt');
-    const result = await call(client, 'implement', { agent_id: 'proxy', task });
+    const result = await call(client, 'implement', { ...AGENT, task });
     expect(result.changes).toMatchObject([{ file: 'done.txt' }]);
     expect(result.notes).toBeUndefined();
   });
@@ -82,7 +79,7 @@ test('a Codex that was stopped and runs as a process goes on where it was', asyn
     environment,
   });
   await using client = await connect(target);
-  const running = call(client, 'implement', { agent_id: 'a', task: 'x' });
+  const running = call(client, 'implement', { ...AGENT, task: 'x' });
   running.catch(() => undefined);
   await expect.poll(() => client.progress.join()).toContain('sleep 1');
   execFileSync('pkill', ['-STOP', '-f', `app-server --listen unix://${target.dataDir}`]);
