@@ -47,6 +47,13 @@ export class CallerWorkspaces extends CallerView<WorkspaceServices> {
     );
   }
 
+  /** Whether `change` would find the agent. Throws `agent_not_found` for a name that the caller may not use, or `forbidden`. */
+  has(name: AgentName): boolean {
+    const { ownerships, store } = this.services;
+    this.demand('work');
+    return store.agents.get(ownerships.findOrNew(this.principal, name).agentId) !== undefined;
+  }
+
   /** Reads files while no turn runs. Throws `agent_busy`, `agent_not_found` or `forbidden`. */
   async readIdle<T>(name: AgentName, use: Use<T>): Promise<T> {
     const agent = this.recordOf(name, 'work');

@@ -51,6 +51,26 @@ test('without a token git asks for one, and with another’s it finds nothing', 
   expect(await mine.git(...watcher, 'ls-remote', remote('secret'))).toContain('refs/heads/main');
 });
 
+test('a GET begins no agent: it shows an empty repository, to which a push can go', async () => {
+  const refs = (service: string) =>
+    fetch(`${remote('ghost')}/info/refs?service=${service}`, {
+      headers: { authorization: `Bearer ${token(ann)}` },
+    });
+  const told = await refs('git-receive-pack');
+  expect(told.headers.get('content-type')).toBe('application/x-git-receive-pack-advertisement');
+  expect(await told.text()).toContain(`${'0'.repeat(40)} capabilities^{}`);
+  expect((await refs('git-upload-pack')).status).toBe(404);
+  await using client = await connect(server, 'http', '', token(ann));
+  const status = call(client, 'get_agent_status', { agent_id: 'ghost' });
+  await expect(status).rejects.toMatchObject({ code: 'agent_not_found' });
+
+  using mine = await GitClient.repository({ 'a.txt': 'one\n' });
+  await mine.git(...ann, 'push', '-q', remote('ghost'), 'main', 'main:side');
+  expect(await mine.git(...ann, 'ls-remote', '--heads', remote('ghost'))).toMatch(
+    /refs\/heads\/main\n.*refs\/heads\/side/,
+  );
+});
+
 test('a push waits for no turn: it is refused, and nothing changed', async () => {
   using mine = await GitClient.repository({ 'a.txt': 'one\n' });
   await mine.git(...ann, 'push', '-q', remote('busy'), 'main');

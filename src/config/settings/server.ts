@@ -38,7 +38,7 @@ export const serverSettings = {
   ALLOWED_ORIGINS: setting(list().default([]), {
     group: 'Server',
     description:
-      'Host names whose pages may call the server from a browser, in addition to loopback.',
+      'Host names whose pages may call the server from a browser, in addition to those of all ports of this machine. The entry `-loopback` takes the latter away.',
     allowed: 'host names separated by commas',
   }),
   DATA_DIR: setting(directory().default(path.join(os.homedir(), '.codex-mcp-server')), {

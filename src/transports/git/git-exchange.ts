@@ -19,6 +19,7 @@ import {
 import { disconnectSignal } from '../http/disconnect.ts';
 import { logFailure } from '../http/failure-log.ts';
 import type { SlowBodies } from '../http/slow-bodies.ts';
+import { EMPTY_REPOSITORY } from './empty-repository.ts';
 import { GitAnswer } from './git-answer.ts';
 import { GitAudit } from './git-audit.ts';
 
@@ -31,7 +32,7 @@ type Exchange = {
   request: FastifyRequest<{ Params: { id: AgentName } }>;
   reply: FastifyReply;
   service: GitService;
-  workspaces: Pick<CallerWorkspaces, 'read' | 'change'>;
+  workspaces: Pick<CallerWorkspaces, 'read' | 'change' | 'has'>;
   audit: Pick<CallerAudit, 'append' | 'assertWritable'>;
 };
 
@@ -66,8 +67,10 @@ export async function answerGit(exchange: Exchange, served: Served): Promise<voi
       const signal = disconnectSignal(reply);
       note.traffic = await serveGit(link.workspace, wanted, { send, bounds, signal });
     };
-    if (service === 'git-receive-pack') await workspaces.change(agentName, run);
-    else await workspaces.read(agentName, run);
+    if (service === 'git-upload-pack') await workspaces.read(agentName, run);
+    else if (!isAdvertisement(request) || workspaces.has(agentName)) {
+      await workspaces.change(agentName, run);
+    } else await answer.send(EMPTY_REPOSITORY, disconnectSignal(reply));
     note.end(request.log);
     answer.end();
   } catch (failure) {

@@ -22,7 +22,7 @@ type Repository = { Params: { id: AgentName }; Querystring: { service?: string }
 
 export type GitRoutesOptions = {
   /** The view of a caller on workspaces. */
-  workspaces: (principal: Principal) => Pick<CallerWorkspaces, 'read' | 'change'>;
+  workspaces: (principal: Principal) => Pick<CallerWorkspaces, 'read' | 'change' | 'has'>;
   config: Pick<
     Config,
     'GIT_IDLE_TIMEOUT' | 'GIT_MAX_OPERATIONS' | 'GIT_MAX_PUSH_BYTES' | 'GIT_TIMEOUT'

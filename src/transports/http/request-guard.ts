@@ -11,9 +11,13 @@ import { AppError } from '../../errors.ts';
 const READABLE_HEADERS =
   'Mcp-Session-Id, X-Correlation-Id, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset';
 
+/** Entry of `ALLOWED_ORIGINS` that takes away pages of other ports of this machine. */
+const NO_LOOPBACK = '-loopback';
+
 /**
  * Refuses requests that a browser was tricked into sending: a `Host` that is not ours (DNS
- * rebinding) or an `Origin` that nobody allowed. Pages of allowed origins get CORS answers.
+ * rebinding), an `Origin` that nobody allowed, or none from a page of another site, such as that of an
+ * image. Pages of allowed origins get CORS answers.
  */
 export function guardRequests(app: FastifyInstance, config: Config): void {
   const faultOf = requestGuard(config);
@@ -32,14 +36,29 @@ function requestGuard(
 ): (headers: IncomingHttpHeaders) => AppError | undefined {
   const loopback = localhostAllowedHostnames();
   const hosts = [...loopback, ...[config.MCP_HOST, ...config.ALLOWED_HOSTS].map(hostnameOf)];
-  const origins = [...loopback, ...config.ALLOWED_ORIGINS.map(hostnameOf)];
+  const named = config.ALLOWED_ORIGINS.filter((entry) => entry !== NO_LOOPBACK).map(hostnameOf);
+  const origins = config.ALLOWED_ORIGINS.includes(NO_LOOPBACK) ? named : [...loopback, ...named];
 
   return (headers) => {
     const host = validateHostHeader(headers.host, hosts);
     if (!host.ok) return new AppError('host_not_allowed', host.message);
+    if (headers.origin === undefined) return hiddenPage(headers);
+    if (isOwnPage(headers)) return undefined;
     const origin = validateOriginHeader(headers.origin, origins);
     return origin.ok ? undefined : new AppError('origin_not_allowed', origin.message);
   };
+}
+
+/** Browsers leave the origin out of what a page embeds or links to. */
+function hiddenPage(headers: IncomingHttpHeaders): AppError | undefined {
+  const site = headers['sec-fetch-site'];
+  if (site !== 'cross-site' && site !== 'same-site') return undefined;
+  const message = `A page of another site asked for this (Sec-Fetch-Site: ${site}), without its Origin.`;
+  return new AppError('origin_not_allowed', message);
+}
+
+function isOwnPage({ origin, host }: IncomingHttpHeaders): boolean {
+  return URL.canParse(`${origin}`) && new URL(`${origin}`).host === host;
 }
 
 /** Proxies and servers may disagree on the host of such a request. */

@@ -47,7 +47,7 @@ test('as many git operations run as may, and bodies that git would not send are 
 function countingGit(): ReturnType<HttpServerOptions['workspaces']> {
   const run = (_name: string, use: (link: never, agent: never) => Promise<unknown>) =>
     use({ workspace: { hooks: '', exec } } as never, { agentId: 'a' } as never) as Promise<never>;
-  return { read: run, change: run };
+  return { read: run, change: run, has: () => true };
 }
 
 async function exec() {

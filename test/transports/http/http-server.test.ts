@@ -130,6 +130,43 @@ test.each(['https://evil.example.com', 'null', 'nonsense', 'https://localhost.ev
   },
 );
 
+test.each(['cross-site', 'same-site'])(
+  'what a page embeds from a %s server is refused everywhere',
+  async (site) => {
+    for (const path of ['/ping', '/sse', '/mcp', '/agents/a/workspace.git/info/refs']) {
+      const headers = { 'sec-fetch-site': site, 'sec-fetch-mode': 'no-cors' };
+      const response = await server.app.inject({
+        url: path,
+        headers: { host: 'localhost', ...headers },
+      });
+      expect(response.statusCode).toBe(403);
+      expect(response.body).toContain('origin_not_allowed');
+    }
+  },
+);
+
+test.each([
+  { 'sec-fetch-site': 'none' },
+  { 'sec-fetch-site': 'same-origin' },
+  { 'sec-fetch-site': 'cross-site', origin: 'https://app.example.com' },
+  { 'sec-fetch-site': 'same-site', origin: 'http://localhost:6274' },
+])('a person, our own page and an allowed one are let in: %o', async (headers) => {
+  const hosted = { host: 'localhost:8210', ...headers };
+  expect((await server.app.inject({ url: '/ping', headers: hosted })).statusCode).toBe(200);
+});
+
+test('pages of other ports of this machine can be shut out, and our own stays', async () => {
+  await using shut = await startTestServer({ ALLOWED_ORIGINS: '-loopback,app.example.com' });
+  const statusOf = async (origin: string) => {
+    const headers = { host: 'localhost:8210', origin };
+    return (await shut.app.inject({ url: '/ping', headers })).statusCode;
+  };
+  expect(await statusOf('http://localhost:6274')).toBe(403);
+  expect(await statusOf('http://127.0.0.1:8210')).toBe(403);
+  expect(await statusOf('http://localhost:8210')).toBe(200);
+  expect(await statusOf('https://app.example.com')).toBe(200);
+});
+
 const deep = `${'['.repeat(4000)}${']'.repeat(4000)}`;
 
 test.each([

@@ -135,7 +135,7 @@ const noAgents = {
   }),
 };
 
-const noWorkspaces = { read: noSuchAgent, change: noSuchAgent };
+const noWorkspaces = { read: noSuchAgent, change: noSuchAgent, has: noAgent };
 
 async function noSuchAgent(name: string): Promise<never> {
   throw new AppError('agent_not_found', `There is no agent "${name}".`);
