@@ -73,6 +73,7 @@ export class Ownerships {
   }
 
   sees(principal: Principal, { owner, tenant, name }: Ownership, view: View = {}): boolean {
+    if (!may(principal, 'read')) return false;
     if (owner === principal.id) return principal.agents?.includes(name) ?? true;
     return seesOthers(principal, view) && tenant === principal.tenant;
   }

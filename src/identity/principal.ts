@@ -1,4 +1,5 @@
 import type { AgentName } from './agent-id.ts';
+
 export const ROLES = ['viewer', 'developer', 'approver', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 
@@ -19,7 +20,10 @@ const PERMISSIONS: Readonly<Record<Role, readonly Permission[]>> = {
   admin: ['read', 'work', 'approve', 'administer'],
 };
 
-/** Who calls: what a token, a JWT or the machine's own user stands for. */
+/**
+ * Who calls: what a token, a JWT or the machine's own user stands for. Roles and agents are looked up
+ * each time they are read: whoever keeps a principal has its rights of now.
+ */
 export type Principal = {
   /** Unique in the server and the same for ever; agents, turns and costs belong to it. */
   id: string;
@@ -29,6 +33,29 @@ export type Principal = {
   /** The only agents it may use; any of its own if absent. */
   agents?: readonly AgentName[] | undefined;
 };
+
+/** The same principal, which may do and see nothing. */
+export function withoutRights({ id, tenant }: Principal): Principal {
+  return { id, tenant, roles: [], agents: [] };
+}
+
+/** The principal that `look` returns at each time. */
+export function livePrincipal(look: () => Principal): Principal {
+  return {
+    get id() {
+      return look().id;
+    },
+    get tenant() {
+      return look().tenant;
+    },
+    get roles() {
+      return look().roles;
+    },
+    get agents() {
+      return look().agents;
+    },
+  };
+}
 
 /** Whoever reaches a server that asks for no token. */
 export const LOCAL: Principal = { id: 'local', tenant: 'default', roles: ['admin'] };

@@ -1,3 +1,6 @@
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { SSEClientTransport } from '@modelcontextprotocol/sdk/client/sse.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
 import { SignJWT } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { z } from 'zod';
@@ -273,6 +276,31 @@ test('a session belongs to the caller that opened it', async () => {
   expect((await post(endpoint, bearer('ann'))).status).toBe(202);
   left.abort();
 });
+
+test.each(TRANSPORTS)(
+  'every request of a session over %s acts with its own token',
+  async (transport) => {
+    const headers = { authorization: `Bearer ${tokens.ann}` };
+    const Transport = transport === 'sse' ? SSEClientTransport : StreamableHTTPClientTransport;
+    const url = new URL(`${server.url}${transport === 'sse' ? '/sse' : '/mcp'}`);
+    const client = new Client({ name: 'e2e', version: '1.0.0' });
+    await client.connect(new Transport(url, { requestInit: { headers } }));
+    await using session = { client, progress: [], [Symbol.asyncDispose]: () => client.close() };
+    const agent = { agent_id: 'by-token' };
+    await call(session, 'plan', { task: 'x', ...agent });
+
+    headers.authorization = `Bearer ${tokens.watcher}`;
+    const refused = { code: 'forbidden', message: expect.stringContaining('Your roles (viewer)') };
+    await expect(call(session, 'plan', { task: 'x', ...agent })).rejects.toMatchObject(refused);
+    expect(await call(session, 'get_agent_status', agent)).toMatchObject(agent);
+    headers.authorization = `Bearer ${tokens.narrow}`;
+    await expect(call(session, 'get_agent_status', agent)).rejects.toMatchObject({
+      code: 'agent_not_found',
+    });
+    headers.authorization = `Bearer ${tokens.ann}`;
+    await call(session, 'plan', { task: 'x', ...agent });
+  },
+);
 
 test('tasks of others cannot be seen, cancelled or waited for', async () => {
   await using ann = await connect(server, 'http', '', tokens.ann);

@@ -1,5 +1,10 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import { type Principal, principalId } from '../../identity/principal.ts';
+import {
+  livePrincipal,
+  type Principal,
+  principalId,
+  withoutRights,
+} from '../../identity/principal.ts';
 import type { TokenRecord, TokenStore } from './token-store.ts';
 
 /** Secret scanners and people recognize a token by its prefix. */
@@ -42,7 +47,7 @@ export class ApiTokens {
     return FORM.test(token);
   }
 
-  /** The principal of a token; undefined if the token is wrong, revoked or expired. */
+  /** The principal of a token, without roles once the token is revoked or expired; undefined if the token is wrong, revoked or expired. */
   principalOf(token: string, now = new Date()): Principal | undefined {
     const [, tokenId = '', secret = ''] = FORM.exec(token) ?? [];
     const record = this.#store.get(tokenId);
@@ -53,9 +58,17 @@ export class ApiTokens {
     if (now.getTime() - (record.lastUsedAt?.getTime() ?? 0) > TOUCH_MS) {
       this.#store.touch(tokenId, now);
     }
-    const { principal, tenant, roles, agents } = record;
-    return { id: principalId(principal, tenant), tenant, roles, ...(agents && { agents }) };
+    return livePrincipal(() => this.#current(tokenId) ?? withoutRights(principalOf(record)));
   }
+
+  #current(tokenId: string): Principal | undefined {
+    const record = this.#store.get(tokenId);
+    return record && holds(record, new Date()) ? principalOf(record) : undefined;
+  }
+}
+
+function principalOf({ principal, tenant, roles, agents }: TokenRecord): Principal {
+  return { id: principalId(principal, tenant), tenant, roles, ...(agents && { agents }) };
 }
 
 /** Whether a token is neither revoked nor expired. */

@@ -1,9 +1,9 @@
-import { decodeProtectedHeader } from 'jose';
+import { decodeJwt, decodeProtectedHeader } from 'jose';
 import type { Logger } from 'pino';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
-import { LOCAL, type Principal } from '../../identity/principal.ts';
+import { LOCAL, livePrincipal, type Principal, withoutRights } from '../../identity/principal.ts';
 import type { ApiTokens } from './api-tokens.ts';
 import { JwtVerifier } from './jwt-verifier.ts';
 import { type OidcSettings, OidcVerifier } from './oidc-verifier.ts';
@@ -66,7 +66,7 @@ export class Authenticator {
    */
   async authenticate({ authorization, address }: Credentials): Promise<Principal> {
     if (authorization === undefined) {
-      if (this.isOpen) return LOCAL;
+      if (this.isOpen) return livePrincipal(() => (this.isOpen ? LOCAL : withoutRights(LOCAL)));
       throw new AppError('unauthorized', 'This server requires a token.');
     }
     // A wrong token is refused even where none is required, because its sender relies on it.
@@ -85,11 +85,13 @@ export class Authenticator {
     throw new AppError('unauthorized', 'The token is invalid, expired or revoked.');
   }
 
-  /** Whether a static token was revoked or has expired since it was let in. */
-  isWithdrawn(authorization: string): boolean {
+  /** Whether the token of a request, or the door that needs none, has been closed since it was let in. */
+  isWithdrawn(authorization: string | undefined): boolean {
+    if (authorization === undefined) return !this.isOpen;
     const { tokens } = this.#options;
     const token = tokenOf(authorization);
-    return tokens.isOurs(token) && tokens.principalOf(token) === undefined;
+    if (tokens.isOurs(token)) return tokens.principalOf(token) === undefined;
+    return expiryOf(token) * 1000 <= Date.now();
   }
 
   async #principalOf(authorization: string): Promise<Principal | undefined> {
@@ -112,6 +114,15 @@ export class Authenticator {
         data: { retry_after_seconds: Math.ceil(error.msBeforeNext / 1000) },
       });
     }
+  }
+}
+
+/** In seconds since the epoch; Infinity for a token that says none. */
+function expiryOf(token: string): number {
+  try {
+    return decodeJwt(token).exp ?? Number.POSITIVE_INFINITY;
+  } catch {
+    return Number.POSITIVE_INFINITY;
   }
 }
 

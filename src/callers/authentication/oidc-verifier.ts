@@ -4,6 +4,7 @@ import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
 import type { Principal } from '../../identity/principal.ts';
 import { principalOfClaims, rolesOf } from './jwt-claims.ts';
+import { Standings } from './standings.ts';
 
 /** Public keys only: with a shared key, callers could sign tokens. */
 const ALGORITHMS = [
@@ -31,6 +32,7 @@ export type OidcSettings = Pick<
 export class OidcVerifier {
   readonly #issuer: string;
   readonly #settings: OidcSettings;
+  readonly #standings = new Standings();
   #keys: JWTVerifyGetKey | undefined;
 
   constructor(issuer: string, settings: OidcSettings) {
@@ -50,7 +52,8 @@ export class OidcVerifier {
     const named = rolesOf(payload[OIDC_ROLES_CLAIM]);
     const roles = named.length > 0 ? named : [OIDC_DEFAULT_ROLE];
     // The prefix keeps these ids apart from the server's own.
-    return principalOfClaims(payload, { name: (sub) => `oidc:${sub}`, roles });
+    const principal = principalOfClaims(payload, { name: (sub) => `oidc:${sub}`, roles });
+    return this.#standings.of(payload, principal);
   }
 
   async #keySource(): Promise<JWTVerifyGetKey> {

@@ -69,7 +69,7 @@ export function credentialsOf({ headers, ip: address }: FastifyRequest) {
 }
 
 /**
- * An answer that takes long is cut when the token is revoked; the turn that it waits for goes on. A
+ * An answer that takes long is cut when its token is revoked or expires; the turn that it waits for goes on. A
  * WebSocket looks for itself, and says why it ends.
  */
 function endWithToken(
@@ -79,10 +79,10 @@ function endWithToken(
 ): void {
   const { headers, log } = request;
   const { authorization } = headers;
-  if (authorization === undefined || asksForSocket(request)) return;
+  if (asksForSocket(request)) return;
   const timer = setInterval(() => {
     if (!authenticator.isWithdrawn(authorization)) return;
-    log.info('The token of an open answer was revoked');
+    log.info('The token of an open answer was revoked or has expired');
     raw.destroy();
   }, recheckMs).unref();
   raw.once('close', () => clearInterval(timer));

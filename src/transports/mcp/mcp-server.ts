@@ -9,6 +9,7 @@ import {
 import type { Logger } from 'pino';
 import { z } from 'zod';
 import { toAppError } from '../../errors.ts';
+import type { AgentName } from '../../identity/agent-id.ts';
 import type { Principal } from '../../identity/principal.ts';
 import type { Caller, ToolCall } from '../../tools/tool.ts';
 import type { Toolbox } from '../../tools/toolbox.ts';
@@ -16,6 +17,7 @@ import { logFailure } from '../http/failure-log.ts';
 import { ApprovalElicitation } from './approvals/approval-elicitation.ts';
 import type { ApprovalDecider } from './approvals/approval-form.ts';
 import { ApprovalRounds } from './approvals/approval-rounds.ts';
+import { principalOf } from './endpoints/caller-info.ts';
 import { correlationIdOf } from './endpoints/web-exchange.ts';
 import { progressOf } from './progress.ts';
 import { protocolError } from './protocol-error.ts';
@@ -44,7 +46,8 @@ export type McpServerOptions = {
   toolbox: Pick<Toolbox, 'list' | 'call'>;
   tasks: (caller: Caller) => Tasks;
   approvals: (principal: Principal) => ApprovalDecider;
-  caller: Caller;
+  /** The agent of calls that name none. */
+  defaultAgentName: AgentName;
   /** Whether this serves one request of 2026-07-28, whose client cancels by disconnecting. */
   stateless: boolean;
   log: Logger;
@@ -53,7 +56,7 @@ export type McpServerOptions = {
 
 /** Creates the MCP server of one session or of one stateless request. */
 export function createMcpServer(options: McpServerOptions): Server {
-  const { toolbox, caller, stateless, log, version } = options;
+  const { toolbox, stateless, log, version } = options;
   const server = new TaskServer(
     { name: 'codex-mcp-server', title: 'Codex MCP Server', version },
     {
@@ -67,18 +70,25 @@ export function createMcpServer(options: McpServerOptions): Server {
   );
   server.onerror = (error) => log.debug({ err: error }, 'MCP message could not be handled');
   server.setRequestHandler('tools/list', () => ({ tools: [...toolbox.list()] }));
-  const turns = options.tasks(caller);
-  const tasks = new (stateless ? TasksExtension : SessionTasks)({ server, tasks: turns, log });
+  const tasksOf = (context: ServerContext) => options.tasks(callerOf(context, options));
+  const tasks = new (stateless ? TasksExtension : SessionTasks)({ server, tasks: tasksOf, log });
   tasks.serve();
-  const approvals = options.approvals(caller.principal);
-  const person = new ApprovalElicitation({ server, approvals, log });
-  const rounds = new ApprovalRounds({ toolbox, tasks: turns, approvals, log });
-  server.setRequestHandler('tools/call', { params: callParams }, (params, context) =>
-    stateless
-      ? callTool({ tasks, rounds }, params, context, options)
-      : callTool({ tasks, onApproval: person.during(context) }, params, context, options),
-  );
+  server.setRequestHandler('tools/call', { params: callParams }, (params, context) => {
+    const approvals = options.approvals(principalOf(context));
+    const ways = stateless
+      ? { rounds: new ApprovalRounds({ toolbox, tasks: tasksOf(context), approvals, log }) }
+      : { onApproval: new ApprovalElicitation({ server, approvals, log }).during(context) };
+    return callTool({ tasks, ...ways }, params, context, options);
+  });
   return server;
+}
+
+/** Every request acts with its own token's rights, also in a session that another token opened. */
+function callerOf(
+  context: ServerContext,
+  { defaultAgentName }: Pick<McpServerOptions, 'defaultAgentName'>,
+): Caller {
+  return { principal: principalOf(context), defaultAgentName };
 }
 
 /** How a call becomes a task, and how its approvals are asked for. */
@@ -88,7 +98,7 @@ async function callTool(
   { tasks, rounds, onApproval }: Ways,
   params: CallParams,
   context: ServerContext,
-  { toolbox, caller, stateless, ...session }: McpServerOptions,
+  { toolbox, stateless, ...session }: McpServerOptions,
 ): Promise<Result> {
   const { name, arguments: args } = params;
   const correlationId = correlationIdOf(context);
@@ -96,6 +106,7 @@ async function callTool(
   const progress = progressOf(context, log);
   const { signal: ended } = context.mcpReq;
   const signal = stateless ? ended : cancelledOnly(ended);
+  const caller = callerOf(context, session);
   const call = { ...caller, signal, correlationId, log, progress: progress.send, onApproval };
   try {
     const task = await tasks.begin(params, context);

@@ -99,6 +99,18 @@ describe('a static token', () => {
     store.revoke(record.tokenId, new Date());
     expect(authenticator.isWithdrawn(`Bearer ${token}`)).toBe(true);
     expect(authenticator.isWithdrawn('Bearer a.b.c')).toBe(false);
+    expect(authenticator.isWithdrawn(undefined)).toBe(true);
+  });
+
+  test('has the rights of now: those of whoever keeps its principal end with it', async () => {
+    const { by, tokens, store } = start();
+    const local = await by();
+    const { token, record } = tokens.create(developer);
+    expect(local.roles).toEqual([]);
+    const ann = await by(`Bearer ${token}`);
+    expect(ann.roles).toEqual(['developer']);
+    store.revoke(record.tokenId, new Date());
+    expect(ann).toEqual({ id: 'ann', tenant: 'default', roles: [], agents: [] });
   });
 
   test('is not logged when it comes without Bearer', async () => {
@@ -177,6 +189,40 @@ describe('a JWT', () => {
       await expect(by(`Bearer ${token}`)).rejects.toMatchObject({ code: 'unauthorized' });
     }
     await expect(by('Digest x')).rejects.toMatchObject({ code: 'unauthorized' });
+  });
+});
+
+describe('of two JWTs of one person', () => {
+  const NOW = Math.floor(Date.now() / 1000);
+  const both = async (older: Record<string, unknown>, newer: Record<string, unknown>) => {
+    const { by } = start({ JWT_SECRET: SECRET });
+    const principalOf = async (claims: Record<string, unknown>) => {
+      const named = { sub: 'ann', azp: 'desk', iss: 'us', exp: NOW + 600, ...claims };
+      const token = new SignJWT(named).setProtectedHeader({ alg: 'HS256' });
+      return by(`Bearer ${await token.sign(new TextEncoder().encode(SECRET))}`);
+    };
+    const first = await principalOf({ iat: NOW - 20, roles: ['developer', 'approver'], ...older });
+    const second = await principalOf({ iat: NOW - 10, roles: ['developer'], ...newer });
+    return [first.roles, second.roles];
+  };
+
+  test('the newer one takes the roles that it lacks, and gives the older none', async () => {
+    expect(await both({}, {})).toEqual([['developer'], ['developer']]);
+    expect(await both({ roles: ['viewer'] }, {})).toEqual([[], ['developer']]);
+  });
+
+  test('an older one that comes later takes nothing', async () => {
+    expect(await both({}, { iat: NOW - 30 })).toEqual([['developer', 'approver'], ['developer']]);
+  });
+
+  test.each([
+    ['client', { azp: 'dashboard' }],
+    ['issuer', { iss: 'them' }],
+    ['subject', { sub: 'bob' }],
+    ['limit of agents', { agents: ['a'] }],
+    ['client that is not told', { azp: undefined }],
+  ])('one of another %s takes nothing', async (_what, newer) => {
+    expect(await both({}, newer)).toEqual([['developer', 'approver'], ['developer']]);
   });
 });
 

@@ -1,7 +1,8 @@
 import type { Logger } from 'pino';
 import type { Config } from '../../../config/config.ts';
 import { AppError } from '../../../errors.ts';
-import type { Principal } from '../../../identity/principal.ts';
+import { livePrincipal, type Principal } from '../../../identity/principal.ts';
+import { NOBODY } from '../../http/authentication.ts';
 
 const LONGEST_SWEEP_MS = 30_000;
 
@@ -13,9 +14,15 @@ export type McpSession = {
   close(): Promise<void>;
 };
 
+type Known = {
+  session: McpSession;
+  /** Who sent its latest request; every request of a session is of one principal. */
+  principal: Principal;
+};
+
 /** The open MCP sessions, by id. Sessions that stay idle are closed. */
 export class McpSessions {
-  readonly #sessions = new Map<string, { session: McpSession; owner: string }>();
+  readonly #sessions = new Map<string, Known>();
   readonly #limit: number;
   readonly #idleMs: number;
   readonly #log: Logger;
@@ -45,17 +52,26 @@ export class McpSessions {
     );
   }
 
-  add(session: McpSession, { id: owner }: Principal): void {
+  add(session: McpSession, principal: Principal): void {
     this.assertRoom();
-    this.#sessions.set(session.id, { session, owner });
+    this.#sessions.set(session.id, { session, principal });
     this.#log.info({ mcp_session: session.id, mcp_sessions: this.size }, 'MCP session opened');
   }
 
   /** Throws `session_expired` for an unknown id or that of another principal; clients initialize again then. */
   get<T extends McpSession>(id: string, kind: new (...args: never[]) => T, by: Principal): T {
     const known = this.#sessions.get(id);
-    if (known?.session instanceof kind && known.owner === by.id) return known.session;
+    if (known?.session instanceof kind && known.principal.id === by.id) {
+      known.principal = by;
+      return known.session;
+    }
     throw new AppError('session_expired', 'This MCP session does not exist, or no longer.');
+  }
+
+  /** The caller of a session as its latest request shows it, for what the session is told unasked. */
+  principalOf(id: string): Principal {
+    const sessions = this.#sessions;
+    return livePrincipal(() => sessions.get(id)?.principal ?? NOBODY);
   }
 
   remove(id: string): void {

@@ -4,6 +4,7 @@ import { AppError } from '../../../errors.ts';
 import { agentNameFor, queryParameter } from '../../http/agent-identity.ts';
 import { connectWithNotices } from '../agent-notices.ts';
 import { createMcpServer } from '../mcp-server.ts';
+import { authInfoOf } from './caller-info.ts';
 import type { McpRouteOptions } from './route-options.ts';
 import { SseTransport } from './sse-transport.ts';
 import { webRequestOf } from './web-exchange.ts';
@@ -20,7 +21,9 @@ export function sseRoutes(app: FastifyInstance, options: McpRouteOptions): void 
   );
   app.post('/messages', { config }, async (request, reply) => {
     const transport = sessions.get(sessionIdOf(request), SseTransport, request.principal);
-    transport.receive(parseMessage(request.body), await webRequestOf(request));
+    const message = parseMessage(request.body);
+    const authInfo = authInfoOf(request.principal);
+    transport.receive(message, { request: await webRequestOf(request), authInfo });
     return reply.code(202).send('Accepted');
   });
 }
@@ -30,18 +33,18 @@ async function openSession(
   reply: FastifyReply,
   { sessions, agents, log, ...options }: McpRouteOptions,
 ): Promise<void> {
-  const { principal } = request;
   const defaultAgentName = agentNameFor(request);
   const transport = new SseTransport(reply, new URL(request.url, 'http://sse').searchParams);
-  sessions.add(transport, principal);
+  sessions.add(transport, request.principal);
   const server = createMcpServer({
     ...options,
-    caller: { principal, defaultAgentName },
+    defaultAgentName,
     stateless: false,
     log: log.child({ mcp_session: transport.id }),
   });
   const onClose = () => sessions.remove(transport.id);
-  const notices = { agents: agents(principal), defaultAgentName, onClose, log };
+  const latest = sessions.principalOf(transport.id);
+  const notices = { agents: agents(latest), defaultAgentName, onClose, log };
   await connectWithNotices(server, transport, notices);
 }
 

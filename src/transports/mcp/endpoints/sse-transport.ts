@@ -54,8 +54,8 @@ export class SseTransport implements Transport, McpSession {
   }
 
   /** Handles a message that the client posted. */
-  receive(message: JSONRPCMessage, request: Request): void {
-    this.onmessage?.(message, { request });
+  receive(message: JSONRPCMessage, extra: MessageExtraInfo): void {
+    this.onmessage?.(message, extra);
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,4 @@
 import {
-  type AuthInfo,
   createMcpHandler,
   isInitializeRequest,
   isLegacyRequest,
@@ -7,11 +6,10 @@ import {
 } from '@modelcontextprotocol/server';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { AppError } from '../../../errors.ts';
-import type { Principal } from '../../../identity/principal.ts';
 import { AGENT_ID_HEADER, agentNameFor } from '../../http/agent-identity.ts';
-import { NOBODY } from '../../http/authentication.ts';
 import { disconnectSignal } from '../../http/disconnect.ts';
 import { createMcpServer } from '../mcp-server.ts';
+import { authInfoOf } from './caller-info.ts';
 import type { McpRouteOptions } from './route-options.ts';
 import { StreamableSession } from './streamable-session.ts';
 import { sendWebResponse, webRequestOf } from './web-exchange.ts';
@@ -47,10 +45,9 @@ export function streamableRoutes(app: FastifyInstance, options: McpRouteOptions)
 
 function statelessHandler(options: McpRouteOptions, responseMode: 'sse' | 'auto'): McpHttpHandler {
   return createMcpHandler(
-    ({ requestInfo, authInfo }) => {
+    ({ requestInfo }) => {
       const defaultAgentName = requestInfo?.headers.get(AGENT_ID_HEADER) ?? '';
-      const caller = { principal: principalOf(authInfo), defaultAgentName };
-      return createMcpServer({ ...options, caller, stateless: true });
+      return createMcpServer({ ...options, defaultAgentName, stateless: true });
     },
     {
       legacy: 'reject',
@@ -73,7 +70,9 @@ async function serveSession(
       ? sessions.get(id, StreamableSession, request.principal)
       : await openSession(request, options);
   await session.use(async () => {
-    const response = await session.handle(web, request.body);
+    const { body: parsedBody, principal } = request;
+    const authInfo = authInfoOf(principal);
+    const response = await session.handle(web, { parsedBody, authInfo });
     if (!session.isInitialized) await session.close();
     await sendWebResponse(reply, response);
   });
@@ -92,18 +91,11 @@ async function openSession(
   }
   const session = new StreamableSession();
   sessions.add(session, principal);
-  const caller = { principal, defaultAgentName: agentNameFor(request) };
-  const served = { ...options, agents: agents(principal), caller };
+  const served = {
+    ...options,
+    agents: agents(sessions.principalOf(session.id)),
+    defaultAgentName: agentNameFor(request),
+  };
   await session.open(served, () => sessions.remove(session.id));
   return session;
-}
-
-/** The form in which the SDK passes a caller from a request to its server, without the token. */
-function authInfoOf(principal: Principal): AuthInfo {
-  const { id: clientId, roles } = principal;
-  return { token: '', clientId, scopes: [...roles], extra: { principal } };
-}
-
-function principalOf(authInfo: AuthInfo | undefined): Principal {
-  return (authInfo?.extra?.principal as Principal | undefined) ?? NOBODY;
 }

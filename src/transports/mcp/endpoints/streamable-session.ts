@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import {
+  type AuthInfo,
   type JSONRPCMessage,
   WebStandardStreamableHTTPServerTransport,
 } from '@modelcontextprotocol/server';
@@ -36,14 +37,13 @@ export class StreamableSession implements McpSession {
         call: (name, args, call) => this.use(() => toolbox.call(name, args, call)),
       },
     });
-    const { agents, caller, log } = options;
-    const { defaultAgentName } = caller;
+    const { agents, defaultAgentName, log } = options;
     await connectWithNotices(server, this.#transport, { agents, defaultAgentName, onClose, log });
     this.#endStreamsOfCancelledCalls();
   }
 
-  handle(request: Request, parsedBody: unknown): Promise<Response> {
-    return this.#transport.handleRequest(request, { parsedBody });
+  handle(request: Request, from: { parsedBody: unknown; authInfo: AuthInfo }): Promise<Response> {
+    return this.#transport.handleRequest(request, from);
   }
 
   /** Whether the client has received the id of the session. */

@@ -37,26 +37,32 @@ const listParams = z.object({ cursor: z.string().optional() });
  */
 export class SessionTasks implements TaskProtocol {
   readonly #server: Server;
-  readonly #tasks: Tasks;
+  readonly #tasksOf: TaskProtocolOptions['tasks'];
   readonly #log: Logger;
 
   constructor({ server, tasks, log }: TaskProtocolOptions) {
     this.#server = server;
-    this.#tasks = tasks;
+    this.#tasksOf = tasks;
     this.#log = log;
   }
 
   serve(): void {
     const server = this.#server;
-    const { turns } = this.#tasks;
     server.registerCapabilities({
       tasks: { list: {}, cancel: {}, requests: { tools: { call: {} } } },
     });
     const methods = new TaskMethods(server, this.#log);
-    methods.add('tasks/get', taskParams, ({ taskId }) => this.#describe(turns.get(taskId)));
-    methods.add('tasks/list', listParams, ({ cursor }) => this.#list(cursor));
+    methods.add('tasks/get', taskParams, ({ taskId }, context) => {
+      const tasks = this.#tasksOf(context);
+      return describe(tasks, tasks.turns.get(taskId));
+    });
+    methods.add('tasks/list', listParams, ({ cursor }, context) =>
+      list(this.#tasksOf(context), cursor),
+    );
     methods.add('tasks/result', taskParams, ({ taskId }, context) => this.#result(taskId, context));
-    methods.add('tasks/cancel', taskParams, ({ taskId }) => this.#cancel(taskId));
+    methods.add('tasks/cancel', taskParams, ({ taskId }, context) =>
+      cancel(this.#tasksOf(context), taskId),
+    );
   }
 
   async begin(params: CallParams, context: ServerContext): Promise<Result | undefined> {
@@ -65,42 +71,19 @@ export class SessionTasks implements TaskProtocol {
   }
 
   async #begin(params: CallParams, context: ServerContext): Promise<Result> {
-    if (!this.#tasks.supports(params.name)) {
+    const tasks = this.#tasksOf(context);
+    if (!tasks.supports(params.name)) {
       throw new ProtocolError(
         ProtocolErrorCode.MethodNotFound,
         `Calls of ${params.name} cannot be tasks.`,
       );
     }
-    const turn = await this.#tasks.submit(params, correlationIdOf(context));
+    const turn = await tasks.submit(params, correlationIdOf(context));
     const meanwhile = `Agent ${turn.agentName} is at work. wait_turn and get_turn tell what becomes of turn ${turn.turnId}.`;
-    void this.#follow(turn, context.mcpReq._meta?.progressToken);
+    void this.#follow(tasks, turn, context.mcpReq._meta?.progressToken);
     return {
-      task: this.#describe(turn),
+      task: describe(tasks, turn),
       _meta: { ...relatedTo(turn), [IMMEDIATE_RESPONSE_META_KEY]: meanwhile },
-    };
-  }
-
-  #describe(turn: TurnView) {
-    const pollInterval = pollIntervalOf(turn);
-    return {
-      ...this.#tasks.describe(turn),
-      status: stateOf(turn),
-      ttl: this.#tasks.lifetimeMs,
-      ...(pollInterval && { pollInterval }),
-    };
-  }
-
-  /** A cursor is the id of the last task before it. */
-  #list(cursor: string | undefined): Result {
-    const { turns } = this.#tasks;
-    if (cursor !== undefined) turns.get(cursor);
-    const before = cursor === undefined ? {} : { before: cursor };
-    const page = turns.list({ ...before, limit: PAGE_SIZE + 1 });
-    const shown = page.slice(0, PAGE_SIZE);
-    const nextCursor = page.length > PAGE_SIZE ? shown.at(-1)?.turnId : undefined;
-    return {
-      tasks: shown.map((turn) => this.#describe(turn)),
-      ...(nextCursor && { nextCursor }),
     };
   }
 
@@ -108,35 +91,24 @@ export class SessionTasks implements TaskProtocol {
   async #result(taskId: string, context: ServerContext): Promise<Result> {
     const progress = progressOf(context, this.#log);
     const { signal } = context.mcpReq;
-    const turn = await this.#tasks.wait(taskId, { signal, progress: progress.send });
+    const tasks = this.#tasksOf(context);
+    const turn = await tasks.wait(taskId, { signal, progress: progress.send });
     progress.end();
-    const result = this.#tasks.result(turn, correlationIdOf(context));
+    const result = tasks.result(turn, correlationIdOf(context));
     return { ...result, _meta: relatedTo(turn) };
   }
 
-  async #cancel(taskId: string): Promise<Result> {
-    const { turns } = this.#tasks;
-    const { endedAt } = turns.get(taskId);
-    const turn = await turns.cancel(taskId);
-    const state = stateOf(turn);
-    if (!endedAt && state === 'cancelled') return this.#describe(turn);
-    throw new ProtocolError(
-      ProtocolErrorCode.InvalidParams,
-      `The task "${taskId}" cannot be cancelled any more: it is ${state}.`,
-    );
-  }
-
   /** Notifies the client of the states of a task until the session closes. */
-  async #follow(turn: TurnView, token: ProgressToken | undefined): Promise<void> {
+  async #follow(tasks: Tasks, turn: TurnView, token: ProgressToken | undefined): Promise<void> {
     const gone = new AbortController();
     const tell = (notification: Notification) =>
       this.#server.notification(notification).catch(() => gone.abort());
     const progress = progressTo(token, tell, relatedTo(turn));
     const waiter = { signal: gone.signal, progress: progress.send };
     try {
-      const ended = await this.#tasks.turns.wait(turn.turnId, waiter);
+      const ended = await tasks.turns.wait(turn.turnId, waiter);
       if (gone.signal.aborted) return;
-      await tell({ method: 'notifications/tasks/status', params: this.#describe(ended) });
+      await tell({ method: 'notifications/tasks/status', params: describe(tasks, ended) });
     } catch (error) {
       this.#log.debug({ err: error, turnId: turn.turnId }, 'A task is not followed any more');
     }
@@ -145,4 +117,40 @@ export class SessionTasks implements TaskProtocol {
 
 function relatedTo({ turnId }: TurnView): Record<string, unknown> {
   return { [RELATED_TASK_META_KEY]: { taskId: turnId } };
+}
+
+function describe(tasks: Tasks, turn: TurnView) {
+  const pollInterval = pollIntervalOf(turn);
+  return {
+    ...tasks.describe(turn),
+    status: stateOf(turn),
+    ttl: tasks.lifetimeMs,
+    ...(pollInterval && { pollInterval }),
+  };
+}
+
+/** A cursor is the id of the last task before it. */
+function list(tasks: Tasks, cursor: string | undefined): Result {
+  const { turns } = tasks;
+  if (cursor !== undefined) turns.get(cursor);
+  const before = cursor === undefined ? {} : { before: cursor };
+  const page = turns.list({ ...before, limit: PAGE_SIZE + 1 });
+  const shown = page.slice(0, PAGE_SIZE);
+  const nextCursor = page.length > PAGE_SIZE ? shown.at(-1)?.turnId : undefined;
+  return {
+    tasks: shown.map((turn) => describe(tasks, turn)),
+    ...(nextCursor && { nextCursor }),
+  };
+}
+
+async function cancel(tasks: Tasks, taskId: string): Promise<Result> {
+  const { turns } = tasks;
+  const { endedAt } = turns.get(taskId);
+  const turn = await turns.cancel(taskId);
+  const state = stateOf(turn);
+  if (!endedAt && state === 'cancelled') return describe(tasks, turn);
+  throw new ProtocolError(
+    ProtocolErrorCode.InvalidParams,
+    `The task "${taskId}" cannot be cancelled any more: it is ${state}.`,
+  );
 }

@@ -35,61 +35,62 @@ const taskParams = z.object({ taskId: z.string() });
  */
 export class TasksExtension implements TaskProtocol {
   readonly #server: Server;
-  readonly #tasks: Tasks;
+  readonly #tasksOf: TaskProtocolOptions['tasks'];
   readonly #log: Logger;
 
   constructor({ server, tasks, log }: TaskProtocolOptions) {
     this.#server = server;
-    this.#tasks = tasks;
+    this.#tasksOf = tasks;
     this.#log = log;
   }
 
   serve(): void {
     const server = this.#server;
-    const { turns } = this.#tasks;
     server.registerCapabilities({ extensions });
     const methods = new TaskMethods(server, this.#log);
     methods.add('tasks/get', taskParams, ({ taskId }, context) => {
       assertKnowsTasks(context);
-      return this.#detailed(turns.get(taskId), context);
+      const tasks = this.#tasksOf(context);
+      return detailed(tasks, tasks.turns.get(taskId), context);
     });
     methods.add('tasks/cancel', taskParams, async ({ taskId }, context) => {
       assertKnowsTasks(context);
-      await turns.cancel(taskId);
+      await this.#tasksOf(context).turns.cancel(taskId);
       return {};
     });
     // Delivers input that a task asked for; our tasks ask for none.
     methods.add('tasks/update', taskParams, ({ taskId }, context) => {
       assertKnowsTasks(context);
-      turns.get(taskId);
+      this.#tasksOf(context).turns.get(taskId);
       return {};
     });
   }
 
   async begin(params: CallParams, context: ServerContext): Promise<Result | undefined> {
-    if (!knowsTasks(context) || !this.#tasks.supports(params.name)) return undefined;
+    const tasks = this.#tasksOf(context);
+    if (!knowsTasks(context) || !tasks.supports(params.name)) return undefined;
     // With `wait: false` the result of the call is the id of the turn.
     if (params.arguments?.wait === false) return undefined;
-    const turn = await this.#tasks.submit(params, correlationIdOf(context));
-    return { resultType: 'task', ...this.#describe(turn) };
+    const turn = await tasks.submit(params, correlationIdOf(context));
+    return { resultType: 'task', ...describe(tasks, turn) };
   }
+}
 
-  #describe(turn: TurnView) {
-    const pollIntervalMs = pollIntervalOf(turn);
-    return {
-      ...this.#tasks.describe(turn),
-      status: statusOf(turn),
-      ttlMs: this.#tasks.lifetimeMs,
-      ...(pollIntervalMs && { pollIntervalMs }),
-    };
-  }
+function describe(tasks: Tasks, turn: TurnView) {
+  const pollIntervalMs = pollIntervalOf(turn);
+  return {
+    ...tasks.describe(turn),
+    status: statusOf(turn),
+    ttlMs: tasks.lifetimeMs,
+    ...(pollIntervalMs && { pollIntervalMs }),
+  };
+}
 
-  #detailed(turn: TurnView, context: ServerContext): Result {
-    const task = this.#describe(turn);
-    if (task.status !== 'completed') return task;
-    const result = this.#tasks.result(turn, correlationIdOf(context));
-    return { ...task, result: { resultType: 'complete', ...result } };
-  }
+function detailed(tasks: Tasks, turn: TurnView, context: ServerContext): Result {
+  const task = describe(tasks, turn);
+  if (task.status !== 'completed') return task;
+  const result = tasks.result(turn, correlationIdOf(context));
+  return { ...task, result: { resultType: 'complete', ...result } };
 }
 
 /** In this extension a task fails only without a result; a tool error is a completed task. */

@@ -55,7 +55,8 @@ export type TaskProtocol = {
 
 export type TaskProtocolOptions = {
   server: Server;
-  tasks: Tasks;
+  /** Those of whoever sent a message. */
+  tasks: (context: ServerContext) => Tasks;
   log: Logger;
 };
 
