@@ -25,7 +25,6 @@ const OF_THE_IMAGE = [
   'OAUTH_TOKEN_STORAGE_PATH',
 ];
 const DOCTOR = ['node', '/app/dist/main.js', 'doctor'];
-const STOP_LIMIT_MS = 10_000;
 const HEALTH_LIMIT_MS = 60_000;
 
 test('every setting can be given through docker-compose', () => {
@@ -109,13 +108,11 @@ describe.skipIf(!inject('engine').available)('the server, started by docker-comp
   });
 
   test('ends in time although a client is connected, and its agent goes on afterwards', async () => {
-    const stopped = await (async () => {
+    {
       await using _client = await connect(project);
-      const start = Date.now();
       await project.compose('stop');
-      return Date.now() - start;
-    })();
-    expect(stopped).toBeLessThan(STOP_LIMIT_MS);
+    }
+    // A server that needs longer than its grace is killed.
     expect((await project.server()).State).toMatchObject({ Status: 'exited', ExitCode: 0 });
     const report = await project.compose('run', '--rm', SERVICE, ...DOCTOR, '--repair');
     expect(report).toMatch(/^✓ Server +none runs/m);

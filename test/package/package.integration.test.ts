@@ -12,7 +12,7 @@ const execute = promisify(execFile);
 const CHECKOUT = path.join(import.meta.dirname, '../..');
 const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-package-'));
 const PROGRAM = path.join(directory, 'node_modules/.bin/codex-hangar');
-const STOP_LIMIT_MS = 5000;
+const STOP_LIMIT_MS = 30_000;
 
 /** The machine's own Node may be older than what the package asks for. */
 const searchPath = `${path.dirname(process.execPath)}:${process.env.PATH}`;

@@ -334,9 +334,9 @@ describe.skipIf(!engine.available)(`agents in Docker${missing}`, { timeout: TEST
     });
 
     it('stay connected although they are silent for longer than a request may take', async () => {
-      const hasty = installation.runtime({ DOCKER_OPERATION_TIMEOUT: '1' });
-      await startAgent(hasty);
-      expect((await shell('sleep 3; cat /dev/null; echo here', hasty)).stdout).toBe('here\n');
+      await startAgent();
+      const hasty = installation.runtime({ DOCKER_OPERATION_TIMEOUT: '4' });
+      expect((await shell('sleep 6; cat /dev/null; echo here', hasty)).stdout).toBe('here\n');
     });
   });
 

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { CredentialsRig } from './rig.ts';
 
-export const AGENTS = 50;
-export const REQUESTS_OF_EACH = 6;
-const REQUESTS_BETWEEN = 100;
+export const AGENTS = 12;
+export const REQUESTS_OF_EACH = 12;
+const REQUESTS_BETWEEN = 48;
 const EXPIRIES = 2;
 
 /**
