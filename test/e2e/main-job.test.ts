@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
-import { answerAnything, runsOnce, type Script } from '../fakes/stand-in-model/script.ts';
+import { answerAnything, runsOnce } from '../fakes/stand-in-model/script.ts';
 import {
   json,
   patch,
@@ -12,20 +12,28 @@ import {
   text,
 } from '../fakes/stand-in-model/step.ts';
 import { RUNTIMES } from '../setup/runtimes.ts';
-import { call, connect, startTestServer } from './test-server.ts';
+import { type Connection, call, connect, startTestServer, type TestServer } from './test-server.ts';
 
 describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
-  const server = (script: Script = answerAnything) => startTestServer({ runtime, script });
+  let target: TestServer;
+  let client: Connection;
+  beforeAll(async () => {
+    target = await startTestServer({ runtime, script: answerAnything });
+  });
+  afterAll(() => target?.[Symbol.asyncDispose]());
+  beforeEach(async () => {
+    target.model.setScript(answerAnything);
+    client = await connect(target, 'sse', '?agent_id=a');
+  });
+  afterEach(() => client[Symbol.asyncDispose]());
 
   test('a plan over SSE holds everything that was asked for, twice', async () => {
-    await using target = await server();
-    await using client = await connect(target);
     const result = await client.client.callTool({ name: 'plan', arguments: { task: 'Say hello' } });
     expect(result.structuredContent).toMatchObject({
       task_breakdown: [],
       estimated_complexity: 'low',
       undone_changes: [],
-      agent_id: expect.stringMatching(/^session-/),
+      agent_id: 'a',
       usage: { model_requests: 1, total_tokens: 1050 },
     });
     const [block] = result.content as { text: string }[];
@@ -33,7 +41,7 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
   });
 
   test('implement returns what really changed, whatever the model says', async () => {
-    await using target = await server(({ toolOutputs }) =>
+    target.model.setScript(({ toolOutputs }) =>
       toolOutputs.length === 0
         ? shell('mkdir -p src && printf "one\\ntwo\\n" > src/list.txt && printf x > "other file"')
         : json({
@@ -48,7 +56,6 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
             warnings: [],
           }),
     );
-    await using client = await connect(target);
     const result = await call(client, 'implement', { task: 'Write a list' });
     expect(result.changes).toEqual([
       expect.objectContaining({ file: 'other file', action: 'create', explanation: '' }),
@@ -73,12 +80,12 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
       patch('*** Begin Patch\n*** Add File: b.txt\n+b\n*** End Patch\n'),
       shell('sleep 0.5; exit 3'),
     ];
-    await using target = await server(async ({ toolOutputs, schema }) => {
+    target.model.setScript(async ({ toolOutputs, schema }) => {
       // A client hears only of what lasts: a few messages a second.
       await sleep(400);
       return steps[toolOutputs.length] ?? json(fillSchema(schema));
     });
-    await using client = await connect(target);
+    await call(client, 'cleanup_inactive_agents');
     await call(client, 'implement', { task: 'x' });
     const told = client.progress.join('\n');
     expect(told).toContain('Waking the agent');
@@ -89,14 +96,13 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
   });
 
   test('fix returns the true diffs of what it mended', async () => {
-    await using target = await server(runsOnce('echo broken > a.txt'));
-    await using client = await connect(target);
-    await call(client, 'implement', { task: 'Begin', agent_id: 'fixer' });
-    target.model.setScript(runsOnce('echo mended > a.txt'));
-    const result = await call(client, 'fix', { symptoms: ['a is broken'], agent_id: 'fixer' });
+    target.model.setScript(runsOnce('echo broken > fixed.txt'));
+    await call(client, 'implement', { task: 'Begin' });
+    target.model.setScript(runsOnce('echo mended > fixed.txt'));
+    const result = await call(client, 'fix', { symptoms: ['it is broken'] });
     expect(result.changes).toEqual([
       expect.objectContaining({
-        file: 'a.txt',
+        file: 'fixed.txt',
         action: 'modify',
         diff: expect.stringContaining('-broken\n+mended\n'),
       }),
@@ -104,75 +110,50 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
   });
 
   test('the conversation goes on from call to call', async () => {
-    await using target = await server();
-    await using client = await connect(target);
-    const first = await call(client, 'plan', { task: 'Remember BLUE', agent_id: 'memory' });
-    const second = await call(client, 'review', { content: 'What was it?', agent_id: 'memory' });
+    const first = await call(client, 'plan', { task: 'Remember BLUE' });
+    const second = await call(client, 'review', { content: 'What was it?' });
     expect(second.session_id).toBe(first.session_id);
     expect(JSON.stringify(target.model.requests.at(-1)?.body)).toContain('Remember BLUE');
   });
 
   test('files and conversation outlive the server, over the other transport too', async () => {
-    await using target = await server(runsOnce('echo kept > kept.txt'));
-    const before = await (async () => {
-      await using client = await connect(target);
-      return await call(client, 'implement', { task: 'Remember GREEN', agent_id: 'durable' });
-    })();
-    target.model.setScript(({ toolOutputs, schema }) =>
-      toolOutputs.length === 0 ? shell('cat kept.txt') : json(fillSchema(schema)),
-    );
+    target.model.setScript(runsOnce('echo kept > kept.txt'));
+    const before = await call(client, 'implement', { task: 'Remember GREEN' });
+    await client[Symbol.asyncDispose]();
     await target.restart();
-    await using client = await connect(target, 'http');
-    const after = await call(client, 'plan', { task: 'Look', agent_id: 'durable' });
+    target.model.setScript(runsOnce('cat kept.txt'));
+    client = await connect(target, 'http', '?agent_id=a');
+    const after = await call(client, 'plan', { task: 'Look' });
     expect(after.session_id).toBe(before.session_id);
     const last = target.model.requests.at(-1);
     expect(last?.seen.toolOutputs.join()).toContain('kept');
     expect(JSON.stringify(last?.body)).toContain('Remember GREEN');
   });
 
-  test('an idle agent is stopped after its time, and the next call wakes it as it was', async () => {
-    await using target = await startTestServer({
-      runtime,
-      script: runsOnce('echo 1 >> count.txt; cat count.txt'),
-      environment: { SESSION_TIMEOUT: '1', REAPER_SCHEDULE: '* * * * * *' },
-    });
-    await using client = await connect(target);
-    const first = await call(client, 'implement', { task: 'Count', agent_id: 'sleeper' });
-    await expect
-      .poll(() => statusOf(client, 'sleeper'), { timeout: 90_000, interval: 300 })
-      .toBe('stopped');
-    const second = await call(client, 'implement', { task: 'Count', agent_id: 'sleeper' });
-    expect(second.session_id).toBe(first.session_id);
-    expect(second.changes[0].diff).toContain(' 1\n+1\n');
-  });
-
   test('an answer that cannot be read is asked for once more', async () => {
     let asked = 0;
-    await using target = await server(({ schema }) => {
+    target.model.setScript(({ schema }) => {
       asked += 1;
       return asked === 1 ? text('Here is my plan: do it.') : json(fillSchema(schema));
     });
-    await using client = await connect(target);
     const result = await call(client, 'plan', { task: 'Plan' });
     expect(result.usage.model_requests).toBe(2);
     expect(target.model.requests.at(-1)?.seen.prompt).toContain('It is not JSON');
   });
 
   test('two answers that cannot be read are an error, not an empty plan', async () => {
-    await using target = await server(() => json({ task_breakdown: 'none' }));
-    await using client = await connect(target);
+    target.model.setScript(() => json({ task_breakdown: 'none' }));
     await expect(call(client, 'plan', { task: 'Plan' })).rejects.toMatchObject({
       code: 'output_invalid',
     });
   });
 
   test('calls to one agent run in their order', async () => {
-    await using target = await server(runsOnce('sleep 0.3'));
-    await using client = await connect(target);
+    target.model.setScript(runsOnce('sleep 0.3'));
     const ended: string[] = [];
     await Promise.all(
       ['first', 'second', 'third'].map(async (task) => {
-        await call(client, 'plan', { task, agent_id: 'one' });
+        await call(client, 'plan', { task });
         ended.push(task);
       }),
     );
@@ -180,23 +161,15 @@ describe.each(RUNTIMES)('in the $runtime runtime', ({ runtime }) => {
     expect(client.progress.join()).toContain('Waiting for');
   });
 
-  test('calls to different agents run side by side', async () => {
-    let open = 0;
-    const allOpen = Promise.withResolvers<void>();
-    await using target = await server(async ({ schema }) => {
-      open += 1;
-      if (open === 3) allOpen.resolve();
-      // One after the other, none of them would be answered.
-      await allOpen.promise;
-      return json(fillSchema(schema));
-    });
-    await using client = await connect(target);
-    const agents = ['a', 'b', 'c'].map((agent_id) => call(client, 'plan', { task: 'x', agent_id }));
-    await expect(Promise.all(agents)).resolves.toHaveLength(3);
+  test.runIf(runtime === 'docker')('codex works in a directory of the workspace', async () => {
+    const does = (command: string) =>
+      target.model.setScript(({ toolOutputs }) =>
+        toolOutputs.length === 0 ? shell(command) : text('Done.'),
+      );
+    does('mkdir -p sub; touch sub/there.txt');
+    await call(client, 'codex', { prompt: 'x' });
+    does('pwd > here.txt');
+    const { changed_files } = await call(client, 'codex', { prompt: 'x', cwd: '/workspace/sub' });
+    expect(changed_files).toEqual([{ file: 'sub/here.txt', action: 'create' }]);
   });
 });
-
-async function statusOf(client: Awaited<ReturnType<typeof connect>>, agentId: string) {
-  const { sessions } = await call(client, 'list_sessions', { agent_id: agentId });
-  return sessions[0].status;
-}

@@ -1,15 +1,30 @@
-import { describe, expect, test } from 'vitest';
-import { answerAnything, runsOnce, type Script } from '../fakes/stand-in-model/script.ts';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { answerAnything, runsOnce } from '../fakes/stand-in-model/script.ts';
 import { silence } from '../fakes/stand-in-model/step.ts';
-import { call, connect, startTestServer } from './test-server.ts';
+import { type Connection, call, connect, startTestServer, type TestServer } from './test-server.ts';
 
-const server = (script: Script = answerAnything) => startTestServer({ runtime: 'process', script });
+let target: TestServer;
+let client: Connection;
+beforeAll(async () => {
+  target = await startTestServer({ runtime: 'process', script: answerAnything });
+});
+afterAll(() => target?.[Symbol.asyncDispose]());
+beforeEach(async () => {
+  target.model.setScript(answerAnything);
+  client = await connect(target, 'sse', '?agent_id=a');
+});
+afterEach(() => client[Symbol.asyncDispose]());
+
+/** How often the model was asked since; a turn of another test may have asked before. */
+function countRequests(): () => number {
+  const before = target.model.requests.length;
+  return () => target.model.requests.length - before;
+}
 
 describe('a call that does not wait', () => {
   test('answers at once, and its result is waited for with progress', async () => {
-    await using target = await server(runsOnce('echo a > a.txt; sleep 1'));
-    await using client = await connect(target);
-    const accepted = await call(client, 'implement', { task: 'x', agent_id: 'a', wait: false });
+    target.model.setScript(runsOnce('echo a > a.txt; sleep 1'));
+    const accepted = await call(client, 'implement', { task: 'x', wait: false });
     expect(accepted).toEqual({ turn_id: expect.any(String), agent_id: 'a', state: 'queued' });
     client.progress.length = 0;
     const ended = await call(client, 'wait_turn', { turn_id: accepted.turn_id });
@@ -21,8 +36,7 @@ describe('a call that does not wait', () => {
   });
 
   test('is waited for no longer than asked', async () => {
-    await using target = await server(silence);
-    await using client = await connect(target);
+    target.model.setScript(silence);
     const { turn_id } = await call(client, 'plan', { task: 'x', wait: false });
     const waited = await call(client, 'wait_turn', { turn_id, timeout_seconds: 1 });
     expect(waited).toMatchObject({ result: null, error: null, ended_at: null });
@@ -30,11 +44,11 @@ describe('a call that does not wait', () => {
   });
 
   test('can be cancelled while it runs and while it waits', async () => {
-    await using target = await server(silence);
-    await using client = await connect(target);
-    const running = await call(client, 'plan', { task: '1', agent_id: 'a', wait: false });
-    const waiting = await call(client, 'plan', { task: '2', agent_id: 'a', wait: false });
-    await expect.poll(() => target.model.requests.length).toBe(1);
+    target.model.setScript(silence);
+    const requests = countRequests();
+    const running = await call(client, 'plan', { task: '1', wait: false });
+    const waiting = await call(client, 'plan', { task: '2', wait: false });
+    await expect.poll(requests).toBe(1);
     for (const { turn_id } of [waiting, running]) {
       expect(await call(client, 'cancel_turn', { turn_id })).toMatchObject({
         state: 'interrupted',
@@ -42,29 +56,25 @@ describe('a call that does not wait', () => {
       });
     }
     const { turns } = await call(client, 'list_turns', { agent_id: 'a' });
-    expect(turns.map(({ turn_id }: { turn_id: string }) => turn_id)).toEqual([
-      waiting.turn_id,
-      running.turn_id,
-    ]);
+    const newest = turns.slice(0, 2).map(({ turn_id }: { turn_id: string }) => turn_id);
+    expect(newest).toEqual([waiting.turn_id, running.turn_id]);
     target.model.setScript(answerAnything);
-    await expect(call(client, 'plan', { task: '3', agent_id: 'a' })).resolves.toBeTruthy();
+    await expect(call(client, 'plan', { task: '3' })).resolves.toBeTruthy();
   });
 });
 
 describe('files to read first', () => {
   test('that are not there are told of', async () => {
-    await using target = await server(runsOnce('echo a > a.txt'));
-    await using client = await connect(target);
+    target.model.setScript(runsOnce('echo a > read.txt'));
     const ask = (context_files: string[]) =>
-      call(client, 'implement', { task: 'x', agent_id: 'a', context_files });
-    const first = await ask(['a.txt', 'src/b.txt']);
-    expect(first.notes).toEqual(['Not in the workspace: a.txt, src/b.txt.']);
-    expect((await ask(['./a.txt'])).notes).toBeUndefined();
+      call(client, 'implement', { task: 'x', context_files });
+    const first = await ask(['read.txt', 'src/b.txt']);
+    expect(first.notes).toEqual(['Not in the workspace: read.txt, src/b.txt.']);
+    expect((await ask(['./read.txt'])).notes).toBeUndefined();
   });
 
   test('are in the workspace, or the call is wrong', async () => {
-    await using target = await server();
-    await using client = await connect(target);
+    const requests = countRequests();
     for (const file of ['/etc/passwd', '../other', 'src/../..', 'a\0b']) {
       for (const [tool, args] of [
         ['implement', { task: 'x' }],
@@ -75,28 +85,25 @@ describe('files to read first', () => {
         await expect(asked, `${tool} ${file}`).rejects.toMatchObject({ code: 'invalid_input' });
       }
     }
-    expect(target.model.requests).toEqual([]);
+    expect(requests()).toBe(0);
   });
 });
 
 describe('an idempotency key', () => {
   test('never runs the work twice, at the same time or later', async () => {
-    await using target = await server();
-    await using client = await connect(target);
-    const args = { task: 'x', agent_id: 'a', idempotency_key: 'once' };
+    const requests = countRequests();
+    const args = { task: 'x', idempotency_key: 'once' };
     const [first, second] = await Promise.all([
       call(client, 'plan', args),
       call(client, 'plan', args),
     ]);
     expect(second).toEqual(first);
     expect(await call(client, 'plan', args)).toEqual(first);
-    expect(target.model.requests).toHaveLength(1);
+    expect(requests()).toBe(1);
   });
 
   test('with another body is an error', async () => {
-    await using target = await server();
-    await using client = await connect(target);
-    const args = { agent_id: 'a', idempotency_key: 'once' };
+    const args = { idempotency_key: 'twice' };
     await call(client, 'plan', { ...args, task: 'x' });
     await expect(call(client, 'plan', { ...args, task: 'y' })).rejects.toMatchObject({
       code: 'idempotency_conflict',
@@ -106,8 +113,6 @@ describe('an idempotency key', () => {
 });
 
 test('a turn that is not known is told so', async () => {
-  await using target = await server();
-  await using client = await connect(target);
   for (const tool of ['get_turn', 'wait_turn', 'cancel_turn']) {
     await expect(call(client, tool, { turn_id: 'nope' })).rejects.toMatchObject({
       code: 'turn_not_found',
@@ -118,11 +123,11 @@ test('a turn that is not known is told so', async () => {
 });
 
 describe('the events of a turn over HTTP', () => {
-  test('are told as they happen, and again from a number on', async () => {
-    await using target = await server(runsOnce('echo a > a.txt; sleep 1'));
-    await using client = await connect(target);
+  test('are told as they happen, and again from a number on, if it is one', async () => {
+    target.model.setScript(runsOnce('echo b > b.txt; sleep 1'));
     const { turn_id } = await call(client, 'implement', { task: 'x', wait: false });
-    const live = await events(`${target.url}/api/v1/turns/${turn_id}/events`);
+    const url = `${target.url}/api/v1/turns/${turn_id}/events`;
+    const live = await events(url);
     expect(live.map(({ event }) => event)).toEqual(
       expect.arrayContaining([
         'turn_started',
@@ -135,20 +140,27 @@ describe('the events of a turn over HTTP', () => {
     const numbers = live.slice(0, -1).map(({ id }) => Number(id));
     expect(numbers).toEqual(numbers.map((_, index) => index + 1));
     expect(live.at(-1)?.data).toMatchObject({ state: 'completed' });
-    const again = await events(`${target.url}/api/v1/turns/${turn_id}/events`, '2');
+    const again = await events(url, '2');
     expect(again).toEqual(live.slice(2));
+    const unknown = { 'last-event-id': 'yesterday', accept: 'text/event-stream' };
+    expect((await fetch(url, { headers: unknown })).status).toBe(400);
     const turn = await (await fetch(`${target.url}/api/v1/turns/${turn_id}`)).json();
     expect(turn).toMatchObject({ turn_id, state: 'completed', result: { turn_id } });
   });
+});
 
-  test('are not told from a number that is none', async () => {
-    await using target = await server();
-    await using client = await connect(target);
-    const { turn_id } = await call(client, 'plan', { task: 'x' });
-    const headers = { 'last-event-id': 'yesterday', accept: 'text/event-stream' };
-    const response = await fetch(`${target.url}/api/v1/turns/${turn_id}/events`, { headers });
-    expect(response.status).toBe(400);
+test('calls to different agents run side by side', async () => {
+  let open = 0;
+  const bothOpen = Promise.withResolvers<void>();
+  target.model.setScript(async (request) => {
+    open += 1;
+    if (open === 2) bothOpen.resolve();
+    // One after the other, neither of them would be answered.
+    await bothOpen.promise;
+    return answerAnything(request);
   });
+  const agents = ['a', 'b'].map((agent_id) => call(client, 'plan', { task: 'x', agent_id }));
+  await expect(Promise.all(agents)).resolves.toHaveLength(2);
 });
 
 async function events(url: string, lastEventId?: string) {
