@@ -11,210 +11,230 @@ import {
   type ElicitResult,
 } from '@modelcontextprotocol/sdk/types.js';
 import { SignJWT } from 'jose';
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Script } from '../fakes/stand-in-model/script.ts';
 import { shell, text } from '../fakes/stand-in-model/step.ts';
 import { type Connection, call, connect, startTestServer, type TestServer } from './test-server.ts';
 
 const SECRET = 'signs-the-tokens-of-all-callers-of-this-test';
-const ASKING = { prompt: 'x', agent_id: 'a', 'approval-policy': 'untrusted' };
-const CREATED = [{ file: 'asked.txt', action: 'create' }];
+const ASKING = { agent_id: 'a', 'approval-policy': 'untrusted' };
+const AGREED: ElicitResult = { action: 'accept', content: { approve: true, reason: 'fine' } };
+/** What a person is asked who makes a call on a server with CODEX_APPROVAL_MODE=manual. */
+const ABOUT_CALL = /Risk: medium\.\ncodex: /;
 
-const asks: Script = ({ toolOutputs }) =>
-  toolOutputs.length === 0 ? shell('touch asked.txt') : text(toolOutputs.join() || 'Done.');
+/** Runs the command that is the prompt. */
+const asks: Script = ({ prompt, toolOutputs }) =>
+  toolOutputs.length === 0 ? shell(prompt) : text(toolOutputs.join() || 'Done.');
+
+const creates = (file: string) => ({ ...ASKING, prompt: `touch ${file}` });
+const created = (file: string) => [{ file, action: 'create' }];
+
+let server: TestServer;
+
+beforeAll(async () => {
+  server = await start({ CODEX_APPROVAL_MODE: 'manual' });
+});
+afterAll(() => server?.[Symbol.asyncDispose]());
 
 describe.each(['sse', 'http'] as const)('over %s, the person at the client', (transport) => {
   test('approves a call and a command of it', async () => {
-    await using server = await start({ CODEX_APPROVAL_MODE: 'manual' });
-    const asked: ElicitRequest['params'][] = [];
+    const asked: string[] = [];
     await using client = await person(server, transport, async ({ params }) => {
-      asked.push(params);
-      return { action: 'accept', content: { approve: true, reason: 'fine' } };
+      asked.push(params.message);
+      return AGREED;
     });
-    const { changed_files } = await call(client, 'codex', { ...ASKING, justification: 'Ticket 7' });
-    expect(changed_files).toEqual(CREATED);
-    expect(asked.map(({ message }) => message)).toEqual([
-      expect.stringMatching(/Risk: medium\.\ncodex: x\nWhy: Ticket 7/),
-      expect.stringMatching(/Risk: medium\.\nrun: touch asked.txt/),
-    ]);
-    const { approvals } = await call(client, 'list_approvals');
-    expect(approvals).toMatchObject([
-      { kind: 'command', state: 'approved', decisions: [{ by: 'local', reason: 'fine' }] },
-      { kind: 'turn', state: 'approved' },
-    ]);
-  });
-
-  test('declines', async () => {
-    await using server = await start();
-    await using client = await person(server, transport, async () => ({ action: 'decline' }));
-    const { changed_files, content } = await call(client, 'codex', ASKING);
-    expect([changed_files, content]).toEqual([[], expect.stringMatching(/reject/i)]);
-  });
-
-  test('says nothing: it is declined when its time is over', async () => {
-    await using server = await start({ APPROVAL_TIMEOUT: '1' });
-    await using client = await person(server, transport, () => new Promise(() => undefined));
-    expect((await call(client, 'codex', ASKING)).changed_files).toEqual([]);
-  });
-
-  test('closes the question, and another way decides', async () => {
-    await using server = await start();
-    const closed = Promise.withResolvers<void>();
-    await using client = await person(server, transport, async () => {
-      closed.resolve();
-      return { action: 'cancel' };
-    });
-    const running = call(client, 'codex', ASKING);
-    await closed.promise;
-    await decideBy(server);
-    expect((await running).changed_files).toEqual(CREATED);
+    const args = { ...creates(transport), justification: 'Ticket 7' };
+    const { changed_files, turn_id } = await call(client, 'codex', args);
+    expect(changed_files).toEqual(created(transport));
+    expectBothAsked(asked, transport);
+    expectBothApproved((await call(client, 'list_approvals')).approvals, turn_id);
   });
 
   test('is asked no more once another way has decided', async () => {
-    await using server = await start({ CODEX_APPROVAL_MODE: 'manual' });
     const asked = Promise.withResolvers<void>();
     const withdrawn = Promise.withResolvers<void>();
     // This client never withdraws the first question, whose id is 0.
-    let first = true;
-    await using client = await person(server, transport, async (_request, { signal }) => {
-      if (first) {
-        first = false;
-        return { action: 'accept', content: { approve: true } };
-      }
-      signal.addEventListener('abort', () => withdrawn.resolve());
-      asked.resolve();
-      return new Promise(() => undefined);
-    });
-    const running = call(client, 'codex', ASKING);
+    await using client = await person(
+      server,
+      transport,
+      aboutCommands(async (_request, { signal }) => {
+        signal.addEventListener('abort', () => withdrawn.resolve());
+        asked.resolve();
+        return new Promise(() => undefined);
+      }),
+    );
+    const file = `decided-${transport}`;
+    const running = call(client, 'codex', creates(file));
     await asked.promise;
     await decideBy(server);
-    expect((await running).changed_files).toEqual(CREATED);
+    expect((await running).changed_files).toEqual(created(file));
     await withdrawn.promise;
+  });
+});
+
+describe('the person at the client', () => {
+  test('declines a command', async () => {
+    const declines = aboutCommands(async () => ({ action: 'decline' }));
+    await using client = await person(server, 'sse', declines);
+    const { changed_files, content } = await call(client, 'codex', creates('declined'));
+    expect([changed_files, content]).toEqual([[], expect.stringMatching(/reject/i)]);
+  });
+
+  test('closes the question, and another way decides', async () => {
+    const closed = Promise.withResolvers<void>();
+    const closes = aboutCommands(async () => {
+      closed.resolve();
+      return { action: 'cancel' };
+    });
+    await using client = await person(server, 'http', closes);
+    const running = call(client, 'codex', creates('closed'));
+    await closed.promise;
+    await decideBy(server);
+    expect((await running).changed_files).toEqual(created('closed'));
   });
 });
 
 describe('without a session, as of 2026-07-28, the person at the client', () => {
   test('approves a call and a command of it, in a round each', async () => {
-    await using server = await start({ CODEX_APPROVAL_MODE: 'manual' });
     const asked: string[] = [];
     await using client = await modernPerson(server, async (message) => {
       asked.push(message);
-      return { action: 'accept', content: { approve: true, reason: 'fine' } };
+      return AGREED;
     });
-    const { changed_files } = await client.call('codex', { ...ASKING, justification: 'Ticket 7' });
-    expect(changed_files).toEqual(CREATED);
-    expect(asked).toEqual([
-      expect.stringMatching(/Risk: medium\.\ncodex: x\nWhy: Ticket 7/),
-      expect.stringMatching(/Risk: medium\.\nrun: touch asked.txt/),
-    ]);
-    const { approvals } = await client.call('list_approvals', {});
-    expect(approvals).toMatchObject([
-      { kind: 'command', state: 'approved', decisions: [{ by: 'local', reason: 'fine' }] },
-      { kind: 'turn', state: 'approved' },
-    ]);
-    const { turns } = await client.call('list_turns', {});
-    expect(turns).toHaveLength(1);
+    const turns = await turnsOf(client);
+    const args = { ...creates('modern'), justification: 'Ticket 7' };
+    const { changed_files, turn_id } = await client.call('codex', args);
+    expect(changed_files).toEqual(created('modern'));
+    expectBothAsked(asked, 'modern');
+    expectBothApproved((await client.call('list_approvals', {})).approvals, turn_id);
+    expect(await turnsOf(client)).toBe(turns + 1);
   });
 
   test('declines', async () => {
-    await using server = await start();
-    await using client = await modernPerson(server, async () => ({ action: 'decline' }));
-    const { changed_files, content } = await client.call('codex', ASKING);
+    const declines = onlyCommands(async () => ({ action: 'decline' }));
+    await using client = await modernPerson(server, declines);
+    const { changed_files, content } = await client.call('codex', creates('declined'));
     expect([changed_files, content]).toEqual([[], expect.stringMatching(/reject/i)]);
   });
 
   test('closes the question, is not asked it again, and another way decides', async () => {
-    await using server = await start();
     let asked = 0;
     const closed = Promise.withResolvers<void>();
-    await using client = await modernPerson(server, async () => {
+    const closes = onlyCommands(async () => {
       asked += 1;
       closed.resolve();
       return { action: 'cancel' };
     });
-    const running = client.call('codex', ASKING);
+    await using client = await modernPerson(server, closes);
+    const running = client.call('codex', creates('modern-closed'));
     await closed.promise;
     await decideBy(server);
-    expect((await running).changed_files).toEqual(CREATED);
+    expect((await running).changed_files).toEqual(created('modern-closed'));
     expect(asked).toBe(1);
   });
 
   test('says too late what another has decided, and has the result', async () => {
-    await using server = await start();
-    await using client = await modernPerson(server, async () => {
+    const late = onlyCommands(async () => {
       await decideBy(server);
       return { action: 'decline' };
     });
-    expect((await client.call('codex', ASKING)).changed_files).toEqual(CREATED);
+    await using client = await modernPerson(server, late);
+    expect((await client.call('codex', creates('late'))).changed_files).toEqual(created('late'));
   });
 
   test('is asked by wait_turn too', async () => {
-    await using server = await start();
-    await using client = await modernPerson(server, async () => ({
-      action: 'accept',
-      content: { approve: true },
-    }));
-    const { turn_id } = await client.call('codex', { ...ASKING, wait: false });
+    await using client = await modernPerson(server, async () => AGREED);
+    const { turn_id } = await client.call('codex', { ...creates('waited'), wait: false });
     const { state, result } = await client.call('wait_turn', { turn_id });
-    expect([state, result.changed_files]).toEqual(['completed', CREATED]);
+    expect([state, result.changed_files]).toEqual(['completed', created('waited')]);
   });
 
   test('leaves, and what is asked of the call is over with it', async () => {
-    await using server = await start();
     const asked = Promise.withResolvers<void>();
     const leaving = new AbortController();
     await using client = await modernPerson(server, async () => {
       asked.resolve();
       return { action: 'cancel' };
     });
-    const running = client.call('codex', ASKING, leaving.signal);
+    const running = client.call('codex', creates('left'), leaving.signal);
     await asked.promise;
-    const turn = async () => (await client.call('list_turns', {})).turns[0];
-    await expect.poll(async () => (await turn()).state).toBe('waiting_approval');
+    const state = async () => (await client.call('list_turns', {})).turns[0].state;
+    await expect.poll(state).toBe('waiting_approval');
     leaving.abort();
     await expect(running).rejects.toThrow();
-    await expect.poll(async () => (await turn()).state).toBe('interrupted');
+    await expect.poll(state).toBe('interrupted');
+  });
+
+  test('comes with a requestState that no round gave, and is refused', async () => {
+    await using client = await modernPerson(server, async () => ({ action: 'cancel' }));
+    const turns = await turnsOf(client);
+    for (const requestState of ['{', '{"asked":7}', `{"asked":[],"turnId":"none"}`]) {
+      const { isError, content } = await client.raw('codex', creates('never'), requestState);
+      expect(isError).toBe(true);
+      expect(content[0].text).toMatch(/^(invalid_input|turn_not_found): /);
+    }
+    expect(await turnsOf(client)).toBe(turns);
   });
 });
 
-test('a requestState that no round gave is refused', async () => {
-  await using server = await start();
-  await using client = await modernPerson(server, async () => ({ action: 'cancel' }));
-  for (const requestState of ['{', '{"asked":7}', `{"asked":[],"turnId":"none"}`]) {
-    const { isError, content } = await client.raw('codex', ASKING, requestState);
-    expect(isError).toBe(true);
-    expect(content[0].text).toMatch(/^(invalid_input|turn_not_found): /);
+test('a call does not hang on who says nothing, nor where nobody can be asked', async () => {
+  await using hasty = await start({ APPROVAL_TIMEOUT: '1', CODEX_APPROVAL_MODE: 'manual' });
+  await using silent = await person(hasty, 'sse', () => new Promise(() => undefined));
+  await using nobody = await connect(hasty);
+  for (const client of [silent, nobody]) {
+    const running = call(client, 'codex', creates('never'));
+    await expect(running).rejects.toThrow(/approval_expired: 0 of 1 approvals were given in time/);
   }
-  expect((await client.call('list_turns', {})).turns).toEqual([]);
 });
 
-test('a client that can ask nobody does not hang', async () => {
-  await using server = await start({ APPROVAL_TIMEOUT: '1', CODEX_APPROVAL_MODE: 'manual' });
-  await using client = await connect(server);
-  const running = call(client, 'codex', { prompt: 'x' });
-  await expect(running).rejects.toThrow(/approval_expired: 0 of 1 approvals were given in time/);
-});
-
-test('with callers of their own nobody is asked about what they want themselves', async () => {
-  const environment = { JWT_SECRET: SECRET, APPROVAL_TIMEOUT: '1' };
-  await using server = await start(environment);
+test('with callers of their own nobody is asked about what they want themselves, and gets a no', async () => {
+  await using owned = await start({ JWT_SECRET: SECRET, APPROVAL_TIMEOUT: '1' });
   for (const role of ['developer', 'admin']) {
     let asked = 0;
     const answer = async (): Promise<ElicitResult> => {
       asked += 1;
-      return { action: 'accept', content: { approve: true } };
+      return AGREED;
     };
     const token = await new SignJWT({ sub: 'ann', role })
       .setProtectedHeader({ alg: 'HS256' })
       .sign(new TextEncoder().encode(SECRET));
-    await using client = await person(server, 'http', answer, token);
-    expect((await call(client, 'codex', ASKING)).changed_files).toEqual([]);
+    await using client = await person(owned, 'http', answer, token);
+    const { changed_files, content } = await call(client, 'codex', creates('own'));
+    expect([changed_files, content]).toEqual([[], expect.stringMatching(/reject|declin/i)]);
     expect(asked).toBe(0);
   }
 });
 
-function start(environment: Record<string, string> = {}): Promise<TestServer> {
+function start(environment: Record<string, string>): Promise<TestServer> {
   return startTestServer({ runtime: 'process', script: asks, environment });
+}
+
+function expectBothAsked(asked: string[], file: string): void {
+  expect(asked).toEqual([
+    expect.stringMatching(`Risk: medium\\.\ncodex: touch ${file}\nWhy: Ticket 7`),
+    expect.stringMatching(`Risk: medium\\.\nrun: touch ${file}`),
+  ]);
+}
+
+function expectBothApproved(approvals: { turn_id: string }[], turnId: string): void {
+  expect(approvals.filter(({ turn_id }) => turn_id === turnId)).toMatchObject([
+    { kind: 'command', state: 'approved', decisions: [{ by: 'local', reason: 'fine' }] },
+    { kind: 'turn', state: 'approved' },
+  ]);
+}
+
+async function turnsOf(client: Awaited<ReturnType<typeof modernPerson>>): Promise<number> {
+  return (await client.call('list_turns', {})).turns.length;
+}
+
+/** Agrees to every call, and answers this about its commands. */
+function aboutCommands(answer: Answer): Answer {
+  return async (request, context) =>
+    ABOUT_CALL.test(request.params.message) ? AGREED : answer(request, context);
+}
+
+function onlyCommands(answer: () => Promise<ElicitResult>) {
+  return async (message: string) => (ABOUT_CALL.test(message) ? AGREED : answer());
 }
 
 type Answer = (request: ElicitRequest, context: { signal: AbortSignal }) => Promise<ElicitResult>;
