@@ -3,7 +3,7 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { startTestServer, type TestServer } from '../e2e/test-server.ts';
 import { answerAnything } from '../fakes/stand-in-model/script.ts';
 import { installClient } from './install-client.ts';
@@ -11,97 +11,82 @@ import { startScriptedClaude } from './scripted-claude.ts';
 
 const execute = promisify(execFile);
 const CLAUDE_LIMIT_MS = 90_000;
-const engine = inject('engine');
 const EXAMPLE = path.join(import.meta.dirname, '../../examples/claude-code');
 const client = await installClient('@anthropic-ai/claude-code', '2.1.329');
 
-const CASES = [
-  { runtime: 'process', transport: 'sse', route: '/sse', here: true },
-  { runtime: 'process', transport: 'http', route: '/mcp', here: true },
-  { runtime: 'docker', transport: 'sse', route: '/sse', here: engine.available },
-] as const;
+let server: TestServer;
+let home: string;
 
-describe.skipIf(!client.available).each(CASES.filter(({ here }) => here))(
-  'Claude Code over $transport, agents in the $runtime runtime',
-  ({ runtime, transport, route }) => {
-    let server: TestServer;
-    let home: string;
+beforeAll(async () => {
+  server = await startTestServer({ runtime: 'process', script: answerAnything });
+});
+afterAll(() => server?.[Symbol.asyncDispose]());
 
-    beforeAll(async () => {
-      server = await startTestServer({ runtime, script: answerAnything });
-      home = fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-claude-'));
-    });
+beforeEach(() => {
+  home = fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-claude-'));
+});
+afterEach(() => fs.rmSync(home, { recursive: true, force: true }));
 
-    afterAll(async () => {
-      await server?.[Symbol.asyncDispose]();
-      if (home) fs.rmSync(home, { recursive: true, force: true });
-    });
-
-    const claude = (args: string[], modelUrl?: string) => runClaude({ home, args, modelUrl });
-
-    test('the documented command adds the server, and it connects', async () => {
+describe.skipIf(!client.available)('Claude Code', () => {
+  test.each([
+    { transport: 'sse', route: '/sse' },
+    { transport: 'http', route: '/mcp' },
+  ])(
+    'is told of the server by the documented command, calls plan over $transport, and its model reads the whole result',
+    async ({ transport, route }) => {
       await claude(documentedCommand(`${localhost(server)}${route}`, transport));
+      const tool = 'mcp__codex-mcp__plan';
+      const input = { task: 'Say hello', agent_id: 'claude' };
+      await using model = await startScriptedClaude({ tool, input });
+      const prompt = ['-p', 'Plan to say hello', '--allowedTools', tool];
+      expect(await claude([...prompt, '--output-format', 'text'], model.url)).toBe('done\n');
+      expect(model.results).toEqual([{ text: expect.any(String), isError: false }]);
+      expect(JSON.parse(model.results[0]?.text ?? '')).toMatchObject({
+        task_breakdown: [],
+        estimated_complexity: 'low',
+        undone_changes: [],
+        agent_id: 'claude',
+        usage: { model_requests: 1 },
+      });
+      expect(server.model.requests.at(-1)?.seen.prompt).toContain('Say hello');
+    },
+    CLAUDE_LIMIT_MS,
+  );
+
+  test(
+    'shows the server as connected, and its model why a call failed',
+    async () => {
+      await claude(documentedCommand(`${localhost(server)}/sse`, 'sse'));
       expect(await claude(['mcp', 'list'])).toMatch(/codex-mcp: .*Connected/);
-    });
+      const tool = 'mcp__codex-mcp__list_sessions';
+      await using model = await startScriptedClaude({ tool, input: { agent_id: 'nobody' } });
+      await claude(['-p', 'Who is nobody?', '--allowedTools', tool], model.url);
+      expect(model.results).toEqual([
+        { text: expect.stringContaining('agent_not_found'), isError: true },
+      ]);
+    },
+    CLAUDE_LIMIT_MS,
+  );
 
-    test(
-      'it calls plan, and its model reads the whole structured result',
-      async () => {
-        const tool = 'mcp__codex-mcp__plan';
-        const input = { task: 'Say hello', agent_id: 'claude' };
-        await using model = await startScriptedClaude({ tool, input });
-        const prompt = ['-p', 'Plan to say hello', '--allowedTools', tool];
-        expect(await claude([...prompt, '--output-format', 'text'], model.url)).toBe('done\n');
-        expect(model.results).toEqual([{ text: expect.any(String), isError: false }]);
-        expect(JSON.parse(model.results[0]?.text ?? '')).toMatchObject({
-          task_breakdown: [],
-          estimated_complexity: 'low',
-          undone_changes: [],
-          agent_id: 'claude',
-          usage: { model_requests: 1 },
-        });
-        expect(server.model.requests.at(-1)?.seen.prompt).toContain('Say hello');
-      },
-      CLAUDE_LIMIT_MS,
-    );
-
-    test(
-      'it shows its model why a call failed',
-      async () => {
-        const tool = 'mcp__codex-mcp__list_sessions';
-        await using model = await startScriptedClaude({ tool, input: { agent_id: 'nobody' } });
-        await claude(['-p', 'Who is nobody?', '--allowedTools', tool], model.url);
-        expect(model.results).toEqual([
-          { text: expect.stringContaining('agent_not_found'), isError: true },
-        ]);
-      },
-      CLAUDE_LIMIT_MS,
-    );
-  },
-);
-
-describe.skipIf(!client.available)('Claude Code in a project', () => {
   test(
     'finds the server in the .mcp.json of the example, with the agent that it names',
     async () => {
-      await using server = await startTestServer({ runtime: 'process', script: answerAnything });
-      const tool = 'mcp__codex-mcp__plan';
-      const input = { task: 'Say hello' };
-      await using model = await startScriptedClaude({ tool, input });
-      const home = fs.mkdtempSync(path.join(os.tmpdir(), 'codex-mcp-claude-'));
-      try {
-        fs.copyFileSync(path.join(EXAMPLE, '.mcp.json'), path.join(home, '.mcp.json'));
-        const environment = { CODEX_MCP_URL: localhost(server) };
-        const args = ['-p', 'Plan to say hello', '--allowedTools', 'mcp__codex-mcp'];
-        await runClaude({ home, args, modelUrl: model.url, environment });
-        expect(JSON.parse(model.results[0]?.text ?? '')).toMatchObject({ agent_id: 'my-project' });
-      } finally {
-        fs.rmSync(home, { recursive: true, force: true });
-      }
+      // It need not work to have its name.
+      const tool = 'mcp__codex-mcp__get_my_session_info';
+      await using model = await startScriptedClaude({ tool, input: {} });
+      fs.copyFileSync(path.join(EXAMPLE, '.mcp.json'), path.join(home, '.mcp.json'));
+      const environment = { CODEX_MCP_URL: localhost(server) };
+      const args = ['-p', 'Who are you?', '--allowedTools', 'mcp__codex-mcp'];
+      await runClaude({ home, args, modelUrl: model.url, environment });
+      expect(JSON.parse(model.results[0]?.text ?? '')).toMatchObject({ agent_id: 'my-project' });
     },
     CLAUDE_LIMIT_MS,
   );
 });
+
+function claude(args: string[], modelUrl?: string): Promise<string> {
+  return runClaude({ home, args, modelUrl });
+}
 
 function localhost({ url }: TestServer): string {
   return url.replace('127.0.0.1', 'localhost');

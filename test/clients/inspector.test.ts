@@ -34,28 +34,25 @@ afterAll(async () => {
   if (home) fs.rmSync(home, { recursive: true, force: true });
 });
 
-describe.skipIf(!client.available).each([
-  { name: 'SSE', route: '/sse', flags: ['--transport', 'sse'] },
-  { name: 'HTTP', route: '/mcp', flags: ['--transport', 'http'] },
-  {
-    name: 'HTTP without sessions',
-    route: '/mcp',
-    flags: ['--transport', 'http', '--protocol-era', 'modern'],
-  },
-])('the MCP Inspector over $name', ({ route, flags }) => {
-  const inspect = (...args: string[]) => inspector(`${server.url}${route}`, ...flags, ...args);
+const CALL = ['--method', 'tools/call', '--tool-name'];
+const WITHOUT_SESSIONS = ['--transport', 'http', '--protocol-era', 'modern'];
 
+describe.skipIf(!client.available)('the MCP Inspector', () => {
   test('lists all tools, whose schemas it finds portable', async () => {
-    const { stdout, exitCode } = await inspect('--method', 'tools/list', '--strict');
-    const { tools } = listing.parse(JSON.parse(stdout));
+    const listed = await inspect('/mcp', ...WITHOUT_SESSIONS, '--method', 'tools/list', '--strict');
+    const { tools } = listing.parse(JSON.parse(listed.stdout));
     expect(tools.map(({ name }) => name)).toEqual(TOOL_NAMES);
-    expect(exitCode).toBe(0);
+    expect(listed.exitCode).toBe(0);
   });
 
-  test('calls plan and shows its result in both forms', async () => {
+  test.each([
+    { name: 'SSE', route: '/sse', flags: ['--transport', 'sse'] },
+    { name: 'HTTP', route: '/mcp', flags: ['--transport', 'http'] },
+    { name: 'HTTP without sessions', route: '/mcp', flags: WITHOUT_SESSIONS },
+  ])('calls plan over $name, and shows its result in both forms', async ({ route, flags }) => {
     const args = ['--tool-arg', 'task=Say hello', '--tool-arg', 'agent_id=inspector'];
-    const { stdout } = await inspect('--method', 'tools/call', '--tool-name', 'plan', ...args);
-    const { content, structuredContent } = toolResult.parse(JSON.parse(stdout));
+    const called = await inspect(route, ...flags, ...CALL, 'plan', ...args);
+    const { content, structuredContent } = toolResult.parse(JSON.parse(called.stdout));
     expect(structuredContent).toMatchObject({
       task_breakdown: [],
       estimated_complexity: 'low',
@@ -65,8 +62,9 @@ describe.skipIf(!client.available).each([
   });
 
   test('shows a failed call as one', async () => {
-    const args = ['--tool-name', 'list_sessions', '--tool-arg', 'agent_id=nobody'];
-    const { stdout, exitCode } = await inspect('--method', 'tools/call', ...args);
+    const args = ['--tool-arg', 'agent_id=nobody'];
+    const flags = ['--transport', 'http'];
+    const { stdout, exitCode } = await inspect('/mcp', ...flags, ...CALL, 'list_sessions', ...args);
     expect(toolResult.parse(JSON.parse(stdout))).toMatchObject({
       isError: true,
       content: [{ text: expect.stringMatching(/^agent_not_found: /) }],
@@ -77,12 +75,12 @@ describe.skipIf(!client.available).each([
 
 type Output = { stdout: string; exitCode: number };
 
-async function inspector(...args: string[]): Promise<Output> {
+async function inspect(route: string, ...args: string[]): Promise<Output> {
   if (!client.available) throw new Error(client.reason);
   const program = path.join(client.directory, 'node_modules/.bin/mcp-inspector');
   const options = { timeout: LIMIT_MS, env: { PATH: process.env.PATH, HOME: home } };
   try {
-    const { stdout } = await execute(program, ['--cli', ...args], options);
+    const { stdout } = await execute(program, ['--cli', server.url + route, ...args], options);
     return { stdout, exitCode: 0 };
   } catch (error) {
     const { stdout, code, stderr } = error as { stdout: string; stderr: string; code: unknown };

@@ -34,6 +34,9 @@ afterAll(async () => {
   await model.close();
 });
 
+/** For how long a slow machine is silent at most. */
+const SILENCE_MS = 2000;
+
 /** What the model does in the next turn. */
 function modelDoes(...steps: [Step, ...Step[]]): void {
   model.setScript(sequence([...steps, text('ok')]));
@@ -162,7 +165,7 @@ test('an interrupted turn ends, and cleaning up kills the command it left', asyn
 test('a turn is interrupted although it has only just been asked for', async () => {
   modelDoes(silence());
   const statuses: string[] = [];
-  for (let round = 0; round < 8; round += 1) {
+  for (let round = 0; round < 3; round += 1) {
     const threadId = await startThread();
     const running = await client.startTurn(options(threadId), () => undefined);
     await client.interruptTurn(threadId, running.turnId);
@@ -232,7 +235,7 @@ test('a new connection joins a turn that still runs, and reads one that has ende
 });
 
 test('the death of the proxy is always noticed', async () => {
-  for (let round = 0; round < 8; round += 1) {
+  for (let round = 0; round < 3; round += 1) {
     const proxy = codex.proxy();
     const connection = await codex.connect(proxy.stream);
     proxy.process.kill('SIGKILL');
@@ -241,21 +244,21 @@ test('the death of the proxy is always noticed', async () => {
 });
 
 test('a Codex that was stopped is found silent, and no other', async () => {
-  const connection = await codex.connect(codex.proxy().stream, 300);
+  const connection = await codex.connect(codex.proxy().stream, SILENCE_MS);
   const thread = { cwd: codex.workspace, model: 'gpt-5.5' };
   const { threadId } = await connection.startThread(thread);
   // Nothing is told meanwhile: only questions are answered.
-  modelDoes(shell('sleep 1'), shell('sleep 5'));
+  modelDoes(shell('sleep 3'), shell('sleep 9'));
   const begun = Promise.withResolvers<void>();
   const turn = await connection.startTurn(options(threadId), (event) => {
-    if (event.type === 'command_started' && event.command.includes('5')) begun.resolve();
+    if (event.type === 'command_started' && event.command.includes('9')) begun.resolve();
   });
   await begun.promise;
   codex.signal('SIGSTOP');
   try {
-    const cause = new CodexSilent('Codex did not answer for 0.3 s.');
+    const cause = new CodexSilent('Codex did not answer for 2 s.');
     await expect(turn.completed).rejects.toMatchObject({ code: 'codex_failed', cause });
-    await expect(codex.connect(codex.proxy().stream, 300)).rejects.toMatchObject({ cause });
+    await expect(codex.connect(codex.proxy().stream, SILENCE_MS)).rejects.toMatchObject({ cause });
   } finally {
     codex.signal('SIGCONT');
   }

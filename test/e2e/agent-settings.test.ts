@@ -65,61 +65,61 @@ describe('instructions of an agent', () => {
 
   test('hold in conversations that callers began', async () => {
     const { threadId } = await call(client, 'codex', {
-      agent_id: 'begun',
+      agent_id: 'old',
       prompt: 'Hello',
       'developer-instructions': 'Be brief.',
       'base-instructions': 'You sing.',
     });
-    await configure('begun', { instructions: 'Speak Norse.', base_instructions: 'You cook.' });
+    await configure('old', { instructions: 'Speak Norse.', base_instructions: 'You cook.' });
     for (const times of [1, 1]) {
-      await call(client, 'codex-reply', { agent_id: 'begun', prompt: 'And?', threadId });
+      await call(client, 'codex-reply', { agent_id: 'old', prompt: 'And?', threadId });
       expect(count('Speak Norse.')).toBe(times);
     }
     // A conversation has its own first.
     expect([count('You sing.'), count('You cook.')]).toEqual([1, 0]);
-    await call(client, 'codex', { agent_id: 'begun', prompt: 'Hello', config: {} });
+    await call(client, 'codex', { agent_id: 'old', prompt: 'Hello', config: {} });
     expect([count('Speak Norse.'), count('You cook.')]).toEqual([1, 1]);
   });
 
   test('go over to a fork, which has heard them', async () => {
-    await configure('source', { instructions: 'Speak Welsh.' });
-    await chat('source');
-    await call(client, 'fork_agent', { agent_id: 'source', new_agent_id: 'fork' });
+    await configure('new', { instructions: 'Speak Welsh.' });
+    await chat('new');
+    await call(client, 'fork_agent', { agent_id: 'new', new_agent_id: 'fork' });
     await chat('fork');
     expect(count('Speak Welsh.')).toBe(1);
-    await configure('source', { instructions: 'Speak Irish.' });
+    await configure('new', { instructions: 'Speak Irish.' });
     await chat('fork');
     expect([count('Speak Welsh.'), count('Speak Irish.')]).toEqual([1, 0]);
   });
 
   test('outlive the server, and are told once', async () => {
-    await chat('kept');
-    await configure('kept', { instructions: 'Speak Basque.', model: 'gpt-5.5' });
-    await chat('kept');
+    await chat('old');
+    await configure('old', { instructions: 'Speak Basque.', model: 'gpt-5.5' });
+    await chat('old');
     await client[Symbol.asyncDispose]();
     await server.restart();
     client = await connect(server);
-    await chat('kept');
+    await chat('old');
     expect(count('Speak Basque.')).toBe(1);
     expect(asked().body).toMatchObject({ model: 'gpt-5.5' });
     await client[Symbol.asyncDispose]();
     await server.restart();
     client = await connect(server);
     // Codex ran on meanwhile, and has the conversation as it was.
-    await configure('kept', { instructions: 'Speak Breton.', base_instructions: 'You sail.' });
-    await chat('kept');
+    await configure('old', { instructions: 'Speak Breton.', base_instructions: 'You sail.' });
+    await chat('old');
     expect([count('Speak Breton.'), count('You sail.')]).toEqual([1, 1]);
   });
 });
 
 test('model and effort are those of turns that name none', async () => {
-  await configure('model', { model: 'gpt-5.5', reasoning_effort: 'high' });
-  await chat('model');
+  await configure('old', { model: 'gpt-5.5', reasoning_effort: 'high' });
+  await chat('old');
   expect(asked().body).toMatchObject({ model: 'gpt-5.5', reasoning: { effort: 'high' } });
-  await call(client, 'chat', { agent_id: 'model', message: 'x', reasoning_effort: 'low' });
+  await call(client, 'chat', { agent_id: 'old', message: 'x', reasoning_effort: 'low' });
   expect(asked().body).toMatchObject({ model: 'gpt-5.5', reasoning: { effort: 'low' } });
   const config = { model: 'gpt-5.4' };
-  await call(client, 'codex', { agent_id: 'model', prompt: 'x', config });
+  await call(client, 'codex', { agent_id: 'old', prompt: 'x', config });
   expect(asked().body).toMatchObject({ model: 'gpt-5.4', reasoning: { effort: 'high' } });
 });
 

@@ -10,7 +10,8 @@ import { readEvents } from '../transports/rest/event-reader.ts';
 import { type Connection, call, connect, startTestServer, type TestServer } from './test-server.ts';
 
 const SECRET = 'signs-the-tokens-of-all-callers-of-this-test';
-const TRANSPORTS = ['sse', 'http'] as const;
+/** The agent of Ann in tests that need no other. */
+const OWN = 'quince';
 
 let server: TestServer;
 const tokens: Record<string, string> = {};
@@ -32,13 +33,13 @@ beforeAll(async () => {
 });
 afterAll(() => server[Symbol.asyncDispose]());
 
-describe.each(TRANSPORTS)('over %s', (transport) => {
-  const as = (who: string, query = '') => connect(server, transport, query, tokens[who]);
+const as = (who: string, query = '') => connect(server, 'http', query, tokens[who]);
 
+describe.each(['sse', 'http'] as const)('over %s', (transport) => {
   test('two callers give the same name to agents of their own', async () => {
-    const agent_id = `work-${transport}`;
-    await using ann = await as('ann');
-    await using bob = await as('bob', `?agent_id=${agent_id}`);
+    const agent_id = 'work';
+    await using ann = await connect(server, transport, '', tokens.ann);
+    await using bob = await connect(server, transport, `?agent_id=${agent_id}`, tokens.bob);
     const anns = await call(ann, 'plan', { task: 'The plan of Ann', agent_id });
     const bobs = await call(bob, 'plan', { task: 'The plan of Bob' });
     expect([anns.agent_id, bobs.agent_id]).toEqual([agent_id, agent_id]);
@@ -52,99 +53,15 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
       [bob, bobs],
     ] as const) {
       const { sessions } = await call(caller, 'list_sessions', { agent_id });
-      expect(sessions).toMatchObject([{ agent_id, session_id: session.session_id, turns: 1 }]);
+      expect(sessions).toMatchObject([{ agent_id, session_id: session.session_id }]);
       const { turns } = await call(caller, 'list_turns', { agent_id });
-      expect(turns).toMatchObject([{ agent_id, turn_id: session.turn_id }]);
+      expect(turns).toHaveLength(sessions[0].turns);
+      expect(turns[0]).toMatchObject({ agent_id, turn_id: session.turn_id });
       const { turn_id } = session;
       expect((await call(caller, 'get_turn', { turn_id })).result.agent_id).toBe(agent_id);
       expect(await call(caller, 'get_agent_status', { agent_id })).toMatchObject({ agent_id });
     }
     expect(await call(bob, 'get_my_session_info')).toMatchObject({ agent_id, exists: true });
-  });
-
-  test('what is another caller’s is as if it were not there', async () => {
-    const agent_id = `secret-${transport}`;
-    await using ann = await as('ann');
-    await using bob = await as('bob');
-    const { turn_id, session_id } = await call(ann, 'plan', { task: 'x', agent_id });
-    const before = await call(ann, 'list_sessions', { agent_id });
-    const attempts: [string, Record<string, unknown>, RegExp][] = [
-      ['get_turn', { turn_id }, /turn_not_found/],
-      ['wait_turn', { turn_id }, /turn_not_found/],
-      ['cancel_turn', { turn_id }, /turn_not_found/],
-      ['steer', { turn_id, message: 'x' }, /turn_not_found/],
-      ['list_sessions', { agent_id }, /agent_not_found/],
-      ['get_agent_status', { agent_id }, /agent_not_found/],
-      ['get_agent_status', { agent_id: `${agent_id}@ann` }, /agent_not_found/],
-      ['pin', { agent_id }, /agent_not_found/],
-      ['unpin', { agent_id: `${agent_id}@ann` }, /agent_not_found/],
-      ['plan', { task: 'x', agent_id: `${agent_id}@ann` }, /agent_not_found/],
-      ['fork_agent', { agent_id }, /agent_not_found/],
-      ['promote_candidate', { turn_id, none: true }, /turn_not_found/],
-      ['revert_turn', { turn_id }, /turn_not_found/],
-      ['get_changes', { turn_id }, /turn_not_found/],
-      ['get_changes', { session_id }, /thread_not_found/],
-      ['review', { target: { turn_id } }, /turn_not_found/],
-      ['snapshot', { agent_id }, /agent_not_found/],
-      ['cleanup_inactive_agents', { agent_id, remove: true }, /agent_not_found/],
-      ['codex-reply', { prompt: 'x', threadId: session_id }, /thread_not_found/],
-      ['codex-session-info', { session_id }, /thread_not_found/],
-    ];
-    for (const [tool, args, refusal] of attempts) {
-      await expect(call(bob, tool, args), tool).rejects.toThrow(refusal);
-    }
-    const shown = await Promise.all([
-      call(bob, 'list_sessions'),
-      call(bob, 'list_turns'),
-      call(bob, 'list_active_agents'),
-      call(bob, 'codex-session-info', { list_active: true }),
-      call(bob, 'cleanup_inactive_agents', { older_than_seconds: 0, dry_run: true }),
-      call(bob, 'codex-cleanup', { force: true }),
-    ]);
-    for (const each of shown) {
-      expect(JSON.stringify(each)).not.toMatch(new RegExp(`${agent_id}|${turn_id}|${session_id}`));
-    }
-    expect(await call(ann, 'list_sessions', { agent_id })).toMatchObject({
-      sessions: before.sessions.map(({ status, pinned, turns }: Record<string, unknown>) => {
-        return { status, pinned, turns };
-      }),
-    });
-  });
-
-  test('roles bound what a caller may do', async () => {
-    const agent_id = `roles-${transport}`;
-    await using ann = await as('ann');
-    const { turn_id } = await call(ann, 'plan', { task: 'x', agent_id });
-    await using watcher = await as('watcher');
-    expect((await call(watcher, 'get_turn', { turn_id })).state).toBe('completed');
-    for (const [tool, args] of [
-      ['plan', { task: 'x', agent_id }],
-      ['cancel_turn', { turn_id }],
-      ['pin', { agent_id }],
-      ['cleanup_inactive_agents', {}],
-      ['fork_agent', { agent_id }],
-      ['promote_candidate', { turn_id, none: true }],
-      ['revert_turn', { turn_id }],
-      ['snapshot', { agent_id }],
-      ['configure_agent', { agent_id, instructions: 'x' }],
-    ] as const) {
-      await expect(call(watcher, tool, args), tool).rejects.toThrow(/forbidden/);
-    }
-    await using narrow = await as('narrow');
-    await expect(call(narrow, 'plan', { task: 'x', agent_id })).rejects.toThrow(/agent_not_found/);
-    await expect(call(narrow, 'get_turn', { turn_id })).rejects.toThrow(/turn_not_found/);
-    expect(JSON.stringify(await call(narrow, 'list_sessions'))).not.toContain(agent_id);
-    expect((await call(narrow, 'plan', { task: 'x', agent_id: 'other' })).agent_id).toBe('other');
-    await using admin = await as('admin');
-    const named = `${agent_id}@ann`;
-    expect(await call(admin, 'get_agent_status', { agent_id: named })).toMatchObject({
-      agent_id: named,
-    });
-    expect((await call(admin, 'get_turn', { turn_id })).agent_id).toBe(named);
-    expect((await call(admin, 'plan', { task: 'x', agent_id: named })).agent_id).toBe(named);
-    await using stranger = await as('stranger');
-    expect(await call(stranger, 'list_sessions')).toMatchObject({ total: 0 });
-    await expect(call(stranger, 'get_turn', { turn_id })).rejects.toThrow(/turn_not_found/);
   });
 
   test('without a token, or with a wrong one, nobody gets in', async () => {
@@ -154,13 +71,99 @@ describe.each(TRANSPORTS)('over %s', (transport) => {
   });
 });
 
+test('what is another caller’s is as if it were not there', async () => {
+  const agent_id = OWN;
+  await using ann = await as('ann');
+  await using bob = await as('bob');
+  const { turn_id, session_id } = await call(ann, 'plan', { task: 'x', agent_id });
+  const before = await call(ann, 'list_sessions', { agent_id });
+  const attempts: [string, Record<string, unknown>, RegExp][] = [
+    ['get_turn', { turn_id }, /turn_not_found/],
+    ['wait_turn', { turn_id }, /turn_not_found/],
+    ['cancel_turn', { turn_id }, /turn_not_found/],
+    ['steer', { turn_id, message: 'x' }, /turn_not_found/],
+    ['list_sessions', { agent_id }, /agent_not_found/],
+    ['get_agent_status', { agent_id }, /agent_not_found/],
+    ['get_agent_status', { agent_id: `${agent_id}@ann` }, /agent_not_found/],
+    ['pin', { agent_id }, /agent_not_found/],
+    ['unpin', { agent_id: `${agent_id}@ann` }, /agent_not_found/],
+    ['plan', { task: 'x', agent_id: `${agent_id}@ann` }, /agent_not_found/],
+    ['fork_agent', { agent_id }, /agent_not_found/],
+    ['promote_candidate', { turn_id, none: true }, /turn_not_found/],
+    ['revert_turn', { turn_id }, /turn_not_found/],
+    ['get_changes', { turn_id }, /turn_not_found/],
+    ['get_changes', { session_id }, /thread_not_found/],
+    ['review', { target: { turn_id } }, /turn_not_found/],
+    ['snapshot', { agent_id }, /agent_not_found/],
+    ['cleanup_inactive_agents', { agent_id, remove: true }, /agent_not_found/],
+    ['codex-reply', { prompt: 'x', threadId: session_id }, /thread_not_found/],
+    ['codex-session-info', { session_id }, /thread_not_found/],
+  ];
+  for (const [tool, args, refusal] of attempts) {
+    await expect(call(bob, tool, args), tool).rejects.toThrow(refusal);
+  }
+  const shown = await Promise.all([
+    call(bob, 'list_sessions'),
+    call(bob, 'list_turns'),
+    call(bob, 'list_active_agents'),
+    call(bob, 'codex-session-info', { list_active: true }),
+    call(bob, 'cleanup_inactive_agents', { older_than_seconds: 0, dry_run: true }),
+    call(bob, 'codex-cleanup', { force: true }),
+  ]);
+  for (const each of shown) {
+    expect(JSON.stringify(each)).not.toMatch(new RegExp(`${agent_id}|${turn_id}|${session_id}`));
+  }
+  expect(await call(ann, 'list_sessions', { agent_id })).toMatchObject({
+    sessions: before.sessions.map(({ status, pinned, turns }: Record<string, unknown>) => {
+      return { status, pinned, turns };
+    }),
+  });
+});
+
+test('roles bound what a caller may do', async () => {
+  const agent_id = OWN;
+  await using ann = await as('ann');
+  const { turn_id } = await call(ann, 'plan', { task: 'x', agent_id });
+  await using watcher = await as('watcher');
+  expect((await call(watcher, 'get_turn', { turn_id })).state).toBe('completed');
+  for (const [tool, args] of [
+    ['plan', { task: 'x', agent_id }],
+    ['cancel_turn', { turn_id }],
+    ['pin', { agent_id }],
+    ['cleanup_inactive_agents', {}],
+    ['fork_agent', { agent_id }],
+    ['promote_candidate', { turn_id, none: true }],
+    ['revert_turn', { turn_id }],
+    ['snapshot', { agent_id }],
+    ['configure_agent', { agent_id, instructions: 'x' }],
+  ] as const) {
+    await expect(call(watcher, tool, args), tool).rejects.toThrow(/forbidden/);
+  }
+  await using narrow = await as('narrow');
+  await expect(call(narrow, 'plan', { task: 'x', agent_id })).rejects.toThrow(/agent_not_found/);
+  await expect(call(narrow, 'get_turn', { turn_id })).rejects.toThrow(/turn_not_found/);
+  expect(JSON.stringify(await call(narrow, 'list_sessions'))).not.toContain(agent_id);
+  const other = { agent_id: 'other' };
+  expect(await call(narrow, 'configure_agent', other)).toMatchObject(other);
+  await using admin = await as('admin');
+  const named = `${agent_id}@ann`;
+  expect(await call(admin, 'get_agent_status', { agent_id: named })).toMatchObject({
+    agent_id: named,
+  });
+  expect((await call(admin, 'get_turn', { turn_id })).agent_id).toBe(named);
+  expect((await call(admin, 'plan', { task: 'x', agent_id: named })).agent_id).toBe(named);
+  await using stranger = await as('stranger');
+  expect(JSON.stringify(await call(stranger, 'list_sessions'))).not.toContain(`"${named}"`);
+  await expect(call(stranger, 'get_turn', { turn_id })).rejects.toThrow(/turn_not_found/);
+});
+
 test('routes without MCP keep callers apart too', async () => {
   const get = (path: string, who?: string, init: RequestInit = {}) =>
     fetch(`${server.url}${path}`, { ...init, headers: { ...bearer(who), ...init.headers } });
   const plan = {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ task: 'x', agent_id: 'rest' }),
+    body: JSON.stringify({ task: 'x', agent_id: OWN }),
   };
   const planned = await get('/tools/plan', 'ann', plan);
   const { turn_id } = (await planned.json()) as { turn_id: string };
@@ -169,7 +172,7 @@ test('routes without MCP keep callers apart too', async () => {
   for (const [path, init] of [
     [`/api/v1/turns/${turn_id}`, {}],
     [`/api/v1/turns/${turn_id}/events`, sse],
-    ['/api/v1/agents/rest/events', sse],
+    [`/api/v1/agents/${OWN}/events`, sse],
   ] as const) {
     expect((await get(path, 'bob', init)).status, path).toBe(404);
     expect((await get(path, undefined, init)).status, path).toBe(401);
@@ -192,18 +195,19 @@ test('a caller hears of its own agents only, by their names', async () => {
   await using bobs = await readEvents(url, bearer('bob'));
   await using admins = await readEvents(url, bearer('admin'));
   await using ann = await connect(server, 'http', '', tokens.ann);
-  await call(ann, 'plan', { task: 'x', agent_id: 'heard' });
+  await call(ann, 'cleanup_inactive_agents', { agent_id: OWN });
+  await call(ann, 'plan', { task: 'x', agent_id: OWN });
   const woken = ({ events }: typeof anns) =>
     events.filter(({ event }) => event === 'agent_woken').map(({ data }) => data.agent_id);
-  await expect.poll(() => woken(anns)).toEqual(['heard']);
-  await expect.poll(() => woken(admins)).toEqual(['heard@ann']);
+  await expect.poll(() => woken(anns)).toEqual([OWN]);
+  await expect.poll(() => woken(admins)).toEqual([`${OWN}@ann`]);
   expect(woken(bobs)).toEqual([]);
 });
 
 test('the same name in another tenant is somebody else', async () => {
   await using ann = await connect(server, 'http', '', tokens.ann);
   await using namesake = await connect(server, 'http', '', tokens.namesake);
-  const agent_id = 'shared-name';
+  const agent_id = OWN;
   const { turn_id, session_id } = await call(ann, 'plan', { task: 'x', agent_id });
   expect(await call(namesake, 'list_sessions')).toMatchObject({ total: 0 });
   await expect(call(namesake, 'get_turn', { turn_id })).rejects.toThrow(/turn_not_found/);
@@ -220,7 +224,7 @@ test('ways out are opened by an approver of the tenant, and by nobody for itself
   await using judge = await connect(server, 'http', '', tokens.judge);
   await using admin = await connect(server, 'http', '', tokens.admin);
   const agent_id = 'outward';
-  await call(ann, 'plan', { task: 'x', agent_id });
+  await call(ann, 'configure_agent', { agent_id });
   const way = { agent_id, host: 'example.org' };
   await expect(call(ann, 'allow_egress', way)).rejects.toThrow(/forbidden/);
   const named = { ...way, agent_id: `${agent_id}@ann` };
@@ -242,9 +246,10 @@ test('a client over stdio shows the token of its environment', async () => {
   const settings = await cleanSettings();
   const args = ['--url', server.url];
   await using ann = await connectStdio(args, { ...settings, CODEX_MCP_TOKEN: tokens.ann ?? '' });
-  expect((await call(ann, 'plan', { task: 'x', agent_id: 'piped' })).agent_id).toBe('piped');
+  const { agent_id, turn_id } = await call(ann, 'plan', { task: 'x', agent_id: OWN });
+  expect(agent_id).toBe(OWN);
   await using over = await connect(server, 'sse', '', tokens.ann);
-  expect(await call(over, 'list_sessions', { agent_id: 'piped' })).toMatchObject({ total: 1 });
+  expect(await call(over, 'get_turn', { turn_id })).toMatchObject({ agent_id: OWN });
   await expect(connectStdio(args, settings)).rejects.toThrow();
 });
 
@@ -277,7 +282,7 @@ test('a session belongs to the caller that opened it', async () => {
   left.abort();
 });
 
-test.each(TRANSPORTS)(
+test.each(['sse', 'http'] as const)(
   'every request of a session over %s acts with its own token',
   async (transport) => {
     const headers = { authorization: `Bearer ${tokens.ann}` };
@@ -305,7 +310,7 @@ test.each(TRANSPORTS)(
 test('tasks of others cannot be seen, cancelled or waited for', async () => {
   await using ann = await connect(server, 'http', '', tokens.ann);
   await using bob = await connect(server, 'http', '', tokens.bob);
-  const { turn_id } = await call(ann, 'plan', { task: 'x', agent_id: 'tasks' });
+  const { turn_id } = await call(ann, 'plan', { task: 'x', agent_id: OWN });
   const ask = (of: Connection, method: string, params: object) =>
     of.client.request({ method, params } as never, z.looseObject({}) as never);
   expect(await ask(ann, 'tasks/get', { taskId: turn_id })).toMatchObject({ status: 'completed' });

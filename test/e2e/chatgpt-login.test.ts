@@ -2,28 +2,44 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { describe, expect, inject, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import type { RuntimeKind } from '../../src/runtime/container-runtime.ts';
 import { ACCOUNT_ID, StandInAuthority } from '../fakes/stand-in-authority.ts';
-import { runsOnce, type Script } from '../fakes/stand-in-model/script.ts';
+import { answerAnything, runsOnce } from '../fakes/stand-in-model/script.ts';
 import { type StandInModel, startStandInModel } from '../fakes/stand-in-model/stand-in-model.ts';
-import { CHEAPEST } from '../setup/runtimes.ts';
-import { call, connect, startTestServer, type TestServer } from './test-server.ts';
+import { RUNTIMES } from '../setup/runtimes.ts';
+import { type Connection, call, connect, startTestServer, type TestServer } from './test-server.ts';
 
-describe.each(CHEAPEST)('with a ChatGPT login, in the $runtime runtime', ({ runtime }) => {
+describe.each(RUNTIMES)('with a ChatGPT login, in the $runtime runtime', ({ runtime }) => {
+  let world: World;
+  let client: Connection;
+  beforeAll(async () => {
+    world = await World.start(runtime);
+  });
+  afterAll(() => world?.[Symbol.asyncDispose]());
+  afterEach(() => client[Symbol.asyncDispose]());
+
+  /** A server that knows no other login than this. */
+  const logIn = async (lifetimeSeconds: number) => {
+    world.writeLogin(lifetimeSeconds);
+    await world.server.restart();
+    client = await connect(world.server);
+  };
+  const plan = () => call(client, 'plan', { task: 'x', agent_id: 'a' });
+
   test('a turn goes on while its access token expires', async () => {
-    await using world = await World.start(runtime, runsOnce('sleep 4'), 3);
-    await using client = await connect(world.server);
-    const plan = await call(client, 'plan', { task: 'x', agent_id: 'long' });
-    expect(plan).toMatchObject({ agent_id: 'long', estimated_complexity: 'low' });
+    await logIn(3);
+    world.backend.setScript(runsOnce('sleep 4'));
+    const before = world.backend.requests.length;
+    const { usage, ...answer } = await plan();
+    expect(answer).toMatchObject({ agent_id: 'a', estimated_complexity: 'low' });
     // A plan is not billed by the token.
-    expect(plan.usage.total_tokens).toBeGreaterThan(0);
-    expect(plan).not.toHaveProperty('cost_usd');
-    const tokens = new Set(world.backend.requests.map(({ headers }) => headers.authorization));
+    expect(usage.total_tokens).toBeGreaterThan(0);
+    expect(answer).not.toHaveProperty('cost_usd');
+    const sent = world.backend.requests.slice(before).map(({ headers }) => headers);
+    const tokens = new Set(sent.map(({ authorization }) => authorization));
     expect(tokens.size).toBeGreaterThan(1);
-    for (const { headers } of world.backend.requests) {
-      expect(headers['chatgpt-account-id']).toBe(ACCOUNT_ID);
-    }
+    for (const headers of sent) expect(headers['chatgpt-account-id']).toBe(ACCOUNT_ID);
     expect(world.authority.refreshes).toBeGreaterThanOrEqual(tokens.size - 1);
     expect(world.authority.refusals).toEqual([]);
     expect(await call(client, 'health_check')).toMatchObject({
@@ -32,39 +48,38 @@ describe.each(CHEAPEST)('with a ChatGPT login, in the $runtime runtime', ({ runt
   });
 
   test('a revoked login ends turns with its error, until it is replaced', async () => {
-    await using world = await World.start(runtime, runsOnce('true'), 3600);
-    await using client = await connect(world.server);
-    const ask = () => call(client, 'plan', { task: 'x', agent_id: 'revoked' });
-    await ask();
+    await logIn(3600);
+    world.backend.setScript(runsOnce('true'));
+    await plan();
     world.authority.withdraw(world.savedTokens()[0] ?? '');
     world.authority.revokeAll();
     // While it works, and then before it begins.
-    await expect(ask()).rejects.toMatchObject({ code: 'login_revoked' });
-    await expect(ask()).rejects.toMatchObject({ code: 'login_revoked' });
+    await expect(plan()).rejects.toMatchObject({ code: 'login_revoked' });
+    await expect(plan()).rejects.toMatchObject({ code: 'login_revoked' });
     const health = await fetch(`${world.server.url}/health`);
     expect(health.status).toBe(503);
     expect(await health.json()).toMatchObject({ credentials: { method: 'oauth', ready: false } });
-    world.writeLogin();
-    await ask();
+    world.writeLogin(3600);
+    await plan();
+  });
+
+  test.runIf(runtime === 'docker')('no token of the login is in a container', async () => {
+    await logIn(3600);
+    world.backend.setScript(runsOnce('env > env.txt'));
+    await call(client, 'implement', { task: 'x', agent_id: 'a' });
+    const { sessions } = await call(client, 'list_sessions');
+    const search = 'grep -rlsaF -e "$0$1" /workspace /home /tmp /etc /proc/[0-9]*/environ || true';
+    const found = (secret: string) =>
+      execFileSync('docker', [
+        ...['exec', '--user', '1000', sessions[0].container_id, 'sh', '-c', search],
+        ...[secret.slice(0, 8), secret.slice(8)],
+      ]).toString();
+    expect(found('CODEX_GATEWAY_TOKEN=')).not.toBe('');
+    for (const secret of [...world.savedTokens(), ACCOUNT_ID]) expect(found(secret)).toBe('');
   });
 });
 
-test.runIf(inject('engine').available)('no token of the login is in a container', async () => {
-  await using world = await World.start('docker', runsOnce('env > env.txt'), 3600);
-  await using client = await connect(world.server);
-  await call(client, 'implement', { task: 'x', agent_id: 'curious' });
-  const { sessions } = await call(client, 'list_sessions');
-  const search = 'grep -rlsaF -e "$0$1" /workspace /home /tmp /etc /proc/[0-9]*/environ || true';
-  const found = (secret: string) =>
-    execFileSync('docker', [
-      ...['exec', '--user', '1000', sessions[0].container_id, 'sh', '-c', search],
-      ...[secret.slice(0, 8), secret.slice(8)],
-    ]).toString();
-  expect(found('CODEX_GATEWAY_TOKEN=')).not.toBe('');
-  for (const secret of [...world.savedTokens(), ACCOUNT_ID]) expect(found(secret)).toBe('');
-});
-
-/** A server whose one credential is a ChatGPT login, of which tokens last as long as is said. */
+/** A server whose one credential is a ChatGPT login. */
 class World {
   readonly authority: StandInAuthority;
   readonly backend: StandInModel;
@@ -81,12 +96,12 @@ class World {
     this.#file = file;
   }
 
-  static async start(runtime: RuntimeKind, script: Script, lifetimeSeconds: number) {
+  static async start(runtime: RuntimeKind): Promise<World> {
     const authority = await StandInAuthority.start();
+    const script = answerAnything;
     const backend = await startStandInModel({ script, admits: (sent) => authority.admits(sent) });
     const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'chatgpt-login-'));
     const file = path.join(directory, 'auth.json');
-    authority.lifetimeSeconds = lifetimeSeconds;
     const server = await startTestServer({
       runtime,
       script,
@@ -97,12 +112,12 @@ class World {
         CHATGPT_BASE_URL: backend.url,
       },
     });
-    const world = new World({ authority, backend, server }, file);
-    world.writeLogin();
-    return world;
+    return new World({ authority, backend, server }, file);
   }
 
-  writeLogin(): void {
+  /** Its access tokens, and those that come of them, last so long. */
+  writeLogin(lifetimeSeconds: number): void {
+    this.authority.lifetimeSeconds = lifetimeSeconds;
     const tokens = this.authority.issue();
     fs.writeFileSync(this.#file, JSON.stringify({ auth_mode: 'chatgpt', tokens }), { mode: 0o600 });
   }

@@ -89,7 +89,7 @@ test('tools for the network say what is wrong with what they are asked', async (
   await using client = await connect(target);
   const allow = (more: object) => call(client, 'allow_egress', { agent_id: 'a', ...more });
   await expect(allow({ host: 'example.com' })).rejects.toThrow('agent_not_found');
-  await call(client, 'plan', { task: 'x', agent_id: 'a' });
+  await call(client, 'configure_agent', { agent_id: 'a' });
   await expect(allow({ host: 'exa*mple.com' })).rejects.toThrow('The rule "exa*mple.com" can\'t');
   await expect(allow({ host: 'example.com', port: 0 })).rejects.toThrow('invalid_input');
   await allow({ host: 'Example.com', duration: 'always' });

@@ -1,29 +1,30 @@
-import { expect, test } from 'vitest';
-import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
-import { answerAnything } from '../fakes/stand-in-model/script.ts';
-import { json, shell, silence } from '../fakes/stand-in-model/step.ts';
-import { call, connect, startTestServer } from './test-server.ts';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { answerAnything, runsOnce } from '../fakes/stand-in-model/script.ts';
+import { silence } from '../fakes/stand-in-model/step.ts';
+import { call, connect, startTestServer, type TestServer } from './test-server.ts';
+
+let target: TestServer;
+beforeAll(async () => {
+  target = await startTestServer({ runtime: 'process', script: answerAnything });
+});
+beforeEach(() => target.model.setScript(answerAnything));
+afterAll(() => target?.[Symbol.asyncDispose]());
 
 test('a plan is a curl away', async () => {
-  await using target = await startTestServer({ runtime: 'process', script: answerAnything });
   const response = await fetch(`${target.url}/tools/plan`, {
     method: 'POST',
-    body: JSON.stringify({ task: 'Say hello', agent_id: 'curl' }),
+    body: JSON.stringify({ task: 'Say hello', agent_id: 'a' }),
     headers: { 'content-type': 'application/json' },
   });
   expect(response.status).toBe(200);
-  expect(await response.json()).toMatchObject({ agent_id: 'curl', estimated_complexity: 'low' });
+  expect(await response.json()).toMatchObject({ agent_id: 'a', estimated_complexity: 'low' });
 });
 
 test('a stream of a call tells what Codex does, and ends with the result', async () => {
-  await using target = await startTestServer({
-    runtime: 'process',
-    script: ({ toolOutputs, schema }) =>
-      toolOutputs.length === 0 ? shell('echo a > a.txt; sleep 1') : json(fillSchema(schema)),
-  });
+  target.model.setScript(runsOnce('echo a > a.txt; sleep 1'));
   const response = await fetch(`${target.url}/tools/implement`, {
     method: 'POST',
-    body: JSON.stringify({ task: 'x' }),
+    body: JSON.stringify({ task: 'x', agent_id: 'a' }),
     headers: { 'content-type': 'application/json', accept: 'text/event-stream' },
   });
   const events = (await response.text())
@@ -34,28 +35,25 @@ test('a stream of a call tells what Codex does, and ends with the result', async
 });
 
 test('hanging up on a call cancels it', async () => {
-  await using target = await startTestServer({ runtime: 'process', script: silence });
+  target.model.setScript(silence);
+  const asked = target.model.requests.length;
   const controller = new AbortController();
   const request = fetch(`${target.url}/tools/plan`, {
     method: 'POST',
-    body: JSON.stringify({ task: 'x', agent_id: 'hung-up' }),
+    body: JSON.stringify({ task: 'x', agent_id: 'a' }),
     headers: { 'content-type': 'application/json' },
     signal: controller.signal,
   });
   request.catch(() => undefined);
-  await expect.poll(() => target.model.requests.length).toBe(1);
+  await expect.poll(() => target.model.requests.length).toBe(asked + 1);
   controller.abort();
   await using client = await connect(target);
   await expect
-    .poll(
-      async () =>
-        (await call(client, 'get_my_session_info', { agent_id: 'hung-up' })).last_turns[0],
-    )
+    .poll(async () => (await call(client, 'get_my_session_info', { agent_id: 'a' })).last_turns[0])
     .toMatchObject({ state: 'interrupted', error_code: 'cancelled' });
 });
 
 test('the agent comes from the argument, else the header, else the URL, else the session', async () => {
-  await using target = await startTestServer({ runtime: 'process', script: answerAnything });
   const mine = async (url: string, headers: Record<string, string>, body: object) => {
     const response = await fetch(`${target.url}/tools/get_my_session_info${url}`, {
       method: 'POST',
@@ -78,13 +76,15 @@ test('the agent comes from the argument, else the header, else the URL, else the
 });
 
 test('a server that stops answers the calls that run', async () => {
-  await using target = await startTestServer({ runtime: 'process', script: silence });
+  target.model.setScript(silence);
+  const asked = target.model.requests.length;
   await using client = await connect(target);
   const running = call(client, 'plan', { task: 'x', agent_id: 'a' });
   running.catch(() => undefined);
-  await expect.poll(() => target.model.requests.length).toBe(1);
+  await expect.poll(() => target.model.requests.length).toBe(asked + 1);
   const began = performance.now();
   await target.stop();
   expect(performance.now() - began).toBeLessThan(30_000);
   await expect(running).rejects.toMatchObject({ code: 'shutting_down' });
+  await target.restart();
 });

@@ -9,17 +9,13 @@ const engine = inject('engine');
 
 /** What a model may try that was told to change nothing. */
 const ATTEMPTS = {
-  'a new file': 'echo evil > evil.txt',
-  'a changed file': 'echo evil >> kept.txt',
-  'a removed file': 'rm kept.txt',
+  'files that come, change and go':
+    'echo evil > evil.txt; echo evil >> kept.txt; mv kept.txt moved.txt; ln -s /etc/passwd link',
   'a new repository inside': 'git init -q sub && echo evil > sub/evil && git -C sub add evil',
-  'a commit': 'git add -A && git commit -qm evil',
-  'a hook': 'echo evil > .git/hooks/pre-commit',
+  'a commit and a hook': 'git add -A && git commit -qm evil; echo evil > .git/hooks/pre-commit',
   'the loss of the repository': 'find .git -type f -delete',
-  'a link to elsewhere': 'ln -s /etc/passwd link && mv kept.txt moved.txt',
-  'a process that goes on': 'echo evil > early.txt; (sleep 1; echo evil > late.txt) & sleep 0.1',
-  'a daemon':
-    'echo evil > early.txt; setsid -f sh -c "sleep 1; echo evil > /workspace/late.txt" >/dev/null 2>&1',
+  'a process that goes on, and a daemon':
+    'echo evil > early.txt; (sleep 1; echo evil > late.txt) & setsid -f sh -c "sleep 1; echo evil > /workspace/late.txt" >/dev/null 2>&1; sleep 0.1',
 };
 
 const LOOK =
@@ -28,7 +24,7 @@ const LOOK =
 describe.runIf(engine.available)('a plan changes nothing in a container', () => {
   let reader: Awaited<ReturnType<typeof startReader>>;
   beforeAll(async () => {
-    reader = await startReader('docker');
+    reader = await startReader();
   });
   afterAll(() => reader?.[Symbol.asyncDispose]());
 
@@ -51,6 +47,14 @@ describe.runIf(engine.available)('a plan changes nothing in a container', () => 
     expect(await reader.look()).toBe(reader.before);
   });
 
+  test('not by more files than an answer lists', async () => {
+    reader.model.setScript(runsOnce('mkdir d; for i in $(seq 1200); do echo $i > d/$i; done'));
+    const { undone_changes } = await reader.call('plan', { task: 'Look only' });
+    expect(undone_changes).toHaveLength(1001);
+    expect(undone_changes.at(-1)).toBe('… and 200 more');
+    expect(await reader.look()).toBe(reader.before);
+  });
+
   test('not by a turn that fails after it wrote', async () => {
     reader.model.setScript(({ toolOutputs }) =>
       toolOutputs.length === 0 ? shell('echo evil > kept.txt') : http(400),
@@ -68,19 +72,11 @@ describe.runIf(engine.available)('a plan changes nothing in a container', () => 
   });
 });
 
-test('Codex keeps a plan from writing in the process runtime', async () => {
-  await using reader = await startReader('process');
-  reader.model.setScript(runsOnce('echo evil > kept.txt; echo evil > new.txt'));
-  const plan = await reader.call('plan', { task: 'Look only' });
-  expect(plan.undone_changes).toEqual([]);
-  expect(await reader.look()).toBe(reader.before);
-});
-
 /** An agent that has a file, and how its workspace looked when it had that. */
-async function startReader(runtime: 'docker' | 'process') {
+async function startReader() {
   await using started = new AsyncDisposableStack();
   const script = runsOnce('echo good > kept.txt');
-  const target = started.use(await startTestServer({ runtime, script }));
+  const target = started.use(await startTestServer({ runtime: 'docker', script }));
   const { model } = target;
   const client = started.use(await connect(target));
   const callReader = (tool: string, args: object) =>

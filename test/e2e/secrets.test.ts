@@ -1,50 +1,40 @@
 import { spawnSync } from 'node:child_process';
-import { describe, expect, inject, test } from 'vitest';
-import { fillSchema } from '../fakes/stand-in-model/fill-schema.ts';
-import { json, shell } from '../fakes/stand-in-model/step.ts';
+import { expect, inject, test } from 'vitest';
+import { runsOnce } from '../fakes/stand-in-model/script.ts';
 import { call, connect, REAL_KEY, startTestServer } from './test-server.ts';
 
 const engine = inject('engine');
 const PLANTED = 'sk-planted-to-prove-the-search';
 
-describe.runIf(engine.available)('the key of the model provider', () => {
-  test('reaches the provider and is nowhere in the container', async () => {
+test.runIf(engine.available)(
+  'the key of the model provider reaches the provider, and no command and nothing in the container',
+  async () => {
     await using target = await startTestServer({
       runtime: 'docker',
-      script: ({ toolOutputs, schema }) =>
-        toolOutputs.length === 0
-          ? shell(`echo ${PLANTED} > planted.txt; env`)
-          : json(fillSchema(schema)),
+      script: runsOnce(`echo ${PLANTED} > planted.txt; env`),
     });
     await using client = await connect(target);
     await call(client, 'implement', { task: 'x', agent_id: 'curious' });
     for (const { headers } of target.model.requests) {
       expect(headers.authorization).toBe(`Bearer ${REAL_KEY}`);
     }
+    // Nor is the token of the gateway.
+    const environment = target.model.requests.at(-1)?.seen.toolOutputs.join() ?? '';
+    expect(environment).toContain('HOME=/home/agent');
+    expect(environment).not.toMatch(/TOKEN|KEY/);
     const { sessions } = await call(client, 'list_sessions');
     const container: string = sessions[0].container_id;
     expect(everywhere(container, PLANTED)).toContain('/workspace/planted.txt');
     expect(everywhere(container, REAL_KEY)).toBe('');
-    expect(docker('inspect', container)).not.toContain(REAL_KEY);
-    expect(docker('logs', container)).not.toContain(REAL_KEY);
-    expect(
-      docker('history', '--no-trunc', target.config.AGENT_IMAGE ?? imageOf(container)),
-    ).not.toContain(REAL_KEY);
-  });
-
-  test('is not offered to commands, and neither is the token of the gateway', async () => {
-    await using target = await startTestServer({
-      runtime: 'docker',
-      script: ({ toolOutputs, schema }) =>
-        toolOutputs.length === 0 ? shell('env') : json(fillSchema(schema)),
-    });
-    await using client = await connect(target);
-    await call(client, 'plan', { task: 'x' });
-    const environment = target.model.requests.at(-1)?.seen.toolOutputs.join() ?? '';
-    expect(environment).toContain('HOME=/home/agent');
-    expect(environment).not.toMatch(/TOKEN|KEY/);
-  });
-});
+    const image = target.config.AGENT_IMAGE ?? imageOf(container);
+    for (const told of [
+      ['inspect', container],
+      ['logs', container],
+      ['history', '--no-trunc', image],
+    ])
+      expect(docker(...told)).not.toContain(REAL_KEY);
+  },
+);
 
 /** Files of all volumes and the image, environments, arguments and memory-backed files. */
 function everywhere(container: string, secret: string): string {

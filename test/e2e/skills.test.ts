@@ -128,11 +128,11 @@ describe.runIf(engine.available)('in a container', () => {
   });
 
   test('a tool of an MCP server runs once somebody approves it', async () => {
-    await call(ann, 'configure_agent', { agent_id: 'm', mcp_servers: ['words'] });
+    await call(ann, 'configure_agent', { agent_id: 'a', mcp_servers: ['words'] });
     await using eve = await as(server, 'eve', 'approver');
     const ask = (approve: boolean, sandbox: string) =>
       answered(ann, eve, approve, {
-        agent_id: 'm',
+        agent_id: 'a',
         prompt: 'look up quince in words',
         'approval-policy': 'on-request',
         sandbox,
@@ -145,19 +145,19 @@ describe.runIf(engine.available)('in a container', () => {
     });
     expect(agreed.content).toContain('quince: a fruit');
     expect((await ask(false, 'read-only')).content).not.toContain('a fruit');
-    const never = { agent_id: 'm', prompt: 'look up quince in words' };
+    const never = { agent_id: 'a', prompt: 'look up quince in words' };
     expect((await call(ann, 'codex', never)).content).toContain('quince: a fruit');
-    await call(ann, 'configure_agent', { agent_id: 'm', mcp_servers: null });
+    await call(ann, 'configure_agent', { agent_id: 'a', mcp_servers: null });
     expect((await call(ann, 'codex', never)).content).not.toContain('a fruit');
   });
 
   test('a remote MCP server is reached as far as the egress rules of the agent go', async () => {
-    await call(ann, 'configure_agent', { agent_id: 'r', mcp_servers: ['afar'] });
+    await call(ann, 'configure_agent', { agent_id: 'a', mcp_servers: ['afar'] });
     const ask = async () =>
-      (await call(ann, 'codex', { agent_id: 'r', prompt: 'look up quince in afar' })).content;
+      (await call(ann, 'codex', { agent_id: 'a', prompt: 'look up quince in afar' })).content;
     expect(await ask()).not.toContain('from afar');
     await using eve = await as(server, 'eve', 'approver');
-    await call(eve, 'allow_egress', { agent_id: 'r@ann', host: here, port: remote.port });
+    await call(eve, 'allow_egress', { agent_id: 'a@ann', host: here, port: remote.port });
     expect(await ask()).toContain('quince: from afar');
   });
 });

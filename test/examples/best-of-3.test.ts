@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { GitClient } from '../e2e/git-client.ts';
 import { call, connect, startTestServer, type TestServer } from '../e2e/test-server.ts';
 import { answerAnything } from '../fakes/stand-in-model/script.ts';
-import { http, shell } from '../fakes/stand-in-model/step.ts';
+import { shell } from '../fakes/stand-in-model/step.ts';
 import { pathOf, runProgram } from './run-example.ts';
 
 const CHECK = 'grep -q right answer.txt';
@@ -20,7 +20,6 @@ beforeAll(async () => {
   server = await startTestServer({
     runtime: 'process',
     script(request) {
-      if (request.prompt.includes('refuses')) return http(400);
       if (request.toolOutputs.length > 0 || !request.prompt.includes('Answer it')) {
         return answerAnything(request);
       }
@@ -71,8 +70,8 @@ test('the best is taken over', async () => {
 });
 
 test('it says why there is no result, and that no server is there', async () => {
-  const failing = await bestOf3('loser', 'Ask a model that refuses', CHECK);
-  expect(failing).toMatchObject({ code: 1, stderr: expect.stringMatching(/^candidates_failed: /) });
+  const failing = await bestOf3('../x', 'Answer it', CHECK);
+  expect(failing).toMatchObject({ code: 1, stderr: expect.stringMatching(/^invalid_input: /) });
   const environment = { CODEX_MCP_URL: 'http://127.0.0.1:1' };
   const args = [pathOf('best-of-3/best-of-3.ts'), 'a', 'b', 'c'];
   expect(await runProgram(process.execPath, args, { environment })).toMatchObject({

@@ -1,14 +1,13 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { SignJWT } from 'jose';
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { GitClient } from '../e2e/git-client.ts';
 import { startTestServer, type TestServer } from '../e2e/test-server.ts';
 import { answerAnything, type Script } from '../fakes/stand-in-model/script.ts';
 import { shell } from '../fakes/stand-in-model/step.ts';
 import { type ExampleRun, pathOf, runProgram } from './run-example.ts';
 
-const engine = inject('engine');
 const SECRET = 'signs-the-token-of-the-ci-of-this-test';
 const FILES = {
   'package.json': '{"type": "module", "scripts": {"test": "node --test"}}\n',
@@ -27,35 +26,33 @@ const mends: Script = (request) =>
     ? shell("sed -i 's/a - b/a + b/' add.js")
     : answerAnything(request);
 
-describe.each([
-  { runtime: 'docker', here: engine.available, withToken: false },
-  { runtime: 'process', here: true, withToken: true },
-] as const)('CI with agents in the $runtime runtime', ({ runtime, here, withToken }) => {
+describe('in CI', () => {
   let server: TestServer;
-  let token: Record<string, string> = {};
+  let token: string;
 
   beforeAll(async () => {
-    if (!here) return;
-    const environment: Record<string, string> = withToken ? { JWT_SECRET: SECRET } : {};
-    server = await startTestServer({ runtime, script: mends, environment });
-    if (!withToken) return;
+    const environment = { JWT_SECRET: SECRET };
+    server = await startTestServer({ runtime: 'process', script: mends, environment });
     const claims = new SignJWT({ sub: 'ci', role: 'developer' }).setExpirationTime('1h');
     const key = new TextEncoder().encode(SECRET);
-    token = { CODEX_MCP_TOKEN: await claims.setProtectedHeader({ alg: 'HS256' }).sign(key) };
+    token = await claims.setProtectedHeader({ alg: 'HS256' }).sign(key);
   });
   afterAll(() => server?.[Symbol.asyncDispose]());
 
   /** The step of the workflow, in a clone as shallow as those of CI. */
-  const runStep = (clone: GitClient, job: string): Promise<ExampleRun> => {
+  const runStep = (clone: GitClient, job: string, shown = token): Promise<ExampleRun> => {
     const workflow = fs.readFileSync(pathOf('ci/fix-failing-test.yml'), 'utf8');
     const [, step = ''] = /run: (scripts\/.*)/.exec(workflow) ?? [];
     return runProgram('sh', ['-c', step], {
       directory: clone.directory,
-      environment: { CODEX_MCP_URL: server.url, CODEX_MCP_JOB: job, ...token },
+      environment: {
+        ...{ CODEX_MCP_URL: server.url, CODEX_MCP_JOB: job },
+        ...(shown && { CODEX_MCP_TOKEN: shown }),
+      },
     });
   };
 
-  test.runIf(here)('a failing test is mended on a branch of its own', async () => {
+  test('a failing test is mended on a branch of its own', async () => {
     using origin = await originWith(FILES);
     using clone = await cloneOf(origin);
     server.model.setScript(mends);
@@ -75,27 +72,21 @@ describe.each([
     expect(await branchesOf(origin)).toEqual(['codex/fix-17-1', 'main']);
   });
 
-  test.runIf(runtime === 'process')(
-    'what is not mended is not pushed, and the output says why',
-    async () => {
-      using origin = await originWith(FILES);
-      using clone = await cloneOf(origin);
-      server.model.setScript(answerAnything);
-      const { code, stderr } = await runStep(clone, '19-1');
-      expect(code).toBe(1);
-      expect(stderr).toContain('✖ add.test.js');
-      expect(stderr).toContain('The check did not pass in 3 rounds');
-      expect(await branchesOf(origin)).toEqual(['main']);
-    },
-  );
-
-  test.runIf(withToken)('who shows no token is told so', async () => {
+  test('what is not mended is not pushed, and the output says why', async () => {
     using origin = await originWith(FILES);
     using clone = await cloneOf(origin);
-    const { CODEX_MCP_TOKEN } = token;
-    token = {};
-    const { code, stderr } = await runStep(clone, '20-1');
-    token = { CODEX_MCP_TOKEN: CODEX_MCP_TOKEN ?? '' };
+    server.model.setScript(answerAnything);
+    const { code, stderr } = await runStep(clone, '19-1');
+    expect(code).toBe(1);
+    expect(stderr).toContain('✖ add.test.js');
+    expect(stderr).toContain('The check did not pass in 3 rounds');
+    expect(await branchesOf(origin)).toEqual(['main']);
+  });
+
+  test('who shows no token is told so', async () => {
+    using origin = await originWith(FILES);
+    using clone = await cloneOf(origin);
+    const { code, stderr } = await runStep(clone, '20-1', '');
     expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringMatching(/^unauthorized: /) });
   });
 });

@@ -34,6 +34,7 @@ const WORKING_TOOLS = [
   'codex',
   'codex-reply',
 ];
+const PLAN = { name: 'plan', arguments: { task: 'x', agent_id: 'a' } };
 const TASKS = { 'io.modelcontextprotocol/tasks': {} };
 
 let server: TestServer;
@@ -46,26 +47,26 @@ beforeEach(() => server.model.setScript(answerAnything));
 
 afterAll(() => server?.[Symbol.asyncDispose]());
 
-type Transport = { name: string; agent: string; open: () => Promise<Connection> };
+type Transport = { name: string; word: string; open: () => Promise<Connection> };
 
 const TRANSPORTS: Transport[] = [
-  { name: 'HTTP+SSE', agent: 'sse', open: () => connect(server, 'sse') },
-  { name: 'Streamable HTTP', agent: 'http', open: () => connect(server, 'http') },
+  { name: 'HTTP+SSE', word: 'sse', open: () => connect(server, 'sse') },
+  { name: 'Streamable HTTP', word: 'http', open: () => connect(server, 'http') },
   {
     name: 'stdio',
-    agent: 'stdio',
+    word: 'stdio',
     open: async () => connectStdio(['--url', server.url], await cleanSettings()),
   },
 ];
 
-describe.each(TRANSPORTS)('a task of 2025-11-25 over $name', ({ agent, open }) => {
+describe.each(TRANSPORTS)('a task of 2025-11-25 over $name', ({ word, open }) => {
   test('is made of a call, and ends with its result', async () => {
-    server.model.setScript(runsOnce('echo a > a.txt; sleep 1'));
+    server.model.setScript(runsOnce(`echo ${word} > a.txt; sleep 1`));
     await using connection = await open();
     const { client, progress } = connection;
     const statuses = statusesOf(client);
     const stream = client.experimental.tasks.callToolStream(
-      { name: 'implement', arguments: { task: 'x', agent_id: agent } },
+      { name: 'implement', arguments: { task: 'x', agent_id: 'a' } },
       CallToolResultSchema,
       { task: { ttl: 60_000 }, onprogress: ({ message }) => progress.push(message ?? '') },
     );
@@ -90,7 +91,7 @@ describe.each(TRANSPORTS)('a task of 2025-11-25 over $name', ({ agent, open }) =
         _meta: { 'io.modelcontextprotocol/related-task': { taskId } },
       },
     });
-    expect(progress.join()).toContain('Running: echo a');
+    expect(progress.join()).toContain(`Running: echo ${word}`);
     await expect.poll(() => statuses).toContainEqual(`${taskId} completed`);
   });
 });
@@ -106,7 +107,7 @@ describe('a task of 2025-11-25', () => {
     server.model.setScript(() => http(400, { error: { message: 'no such model' } }));
     const { client } = connection;
     const { tasks } = client.experimental;
-    const args = { task: 'x', agent_id: 'failing' };
+    const args = { task: 'x', agent_id: 'a' };
     const taskId = await begin(client, 'plan', args);
     const result = await tasks.getTaskResult(taskId, CallToolResultSchema);
     const plain = await client.callTool({ name: 'plan', arguments: args });
@@ -122,7 +123,7 @@ describe('a task of 2025-11-25', () => {
     server.model.setScript(runsOnce('sleep 47110815'));
     const { client } = connection;
     const { tasks } = client.experimental;
-    const taskId = await begin(client, 'implement', { task: 'x', agent_id: 'cancelled' });
+    const taskId = await begin(client, 'implement', { task: 'x', agent_id: 'a' });
     await expect.poll(() => processes('sleep 47110815')).not.toEqual([]);
     const waiting = tasks.getTaskResult(taskId, CallToolResultSchema);
     expect(await tasks.cancelTask(taskId)).toMatchObject({ taskId, status: 'cancelled' });
@@ -143,7 +144,7 @@ describe('a task of 2025-11-25', () => {
     });
     const { client } = connection;
     const { tasks } = client.experimental;
-    const taskId = await begin(client, 'plan', { task: 'x', agent_id: 'patient' });
+    const taskId = await begin(client, 'plan', { task: 'x', agent_id: 'a' });
     const leaving = new AbortController();
     const left = tasks.getTaskResult(taskId, CallToolResultSchema, { signal: leaving.signal });
     leaving.abort();
@@ -241,9 +242,9 @@ describe('a task of 2026-07-28', () => {
     const seen = Promise.withResolvers<void>();
     server.model.setScript(async (request) => {
       if (request.toolOutputs.length > 0) await seen.promise;
-      return runsOnce('echo a > a.txt')(request);
+      return runsOnce('echo a > modern.txt')(request);
     });
-    const args = { task: 'x', agent_id: 'modern' };
+    const args = { task: 'x', agent_id: 'a' };
     const { result: task } = await modern('tools/call', { name: 'implement', arguments: args });
     expect(task).toEqual({
       resultType: 'task',
@@ -264,13 +265,13 @@ describe('a task of 2026-07-28', () => {
     expect(await ended(modern, taskId)).toMatchObject({
       resultType: 'complete',
       status: 'completed',
-      result: { structuredContent: { turn_id: taskId, changes: [{ file: 'a.txt' }] } },
+      result: { structuredContent: { turn_id: taskId, changes: [{ file: 'modern.txt' }] } },
     });
   });
 
   test('whose tool reports an error has completed', async () => {
     server.model.setScript(() => http(400, { error: { message: 'no such model' } }));
-    const { result: task } = await modern('tools/call', plan('failing'));
+    const { result: task } = await modern('tools/call', PLAN);
     expect(await ended(modern, task?.taskId)).toMatchObject({
       status: 'completed',
       result: { isError: true, content: [{ text: expect.stringContaining('model_rejected') }] },
@@ -279,7 +280,7 @@ describe('a task of 2026-07-28', () => {
 
   test('is cancelled', async () => {
     server.model.setScript(runsOnce('sleep 47110816'));
-    const { result: task } = await modern('tools/call', plan('cancelled'));
+    const { result: task } = await modern('tools/call', PLAN);
     const taskId = task?.taskId;
     await expect.poll(() => processes('sleep 47110816')).not.toEqual([]);
     expect((await modern('tasks/cancel', { taskId })).result).toMatchObject({
@@ -296,14 +297,14 @@ describe('a task of 2026-07-28', () => {
       const { error } = await modern(method, { taskId: 'nope', inputResponses });
       expect(error).toMatchObject({ code: -32602, data: { code: 'turn_not_found' } });
     }
-    const { result: task } = await modern('tools/call', plan('answered'));
+    const { result: task } = await modern('tools/call', PLAN);
     const answered = await modern('tasks/update', { taskId: task?.taskId, inputResponses });
     expect(answered.result).toMatchObject({ resultType: 'complete' });
     expect(await modern('tasks/list', {})).toMatchObject({ error: { code: -32601 } });
   });
 
   test('is not made of a call that does not wait, nor of other tools, nor of a wrong call', async () => {
-    const { name, arguments: args } = plan('unwaited');
+    const { name, arguments: args } = PLAN;
     const accepted = await modern('tools/call', { name, arguments: { ...args, wait: false } });
     expect(accepted.result).toMatchObject({
       resultType: 'complete',
@@ -317,7 +318,7 @@ describe('a task of 2026-07-28', () => {
 
   test('is not for clients that do not know tasks', async () => {
     const unknowing = modernClient(server.url, {});
-    const { result } = await unknowing('tools/call', plan('unknowing'));
+    const { result } = await unknowing('tools/call', PLAN);
     expect(result).toMatchObject({ resultType: 'complete', structuredContent: {} });
     const taskId = result?.structuredContent?.turn_id;
     for (const method of ['tasks/get', 'tasks/cancel', 'tasks/update']) {
@@ -337,7 +338,7 @@ test('clients that know no tasks see tools and results as ever', async () => {
   const supporting = tools.filter(({ execution }) => execution?.taskSupport === 'optional');
   expect(supporting.map(({ name }) => name)).toEqual(WORKING_TOOLS);
   expect(tools.filter(({ execution }) => execution)).toHaveLength(WORKING_TOOLS.length);
-  const result = await connection.client.callTool(plan('plain'));
+  const result = await connection.client.callTool(PLAN);
   expect(Object.keys(result).toSorted()).toEqual(['content', 'structuredContent']);
 });
 
@@ -346,10 +347,6 @@ async function begin(client: Client, name: string, args: Record<string, unknown>
   const request = { method: 'tools/call' as const, params: { name, arguments: args } };
   const { task } = await client.request(request, CreateTaskResultSchema, { task: {} });
   return task.taskId;
-}
-
-function plan(agentId: string) {
-  return { name: 'plan', arguments: { task: 'x', agent_id: agentId } };
 }
 
 /** Polls a task of 2026-07-28 until it has ended. */
