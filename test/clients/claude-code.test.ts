@@ -10,7 +10,7 @@ import { installClient } from './install-client.ts';
 import { startScriptedClaude } from './scripted-claude.ts';
 
 const execute = promisify(execFile);
-const CLAUDE_LIMIT_MS = 90_000;
+const CLAUDE_LIMIT_MS = 250_000;
 const EXAMPLE = path.join(import.meta.dirname, '../../examples/claude-code');
 const client = await installClient('@anthropic-ai/claude-code', '2.1.329');
 

@@ -11,7 +11,7 @@ import { installClient } from './install-client.ts';
 import { TOOL_NAMES } from './tool-names.ts';
 
 const execute = promisify(execFile);
-const LIMIT_MS = 50_000;
+const LIMIT_MS = 250_000;
 const client = await installClient('@modelcontextprotocol/inspector', '2.12.0');
 
 const listing = z.object({ tools: z.array(z.looseObject({ name: z.string() })) });

@@ -10,7 +10,7 @@ import { type ExampleRun, pathOf, runProgram } from './run-example.ts';
 
 const SECRET = 'signs-the-token-of-the-ci-of-this-test';
 const FILES = {
-  'package.json': '{"type": "module", "scripts": {"test": "node --test"}}\n',
+  'package.json': '{"type": "module", "scripts": {"test": "node add.test.js"}}\n',
   'add.js': 'export const add = (a, b) => a - b;\n',
   'add.test.js': `import assert from 'node:assert';
 import test from 'node:test';
@@ -78,7 +78,7 @@ describe('in CI', () => {
     server.model.setScript(answerAnything);
     const { code, stderr } = await runStep(clone, '19-1');
     expect(code).toBe(1);
-    expect(stderr).toContain('✖ add.test.js');
+    expect(stderr).toContain('✖ two and three are five');
     expect(stderr).toContain('The check did not pass in 3 rounds');
     expect(await branchesOf(origin)).toEqual(['main']);
   });
