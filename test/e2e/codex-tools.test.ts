@@ -237,6 +237,17 @@ describe('more tools', () => {
     });
   });
 
+  test('Codex keeps a plan from writing', async () => {
+    await using client = await connect(target, 'sse', OF_ONE);
+    target.model.setScript(runsOnce('echo evil > evil.txt'));
+    expect((await call(client, 'plan', { task: 'Look' })).undone_changes).toEqual([]);
+    target.model.setScript(runsOnce('ls; echo end'));
+    await call(client, 'implement', { task: 'Look' });
+    const listed = target.model.requests.at(-1)?.seen.toolOutputs.join();
+    expect(listed).toMatch(/^end$/m);
+    expect(listed).not.toContain('evil.txt');
+  });
+
   test('curl can call codex_chat, which no client lists', async () => {
     const body = JSON.stringify({ message: 'Hello', agent_id: 'shared' });
     const chat = (name: string) =>

@@ -158,6 +158,8 @@ describe.each(CHEAPEST)('whatever the runtime, such as $runtime,', ({ runtime })
     expect(await outcomes({ remove: true, older_than_seconds: 0 })).toEqual([['idle', 'removed']]);
     end.resolve();
     await working;
+    const { sessions: one, total } = await call(client, 'list_sessions', { limit: 1 });
+    expect([one.length, total]).toEqual([1, 2]);
     const { sessions } = await call(client, 'list_sessions');
     expect(sessions.map((each: { agent_id: string }) => each.agent_id).sort()).toEqual([
       'busy',
