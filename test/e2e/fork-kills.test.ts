@@ -23,7 +23,7 @@ describe.each(CHEAPEST)('in the $runtime runtime', ({ runtime }) => {
     await expect.poll(() => thingsOf(servers.world, FORK), { interval: 20 }).not.toEqual([]);
     await servers.killAndStart();
     expect(await servers.names()).toEqual(['one']);
-    expect(await thingsOf(servers.world, FORK)).toEqual([]);
+    await expect.poll(() => thingsOf(servers.world, FORK)).toEqual([]);
     await servers.call('fork_agent', fork);
     const count = { agent_id: FORK, task: 'run:ls .cache | wc -l > count' };
     const { changes } = await servers.call('implement', count);
