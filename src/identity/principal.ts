@@ -34,25 +34,20 @@ export type Principal = {
   agents?: readonly AgentName[] | undefined;
 };
 
-/** The same principal, which may do and see nothing. */
-export function withoutRights({ id, tenant }: Principal): Principal {
-  return { id, tenant, roles: [], agents: [] };
-}
-
-/** The principal that `look` returns at each time. */
-export function livePrincipal(look: () => Principal): Principal {
+/** A principal that has the roles and agents which `look` returns at each time, and none without. */
+export function livePrincipal(
+  { id, tenant }: Principal,
+  look: () => Pick<Principal, 'roles' | 'agents'> | undefined,
+): Principal {
   return {
-    get id() {
-      return look().id;
-    },
-    get tenant() {
-      return look().tenant;
-    },
+    id,
+    tenant,
     get roles() {
-      return look().roles;
+      return look()?.roles ?? [];
     },
     get agents() {
-      return look().agents;
+      const rights = look();
+      return rights ? rights.agents : [];
     },
   };
 }

@@ -1,10 +1,5 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import {
-  livePrincipal,
-  type Principal,
-  principalId,
-  withoutRights,
-} from '../../identity/principal.ts';
+import { livePrincipal, type Principal, principalId } from '../../identity/principal.ts';
 import type { TokenRecord, TokenStore } from './token-store.ts';
 
 /** Secret scanners and people recognize a token by its prefix. */
@@ -47,7 +42,7 @@ export class ApiTokens {
     return FORM.test(token);
   }
 
-  /** The principal of a token, without roles once the token is revoked or expired; undefined if the token is wrong, revoked or expired. */
+  /** The principal of a token, which has no rights once the token is revoked or expires; undefined if it is wrong, or is so already. */
   principalOf(token: string, now = new Date()): Principal | undefined {
     const [, tokenId = '', secret = ''] = FORM.exec(token) ?? [];
     const record = this.#store.get(tokenId);
@@ -58,12 +53,12 @@ export class ApiTokens {
     if (now.getTime() - (record.lastUsedAt?.getTime() ?? 0) > TOUCH_MS) {
       this.#store.touch(tokenId, now);
     }
-    return livePrincipal(() => this.#current(tokenId) ?? withoutRights(principalOf(record)));
+    return livePrincipal(principalOf(record), () => this.#current(tokenId));
   }
 
-  #current(tokenId: string): Principal | undefined {
+  #current(tokenId: string): TokenRecord | undefined {
     const record = this.#store.get(tokenId);
-    return record && holds(record, new Date()) ? principalOf(record) : undefined;
+    return record && holds(record, new Date()) ? record : undefined;
   }
 }
 

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible';
 import type { Config } from '../../config/config.ts';
 import { AppError } from '../../errors.ts';
-import { LOCAL, livePrincipal, type Principal, withoutRights } from '../../identity/principal.ts';
+import { LOCAL, livePrincipal, type Principal } from '../../identity/principal.ts';
 import type { ApiTokens } from './api-tokens.ts';
 import { JwtVerifier } from './jwt-verifier.ts';
 import { type OidcSettings, OidcVerifier } from './oidc-verifier.ts';
@@ -66,7 +66,7 @@ export class Authenticator {
    */
   async authenticate({ authorization, address }: Credentials): Promise<Principal> {
     if (authorization === undefined) {
-      if (this.isOpen) return livePrincipal(() => (this.isOpen ? LOCAL : withoutRights(LOCAL)));
+      if (this.isOpen) return livePrincipal(LOCAL, () => (this.isOpen ? LOCAL : undefined));
       throw new AppError('unauthorized', 'This server requires a token.');
     }
     // A wrong token is refused even where none is required, because its sender relies on it.

@@ -27,11 +27,9 @@ export class Standings {
     if (issuedAt >= (this.#current(holder)?.issuedAt ?? 0)) {
       this.#newest.set(holder, { issuedAt, expiresAt, roles });
     }
-    return livePrincipal(() => {
-      const newest = this.#current(holder);
-      return newest
-        ? { ...principal, roles: roles.filter((role) => newest.roles.includes(role)) }
-        : principal;
+    return livePrincipal(principal, () => {
+      const newest = this.#current(holder)?.roles ?? roles;
+      return { ...principal, roles: roles.filter((role) => newest.includes(role)) };
     });
   }
 

@@ -2,7 +2,6 @@ import type { Logger } from 'pino';
 import type { Config } from '../../../config/config.ts';
 import { AppError } from '../../../errors.ts';
 import { livePrincipal, type Principal } from '../../../identity/principal.ts';
-import { NOBODY } from '../../http/authentication.ts';
 
 const LONGEST_SWEEP_MS = 30_000;
 
@@ -68,10 +67,9 @@ export class McpSessions {
     throw new AppError('session_expired', 'This MCP session does not exist, or no longer.');
   }
 
-  /** The caller of a session as its latest request shows it, for what the session is told unasked. */
-  principalOf(id: string): Principal {
-    const sessions = this.#sessions;
-    return livePrincipal(() => sessions.get(id)?.principal ?? NOBODY);
+  /** A caller that has the rights of the latest request of its session, for what that is told unasked. */
+  liveCaller(id: string, principal: Principal): Principal {
+    return livePrincipal(principal, () => this.#sessions.get(id)?.principal);
   }
 
   remove(id: string): void {

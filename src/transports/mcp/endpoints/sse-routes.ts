@@ -43,8 +43,8 @@ async function openSession(
     log: log.child({ mcp_session: transport.id }),
   });
   const onClose = () => sessions.remove(transport.id);
-  const latest = sessions.principalOf(transport.id);
-  const notices = { agents: agents(latest), defaultAgentName, onClose, log };
+  const caller = sessions.liveCaller(transport.id, request.principal);
+  const notices = { agents: agents(caller), defaultAgentName, onClose, log };
   await connectWithNotices(server, transport, notices);
 }
 

@@ -93,7 +93,7 @@ async function openSession(
   sessions.add(session, principal);
   const served = {
     ...options,
-    agents: agents(sessions.principalOf(session.id)),
+    agents: agents(sessions.liveCaller(session.id, principal)),
     defaultAgentName: agentNameFor(request),
   };
   await session.open(served, () => sessions.remove(session.id));
